@@ -1,0 +1,272 @@
+"""The waist: what a network leaves behind for everything downstream, checked once, saved as .npz.
+
+Axis letters: n examples, d penultimate width, D = d + 1 with the bias or d without, K classes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FORMAT_VERSION = 1
+"""Version of the .npz layout; a file of another version is refused."""
+
+FloatArray = NDArray[np.floating[Any]]
+IntArray = NDArray[np.int64]
+
+
+class ActivationsError(ValueError):
+    """An array or a file that is not what penviz needs; the message is one sentence for the user."""
+
+
+def _numbers(name: str, values: ArrayLike, ndim: int) -> NDArray[np.float32]:
+    array = np.asarray(values)
+    if array.ndim != ndim:
+        raise ActivationsError(f"{name} must have {ndim} axes, not {array.ndim}.")
+    if array.dtype.kind not in "fiu":
+        raise ActivationsError(f"{name} must hold real numbers, not {array.dtype}.")
+    array = np.ascontiguousarray(array, dtype=np.float32)
+    if not np.isfinite(array).all():
+        raise ActivationsError(f"{name} holds NaN or infinity.")
+    return array
+
+
+def _integers(name: str, values: ArrayLike, length: int, below: int | None = None) -> IntArray:
+    array = np.asarray(values)
+    if array.shape != (length,):
+        raise ActivationsError(f"{name} must have shape ({length},), not {array.shape}.")
+    if array.dtype.kind not in "iu":
+        raise ActivationsError(f"{name} must hold integers, not {array.dtype}.")
+    array = array.astype(np.int64)
+    if length and (array.min() < 0 or (below is not None and array.max() >= below)):
+        raise ActivationsError(f"{name} must lie between 0 and {'n' if below is None else below - 1}.")
+    return array
+
+
+@dataclass(frozen=True)
+class Head:
+    """The last linear layer: logits = features @ weight.T + bias.
+
+    Attributes:
+        weight: [K, d] float32, one template a row.
+        bias: [K] float32, or None where the layer has none.
+
+    Raises:
+        ActivationsError: a wrong number of axes, lengths that do not fit, NaN or infinity.
+    """
+
+    weight: NDArray[np.float32]
+    bias: NDArray[np.float32] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weight", _numbers("weight", self.weight, 2))
+        if self.bias is not None:
+            object.__setattr__(self, "bias", _numbers("bias", self.bias, 1))
+            if len(self.bias) != len(self.weight):
+                raise ActivationsError(
+                    f"bias has {len(self.bias)} entries for {len(self.weight)} rows of weight."
+                )
+
+    @property
+    def n_classes(self) -> int:
+        """K, the number of rows of the weight."""
+        return len(self.weight)
+
+    def logits(self, features: FloatArray) -> NDArray[np.float64]:
+        """Logits of some features, in float64: [n, d] -> [n, K], in nats up to a shift a row."""
+        z = np.asarray(features, np.float64) @ self.weight.astype(np.float64).T
+        return z if self.bias is None else z + self.bias.astype(np.float64)
+
+    def templates(self, bias: bool = True) -> NDArray[np.float64]:
+        """Rows of the head, [K, D]: with the bias as a last column (D = d + 1), or without (D = d).
+
+        With it, a template is what Müller et al. 2019 (section 2) call w: weights and bias, x having a 1
+        appended. A head without a bias gives a last column of zeros, so that D does not depend on the head.
+        """
+        weight = self.weight.astype(np.float64)
+        if not bias:
+            return weight
+        column = np.zeros(len(weight)) if self.bias is None else self.bias.astype(np.float64)
+        return np.column_stack([weight, column])
+
+
+@dataclass(frozen=True)
+class Activations:
+    """Penultimate features of one split of one run, raw, with all that is needed to read them.
+
+    Attributes:
+        features: [n, d] float32, what enters the head in evaluation mode; never normalised.
+        labels: [n] int64 in [0, K).
+        predictions: [n] int64 in [0, K), the network's own argmax.
+        indices: [n] int64, the row of each example in the split's source.
+        class_names: K names.
+        run: name of the run; split: "train", "validation" or "test".
+        head: the last layer, or None where the network has no single linear head.
+        dataset_id: what identifies the examples; two runs with equal ids and indices saw the same images.
+        checkpoint_sha256: hex digest of the model file the features came from.
+        hashes: [n] uint64 or None, the first 8 bytes of sha256(seed, pixels) (learn/data.py).
+        total: n of each class in the split the examples were taken from, [K], or None when all are here.
+
+    Raises:
+        ActivationsError: an axis, a length, a type or a value that does not fit.
+    """
+
+    features: NDArray[np.float32]
+    labels: IntArray
+    predictions: IntArray
+    indices: IntArray
+    class_names: tuple[str, ...]
+    run: str
+    split: str
+    head: Head | None = None
+    dataset_id: str = ""
+    checkpoint_sha256: str = ""
+    hashes: NDArray[np.uint64] | None = None
+    total: IntArray | None = None
+
+    def __post_init__(self) -> None:
+        def put(name: str, value: object) -> None:
+            object.__setattr__(self, name, value)
+
+        put("class_names", tuple(str(name) for name in self.class_names))
+        put("features", _numbers("features", self.features, 2))
+        n, n_classes = len(self.features), len(self.class_names)
+        if n_classes < 2:
+            raise ActivationsError(f"At least two class names are needed, not {n_classes}.")
+        put("labels", _integers("labels", self.labels, n, n_classes))
+        put("predictions", _integers("predictions", self.predictions, n, n_classes))
+        put("indices", _integers("indices", self.indices, n))
+        if self.hashes is not None:
+            hashes = np.asarray(self.hashes)
+            if hashes.shape != (n,) or hashes.dtype != np.uint64:
+                raise ActivationsError(f"hashes must be uint64 of shape ({n},).")
+            put("hashes", hashes)
+        if self.total is not None:
+            put("total", _integers("total", self.total, n_classes))
+            if (np.bincount(self.labels, minlength=n_classes) > self.total).any():
+                raise ActivationsError("total is below the number of examples stored for a class.")
+        if self.head is not None and self.head.weight.shape != (n_classes, self.features.shape[1]):
+            raise ActivationsError(
+                f"The head has shape {self.head.weight.shape}, but there are {n_classes} classes "
+                f"and features of width {self.features.shape[1]}."
+            )
+
+    def __len__(self) -> int:
+        """n, the number of examples."""
+        return len(self.features)
+
+    def logits(self) -> NDArray[np.float64]:
+        """Logits [n, K] in float64, derived from the head; refused with ActivationsError without one."""
+        if self.head is None:
+            raise ActivationsError(f"{self.run} has no linear head, so it has no logits here.")
+        return self.head.logits(self.features)
+
+    def take(self, rows: NDArray[Any]) -> Activations:
+        """The same run and split with some rows only; `rows` is an index [m] or a mask [n]."""
+        return Activations(
+            self.features[rows],
+            self.labels[rows],
+            self.predictions[rows],
+            self.indices[rows],
+            self.class_names,
+            self.run,
+            self.split,
+            self.head,
+            self.dataset_id,
+            self.checkpoint_sha256,
+            None if self.hashes is None else self.hashes[rows],
+            self.class_totals(),
+        )
+
+    def class_totals(self) -> IntArray:
+        """[K] examples a class in the split that these were taken from."""
+        if self.total is not None:
+            return self.total
+        return np.bincount(self.labels, minlength=len(self.class_names)).astype(np.int64)
+
+    def save(self, path: Path | str) -> None:
+        """Write a compressed .npz under a temporary name, then rename it: readers never see half a file."""
+        path = Path(path)
+        arrays: dict[str, Any] = {
+            "features": self.features,
+            "labels": self.labels,
+            "predictions": self.predictions,
+            "indices": self.indices,
+            "class_names": np.array(self.class_names),
+            "meta": json.dumps(
+                {
+                    "format_version": FORMAT_VERSION,
+                    "run": self.run,
+                    "split": self.split,
+                    "dataset_id": self.dataset_id,
+                    "checkpoint_sha256": self.checkpoint_sha256,
+                }
+            ),
+        }
+        if self.head is not None:
+            arrays["weight"] = self.head.weight
+            if self.head.bias is not None:
+                arrays["bias"] = self.head.bias
+        if self.hashes is not None:
+            arrays["hashes"] = self.hashes
+        if self.total is not None:
+            arrays["total"] = self.total
+        part = path.with_name(path.name + ".part")
+        try:
+            with open(part, "wb") as file:
+                np.savez_compressed(file, **arrays)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: Path | str) -> Activations:
+        """Read what `save` wrote.
+
+        Raises:
+            ActivationsError: no such file, not an .npz, keys missing, another version, or arrays that do not fit.
+        """
+        path = Path(path)
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                stored = {key: file[key] for key in file.files}
+        except FileNotFoundError:
+            raise ActivationsError(f"There is no file {path.name}.") from None
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError, AttributeError) as error:
+            raise ActivationsError(f"{path.name} cannot be read as an .npz of activations.") from error
+        missing = {"features", "labels", "predictions", "indices", "class_names", "meta"} - stored.keys()
+        if missing:
+            raise ActivationsError(f"{path.name} lacks {', '.join(sorted(missing))}.")
+        try:
+            meta = json.loads(str(stored["meta"]))
+            version = meta["format_version"]
+        except (ValueError, KeyError, TypeError):
+            raise ActivationsError(f"{path.name} has no readable meta entry.") from None
+        if version != FORMAT_VERSION:
+            raise ActivationsError(
+                f"{path.name} has format {version}, this penviz reads {FORMAT_VERSION}: extract it again."
+            )
+        head = Head(stored["weight"], stored.get("bias")) if "weight" in stored else None
+        return cls(
+            stored["features"],
+            stored["labels"],
+            stored["predictions"],
+            stored["indices"],
+            tuple(stored["class_names"].tolist()),
+            str(meta.get("run", "")),
+            str(meta.get("split", "")),
+            head,
+            str(meta.get("dataset_id", "")),
+            str(meta.get("checkpoint_sha256", "")),
+            stored.get("hashes"),
+            stored.get("total"),
+        )

@@ -1,0 +1,1 @@
+"""Everything that touches torch: data, networks, targets, training, extraction."""

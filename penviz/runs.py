@@ -1,0 +1,241 @@
+"""Runs on disk: what was asked for, what came of it, and the list of runs in a directory. Standard library only."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+RUN_FILE = "run.json"
+MODEL_FILE = "model.safetensors"
+SPLITS = ("train", "validation", "test")
+
+
+class RunError(ValueError):
+    """A run, or a request for one, that penviz cannot use; the message is one sentence for the user."""
+
+
+def activations_path(directory: Path, split: str) -> Path:
+    """Where the activations of a split of a run lie."""
+    return directory / f"activations-{split}.npz"
+
+
+def thumbnails_path(directory: Path, split: str) -> Path:
+    """Where the sprite of a split of a run lies."""
+    return directory / f"thumbnails-{split}.webp"
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """All that decides the weights of a run, to and from JSON.
+
+    Attributes:
+        dataset: a data set's name, a directory, or an .npz file.
+        model: a network's name (learn/models.py).
+        targets: "hard" or "uniform" (label smoothing towards the uniform distribution over all K).
+        label_smoothing: alpha in [0, 1), 0 for hard targets.
+        epochs: passes over the training split.
+        batch_size: examples a step; the last, smaller batch of an epoch is dropped.
+        lr: learning rate at the top of the schedule.
+        momentum, nesterov: of SGD.
+        weight_decay: L2 factor on convolution and linear weights (for `tutorial_alexnet` on its two hidden
+            dense layers only, as the paper has it).
+        loss_factor: the loss is multiplied by it (Müller et al. 2019 use 3 on CIFAR).
+        clip_norm: gradients are scaled down to this norm, 0 for never.
+        schedule: "steps" (divide by 10 at the milestones), "one-cycle" or "constant".
+        milestones: fractions of the run at which "steps" divides.
+        crop: side of the random crop in pixels, 0 for the whole image.
+        pad: pixels of zero padding before the crop.
+        flip: mirror half of the training images.
+        seed: of the held-out split, initial weights, order and augmentation.
+        hold_out: validation examples taken out of the training split; 0 where the data bring their own.
+        precision: "float32" or "bfloat16" (autocast).
+
+    Raises:
+        RunError: a value out of range.
+    """
+
+    dataset: str
+    model: str
+    targets: str = "hard"
+    label_smoothing: float = 0.0
+    epochs: int = 30
+    batch_size: int = 128
+    lr: float = 0.1
+    momentum: float = 0.9
+    nesterov: bool = True
+    weight_decay: float = 1e-4
+    loss_factor: float = 1.0
+    clip_norm: float = 0.0
+    schedule: str = "one-cycle"
+    milestones: tuple[float, ...] = (0.5, 0.75)
+    crop: int = 0
+    pad: int = 0
+    flip: bool = False
+    seed: int = 0
+    hold_out: int = 0
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "milestones", tuple(self.milestones))
+        checks = {
+            "label smoothing must be at least 0 and below 1": 0 <= self.label_smoothing < 1,
+            'targets must be "hard" or "uniform"': self.targets in ("hard", "uniform"),
+            "hard targets have label smoothing 0, soft ones more than 0": (
+                (self.targets == "hard") == (self.label_smoothing == 0)
+            ),
+            "epochs must be at least 1": self.epochs >= 1,
+            "the batch size must be at least 1": self.batch_size >= 1,
+            "the learning rate must be above 0": 0 < self.lr < math.inf,
+            "momentum must be at least 0 and below 1": 0 <= self.momentum < 1,
+            "weight decay must be at least 0": 0 <= self.weight_decay < math.inf,
+            "the loss factor must be above 0": 0 < self.loss_factor < math.inf,
+            "the clipping norm must be at least 0": 0 <= self.clip_norm < math.inf,
+            'the schedule must be "steps", "one-cycle" or "constant"': (
+                self.schedule in ("steps", "one-cycle", "constant")
+            ),
+            "milestones must be fractions between 0 and 1": all(0 < m < 1 for m in self.milestones),
+            "crop, pad and hold-out must be at least 0": min(self.crop, self.pad, self.hold_out) >= 0,
+            "the seed must be between 0 and 2**31 - 1": 0 <= self.seed < 2**31,
+            'precision must be "float32" or "bfloat16"': self.precision in ("float32", "bfloat16"),
+        }
+        for sentence, holds in checks.items():
+            if not holds:
+                raise RunError(f"{sentence[0].upper()}{sentence[1:]}.")
+
+    def to_json(self) -> dict[str, Any]:
+        """A dictionary that `json` can write and `from_json` reads back to an equal config."""
+        return dataclasses.asdict(self) | {"milestones": list(self.milestones)}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> RunConfig:
+        """Inverse of `to_json`; RunError on an unknown or missing key or a value of the wrong type."""
+        known = {f.name: f for f in dataclasses.fields(cls)}
+        unknown = sorted(data.keys() - known.keys())
+        if unknown:
+            raise RunError(f"The config has unknown keys: {', '.join(unknown)}.")
+        try:
+            return cls(**data)
+        except RunError:
+            raise
+        except TypeError as error:
+            raise RunError("The config lacks a key or has a value of the wrong type.") from error
+
+    def differences(self, other: RunConfig) -> list[str]:
+        """Names of the fields in which two configs differ."""
+        return [
+            f.name for f in dataclasses.fields(self) if getattr(self, f.name) != getattr(other, f.name)
+        ]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One directory with a run.json, read but not yet trusted to have activations.
+
+    Attributes:
+        directory: where it lies.
+        name: the directory's name; nothing is read from it.
+        config: what was asked for.
+        metrics: split -> name -> value, as measured by the training at its end.
+        class_names: K names.
+        model_sha256: digest of model.safetensors when it was written.
+        record: the whole of run.json.
+    """
+
+    directory: Path
+    name: str
+    config: RunConfig
+    metrics: dict[str, dict[str, float]] = field(default_factory=dict)
+    class_names: tuple[str, ...] = ()
+    model_sha256: str = ""
+    record: dict[str, Any] = field(default_factory=dict)
+
+    def splits(self) -> list[str]:
+        """Splits whose activations exist, train first."""
+        return [s for s in SPLITS if activations_path(self.directory, s).is_file()]
+
+
+@dataclass(frozen=True)
+class DamagedRun:
+    """A directory that looks like a run and cannot be read: its name and one sentence of advice."""
+
+    name: str
+    advice: str
+
+
+def read_run(directory: Path | str) -> Run:
+    """Read run.json of a directory.
+
+    Raises:
+        RunError: no such directory, no run.json, not JSON, or a config that does not fit.
+    """
+    directory = Path(directory)
+    path = directory / RUN_FILE
+    if not directory.is_dir():
+        raise RunError(f"There is no directory {directory}.")
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{directory} has no {RUN_FILE}: it is not a run of penviz.") from None
+    except (OSError, ValueError):
+        raise RunError(f"{path} is not readable JSON: train or copy the run again.") from None
+    if not isinstance(record, dict) or not isinstance(record.get("config"), dict):
+        raise RunError(f"{path} has no config.")
+    try:
+        config = RunConfig.from_json(record["config"])
+        return Run(
+            directory,
+            directory.resolve().name,
+            config,
+            dict(record.get("metrics") or {}),
+            tuple(str(c) for c in record.get("class_names") or ()),
+            str(record.get("model_sha256") or ""),
+            record,
+        )
+    except RunError as error:
+        raise RunError(f"{path}: {error}") from None
+    except (TypeError, ValueError):
+        raise RunError(f"{path} has entries of the wrong type.") from None
+
+
+def list_runs(root: Path | str) -> tuple[list[Run], list[DamagedRun]]:
+    """All runs directly under a directory, by name, and the damaged ones with advice; empty if there is none."""
+    root = Path(root)
+    runs: list[Run] = []
+    damaged: list[DamagedRun] = []
+    for directory in sorted(p for p in root.iterdir() if p.is_dir()) if root.is_dir() else []:
+        has_parts = any((directory / f).exists() for f in (RUN_FILE, MODEL_FILE)) or any(
+            activations_path(directory, split).exists() for split in SPLITS
+        )
+        if not has_parts:
+            continue
+        try:
+            runs.append(read_run(directory))
+        except RunError as error:
+            damaged.append(DamagedRun(directory.name, str(error)))
+    return runs, damaged
+
+
+def write_json(path: Path, record: dict[str, Any]) -> None:
+    """Write JSON under a temporary name, flush it to the disk, and rename it."""
+    part = path.with_name(path.name + ".part")
+    try:
+        with open(part, "w", encoding="utf-8") as file:
+            json.dump(record, file, indent=1, allow_nan=False)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def sha256_of(path: Path) -> str:
+    """Hex digest of a file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""Everything that draws: one Panel, several renderers."""

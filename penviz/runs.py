@@ -53,7 +53,8 @@ class RunConfig:
         pad: pixels of zero padding before the crop.
         flip: mirror half of the training images.
         seed: of the held-out split, initial weights, order and augmentation.
-        hold_out: validation examples taken out of the training split; 0 where the data bring their own.
+        hold_out: validation examples taken out of the training split; 0 for the data set's own way.
+        image_size: side in pixels to which images of a directory are resized.
         precision: "float32" or "bfloat16" (autocast).
 
     Raises:
@@ -79,6 +80,7 @@ class RunConfig:
     flip: bool = False
     seed: int = 0
     hold_out: int = 0
+    image_size: int = 32
     precision: str = "float32"
 
     def __post_init__(self) -> None:
@@ -101,6 +103,7 @@ class RunConfig:
             ),
             "milestones must be fractions between 0 and 1": all(0 < m < 1 for m in self.milestones),
             "crop, pad and hold-out must be at least 0": min(self.crop, self.pad, self.hold_out) >= 0,
+            "the image size must be between 4 and 1024 pixels": 4 <= self.image_size <= 1024,
             "the seed must be between 0 and 2**31 - 1": 0 <= self.seed < 2**31,
             'precision must be "float32" or "bfloat16"': self.precision in ("float32", "bfloat16"),
         }

@@ -1,0 +1,293 @@
+"""The command line: verbs that parse, call and print. What is heavy is imported inside its verb."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from penviz import __version__
+from penviz.activations import ActivationsError
+from penviz.runs import RunConfig, RunError, list_runs, read_run
+
+if TYPE_CHECKING:
+    from penviz.learn.train import Progress
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="See what training targets do to a classifier's penultimate layer.",
+)
+
+DataDir = Annotated[
+    Path, typer.Option(help="Where data sets lie: <name>.npz, or torchvision's archive, downloaded on first use.")
+]
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads of torch; its own choice when not given.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")]
+ProgressKind = Annotated[str, typer.Option(help="bar, json (a line of JSON a message) or none.")]
+
+
+def say(sentence: str) -> None:
+    """One sentence for the user, on standard error."""
+    print(sentence, file=sys.stderr, flush=True)
+
+
+def _set_threads(threads: int | None) -> None:
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+def _check_progress(kind: str) -> None:
+    if kind not in ("bar", "json", "none"):
+        raise RunError("--progress must be bar, json or none.")
+
+
+@app.command()
+def train(
+    dataset: Annotated[
+        str,
+        typer.Argument(
+            help="cifar10, cifar100, mnist, fashion_mnist, digits, a directory with train/ and validation/, or an .npz file."
+        ),
+    ],
+    model: Annotated[str, typer.Argument(help="A network: see penviz models.")],
+    out: Annotated[Path, typer.Option(help="Directory of the run.")],
+    label_smoothing: Annotated[float | None, typer.Option(help="alpha in [0, 1); 0 for hard targets.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training split.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Examples a step.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate at the top of the schedule.")] = None,
+    momentum: Annotated[float | None, typer.Option(help="Momentum of SGD.")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="L2 factor on weights.")] = None,
+    loss_factor: Annotated[float | None, typer.Option(help="The loss is multiplied by it.")] = None,
+    clip_norm: Annotated[float | None, typer.Option(help="Largest norm of the gradient; 0 for any.")] = None,
+    schedule: Annotated[str | None, typer.Option(help="one-cycle, steps or constant.")] = None,
+    crop: Annotated[int | None, typer.Option(help="Side of the random crop, pixels; 0 for the whole image.")] = None,
+    pad: Annotated[int | None, typer.Option(help="Zero padding before the crop, pixels.")] = None,
+    flip: Annotated[bool | None, typer.Option(help="Mirror half of the training images.")] = None,
+    precision: Annotated[str | None, typer.Option(help="float32 or bfloat16 (autocast).")] = None,
+    seed: Annotated[int, typer.Option(help="Of split, weights, order and augmentation.")] = 0,
+    hold_out: Annotated[int, typer.Option(help="Validation examples taken from the training part.")] = 0,
+    image_size: Annotated[int, typer.Option(help="Side to which images of a directory are resized.")] = 32,
+    data_dir: DataDir = Path("data"),
+    device: Device = "auto",
+    threads: Threads = None,
+    validate_every: Annotated[int, typer.Option(min=1, help="Epochs between evaluations.")] = 1,
+    save_every: Annotated[float, typer.Option(help="Seconds between saved states within an epoch.")] = 120.0,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from the saved state in --out.")] = False,
+    progress: ProgressKind = "bar",
+) -> None:
+    """Train a network on hard or label-smoothed targets."""
+    _check_progress(progress)
+    used = out.is_dir() and any(out.iterdir())
+    if used and not resume:  # said before a minute is spent on reading the data
+        raise RunError(f"{out} is not empty: choose another --out, or continue it with --resume.")
+    from penviz.learn import data, models
+    from penviz.learn import train as training
+
+    models.architecture(model)
+    chosen: dict[str, Any] = {
+        "label_smoothing": label_smoothing,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "lr": lr,
+        "momentum": momentum,
+        "weight_decay": weight_decay,
+        "loss_factor": loss_factor,
+        "clip_norm": clip_norm,
+        "schedule": schedule,
+        "crop": crop,
+        "pad": pad,
+        "flip": flip,
+        "precision": precision,
+        "seed": seed,
+        "hold_out": hold_out,
+        "image_size": image_size,
+    }
+    RunConfig(dataset, model, seed=seed, hold_out=hold_out, image_size=image_size)
+    _set_threads(threads)
+    loaded = data.load(dataset, seed=seed, n_hold_out=hold_out, data_dir=data_dir, image_size=image_size)
+    config = training.default_config(dataset, model, loaded.image_shape, **chosen)
+    with training.stop_on_signal() as stopped, _training_progress(progress) as report:
+        training.train(
+            config,
+            loaded,
+            out,
+            resume=resume,
+            device=device,
+            save_every=save_every,
+            validate_every=validate_every,
+            report=report,
+            say=say,
+            stopped=stopped,
+            command=shlex.join(["penviz", *sys.argv[1:]]),
+        )
+    run = read_run(out)
+    scores = ", ".join(f"{split} {values['accuracy']:.4f}" for split, values in run.metrics.items())
+    say(f"{out} is finished: accuracy {scores}. Next: penviz extract {out}")
+
+
+class _training_progress:  # noqa: N801 (a context manager, used as a function)
+    """Progress of a training as a bar, as JSON lines, or not at all."""
+
+    def __init__(self, kind: str):
+        self.kind = kind
+        self.bar: Any = None
+
+    def __enter__(self) -> Any:
+        return self.report
+
+    def __exit__(self, *error: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def report(self, message: Progress) -> None:
+        if self.kind == "json":
+            print(json.dumps({"event": "train", **vars(message)}), flush=True)
+        if self.kind != "bar":
+            return
+        if self.bar is None:
+            from tqdm import tqdm
+
+            self.bar = tqdm(total=message.epochs * message.steps, unit="step", dynamic_ncols=True, file=sys.stderr)
+        self.bar.set_description(f"epoch {message.epoch}/{message.epochs}")
+        self.bar.n = (message.epoch - 1) * message.steps + message.step
+        left = _duration(message.seconds_left)
+        self.bar.set_postfix_str(
+            f"loss {message.loss:.3f}, accuracy {message.accuracy:.3f}, "
+            f"{message.images_per_second:,.0f} img/s, {left} left"
+        )
+        if message.line and "validation_accuracy" in message.line:
+            line = message.line
+            self.bar.write(
+                f"epoch {line['epoch']:>4}  train {line['train_accuracy']:.4f} (nll {line['train_nll']:.3f})  "
+                f"validation {line['validation_accuracy']:.4f} (nll {line['validation_nll']:.3f})",
+                file=sys.stderr,
+            )
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+@app.command()
+def models() -> None:
+    """List the networks that penviz can train."""
+    from penviz.learn.models import MODELS
+
+    for name, entry in MODELS.items():
+        print(f"{name:<17} {entry.about} (d = {entry.width})")
+
+
+@app.command()
+def extract(
+    runs: Annotated[list[Path], typer.Argument(help="Directories of finished runs.")],
+    per_class: Annotated[int, typer.Option(min=0, help="Training examples a class; 0 for all.")] = 1000,
+    split: Annotated[list[str] | None, typer.Option(help="Which splits; train and validation when not given.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Where the data are now, if they moved.")] = None,
+    thumbnails: Annotated[bool, typer.Option(help="Write small images for the app.")] = True,
+    thumbnail_quality: Annotated[int, typer.Option(min=1, max=100, help="Of the lossy WebP.")] = 60,
+    data_dir: DataDir = Path("data"),
+    device: Device = "auto",
+    threads: Threads = None,
+    progress: ProgressKind = "bar",
+) -> None:
+    """Write the penultimate activations of a run, for the app and for measuring."""
+    _check_progress(progress)
+    found = [read_run(path) for path in runs]
+    from penviz.learn import data
+    from penviz.learn import extract as extraction
+
+    _set_threads(threads)
+    for run in found:
+        config = run.config
+        loaded = data.load(
+            dataset or config.dataset,
+            seed=config.seed,
+            n_hold_out=config.hold_out,
+            data_dir=data_dir,
+            image_size=config.image_size,
+        )
+        with _extraction_progress(progress) as report:
+            written = extraction.extract(
+                run,
+                loaded,
+                splits=split or ("train", "validation"),
+                per_class=per_class,
+                thumbnail_quality=thumbnail_quality if thumbnails else 0,
+                device=device,
+                report=report,
+            )
+        for path in written:
+            say(f"Wrote {path}")
+
+
+class _extraction_progress(_training_progress):  # noqa: N801
+    """Images done, a bar a split."""
+
+    split = ""
+
+    def report(self, split: str, done: int, n: int) -> None:  # type: ignore[override]
+        if self.kind == "json":
+            print(json.dumps({"event": "extract", "split": split, "done": done, "n": n}), flush=True)
+        if self.kind != "bar":
+            return
+        if split != self.split:
+            from tqdm import tqdm
+
+            self.__exit__()
+            self.bar = tqdm(total=n, unit="img", desc=split, dynamic_ncols=True, file=sys.stderr)
+            self.split = split
+        self.bar.update(done - self.bar.n)
+
+
+@app.command(name="app")
+def open_app(
+    runs: Annotated[Path | None, typer.Option(help="Directory of runs.")] = None,
+    port: Annotated[int, typer.Option(help="Port on this machine.")] = 8501,
+) -> None:
+    """Open the app in the browser."""
+    script = Path(__file__).resolve().parent.parent / "app.py"
+    if not script.is_file():
+        raise RunError("app.py is not beside the package: run penviz app from a checkout of the project.")
+    if runs is not None:
+        if not runs.is_dir():
+            raise RunError(f"There is no directory {runs}.")
+        os.environ["PENVIZ_RUNS"] = str(runs.resolve())
+    os.chdir(script.parent)  # .streamlit/config.toml lies there
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    os.execv(sys.executable, command)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"penviz {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """See what training targets do to a classifier's penultimate layer."""
+
+
+def main() -> None:
+    """Run a verb; bad input ends with one sentence on standard error and exit status 2."""
+    try:
+        app()
+    except (RunError, ActivationsError) as error:
+        say(str(error))
+        sys.exit(2)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

@@ -1,0 +1,257 @@
+"""Data sets in memory: where the images come from, and how validation examples are held out.
+
+A data set is one uint8 tensor a split. Known CIFAR follows Müller et al. 2019, appendix A: 10,000 validation
+images out of the training set, the official test set apart. Which ones they are does not depend on the
+order of the rows: per class the images whose sha256(seed, pixels) is smallest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penviz.learn.folder import read_folder
+from penviz.runs import RunError
+
+Uint8 = NDArray[np.uint8]
+Int64 = NDArray[np.int64]
+Parts = dict[str, tuple[Uint8, Int64]]
+
+HOLD_OUT = {"cifar10": 10_000, "cifar100": 10_000, "mnist": 10_000, "fashion_mnist": 10_000, "digits": 360}
+"""Built-in data sets and the validation examples taken out of their training part by default."""
+
+FINGERPRINTS = {
+    "7101e4b6b7cc6514": "cifar10",
+    "882928bf6a9a8c9b": "cifar100",
+}
+"""`fingerprint` of the training images of data sets whose split is known whatever their container."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split in memory.
+
+    Attributes:
+        images: [n, height, width, channels] uint8.
+        labels: [n] int64.
+        indices: [n] int64, rows of the source array that the split was taken from.
+        hashes: [n] uint64, first 8 bytes of sha256(seed, pixels), ascending within the split.
+        dataset_id: name and digest of exactly these images and labels in this order.
+    """
+
+    images: Uint8
+    labels: Int64
+    indices: Int64
+    hashes: NDArray[np.uint64]
+    dataset_id: str
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Splits by name ("train", "validation", and "test" where there is one), and the K class names."""
+
+    name: str
+    splits: dict[str, Split]
+    class_names: tuple[str, ...]
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of every image."""
+        height, width, channels = self.splits["train"].images.shape[1:]
+        return height, width, channels
+
+
+def pixel_hashes(images: Uint8, seed: int) -> NDArray[np.uint64]:
+    """First 8 bytes, big-endian, of sha256(seed as 8 little-endian bytes, pixels): [n, ...] -> [n] uint64."""
+    prefix = hashlib.sha256(seed.to_bytes(8, "little"))
+    hashes = np.empty(len(images), np.uint64)
+    for row, image in enumerate(np.ascontiguousarray(images)):
+        digest = prefix.copy()
+        digest.update(image.data)
+        hashes[row] = int.from_bytes(digest.digest()[:8], "big")
+    return hashes
+
+
+def fingerprint(images: Uint8) -> str:
+    """16 hex digits that identify a set of images whatever the order of its rows."""
+    return hashlib.sha256(np.sort(pixel_hashes(images, 0)).astype(">u8").tobytes()).hexdigest()[:16]
+
+
+def hold_out(labels: Int64, hashes: NDArray[np.uint64], n: int) -> NDArray[np.bool_]:
+    """Mask [n_all] of n examples, stratified, the smallest hashes of each class.
+
+    Classes share n in proportion to their size (largest remainders first, ties to the smaller label), so
+    10,000 of CIFAR-10 are 1,000 a class.
+
+    Raises:
+        RunError: n is not below the number of examples, or leaves a class without a training example.
+    """
+    counts = np.bincount(labels)
+    if not 0 < n < len(labels):
+        raise RunError(f"Cannot hold out {n} of {len(labels)} training examples.")
+    exact = counts * (n / len(labels))
+    quota = np.floor(exact).astype(int)
+    for label in np.argsort(quota - exact, kind="stable")[: n - quota.sum()]:
+        quota[label] += 1
+    if (quota[counts > 0] >= counts[counts > 0]).any():
+        raise RunError(f"Holding out {n} examples would leave a class without training examples.")
+    mask = np.zeros(len(labels), bool)
+    for label, wanted in enumerate(quota):
+        rows = np.flatnonzero(labels == label)
+        mask[rows[np.argsort(hashes[rows], kind="stable")[:wanted]]] = True
+    return mask
+
+
+def _split(name: str, images: Uint8, labels: Int64, indices: Int64, hashes: NDArray[np.uint64]) -> Split:
+    order = np.lexsort((labels, hashes))
+    images, labels, indices, hashes = images[order], labels[order], indices[order], hashes[order]
+    digest = hashlib.sha256(hashes.astype(">u8").tobytes() + labels.astype(">i8").tobytes())
+    return Split(images, labels, indices, hashes, f"{name}:{digest.hexdigest()[:16]}")
+
+
+def _as_images(array: NDArray[np.generic], what: str) -> Uint8:
+    if array.dtype != np.uint8:
+        raise RunError(f"{what} must be uint8 pixels (0 to 255), not {array.dtype}.")
+    if array.ndim == 3:
+        array = array[..., None]
+    if array.ndim != 4 or array.shape[-1] not in (1, 3) or 0 in array.shape:
+        raise RunError(f"{what} must have shape [n, height, width] or [n, height, width, 1 or 3].")
+    return np.ascontiguousarray(array, np.uint8)
+
+
+def _as_labels(array: NDArray[np.generic], n: int, n_classes: int, what: str) -> Int64:
+    if array.shape != (n,) or array.dtype.kind not in "iu":
+        raise RunError(f"{what} must hold one integer label an image.")
+    labels = array.astype(np.int64)
+    if labels.min() < 0 or labels.max() >= n_classes:
+        raise RunError(f"{what} must lie between 0 and {n_classes - 1}, one for each class name.")
+    return labels
+
+
+def read_npz(path: Path) -> tuple[Parts, tuple[str, ...]]:
+    """Read x_train, y_train, x_test, y_test and class_names of an .npz file.
+
+    Raises:
+        RunError: the file cannot be read, lacks a key, or holds arrays that do not fit.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            names = tuple(str(name) for name in file["class_names"].tolist())
+            raw = {key: file[key] for key in ("x_train", "y_train", "x_test", "y_test") if key in file.files}
+    except KeyError:
+        raise RunError(f"{path} lacks class_names.") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError):
+        raise RunError(f"{path} cannot be read as an .npz of images.") from None
+    if "x_train" not in raw or "y_train" not in raw or ("x_test" in raw) != ("y_test" in raw):
+        raise RunError(f"{path} must hold x_train, y_train, x_test, y_test and class_names.")
+    if len(names) < 2:
+        raise RunError(f"{path} names {len(names)} classes; at least two are needed.")
+    parts: Parts = {}
+    for part in ("train", "test"):
+        if f"x_{part}" in raw:
+            images = _as_images(raw[f"x_{part}"], f"x_{part}")
+            parts[part] = images, _as_labels(raw[f"y_{part}"], len(images), len(names), f"y_{part}")
+    if "test" in parts and parts["test"][0].shape[1:] != parts["train"][0].shape[1:]:
+        raise RunError(f"{path}: x_train and x_test must hold images of one size.")
+    return parts, names
+
+
+def _read_digits() -> tuple[Parts, tuple[str, ...]]:
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    images = np.round(digits.images * (255 / 16)).astype(np.uint8)
+    return {"train": (_as_images(images, "digits"), digits.target.astype(np.int64))}, tuple("0123456789")
+
+
+def _read_torchvision(name: str, data_dir: Path) -> tuple[Parts, tuple[str, ...]]:
+    import torchvision
+
+    kinds: dict[str, Callable[..., object]] = {
+        "cifar10": torchvision.datasets.CIFAR10,
+        "cifar100": torchvision.datasets.CIFAR100,
+        "mnist": torchvision.datasets.MNIST,
+        "fashion_mnist": torchvision.datasets.FashionMNIST,
+    }
+    parts: Parts = {}
+    names: tuple[str, ...] = ()
+    for part in ("train", "test"):
+        try:
+            source = kinds[name](str(data_dir), train=part == "train", download=True)
+        except (OSError, RuntimeError) as error:
+            raise RunError(
+                f"{name} is not in {data_dir} and could not be downloaded ({type(error).__name__}); "
+                f"put {name}.npz there or name its place with --data-dir."
+            ) from error
+        images = _as_images(np.asarray(source.data), name)  # type: ignore[attr-defined]
+        names = tuple(str(c) for c in source.classes)  # type: ignore[attr-defined]
+        targets = np.asarray(source.targets)  # type: ignore[attr-defined]
+        parts[part] = images, _as_labels(targets, len(images), len(names), name)
+    if name == "mnist":
+        names = tuple("0123456789")
+    return parts, names
+
+
+def _read_parts(dataset: str, data_dir: Path, image_size: int) -> tuple[str, Parts, tuple[str, ...]]:
+    if dataset == "digits":
+        return dataset, *_read_digits()
+    if dataset in HOLD_OUT:
+        npz = data_dir / f"{dataset}.npz"
+        return dataset, *(read_npz(npz) if npz.is_file() else _read_torchvision(dataset, data_dir))
+    path = Path(dataset)
+    if path.is_dir():
+        return path.resolve().name, *read_folder(path, image_size)
+    if path.suffix == ".npz" and path.is_file():
+        return path.stem, *read_npz(path)
+    known = ", ".join(sorted(HOLD_OUT))
+    raise RunError(f"There is no data set {dataset}: use {known}, a directory with train/, or an .npz file.")
+
+
+def load(
+    dataset: str, *, seed: int = 0, n_hold_out: int = 0, data_dir: Path | str = "data", image_size: int = 32
+) -> DataSet:
+    """Read a data set and split it.
+
+    Args:
+        dataset: a built-in name (HOLD_OUT), a directory in ImageFolder layout, or an .npz file.
+        seed: of the held-out split.
+        n_hold_out: validation examples taken from the training part; 0 for the data set's own way.
+        data_dir: where built-in data sets lie (`<name>.npz` is taken before torchvision's archive).
+        image_size: side in pixels to which images of a directory are resized.
+
+    Raises:
+        RunError: data that cannot be found, read, downloaded or split; one sentence each.
+    """
+    name, parts, class_names = _read_parts(dataset, Path(data_dir).expanduser(), image_size)
+    images, labels = parts["train"]
+    hashes = pixel_hashes(images, seed)
+    if name not in HOLD_OUT:
+        name = FINGERPRINTS.get(fingerprint(images), name)
+    n_hold_out = n_hold_out or HOLD_OUT.get(name, 0)
+    rows = np.arange(len(labels))
+    splits: dict[str, Split] = {}
+    if n_hold_out:
+        held = hold_out(labels, hashes, n_hold_out)
+        splits["train"] = _split(name, images[~held], labels[~held], rows[~held], hashes[~held])
+        splits["validation"] = _split(name, images[held], labels[held], rows[held], hashes[held])
+    else:
+        splits["train"] = _split(name, images, labels, rows, hashes)
+    others = {part: parts[part] for part in ("validation", "test") if part in parts}
+    if not n_hold_out and "validation" not in others and "test" in others:
+        others["validation"] = others.pop("test")
+    if n_hold_out and "validation" in others:
+        others["test"] = others.pop("validation")
+    for part, (x, y) in others.items():
+        splits[part] = _split(name, x, y, np.arange(len(y)), pixel_hashes(x, seed))
+    if "validation" not in splits:
+        raise RunError(f"{dataset} has no validation examples: add validation/ or x_test, or use --hold-out N.")
+    return DataSet(name, splits, class_names)

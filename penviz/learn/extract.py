@@ -1,0 +1,134 @@
+"""From a trained run to what the rest of penviz reads: activations and thumbnails of its splits."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penviz.activations import Activations, Head
+from penviz.learn import checkpoints, evaluate
+from penviz.learn.data import DataSet, Split
+from penviz.runs import MODEL_FILE, RUN_FILE, Run, RunError, activations_path, sha256_of, thumbnails_path, write_json
+
+TILE_COLUMNS = 100
+LARGEST_TILE = 48
+
+
+def first_of_each_class(labels: NDArray[np.int64], per_class: int) -> NDArray[np.int64]:
+    """Rows [m], ascending, of the first `per_class` examples of each class (all of them when it is 0).
+
+    A split is sorted by the hashes of its pixels, so its first examples are a sample that the order of the
+    source does not decide.
+    """
+    if per_class == 0:
+        return np.arange(len(labels))
+    order = np.argsort(labels, kind="stable")
+    starts = np.searchsorted(labels[order], labels[order])
+    return np.sort(order[np.arange(len(labels)) - starts < per_class])
+
+
+def extract(
+    run: Run,
+    dataset: DataSet,
+    *,
+    splits: Sequence[str] = ("train", "validation"),
+    per_class: int = 1000,
+    thumbnail_quality: int = 60,
+    device: str = "auto",
+    report: Callable[[str, int, int], None] = lambda split, done, n: None,
+) -> list[Path]:
+    """Write activations-<split>.npz and thumbnails-<split>.webp of a finished run.
+
+    Evaluation mode, no augmentation, float32, no autocast, in the split's order.
+
+    Args:
+        run: a finished run of penviz.
+        dataset: the data it was trained on; refused when their digest differs.
+        splits: which; validation and test are always whole.
+        per_class: training examples a class, 0 for all.
+        thumbnail_quality: of the lossy WebP sprite, 1 to 100; 0 for no thumbnails.
+        device: as in `train`.
+        report: told (split, images done, n) after each batch.
+
+    Returns:
+        The activation files written.
+
+    Raises:
+        RunError: an unfinished run, other data, or an unknown split.
+    """
+    network = checkpoints.load_network(run).to(checkpoints.choose_device(device))
+    digest = sha256_of(run.directory / MODEL_FILE)
+    for name in splits:
+        if name not in dataset.splits:
+            raise RunError(f"{dataset.name} has no split {name}; it has {', '.join(dataset.splits)}.")
+        known = run.record.get("splits", {}).get(name, {}).get("dataset_id")
+        if known != dataset.splits[name].dataset_id:
+            raise RunError(f"{run.name} was trained on other data than this {dataset.name} ({name}).")
+    written = []
+    sprites = dict(run.record.get("thumbnails") or {})
+    for name in splits:
+        whole = dataset.splits[name]
+        rows = first_of_each_class(whole.labels, per_class if name == "train" else 0)
+        part = Split(whole.images[rows], whole.labels[rows], whole.indices[rows], whole.hashes[rows], "")
+        features = evaluate.features_of(
+            network, part, run.config.crop, report=lambda done, n, name=name: report(name, done, n)
+        )
+        weight, bias = network.head.weight.detach().cpu().numpy(), network.head.bias
+        head = Head(weight, None if bias is None else bias.detach().cpu().numpy())
+        activations = Activations(
+            features,
+            part.labels,
+            head.logits(features).argmax(1),
+            part.indices,
+            dataset.class_names,
+            run.name,
+            name,
+            head,
+            whole.dataset_id,
+            digest,
+            part.hashes,
+            np.bincount(whole.labels, minlength=len(dataset.class_names)),
+        )
+        if thumbnail_quality:
+            sprites[name] = write_sprite(
+                thumbnails_path(run.directory, name), part.images, thumbnail_quality
+            ) | {"checkpoint_sha256": digest}
+        activations.save(activations_path(run.directory, name))
+        written.append(activations_path(run.directory, name))
+    if sprites:
+        write_json(run.directory / RUN_FILE, run.record | {"thumbnails": sprites})
+    return written
+
+
+def write_sprite(path: Path, images: NDArray[np.uint8], quality: int) -> dict[str, int]:
+    """Write thumbnails as one lossy WebP, row by row of tiles: images [n, h, w, C] uint8.
+
+    Returns:
+        {"columns", "side" (pixels), "count"}: tile i stands at row i // columns, column i % columns.
+    """
+    from PIL import Image
+
+    n, height, width, channels = images.shape
+    side = min(LARGEST_TILE, max(height, width))
+    columns = min(TILE_COLUMNS, n)
+    lines = -(-n // columns)
+    if lines * side > 16383:
+        raise RunError(f"{n} thumbnails do not fit one sprite: extract fewer with --per-class, or --no-thumbnails.")
+    sprite = np.zeros((lines * side, columns * side, 3), np.uint8)
+    for i, image in enumerate(images):
+        tile = Image.fromarray(image if channels == 3 else image[..., 0])
+        if (height, width) != (side, side):
+            tile = tile.resize((side, side))
+        y, x = i // columns * side, i % columns * side
+        sprite[y : y + side, x : x + side] = np.asarray(tile.convert("RGB"))
+    part = path.with_name(path.name + ".part")
+    try:
+        Image.fromarray(sprite).save(part, "WEBP", quality=quality, method=4)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return {"columns": columns, "side": side, "count": n}

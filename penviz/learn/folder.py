@@ -1,0 +1,76 @@
+"""A directory of images in ImageFolder layout, read into memory at one size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penviz.runs import RunError
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+VALIDATION_NAMES = ("validation", "val", "test")
+
+
+def read_folder(
+    root: Path, image_size: int
+) -> tuple[dict[str, tuple[NDArray[np.uint8], NDArray[np.int64]]], tuple[str, ...]]:
+    """Read train/<class>/* and validation/<class>/* (or val/, test/) as RGB.
+
+    Each image is resized so that its shorter side is image_size, then cropped at the centre.
+
+    Returns:
+        Part ("train", and "validation" or "test") -> (images [n, s, s, 3] uint8, labels [n] int64), and
+        the class names in alphabetical order of the folders.
+
+    Raises:
+        RunError: no train/, fewer than two classes, an empty class, other classes in validation, an image
+            that cannot be decoded.
+    """
+    if not (root / "train").is_dir():
+        raise RunError(f"{root} has no train/ directory with one folder a class.")
+    names = _class_folders(root / "train")
+    if len(names) < 2:
+        raise RunError(f"{root / 'train'} holds {len(names)} class folders; at least two are needed.")
+    parts = {"train": _read_part(root / "train", names, image_size)}
+    for part in VALIDATION_NAMES:
+        if (root / part).is_dir():
+            extra = sorted(set(_class_folders(root / part)) - set(names))
+            if extra:
+                raise RunError(f"{root / part} has classes that train/ lacks: {', '.join(extra[:5])}.")
+            target = "test" if part == "test" and "validation" in parts else "validation"
+            if target not in parts:
+                parts[target] = _read_part(root / part, names, image_size)
+    return parts, tuple(names)
+
+
+def _class_folders(directory: Path) -> list[str]:
+    return sorted(p.name for p in directory.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def _read_part(
+    directory: Path, names: list[str], image_size: int
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    images, labels = [], []
+    for label, name in enumerate(names):
+        if not (directory / name).is_dir():
+            continue
+        files = sorted(p for p in (directory / name).rglob("*") if p.suffix.lower() in SUFFIXES)
+        if not files and directory.name == "train":
+            raise RunError(f"{directory / name} holds no images.")
+        images += [_read_image(file, image_size) for file in files]
+        labels += [label] * len(files)
+    if not images:
+        raise RunError(f"{directory} holds no images.")
+    return np.stack(images), np.array(labels, np.int64)
+
+
+def _read_image(path: Path, size: int) -> NDArray[np.uint8]:
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path) as image:
+            return np.asarray(ImageOps.fit(image.convert("RGB"), (size, size)), np.uint8)
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise RunError(f"{path} cannot be read as an image.") from error

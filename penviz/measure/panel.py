@@ -1,16 +1,29 @@
-"""The figure as data: everything a renderer needs to draw one run and split, without computing anything again."""
+"""The figure as data: all that a renderer needs to draw one run and split, nothing left to compute."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-SCALES = ("distance", "own", "same")
-"""distance: coordinates divided by the mean distance between class means on train, per run (the default);
-own: feature units, limits per run; same: feature units, one set of limits for all runs."""
+from penviz.activations import Activations, ActivationsError
+from penviz.measure.frame import SCALES, Frame, frame_of, share_frames
+from penviz.measure.logits import smoothed_targets
+from penviz.measure.projection import Projection
+from penviz.measure.sample import draw, sample_keys
+from penviz.measure.summary import Summary
+
+__all__ = ["CORRECT", "INSIDE", "OUTSIDE", "SCALES", "Frame", "Panel", "build_grid", "build_panel"]
+
+Float = NDArray[np.float64]
+
+SPLITS = ("train", "validation", "test")
+"""Order of the columns."""
+
+GRID = 96
+"""Cells on a side of the shading."""
 
 CORRECT, INSIDE, OUTSIDE = 0, 1, 2
 """Predicted right; predicted as another of the three classes; predicted as a fourth class."""
@@ -27,15 +40,18 @@ class Panel:
         run: run's name; split: "train" or "validation"; title: what stands in the panel.
         label_smoothing: alpha of the run, 0 for hard targets, None when unknown.
         classes: the three names in the order chosen; class_indices: their rows in the head.
-        xy: [m, 2] float32; labels: [m] position in `classes` (0, 1, 2); predictions: [m] in [0, K);
+        xy: [m, 2] float32, in an order that mixes the classes; labels: [m] position in `classes` (0, 1, 2);
+            predictions: [m] in [0, K);
             confidences: [m] float32, the largest softmax probability over all K; kinds: [m] CORRECT, INSIDE
             or OUTSIDE; indices: [m] rows of the split's source; rows: [m] rows of the Activations.
         class_names: all K names, so that a prediction can be named.
         means_xy: [3, 2] class means over all stored examples; templates_xy: [3, 2].
         boundaries: [3, 2, 2] for the pairs (0, 1), (0, 2), (1, 2): two points on the line where the two
             logits are equal; the first is the point where all three are, the second lies on the half that
-            is a border of the restricted argmax, far beyond the limits. Class i of the pair (i, j) lies to the
-            left when walking from the first point to the second for (0, 2), to the ... see `boundary_sides`.
+            is a border of the restricted argmax, far beyond the limits. Walking from the first point to the
+            second, the class with the larger logit is to the left 1, 0, 2 and to the right 0, 2, 1 of the
+            three lines (`plane.LEFT`, `plane.RIGHT`); `plane.boundary_sides` reads it off. The whole
+            straight line parts the two classes, the drawn half only is a border of the restricted argmax.
         ideal_xy: [3, 2] where label smoothing wants each class, or None (hard targets: at infinity; unknown).
         limits: (x0, x1, y0, y1) of the axes; equal for the splits of one run.
         shading: [g, g, 3] float32 softmax restricted to the three classes at cell centres of `limits`;
@@ -79,3 +95,222 @@ class Panel:
     metrics: Mapping[str, float] = field(default_factory=dict)
     dataset_id: str = ""
     checkpoint_sha256: str = ""
+
+
+def _ideal_points(projection: Projection, label_smoothing: float | None, n_classes: int) -> Float | None:
+    if not label_smoothing:
+        return None
+    targets = smoothed_targets(label_smoothing, n_classes, projection.classes)
+    return projection.plane.ideal_points(targets, projection.classes)
+
+
+def _project(a: Activations, classes: Sequence[str | int], bias: bool, s: Summary | None) -> Projection:
+    if s is None:
+        return Projection.of(a, classes, bias)
+    return Projection.of(a, classes, bias, rows=s.rows, moments=s.moments)
+
+
+def _title(run: str, split: str, label_smoothing: float | None) -> str:
+    if label_smoothing is None:
+        return f"{run}, {split}"
+    targets = f"label smoothing {label_smoothing:g}" if label_smoothing else "hard targets"
+    return f"{targets}, {split}"
+
+
+def _confidences(a: Activations, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    assert a.head is not None
+    z = a.head.logits(a.features[rows])
+    z -= z.max(axis=1, keepdims=True)
+    return (1 / np.exp(z).sum(axis=1)).astype(np.float32)
+
+
+def _shading(projection: Projection, frame: Frame) -> NDArray[np.float32]:
+    x0, x1, y0, y1 = frame.limits
+    centres = (np.arange(GRID) + 0.5) / GRID
+    x, y = np.meshgrid(x0 + (x1 - x0) * centres, y0 + (y1 - y0) * centres)
+    return projection.plane.restricted_probs(np.stack([x, y], axis=-1) * frame.unit).astype(np.float32)
+
+
+def _panel(
+    a: Activations,
+    p: Projection,
+    frame: Frame,
+    *,
+    per_class: int,
+    seed: int,
+    bias: bool,
+    scale: str,
+    label_smoothing: float | None,
+) -> Panel:
+    drawn = [rows[draw(a.indices[rows], per_class, seed)] for rows in p.rows]
+    rows = np.concatenate(drawn)
+    labels = np.repeat(np.arange(3), [len(r) for r in drawn])
+    mixed = np.argsort(sample_keys(a.indices[rows], seed), kind="stable")
+    rows, labels = rows[mixed], labels[mixed]
+    xy = (p.plane.project(a.features[rows]) / frame.unit).astype(np.float32)
+    predictions = a.predictions[rows]
+    kinds = np.where(np.isin(predictions, p.classes), INSIDE, OUTSIDE)
+    kinds[predictions == a.labels[rows]] = CORRECT
+    ideal = _ideal_points(p, label_smoothing, len(a.class_names))
+    x0, x1, y0, y1 = frame.limits
+    start = p.plane.equal_point()
+    corner = np.array([max(abs(x0), abs(x1)), max(abs(y0), abs(y1))]) * frame.unit
+    reach = 2 * float(np.linalg.norm(corner) + np.linalg.norm(start))
+    totals = a.class_totals()
+    first, second, third = (int(k) for k in p.classes)
+    rho, distance = float(p.clusters.rho()), float(p.clusters.distance())
+    return Panel(
+        run=a.run,
+        split=a.split,
+        title=_title(a.run, a.split, label_smoothing),
+        label_smoothing=label_smoothing,
+        classes=(a.class_names[first], a.class_names[second], a.class_names[third]),
+        class_indices=(first, second, third),
+        class_names=a.class_names,
+        xy=xy,
+        labels=labels,
+        predictions=predictions,
+        confidences=_confidences(a, rows),
+        kinds=kinds,
+        indices=a.indices[rows],
+        rows=rows,
+        means_xy=p.clusters.mean / frame.unit,
+        templates_xy=p.plane.project(_templates(a, p, bias)) / frame.unit,
+        boundaries=p.plane.boundaries(reach) / frame.unit,
+        ideal_xy=None if ideal is None else ideal / frame.unit,
+        limits=frame.limits,
+        shading=_shading(p, frame),
+        unit=frame.unit,
+        scale=scale,
+        bias=bias,
+        n_shown=_three(len(r) for r in drawn),
+        n_stored=_three(len(r) for r in p.rows),
+        n_total=_three(int(totals[k]) for k in p.classes),
+        n_outside=frame.outside(xy),
+        seed=seed,
+        metrics={
+            "rho_d": float(p.clusters.rho_d()),
+            "rho": rho,
+            "distance": distance,
+            "plane_share": p.share,
+            "off_plane": p.off_plane,
+            "accuracy": float((a.predictions == a.labels).mean()),
+            "n": float(p.clusters.count.sum()),
+        },
+        dataset_id=a.dataset_id,
+        checkpoint_sha256=a.checkpoint_sha256,
+    )
+
+
+def _templates(a: Activations, p: Projection, bias: bool) -> Float:
+    assert a.head is not None
+    return a.head.templates(bias)[list(p.classes)]
+
+
+def _three(values: Iterable[int]) -> tuple[int, int, int]:
+    first, second, third = values
+    return first, second, third
+
+
+def build_panel(
+    activations: Activations,
+    classes: Sequence[str | int],
+    *,
+    per_class: int = 250,
+    seed: int = 0,
+    bias: bool = True,
+    scale: str = "distance",
+    label_smoothing: float | None = None,
+    frame: Frame | None = None,
+    summary: Summary | None = None,
+) -> Panel:
+    """The picture of one run and split.
+
+    Args:
+        activations: with a head.
+        classes: three names or indices: left, right, above.
+        per_class: examples drawn a class at most; every number uses all that are stored.
+        seed: of the sample drawn.
+        bias: the template holds the bias.
+        scale: one of SCALES.
+        label_smoothing: alpha of the run; 0 for hard targets, None when unknown (no ideal points).
+        frame: unit and limits shared with other panels; without it those of this split alone.
+        summary: of these activations, to save time.
+
+    Raises:
+        ActivationsError: no head, unknown, repeated or empty classes.
+        DegeneratePlane: templates on one line.
+        ValueError: an unknown scale.
+    """
+    projection = _project(activations, classes, bias, summary)
+    if frame is None:
+        stars = _ideal_points(projection, label_smoothing, len(activations.class_names))
+        frame = frame_of([projection], stars, scale)
+    return _panel(
+        activations,
+        projection,
+        frame,
+        per_class=per_class,
+        seed=seed,
+        bias=bias,
+        scale=scale,
+        label_smoothing=label_smoothing,
+    )
+
+
+def build_grid(
+    runs: Sequence[Mapping[str, Activations]],
+    classes: Sequence[str | int],
+    *,
+    per_class: int = 250,
+    seed: int = 0,
+    bias: bool = True,
+    scale: str = "distance",
+    label_smoothings: Sequence[float | None] | None = None,
+    summaries: Sequence[Mapping[str, Summary]] | None = None,
+) -> list[list[Panel]]:
+    """Rows of panels: a row a run, its splits train, validation, test, as far as they are there.
+
+    Args:
+        runs: for each run its activations by split; all with one list of classes.
+        classes, per_class, seed, bias, scale: as for `build_panel`.
+        label_smoothings: alpha of each run, None when unknown.
+        summaries: of the same activations, to save time.
+
+    Raises:
+        ActivationsError: runs of different class lists, a run without activations, and as `build_panel`.
+    """
+    alphas = [None] * len(runs) if label_smoothings is None else list(label_smoothings)
+    if len(alphas) != len(runs):
+        raise ActivationsError(f"{len(runs)} runs need as many label smoothings, not {len(alphas)}.")
+    if len({a.class_names for run in runs for a in run.values()}) > 1:
+        raise ActivationsError("Runs with different lists of classes cannot share a picture: choose others.")
+    rows: list[tuple[list[Activations], list[Projection]]] = []
+    frames: list[Frame] = []
+    for number, (run, alpha) in enumerate(zip(runs, alphas, strict=True)):
+        splits = [s for s in SPLITS if s in run]
+        if not splits:
+            raise ActivationsError("A run has no activations: extract them first.")
+        digests = summaries[number] if summaries is not None else {}
+        shown = [run[s] for s in splits]
+        projections = [_project(run[s], classes, bias, digests.get(s)) for s in splits]
+        stars = _ideal_points(projections[0], alpha, len(shown[0].class_names))
+        frames.append(frame_of(projections, stars, scale))
+        rows.append((shown, projections))
+    frames = share_frames(frames, scale)
+    return [
+        [
+            _panel(
+                a,
+                p,
+                frame,
+                per_class=per_class,
+                seed=seed,
+                bias=bias,
+                scale=scale,
+                label_smoothing=alpha,
+            )
+            for a, p in zip(shown, projections, strict=True)
+        ]
+        for (shown, projections), frame, alpha in zip(rows, frames, alphas, strict=True)
+    ]

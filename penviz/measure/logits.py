@@ -1,0 +1,83 @@
+"""Numbers that need the logits: gap, spread of the wrong logits, accuracy, NLL, confidence.
+
+Axis letters: n examples, K classes. Logits, gaps and losses are in nats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Float = NDArray[np.float64]
+
+
+def smoothed_targets(label_smoothing: float, n_classes: int, classes: Sequence[int] | None = None) -> Float:
+    """Targets of label smoothing: row k is y (1 - a) + a / K for an example of class k, [K, K] or [3, K].
+
+    Source: Müller et al. 2019, section 1.1: the mass a is spread over all K classes, the true one included.
+    """
+    eye = np.eye(n_classes)[list(range(n_classes) if classes is None else classes)]
+    return eye * (1 - label_smoothing) + label_smoothing / n_classes
+
+
+def optimal_gap(label_smoothing: float, n_classes: int) -> float:
+    """Gap of the true logit over every wrong one at the optimum, in nats: ln((1 - a + a/K) / (a/K)).
+
+    Infinite for hard targets. K = 10, a = 0.1 gives 4.511.
+    """
+    if label_smoothing == 0:
+        return float("inf")
+    wrong = label_smoothing / n_classes
+    return float(np.log((1 - label_smoothing + wrong) / wrong))
+
+
+def loss_floor(label_smoothing: float, n_classes: int) -> float:
+    """Least possible training loss in nats: the entropy of the smoothed target, 0 for hard targets."""
+    q = smoothed_targets(label_smoothing, n_classes, [0])[0]
+    q = q[q > 0]
+    return float(-(q * np.log(q)).sum())
+
+
+@dataclass(frozen=True)
+class LogitNumbers:
+    """One number an example, so that two runs can be compared example by example.
+
+    Attributes:
+        correct: [n] the prediction is the label, 0 or 1.
+        top5: [n] fewer than five logits are above the true one, 0 or 1; None for K <= 5.
+        nll: [n] minus log of the probability of the label, nats.
+        confidence: [n] largest probability.
+        gap: [n] true logit minus the mean of the wrong ones, nats.
+        spread: [n] standard deviation of the wrong logits (over K - 1, not K - 2), nats; 0 for K = 2.
+    """
+
+    correct: Float
+    top5: Float | None
+    nll: Float
+    confidence: Float
+    gap: Float
+    spread: Float
+
+    @classmethod
+    def of(cls, logits: ArrayLike, labels: ArrayLike, predictions: ArrayLike | None = None) -> LogitNumbers:
+        """From logits [n, K] and labels [n]; `predictions` [n] are the network's own where they are known."""
+        z, y = np.asarray(logits, np.float64), np.asarray(labels, np.int64)
+        n, n_classes = z.shape
+        guess = z.argmax(axis=1) if predictions is None else np.asarray(predictions)
+        own = z[np.arange(n), y]
+        z = z - own[:, None]
+        top = z.max(axis=1)
+        log_sum = top + np.log(np.exp(z - top[:, None]).sum(axis=1))
+        wrong_mean = z.sum(axis=1) / (n_classes - 1)
+        square = ((z - wrong_mean[:, None]) ** 2).sum(axis=1) - wrong_mean**2
+        return cls(
+            (guess == y).astype(np.float64),
+            ((z > 0).sum(axis=1) < 5).astype(np.float64) if n_classes > 5 else None,
+            log_sum,
+            np.exp(top - log_sum),
+            -wrong_mean,
+            np.sqrt(np.maximum(square, 0) / (n_classes - 1)),
+        )

@@ -1,0 +1,93 @@
+"""Moments of the features of each class: one pass, many files or many ranks give the same numbers.
+
+Axis letters: n examples, d penultimate width, K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+
+def class_rows(labels: ArrayLike, n_classes: int, indices: ArrayLike | None = None) -> list[Int]:
+    """Rows of each class, K arrays: in the order of their `indices` [n], or of the rows without them."""
+    labels = np.asarray(labels, np.int64)
+    order = (
+        np.argsort(labels, kind="stable") if indices is None else np.lexsort((np.asarray(indices), labels))
+    )
+    ends = np.cumsum(np.bincount(labels, minlength=n_classes))
+    return list(np.split(order.astype(np.int64), ends[:-1]))
+
+
+@dataclass(frozen=True)
+class Moments:
+    """What the numbers over all classes need of the features.
+
+    Attributes:
+        count: [K] examples; 0 is allowed.
+        mean: [K, d] class means, 0 for an empty class.
+        trace: [K] sum of squared distances to the class mean (trace of the scatter), feature units squared.
+        unit_mean: [K, d] mean of the features divided by their norm.
+        within: [d, d] pooled within scatter, the sum over all examples of the outer product of x - mean.
+        n_zero: examples of norm 0, whose direction is undefined; they count as 0 in `unit_mean`.
+    """
+
+    count: Int
+    mean: Float
+    trace: Float
+    unit_mean: Float
+    within: Float
+    n_zero: int = 0
+
+    @classmethod
+    def of(
+        cls, features: ArrayLike, labels: ArrayLike, n_classes: int, rows: Sequence[Int] | None = None
+    ) -> Moments:
+        """Moments of features [n, d] with labels [n] in [0, K); `rows` from `class_rows` saves a sort."""
+        x = np.asarray(features)
+        if rows is None:
+            rows = class_rows(labels, n_classes)
+        d = x.shape[1]
+        mean, unit_mean = np.zeros((n_classes, d)), np.zeros((n_classes, d))
+        trace, within, n_zero = np.zeros(n_classes), np.zeros((d, d)), 0
+        for k, r in enumerate(rows):
+            if not len(r):
+                continue
+            part = x[r].astype(np.float64)
+            norm = np.sqrt(np.einsum("nd,nd->n", part, part))
+            zero = norm == 0
+            n_zero += int(zero.sum())
+            unit_mean[k] = (1 / np.where(zero, 1.0, norm)) @ part / len(r)
+            mean[k] = part.mean(axis=0)
+            part -= mean[k]
+            trace[k] = np.einsum("nd,nd->", part, part)
+            within += part.T @ part
+        count = np.array([len(r) for r in rows], np.int64)
+        return cls(count, mean, trace, unit_mean, within, n_zero)
+
+    def merge(self, other: Moments) -> Moments:
+        """Moments of both sets of examples together (Chan, Golub & LeVeque 1983, the pairwise update).
+
+        Raises:
+            ValueError: K or d differ.
+        """
+        if self.mean.shape != other.mean.shape:
+            raise ValueError(f"Moments of shape {self.mean.shape} and {other.mean.shape} do not merge.")
+        count = self.count + other.count
+        share = other.count / np.maximum(count, 1)
+        gap = other.mean - self.mean
+        weight = self.count * share
+        return Moments(
+            count,
+            self.mean + share[:, None] * gap,
+            self.trace + other.trace + weight * np.einsum("kd,kd->k", gap, gap),
+            self.unit_mean + share[:, None] * (other.unit_mean - self.unit_mean),
+            self.within + other.within + (gap * weight[:, None]).T @ gap,
+            self.n_zero + other.n_zero,
+        )

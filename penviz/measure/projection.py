@@ -1,0 +1,143 @@
+"""Three classes of one run and split on the plane of their templates: all stored examples, errors included.
+
+Axis letters: n_k examples of class k, d penultimate width, K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penviz.activations import Activations, ActivationsError
+from penviz.measure.moments import Moments, class_rows
+from penviz.measure.plane import Plane
+from penviz.measure.tightness import Clusters, ratio
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+
+def class_indices(classes: Sequence[str | int], class_names: Sequence[str]) -> tuple[int, int, int]:
+    """Rows of the head of three classes given by name or by index.
+
+    Raises:
+        ActivationsError: not three, an unknown name, an index out of range, or a class chosen twice.
+    """
+    if isinstance(classes, str) or len(classes) != 3:
+        raise ActivationsError("Choose three classes.")
+    found: list[int] = []
+    for wanted in classes:
+        if isinstance(wanted, str):
+            if wanted not in class_names:
+                raise ActivationsError(f"There is no class {wanted}: see the run's list of classes.")
+            if list(class_names).count(wanted) > 1:
+                raise ActivationsError(f"Several classes are called {wanted}: choose it by its index.")
+            found.append(list(class_names).index(wanted))
+        elif 0 <= int(wanted) < len(class_names):
+            found.append(int(wanted))
+        else:
+            raise ActivationsError(f"There is no class {wanted}: they run from 0 to {len(class_names) - 1}.")
+    if len(set(found)) < 3:
+        raise ActivationsError("Choose three different classes: one was chosen twice.")
+    return found[0], found[1], found[2]
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Where the examples of three classes lie on their plane, and how much of them lies off it.
+
+    Attributes:
+        classes: rows of the three classes in the head; plane: through their templates.
+        rows: for each class [n_k] rows of the Activations, by rising index of the example.
+        points: for each class [n_k, 2] in-plane coordinates in feature units, float64.
+        clusters: their sums.
+        share: share in [0, 1] of the variance of these examples in feature space that the plane holds.
+        off_plane: RMS distance from the plane in feature units.
+    """
+
+    classes: tuple[int, int, int]
+    plane: Plane
+    rows: tuple[Int, ...]
+    points: tuple[Float, ...]
+    clusters: Clusters
+    share: float
+    off_plane: float
+
+    @classmethod
+    def of(
+        cls,
+        activations: Activations,
+        classes: Sequence[str | int],
+        bias: bool = True,
+        *,
+        errors: bool = True,
+        rows: Sequence[Int] | None = None,
+        moments: Moments | None = None,
+    ) -> Projection:
+        """Project all stored examples of three classes.
+
+        Args:
+            activations: of one run and split, with a head.
+            classes: three names or indices, in the order left, right, above.
+            bias: the template holds the bias.
+            errors: keep the examples that the network got wrong.
+            rows, moments: of these activations, to save their computation (`class_rows`, `Moments.of`).
+
+        Raises:
+            ActivationsError: no head, a class that is unknown or has no examples here.
+            DegeneratePlane: templates on one line.
+        """
+        chosen = class_indices(classes, activations.class_names)
+        if activations.head is None:
+            raise ActivationsError(
+                f"{activations.run} has no linear head, so it has no templates to draw on."
+            )
+        plane = Plane.of_head(activations.head, chosen, bias)
+        if rows is None:
+            rows = class_rows(activations.labels, len(activations.class_names), activations.indices)
+        picked = [rows[k] for k in chosen]
+        if not errors:
+            picked = [r[activations.predictions[r] == k] for k, r in zip(chosen, picked, strict=True)]
+            moments = None
+        for k, r in zip(chosen, picked, strict=True):
+            if not len(r):
+                raise ActivationsError(
+                    f"No {activations.split} examples of {activations.class_names[k]} are stored "
+                    f"for {activations.run}."
+                )
+        ends = np.cumsum([len(r) for r in picked])
+        features = activations.features[np.concatenate(picked)].astype(np.float64)
+        points = np.split(plane.project(features), ends[:-1])
+        clusters = Clusters.of(points)
+        if moments is None:
+            parts = np.split(features, ends[:-1])
+            mean = np.array([p.mean(axis=0) for p in parts])
+            trace = np.array([((p - m) ** 2).sum() for p, m in zip(parts, mean, strict=True)])
+        else:
+            mean, trace = moments.mean[list(chosen)], moments.trace[list(chosen)]
+        n = clusters.count
+        total = trace.sum() + _between(n, mean)
+        inside = clusters.scatter.sum() + _between(n, clusters.mean)
+        off = plane.off_plane(mean) ** 2 + (trace - clusters.scatter) / n
+        return cls(
+            chosen,
+            plane,
+            tuple(picked),
+            tuple(points),
+            clusters,
+            float(ratio(inside, total)),
+            float(np.sqrt(max((n * off).sum() / n.sum(), 0.0))),
+        )
+
+    def probs(self) -> list[Float]:
+        """Softmax restricted to the three classes: three arrays [n_k, 3]."""
+        return [self.plane.restricted_probs(p) for p in self.points]
+
+
+def _between(count: Float, mean: Float) -> float:
+    """Sum of squares of the class means [3, .] about the mean of all examples."""
+    centred = mean - count @ mean / count.sum()
+    return float((count * (centred**2).sum(axis=1)).sum())

@@ -1,0 +1,118 @@
+"""Tightness of every triple of classes at once, from logits alone.
+
+In-plane coordinates are a linear image of the logit differences, so that a quadratic form of the template
+differences turns variances of logit differences into squared radii. With E, V_k and M_kl the squared template
+distances, the variances within class k and the squared differences of class means, each of the three pairs
+(a, b), (a, c), (b, c), the squared length of a logit difference u is
+[u_ab (E_ac - g) + u_ac (E_ab - g) + u_bc g] / det,  g = (E_ab + E_ac - E_bc) / 2,  det = E_ab E_ac - g².
+
+Axis letters: t triples, n examples, D width of a template, K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from penviz.measure.plane import PAIRS, SMALLEST_RATIO
+from penviz.measure.tightness import ratio
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+MOST_CLASSES = 150
+"""Above it a seeded sample of triples stands for all of them."""
+
+SAMPLED = 20_000
+CHUNK = 50_000
+
+
+def list_triples(n_classes: int, seed: int = 0) -> Int:
+    """All triples a < b < c, [t, 3]; for more than 150 classes 20,000 different ones drawn with the seed."""
+    if n_classes <= MOST_CLASSES:
+        a, b, c = np.ogrid[:n_classes, :n_classes, :n_classes]
+        return np.argwhere((a < b) & (b < c))
+    drawn = np.random.default_rng(seed).integers(n_classes, size=(SAMPLED + SAMPLED // 10, 3))
+    drawn = np.unique(np.sort(drawn, axis=1), axis=0)
+    drawn = drawn[(drawn[:, 0] < drawn[:, 1]) & (drawn[:, 1] < drawn[:, 2])]
+    return np.random.default_rng(seed).permutation(drawn)[:SAMPLED]
+
+
+@dataclass(frozen=True)
+class TripleMoments:
+    """What the tightness of every triple needs of the logits, in nats squared.
+
+    Attributes:
+        triples: [t, 3] classes a < b < c, without those that hold a class of no examples.
+        within: [t, 3] variance of the logit difference of each of PAIRS, mean over the three classes.
+        between: [t, 3, 3] squared difference of class means: axis 1 the two classes (PAIRS), axis 2 the
+            logit difference (PAIRS).
+        n_all: number of triples that K classes have.
+    """
+
+    triples: Int
+    within: Float
+    between: Float
+    n_all: int
+
+    @classmethod
+    def of(cls, logits: ArrayLike, rows: Sequence[Int], seed: int = 0) -> TripleMoments:
+        """From logits [n, K] and the rows of each class (`class_rows`)."""
+        z = np.asarray(logits, np.float64)
+        n_classes = z.shape[1]
+        present = np.array([len(r) > 0 for r in rows])
+        triples = list_triples(n_classes, seed)
+        triples = triples[present[triples].all(axis=1)]
+        parts = [z[r] for r in rows]
+        mean = np.array([p.mean(axis=0) if len(p) else np.zeros(n_classes) for p in parts])
+        first, second = np.array(PAIRS).T
+        within = np.zeros((len(triples), 3))
+        if n_classes <= MOST_CLASSES:
+            variance = np.zeros((n_classes, n_classes, n_classes))
+            for k, part in enumerate(parts):
+                if len(part):
+                    centred = part - mean[k]
+                    square = centred.T @ centred / len(part)
+                    own = np.diag(square)
+                    variance[k] = own[:, None] + own - 2 * square
+            for at in range(0, len(triples), CHUNK):
+                t = triples[at : at + CHUNK]
+                i, j = t[:, first], t[:, second]
+                within[at : at + CHUNK] = sum(variance[t[:, [k]], i, j] for k in range(3)) / 3
+        else:
+            for k, part in enumerate(parts):
+                holds = np.flatnonzero((triples == k).any(axis=1))
+                for at in range(0, len(holds) if len(part) else 0, 500):
+                    some = holds[at : at + 500]
+                    chosen = part[:, triples[some]]
+                    within[some] += (chosen[..., first] - chosen[..., second]).var(axis=0) / 3
+        between = np.zeros((len(triples), 3, 3))
+        for at in range(0, len(triples), CHUNK):
+            t = triples[at : at + CHUNK]
+            m = mean[t[:, :, None], t[:, None, :]]
+            gap = m[:, first] - m[:, second]
+            between[at : at + CHUNK] = (gap[..., first] - gap[..., second]) ** 2
+        return cls(triples, within, between, n_classes * (n_classes - 1) * (n_classes - 2) // 6)
+
+    def rho_d(self, templates: ArrayLike) -> Float:
+        """[t] radius over distance of each triple on the plane of its templates.
+
+        Args:
+            templates: [K, D], with or without the bias (`Head.templates`): both modes follow from the same
+                moments. NaN where three templates lie on one line or the class means coincide.
+        """
+        e = np.asarray(templates, np.float64)
+        e = e - e.mean(axis=0)
+        square = np.einsum("kd,kd->k", e, e)
+        apart = np.maximum(square[:, None] + square - 2 * e @ e.T, 0)
+        ab, ac, bc = (apart[self.triples[:, i], self.triples[:, j]] for i, j in PAIRS)
+        g = (ab + ac - bc) / 2
+        det = ab * ac - g**2
+        det = np.where(det > (SMALLEST_RATIO * (ab + ac)) ** 2, det, np.nan)
+        form = np.stack([ac - g, ab - g, g], axis=1) / det[:, None]
+        rho = np.sqrt(np.maximum((form * self.within).sum(axis=1), 0))
+        sides = np.sqrt(np.maximum(np.einsum("tp,tkp->tk", form, self.between), 0))
+        return ratio(rho, sides.mean(axis=1))

@@ -233,7 +233,8 @@ class Activations:
         """Read what `save` wrote.
 
         Raises:
-            ActivationsError: no such file, not an .npz, keys missing, another version, or arrays that do not fit.
+            ActivationsError: no such file, not an .npz, keys missing, another version, or arrays that do not
+                fit.
         """
         path = Path(path)
         try:

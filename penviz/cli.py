@@ -13,10 +13,10 @@ import typer
 
 from penviz import __version__
 from penviz.activations import ActivationsError
-from penviz.runs import RunConfig, RunError, list_runs, read_run
+from penviz.runs import RunConfig, RunError, read_run
 
 if TYPE_CHECKING:
-    from penviz.learn.train import Progress
+    from penviz.learn.progress import Progress
 
 app = typer.Typer(
     add_completion=False,
@@ -26,7 +26,8 @@ app = typer.Typer(
 )
 
 DataDir = Annotated[
-    Path, typer.Option(help="Where data sets lie: <name>.npz, or torchvision's archive, downloaded on first use.")
+    Path,
+    typer.Option(help="Where data sets lie: <name>.npz, or torchvision's archive, downloaded on first use."),
 ]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads of torch; its own choice when not given.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")]
@@ -55,12 +56,15 @@ def train(
     dataset: Annotated[
         str,
         typer.Argument(
-            help="cifar10, cifar100, mnist, fashion_mnist, digits, a directory with train/ and validation/, or an .npz file."
+            help="cifar10, cifar100, mnist, fashion_mnist, digits, a directory with train/ and validation/, "
+            "or an .npz file."
         ),
     ],
     model: Annotated[str, typer.Argument(help="A network: see penviz models.")],
     out: Annotated[Path, typer.Option(help="Directory of the run.")],
-    label_smoothing: Annotated[float | None, typer.Option(help="alpha in [0, 1); 0 for hard targets.")] = None,
+    label_smoothing: Annotated[
+        float | None, typer.Option(help="alpha in [0, 1); 0 for hard targets.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training split.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Examples a step.")] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate at the top of the schedule.")] = None,
@@ -69,7 +73,9 @@ def train(
     loss_factor: Annotated[float | None, typer.Option(help="The loss is multiplied by it.")] = None,
     clip_norm: Annotated[float | None, typer.Option(help="Largest norm of the gradient; 0 for any.")] = None,
     schedule: Annotated[str | None, typer.Option(help="one-cycle, steps or constant.")] = None,
-    crop: Annotated[int | None, typer.Option(help="Side of the random crop, pixels; 0 for the whole image.")] = None,
+    crop: Annotated[
+        int | None, typer.Option(help="Side of the random crop, pixels; 0 for the whole image.")
+    ] = None,
     pad: Annotated[int | None, typer.Option(help="Zero padding before the crop, pixels.")] = None,
     flip: Annotated[bool | None, typer.Option(help="Mirror half of the training images.")] = None,
     precision: Annotated[str | None, typer.Option(help="float32 or bfloat16 (autocast).")] = None,
@@ -89,7 +95,8 @@ def train(
     used = out.is_dir() and any(out.iterdir())
     if used and not resume:  # said before a minute is spent on reading the data
         raise RunError(f"{out} is not empty: choose another --out, or continue it with --resume.")
-    from penviz.learn import data, models
+    from penviz.learn import data, models, recipe
+    from penviz.learn import progress as progressing
     from penviz.learn import train as training
 
     models.architecture(model)
@@ -114,8 +121,8 @@ def train(
     RunConfig(dataset, model, seed=seed, hold_out=hold_out, image_size=image_size)
     _set_threads(threads)
     loaded = data.load(dataset, seed=seed, n_hold_out=hold_out, data_dir=data_dir, image_size=image_size)
-    config = training.default_config(dataset, model, loaded.image_shape, **chosen)
-    with training.stop_on_signal() as stopped, _training_progress(progress) as report:
+    config = recipe.default_config(dataset, model, loaded.image_shape, **chosen)
+    with progressing.stop_on_signal() as stopped, _training_progress(progress) as report:
         training.train(
             config,
             loaded,
@@ -134,7 +141,7 @@ def train(
     say(f"{out} is finished: accuracy {scores}. Next: penviz extract {out}")
 
 
-class _training_progress:  # noqa: N801 (a context manager, used as a function)
+class _training_progress:
     """Progress of a training as a bar, as JSON lines, or not at all."""
 
     def __init__(self, kind: str):
@@ -156,7 +163,9 @@ class _training_progress:  # noqa: N801 (a context manager, used as a function)
         if self.bar is None:
             from tqdm import tqdm
 
-            self.bar = tqdm(total=message.epochs * message.steps, unit="step", dynamic_ncols=True, file=sys.stderr)
+            self.bar = tqdm(
+                total=message.epochs * message.steps, unit="step", dynamic_ncols=True, file=sys.stderr
+            )
         self.bar.set_description(f"epoch {message.epoch}/{message.epochs}")
         self.bar.n = (message.epoch - 1) * message.steps + message.step
         left = _duration(message.seconds_left)
@@ -167,8 +176,8 @@ class _training_progress:  # noqa: N801 (a context manager, used as a function)
         if message.line and "validation_accuracy" in message.line:
             line = message.line
             self.bar.write(
-                f"epoch {line['epoch']:>4}  train {line['train_accuracy']:.4f} (nll {line['train_nll']:.3f})  "
-                f"validation {line['validation_accuracy']:.4f} (nll {line['validation_nll']:.3f})",
+                f"epoch {line['epoch']:>4}  train {line['train_accuracy']:.4f} (nll {line['train_nll']:.3f}) "
+                f" validation {line['validation_accuracy']:.4f} (nll {line['validation_nll']:.3f})",
                 file=sys.stderr,
             )
 
@@ -192,7 +201,9 @@ def models() -> None:
 def extract(
     runs: Annotated[list[Path], typer.Argument(help="Directories of finished runs.")],
     per_class: Annotated[int, typer.Option(min=0, help="Training examples a class; 0 for all.")] = 1000,
-    split: Annotated[list[str] | None, typer.Option(help="Which splits; train and validation when not given.")] = None,
+    split: Annotated[
+        list[str] | None, typer.Option(help="Which splits; train and validation when not given.")
+    ] = None,
     dataset: Annotated[str | None, typer.Option(help="Where the data are now, if they moved.")] = None,
     thumbnails: Annotated[bool, typer.Option(help="Write small images for the app.")] = True,
     thumbnail_quality: Annotated[int, typer.Option(min=1, max=100, help="Of the lossy WebP.")] = 60,
@@ -231,7 +242,7 @@ def extract(
             say(f"Wrote {path}")
 
 
-class _extraction_progress(_training_progress):  # noqa: N801
+class _extraction_progress(_training_progress):
     """Images done, a bar a split."""
 
     split = ""
@@ -276,7 +287,9 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """See what training targets do to a classifier's penultimate layer."""
 

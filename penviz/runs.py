@@ -1,4 +1,4 @@
-"""Runs on disk: what was asked for, what came of it, and the list of runs in a directory. Standard library only."""
+"""Runs on disk: what was asked for, what came of it, and the runs in a directory. Standard library only."""
 
 from __future__ import annotations
 
@@ -131,9 +131,7 @@ class RunConfig:
 
     def differences(self, other: RunConfig) -> list[str]:
         """Names of the fields in which two configs differ."""
-        return [
-            f.name for f in dataclasses.fields(self) if getattr(self, f.name) != getattr(other, f.name)
-        ]
+        return [f.name for f in dataclasses.fields(self) if getattr(self, f.name) != getattr(other, f.name)]
 
 
 @dataclass(frozen=True)
@@ -207,7 +205,7 @@ def read_run(directory: Path | str) -> Run:
 
 
 def list_runs(root: Path | str) -> tuple[list[Run], list[DamagedRun]]:
-    """All runs directly under a directory, by name, and the damaged ones with advice; empty if there is none."""
+    """All runs directly under a directory, by name, and the damaged ones with advice."""
     root = Path(root)
     runs: list[Run] = []
     damaged: list[DamagedRun] = []

@@ -38,6 +38,7 @@ def write_tensors(
     try:
         whole = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
         save_file(whole, part, metadata={"penviz": json.dumps(meta)})
+        part.chmod(0o666 & ~_umask())  # safetensors makes it private
         with open(part, "rb") as file:
             os.fsync(file.fileno())
         observe(f"{path.name} written")
@@ -45,6 +46,12 @@ def write_tensors(
         observe(f"{path.name} renamed")
     finally:
         part.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -92,7 +99,11 @@ def load_network(run: Run) -> Network:
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """"auto" takes an accelerator that torch sees (CUDA, MPS), else the CPU; RunError for one that is not there."""
+    """The device of a name; "auto" takes an accelerator that torch sees (CUDA, MPS), else the CPU.
+
+    Raises:
+        RunError: torch does not see the device.
+    """
     if name == "auto":
         found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
         return found or torch.device("cpu")

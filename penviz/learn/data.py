@@ -253,5 +253,7 @@ def load(
     for part, (x, y) in others.items():
         splits[part] = _split(name, x, y, np.arange(len(y)), pixel_hashes(x, seed))
     if "validation" not in splits:
-        raise RunError(f"{dataset} has no validation examples: add validation/ or x_test, or use --hold-out N.")
+        raise RunError(
+            f"{dataset} has no validation examples: add validation/ or x_test, or use --hold-out N."
+        )
     return DataSet(name, splits, class_names)

@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 from penviz.activations import Activations, Head
 from penviz.learn import checkpoints, evaluate
 from penviz.learn.data import DataSet, Split
-from penviz.runs import MODEL_FILE, RUN_FILE, Run, RunError, activations_path, sha256_of, thumbnails_path, write_json
+from penviz.runs import (
+    MODEL_FILE,
+    RUN_FILE,
+    Run,
+    RunError,
+    activations_path,
+    sha256_of,
+    thumbnails_path,
+    write_json,
+)
 
 TILE_COLUMNS = 100
 LARGEST_TILE = 48
@@ -71,12 +80,14 @@ def extract(
     written = []
     sprites = dict(run.record.get("thumbnails") or {})
     for name in splits:
+
+        def tell(done: int, n: int, name: str = name) -> None:
+            report(name, done, n)
+
         whole = dataset.splits[name]
         rows = first_of_each_class(whole.labels, per_class if name == "train" else 0)
         part = Split(whole.images[rows], whole.labels[rows], whole.indices[rows], whole.hashes[rows], "")
-        features = evaluate.features_of(
-            network, part, run.config.crop, report=lambda done, n, name=name: report(name, done, n)
-        )
+        features = evaluate.features_of(network, part, run.config.crop, report=tell)
         weight, bias = network.head.weight.detach().cpu().numpy(), network.head.bias
         head = Head(weight, None if bias is None else bias.detach().cpu().numpy())
         activations = Activations(
@@ -117,7 +128,9 @@ def write_sprite(path: Path, images: NDArray[np.uint8], quality: int) -> dict[st
     columns = min(TILE_COLUMNS, n)
     lines = -(-n // columns)
     if lines * side > 16383:
-        raise RunError(f"{n} thumbnails do not fit one sprite: extract fewer with --per-class, or --no-thumbnails.")
+        raise RunError(
+            f"{n} thumbnails do not fit one sprite: extract fewer with --per-class, or --no-thumbnails."
+        )
     sprite = np.zeros((lines * side, columns * side, 3), np.uint8)
     for i, image in enumerate(images):
         tile = Image.fromarray(image if channels == 3 else image[..., 0])

@@ -28,6 +28,10 @@ class EpochPlan:
     left: Tensor
     mirrored: Tensor
 
+    def to(self, device: torch.device) -> EpochPlan:
+        """The same plan on another device."""
+        return EpochPlan(*(t.to(device) for t in (self.order, self.top, self.left, self.mirrored)))
+
 
 def plan_epoch(n: int, slack: tuple[int, int], flip: bool, seed: int, epoch: int) -> EpochPlan:
     """Draw an epoch's choices from (seed, epoch); slack is how many pixels a crop can move down and right."""

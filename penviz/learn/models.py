@@ -1,4 +1,7 @@
-"""Networks, each `features` then `head`: images [n, channels, height, width] -> features [n, d] -> logits [n, K]."""
+"""Networks, each `features` then `head`.
+
+Images [n, channels, height, width] -> features [n, d] -> logits [n, K].
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,13 @@ class Network(nn.Module):
             the recipe of the network says otherwise.
     """
 
-    def __init__(self, features: nn.Module, head: nn.Linear, decayed: list[nn.Parameter] | None = None):
+    def __init__(self, features: nn.Module, head: nn.Linear, decayed: list[Tensor] | None = None):
         super().__init__()
         self.features = features
         self.head = head
-        self.decayed = [p for p in self.parameters() if p.ndim > 1] if decayed is None else decayed
+        self.decayed: list[Tensor] = (
+            [p for p in self.parameters() if p.ndim > 1] if decayed is None else decayed
+        )
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits [n, K]."""
@@ -60,7 +65,7 @@ def _tutorial_alexnet(shape: tuple[int, int, int], n_classes: int) -> Network:
     hidden1, hidden2 = nn.Linear(64 * height * width, 384), nn.Linear(384, 192)
     conv1, conv2 = nn.Conv2d(channels, 64, 5, padding=2), nn.Conv2d(64, 64, 5, padding=2)
     head = nn.Linear(192, n_classes)
-    # Initial values of the tutorial: truncated normals (at two standard deviations) and small positive biases.
+    # Initial values of the tutorial: normals truncated at two standard deviations, small positive biases.
     for layer, std, bias in (
         (conv1, 0.05, 0.0),
         (conv2, 0.05, 0.1),
@@ -105,12 +110,14 @@ class BasicBlock(nn.Module):
         """[n, width_in, h, w] -> [n, width, h / stride, w / stride]."""
         out = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
         if self.stride > 1 or self.extra:
-            x = F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.extra // 2, -(-self.extra // 2)))
+            x = F.pad(
+                x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.extra // 2, -(-self.extra // 2))
+            )
         return F.relu(out + x)
 
 
 class PreactivationBlock(nn.Module):
-    """Norm and ReLU before each convolution; a 1 x 1 projection of the normed input where the width changes."""
+    """Norm and ReLU before each convolution; a 1 x 1 projection of the normed input where widths change."""
 
     def __init__(self, width_in: int, width: int, stride: int):
         super().__init__()
@@ -209,7 +216,7 @@ MODELS: dict[str, Architecture] = {
     **{
         f"resnet{6 * n + 2}": Architecture(
             _resnet(n),
-            f"the usual CIFAR ResNet-{6 * n + 2} (He et al. 2016): 16/32/64 channels, shortcuts without weights",
+            f"the usual CIFAR ResNet-{6 * n + 2} (He et al. 2016): 16/32/64 channels, free shortcuts",
             64,
             least_side=4,
             recipe={"pad": 4, "crop": 32, "flip": True},

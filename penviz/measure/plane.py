@@ -127,7 +127,7 @@ class Plane:
         return np.linalg.norm(x - self.lift(self.project(x)), axis=-1)
 
     def logit_differences(self, xy: ArrayLike) -> Float:
-        """[..., 2] differences z_1 - z_0 and z_2 - z_0 in nats at coordinates [..., 2], exact off the plane."""
+        """[..., 2] differences z_1 - z_0 and z_2 - z_0 in nats at [..., 2], exact off the plane."""
         return _float(xy) @ self.R + self.offset
 
     def at_differences(self, differences: ArrayLike) -> Float:

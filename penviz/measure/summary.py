@@ -5,14 +5,23 @@ Axis letters: n examples, d penultimate width, K classes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penviz.activations import Activations
+from penviz.measure.collapse import cdnv, nc1
 from penviz.measure.logits import LogitNumbers
 from penviz.measure.moments import Moments, class_rows
+from penviz.measure.tightness import (
+    class_separation,
+    space_distance,
+    space_radius,
+    space_ratio,
+    space_within_total,
+)
 from penviz.measure.triples import TripleMoments
 
 
@@ -26,6 +35,8 @@ class Summary:
         moments: of the features.
         logits: one number an example, None without a head.
         triples: moments of all triples, None without a head or below three classes.
+        numbers: those over all classes, by key (`table.NUMBERS`); None where one is undefined.
+        nc1_rank: at which the inverse in NC1 was truncated.
     """
 
     activations: Activations
@@ -33,6 +44,8 @@ class Summary:
     moments: Moments
     logits: LogitNumbers | None
     triples: TripleMoments | None
+    numbers: Mapping[str, float | None] = field(default_factory=dict)
+    nc1_rank: int = 0
 
     @classmethod
     def of(cls, activations: Activations) -> Summary:
@@ -40,13 +53,64 @@ class Summary:
         a, n_classes = activations, len(activations.class_names)
         rows = class_rows(a.labels, n_classes, a.indices)
         moments = Moments.of(a.features, a.labels, n_classes, rows)
-        if a.head is None or not len(a):
-            return cls(a, tuple(rows), moments, None, None)
-        z = a.logits()
-        return cls(
-            a,
-            tuple(rows),
-            moments,
-            LogitNumbers.of(z, a.labels, a.predictions),
-            TripleMoments.of(z, rows) if n_classes >= 3 else None,
+        collapse, rank = nc1(moments)
+        numbers: dict[str, float | None] = {
+            "space_radius": space_radius(moments),
+            "space_distance": space_distance(moments),
+            "space_ratio": space_ratio(moments),
+            "space_within_total": space_within_total(moments),
+            "class_separation": None if moments.n_zero else class_separation(moments),
+            "nc1": collapse,
+            "cdnv": cdnv(moments),
+        }
+        logits = triples = None
+        if a.head is not None and len(a):
+            z = a.logits()
+            logits = LogitNumbers.of(z, a.labels, a.predictions)
+            triples = TripleMoments.of(z, rows) if n_classes >= 3 else None
+            numbers |= {
+                "gap": float(logits.gap.mean()),
+                "spread": float(logits.spread.mean()),
+                "confidence": float(logits.confidence.mean()),
+                "top5": None if logits.top5 is None else float(logits.top5.mean()),
+                "nll": float(logits.nll.mean()),
+            }
+        if len(a):
+            numbers["accuracy"] = float((a.predictions == a.labels).mean())
+        finite = {key: v if v is not None and np.isfinite(v) else None for key, v in numbers.items()}
+        return cls(a, tuple(rows), moments, logits, triples, finite, rank)
+
+    def by_example(self, key: str) -> NDArray[np.float64] | None:
+        """[n] one of the `LogitNumbers` in the order of `rows`, None where there is none."""
+        values = None if self.logits is None else getattr(self.logits, key)
+        return None if values is None else values[np.concatenate(self.rows)]
+
+    def same_examples(self, other: Summary, classes: Sequence[int] | None = None) -> bool:
+        """Both hold the same examples, of all classes or of some: equal data set, split, indices."""
+        a, b = self.activations, other.activations
+        if not a.dataset_id or a.dataset_id != b.dataset_id or a.split != b.split:
+            return False
+        chosen = range(len(self.rows)) if classes is None else classes
+        return len(self.rows) == len(other.rows) and all(
+            np.array_equal(a.indices[self.rows[k]], b.indices[other.rows[k]]) for k in chosen
         )
+
+
+def triple_changes(
+    before: Summary, after: Summary, bias: bool = True
+) -> tuple[NDArray[np.int64], NDArray[np.float64], int] | None:
+    """Relative change of rho/d of every triple from one run to another.
+
+    Returns:
+        triples [t, 3], changes [t], and how many triples the classes have; None where the two runs have no
+        triples in common. Triples without a plane in one of the runs are left out.
+    """
+    a, b = before.triples, after.triples
+    heads = before.activations.head, after.activations.head
+    if a is None or b is None or heads[0] is None or heads[1] is None:
+        return None
+    if not np.array_equal(a.triples, b.triples):
+        return None
+    change = b.rho_d(heads[1].templates(bias)) / a.rho_d(heads[0].templates(bias)) - 1
+    kept = np.isfinite(change)
+    return (a.triples[kept], change[kept], a.n_all) if kept.any() else None

@@ -1,0 +1,128 @@
+"""The words of every number of the table: what it is called, what it means, in what unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PLANE, TRIPLE, ALL = "triple, in the plane", "triple, in feature space", "all classes"
+"""Scopes: which classes a number is over, and where it is measured."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """One number of the table.
+
+    Attributes:
+        key: its name in `Panel.metrics` and JSON.
+        label: its name on the page.
+        meaning: one line in plain words.
+        unit: "feature units", "nats", "share" (in [0, 1]) or "" for a pure number.
+        scale_free: unchanged when all features are multiplied by a factor and the head divided by it.
+        scope: PLANE, TRIPLE or ALL.
+        relative: its change is after / before - 1, else after - before.
+    """
+
+    key: str
+    label: str
+    meaning: str
+    unit: str = ""
+    scale_free: bool = True
+    scope: str = PLANE
+    relative: bool = True
+
+
+_F = "feature units"
+_CENTRE = "share whose probability among the three is below 0.9"
+
+NUMBERS: tuple[Number, ...] = (
+    Number("rho_d", "radius / distance", "how wide clusters are for their distance; less is tighter"),
+    Number("rho", "radius", "RMS distance of examples to the mean of their class, over the three", _F, False),
+    Number("distance", "distance", "mean of the three distances between class means", _F, False),
+    Number("plane_share", "plane share", "share of the three classes' variance in the plane", "share", True),
+    Number("off_plane", "distance off the plane", "RMS distance of examples from the plane", _F, False),
+    Number("rho_d_correct", "radius / distance, errors left out", "as the first, over right predictions"),
+    Number("rho_0", "radius, first class", "RMS distance to the mean of this class", _F, False),
+    Number("rho_1", "radius, second class", "RMS distance to the mean of this class", _F, False),
+    Number("rho_2", "radius, third class", "RMS distance to the mean of this class", _F, False),
+    Number(
+        "within_total", "within / total scatter", "share of the scatter that lies inside classes", "share"
+    ),
+    Number(
+        "regularity", "regularity", "1 - std / mean of the triangle's sides; 1 is regular", relative=False
+    ),
+    Number("towards_centre_0", "towards the centre, first class", _CENTRE, "share", True, PLANE, False),
+    Number("towards_centre_1", "towards the centre, second class", _CENTRE, "share", True, PLANE, False),
+    Number("towards_centre_2", "towards the centre, third class", _CENTRE, "share", True, PLANE, False),
+    Number("radius_ratio", "validation / train radius", "above 1: clusters are wider on new examples"),
+    Number(
+        "triple_ratio", "radius / distance in feature space", "as the first, off the plane too", scope=TRIPLE
+    ),
+    Number(
+        "space_radius",
+        "radius, all classes",
+        "RMS distance to the class mean in feature space",
+        _F,
+        False,
+        ALL,
+    ),
+    Number("space_distance", "distance, all classes", "mean distance between class means", _F, False, ALL),
+    Number(
+        "space_ratio",
+        "radius / distance, all classes",
+        "how wide all clusters are for their distance",
+        scope=ALL,
+    ),
+    Number(
+        "space_within_total",
+        "within / total scatter, all classes",
+        "share inside classes",
+        "share",
+        scope=ALL,
+    ),
+    Number(
+        "class_separation",
+        "R² of cosine distances",
+        "1 - within / total cosine distance (Kornblith et al. 2021)",
+        scope=ALL,
+        relative=False,
+    ),
+    Number("nc1", "NC1", "tr(S_W S_B⁺) / K: scatter inside classes against between them", scope=ALL),
+    Number("cdnv", "CDNV", "variance over squared distance, mean over pairs of classes", scope=ALL),
+    Number("gap", "logit gap", "true logit minus the mean of the wrong ones", "nats", True, ALL),
+    Number(
+        "gap_ratio", "logit gap / optimum", "1 where smoothing wants it; hard targets have none", scope=ALL
+    ),
+    Number("spread", "spread of the wrong logits", "0 at the optimum of smoothing", "nats", True, ALL),
+    Number("accuracy", "accuracy", "share of right predictions", "share", True, ALL, False),
+    Number(
+        "accuracy_gap",
+        "train minus validation accuracy",
+        "what the network has by heart",
+        "share",
+        True,
+        ALL,
+        False,
+    ),
+    Number(
+        "top5",
+        "top-5 accuracy",
+        "true class among the five likeliest; from 6 classes on",
+        "share",
+        True,
+        ALL,
+        False,
+    ),
+    Number("confidence", "confidence", "mean of the largest probability", "share", True, ALL, False),
+    Number(
+        "nll",
+        "NLL",
+        "mean of -log probability of the label, of hard labels for all",
+        "nats",
+        True,
+        ALL,
+        False,
+    ),
+)
+"""In the order of the table."""
+
+BY_KEY = {number.key: number for number in NUMBERS}

@@ -1,0 +1,246 @@
+"""The table under the grid: every number of every run and split, and how two runs differ.
+
+Axis letters: n examples, K classes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from penviz.activations import ActivationsError
+from penviz.measure.intervals import Change, Estimate, Jackknifed, mean_difference, mean_log_ratio
+from penviz.measure.logits import optimal_gap
+from penviz.measure.numbers import BY_KEY, NUMBERS, Number
+from penviz.measure.projection import Projection
+from penviz.measure.summary import Summary
+from penviz.measure.tightness import SURE, Clusters, space_ratio, towards_centre
+
+__all__ = ["NUMBERS", "Change", "Number", "Row", "Summary", "Table", "compare", "reference_run"]
+
+CLUSTER: Mapping[str, Callable[[Clusters], np.ndarray]] = {
+    "rho_d": Clusters.rho_d,
+    "rho": Clusters.rho,
+    "distance": Clusters.distance,
+    "within_total": Clusters.within_total,
+    "regularity": Clusters.regularity,
+    "rho_0": lambda c: c.class_rho()[..., 0],
+    "rho_1": lambda c: c.class_rho()[..., 1],
+    "rho_2": lambda c: c.class_rho()[..., 2],
+}
+"""Numbers that follow from the sums of three clusters in the plane, so that the jackknife applies."""
+
+EXAMPLE = ("gap", "spread", "confidence", "top5", "nll")
+"""Numbers that are the mean of one number an example; `accuracy` is too."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number of all runs.
+
+    Attributes:
+        number: its words, with class names where the number is about one class.
+        values: for each run, split -> value; None where it is undefined, absent where there is no such split.
+        changes: split -> change from the reference run to the other; empty unless there are two runs.
+        note: a remark on how it was computed, or "".
+        intervals: for rho_d only, for each run split -> 95 % interval of the value over its examples.
+    """
+
+    number: Number
+    values: tuple[Mapping[str, float | None], ...]
+    changes: Mapping[str, Change | None] = field(default_factory=dict)
+    note: str = ""
+    intervals: tuple[Mapping[str, tuple[float, float] | None], ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows in the order of NUMBERS.
+
+    Attributes:
+        rows: one a number; by key with `row`.
+        splits: the columns of each run, as far as a run has them.
+        classes: rows of the three classes in the head; bias: whether the template holds the bias.
+        reference: position of the run that changes start from.
+    """
+
+    rows: tuple[Row, ...]
+    splits: tuple[str, ...]
+    classes: tuple[int, int, int]
+    bias: bool
+    reference: int = 0
+
+    def row(self, key: str) -> Row:
+        """The row of a number; KeyError for an unknown key."""
+        return next(r for r in self.rows if r.number.key == key)
+
+
+def reference_run(label_smoothings: Sequence[float | None]) -> int:
+    """Position of the run that changes start from: the least smoothed one if all are known."""
+    known = [a for a in label_smoothings if a is not None]
+    return int(np.argmin(known)) if known and len(known) == len(label_smoothings) else 0
+
+
+class _Split:
+    """One run's split with what several numbers need, computed once."""
+
+    def __init__(self, summary: Summary, classes: Sequence[str | int], bias: bool) -> None:
+        self.summary = summary
+        self.projection = Projection.of(
+            summary.activations, classes, bias, rows=summary.rows, moments=summary.moments
+        )
+        self.probs = self.projection.probs()
+        self.jackknifed = Jackknifed(self.projection.points)
+
+    def interval(self) -> tuple[float, float] | None:
+        """95 % interval of rho_d over the examples."""
+        bounds = self.jackknifed.estimate(Clusters.rho_d).bounds()
+        return None if bounds is None else (math.exp(bounds[0]), math.exp(bounds[1]))
+
+
+def _split_values(split: _Split, alpha: float | None) -> dict[str, float | None]:
+    s, p = split.summary, split.projection
+    values: dict[str, float | None] = {key: float(f(p.clusters)) for key, f in CLUSTER.items()}
+    values |= {"plane_share": p.share, "off_plane": p.off_plane}
+    right = [s.activations.predictions[r] == k for k, r in zip(p.classes, p.rows, strict=True)]
+    if all(mask.any() for mask in right):
+        kept = [xy[mask] for xy, mask in zip(p.points, right, strict=True)]
+        values["rho_d_correct"] = float(Clusters.of(kept).rho_d())
+    values |= {f"towards_centre_{k}": float(v) for k, v in enumerate(towards_centre(split.probs))}
+    values["triple_ratio"] = space_ratio(s.moments, p.classes)
+    values |= s.numbers
+    gap = values.get("gap")
+    if alpha and gap is not None:
+        values["gap_ratio"] = gap / optimal_gap(alpha, len(s.activations.class_names))
+    return {k: v if v is not None and math.isfinite(v) else None for k, v in values.items()}
+
+
+def _run_values(splits: Mapping[str, dict[str, float | None]]) -> None:
+    """Add the numbers that compare the two splits of a run, under validation."""
+    if "train" not in splits or "validation" not in splits:
+        return
+    train, validation = splits["train"], splits["validation"]
+    if train["rho"] and validation["rho"] is not None:
+        validation["radius_ratio"] = validation["rho"] / train["rho"]
+    if train.get("accuracy") is not None and validation.get("accuracy") is not None:
+        validation["accuracy_gap"] = (train["accuracy"] or 0.0) - (validation["accuracy"] or 0.0)
+
+
+class _Pair:
+    """The two runs of a change, one split: everything that has an interval."""
+
+    def __init__(self, before: _Split, after: _Split) -> None:
+        self.paired = before.summary.same_examples(after.summary, before.projection.classes)
+        self.paired_all = before.summary.same_examples(after.summary)
+        self.before, self.after = before, after
+
+    def estimate(self, key: str) -> Estimate | None:
+        """Change of a number with its variance; None for numbers without a cheap honest interval."""
+        relative = BY_KEY[key].relative
+        if key in CLUSTER:
+            here, there = self.before.jackknifed, self.after.jackknifed
+            return here.change_to(there, CLUSTER[key], paired=self.paired, log=relative)
+        if key.startswith("towards_centre_"):
+            k = int(key[-1])
+            a, b = ((s.probs[k][:, k] < SURE).astype(np.float64) for s in (self.before, self.after))
+            return mean_difference(a, b, paired=self.paired)
+        if key in (*EXAMPLE, "accuracy"):
+            field_name = "correct" if key == "accuracy" else key
+            first, second = (s.summary.by_example(field_name) for s in (self.before, self.after))
+            if first is None or second is None:
+                return None
+            return (mean_log_ratio if relative else mean_difference)(first, second, paired=self.paired_all)
+        return None
+
+
+def _change(key: str, a: float | None, b: float | None, estimate: Estimate | None) -> Change | None:
+    if estimate is not None:
+        return estimate.change(BY_KEY[key].relative)
+    if a is None or b is None or (BY_KEY[key].relative and a == 0):
+        return None
+    return Change(b / a - 1 if BY_KEY[key].relative else b - a, relative=BY_KEY[key].relative)
+
+
+def _changes(
+    pairs: Mapping[str, _Pair],
+    before: Mapping[str, dict[str, float | None]],
+    after: Mapping[str, dict[str, float | None]],
+    key: str,
+) -> dict[str, Change | None]:
+    out: dict[str, Change | None] = {}
+    for split, pair in pairs.items():
+        a, b = before[split].get(key), after[split].get(key)
+        estimate = pair.estimate(key)
+        if key in ("radius_ratio", "accuracy_gap") and split == "validation" and "train" in pairs:
+            base, sign = ("rho", 1.0) if key == "radius_ratio" else ("accuracy", -1.0)
+            mine, train = pair.estimate(base), pairs["train"].estimate(base)
+            if mine is not None and train is not None:
+                less = mine.plus(train, -1.0)
+                estimate = Estimate(sign * less.value, less.variance)
+        missing = a is None or b is None
+        out[split] = None if missing else _change(key, a, b, estimate)
+    return out
+
+
+def compare(
+    runs: Sequence[Mapping[str, Summary]],
+    classes: Sequence[str | int],
+    *,
+    bias: bool = True,
+    label_smoothings: Sequence[float | None] | None = None,
+) -> Table:
+    """All numbers of all runs for one triple of classes, over all stored examples, errors included.
+
+    Args:
+        runs: for each run its summaries by split; all with one list of classes.
+        classes: three names or indices.
+        bias: the template holds the bias.
+        label_smoothings: alpha of each run, None when unknown.
+
+    Raises:
+        ActivationsError: runs of different class lists, no head, unknown, repeated or empty classes.
+        DegeneratePlane: templates on one line.
+    """
+    alphas = [None] * len(runs) if label_smoothings is None else list(label_smoothings)
+    if len({s.activations.class_names for run in runs for s in run.values()}) > 1:
+        raise ActivationsError("Runs with different lists of classes cannot share a table: choose others.")
+    parts = [{name: _Split(s, classes, bias) for name, s in run.items()} for run in runs]
+    if not any(parts):
+        raise ActivationsError("There is nothing to compare: no run has activations.")
+    values = []
+    for mine, alpha in zip(parts, alphas, strict=True):
+        values.append({name: _split_values(split, alpha) for name, split in mine.items()})
+        _run_values(values[-1])
+    splits = tuple(s for s in ("train", "validation", "test") if any(s in run for run in runs))
+    first = reference_run(alphas) if len(runs) == 2 else 0
+    pairs: dict[str, _Pair] = {}
+    if len(runs) == 2:
+        before, after = parts[first], parts[1 - first]
+        pairs = {s: _Pair(before[s], after[s]) for s in splits if s in before and s in after}
+    one = next(split for mine in parts for split in mine.values())
+    names = [one.summary.activations.class_names[k] for k in one.projection.classes]
+    rows = []
+    for number in NUMBERS:
+        key = number.key
+        if key[-2:] in ("_0", "_1", "_2"):
+            number = replace(number, label=f"{number.label.split(',')[0]}, {names[int(key[-1])]}")
+        rows.append(
+            Row(
+                number,
+                tuple({split: v.get(key) for split, v in mine.items()} for mine in values),
+                _changes(pairs, values[first], values[1 - first], key) if pairs else {},
+                _note(key, runs),
+                tuple({k: s.interval() for k, s in mine.items()} for mine in parts) if key == "rho_d" else (),
+            )
+        )
+    return Table(tuple(rows), splits, one.projection.classes, bias, first)
+
+
+def _note(key: str, runs: Sequence[Mapping[str, Summary]]) -> str:
+    if key != "nc1":
+        return ""
+    ranks = sorted({s.nc1_rank for run in runs for s in run.values()})
+    return f"inverse truncated at rank {' and '.join(map(str, ranks))}"

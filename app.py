@@ -1,0 +1,14 @@
+"""Entry point of `streamlit run app.py`: navigation, nothing else."""
+
+import streamlit as st
+
+from penviz.view.page_grid import show_grid
+
+ICON = (  # drawn here: an icon by name would be fetched from the net
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
+    "%3Ccircle cx='4' cy='11' r='3' fill='%230072B2'/%3E%3Crect x='9.4' y='8.4' width='5.2' height='5.2' "
+    "fill='%23D55E00'/%3E%3Cpath d='M8 1l3.4 6H4.6z' fill='%23009E73'/%3E%3C/svg%3E"
+)
+
+st.set_page_config(page_title="penviz", page_icon=ICON, layout="wide")
+st.navigation([st.Page(show_grid, title="penviz", default=True)], position="hidden").run()

@@ -1,0 +1,65 @@
+"""The softmax restricted to three classes as a transparent picture that lies under the points."""
+
+from __future__ import annotations
+
+import base64
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penviz.measure.panel import Panel
+from penviz.show.theme import CLASS_COLOURS, SHADING_ALPHA, rgb
+
+
+def shading_rgba(probs: NDArray[np.floating[Any]], alpha: float = SHADING_ALPHA) -> NDArray[np.uint8]:
+    """Colours of the shading, with the page showing through where no class leads.
+
+    Args:
+        probs: [g, g, 3] softmax restricted to the three classes, sums 1.
+        alpha: opacity where one class has all the probability.
+
+    Returns:
+        [g, g, 4] red, green, blue, opacity in [0, 255]; opacity falls to 0 where all three are equal.
+    """
+    colours = np.array([rgb(c) for c in CLASS_COLOURS], np.float32)
+    lead = (probs.max(axis=-1, keepdims=True) - 1 / 3) * 1.5
+    rgba = np.concatenate([probs @ colours, 255 * alpha * np.clip(lead, 0, 1)], axis=-1)
+    return np.rint(rgba).astype(np.uint8)
+
+
+def png(rgba: NDArray[np.uint8]) -> bytes:
+    """An RGBA picture [h, w, 4] as the bytes of a PNG, first row on top."""
+    height, width = rgba.shape[:2]
+    lines = np.zeros((height, 1 + 4 * width), np.uint8)
+    lines[:, 1:] = rgba.reshape(height, -1)
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(lines.tobytes(), 6))
+        + chunk(b"IEND", b"")
+    )
+
+
+def shading_image(panel: Panel, xref: str, yref: str) -> dict[str, Any]:
+    """A Plotly layout image that fills the limits of a panel, below its points."""
+    x0, x1, y0, y1 = panel.limits
+    picture = png(shading_rgba(panel.shading)[::-1])
+    return {
+        "source": "data:image/png;base64," + base64.b64encode(picture).decode("ascii"),
+        "xref": xref,
+        "yref": yref,
+        "x": x0,
+        "y": y1,
+        "sizex": x1 - x0,
+        "sizey": y1 - y0,
+        "sizing": "stretch",
+        "layer": "below",
+    }

@@ -1,0 +1,54 @@
+"""Colours, markers and words that every picture shares, on screen and on paper."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+CLASS_COLOURS = ("#0072B2", "#D55E00", "#009E73")
+"""Blue, vermilion and green of Okabe and Ito (2008), in the order in which the classes were chosen."""
+
+CLASS_SHAPES = ("circle", "square", "triangle-up")
+"""Marker of each class, so that colour is never the only sign; Plotly's names."""
+
+CLASS_SIGNS = ("●", "■", "▲")
+CLASS_SIGNS_HOLLOW = ("○", "□", "△")
+
+SHADING_ALPHA = 0.08
+"""Opacity of the shading where one class has all the probability; more would swallow points."""
+
+
+@dataclass(frozen=True)
+class Ink:
+    """Everything that is not a class colour, for one page colour.
+
+    Attributes:
+        page: behind everything; text: names and marks; note: ticks and notes; frame: axes; line: boundaries.
+    """
+
+    page: str
+    text: str
+    note: str
+    frame: str
+    line: str
+
+
+LIGHT = Ink(page="#ffffff", text="#11151c", note="#5b6472", frame="#d5dae2", line="#5b6472")
+DARK = Ink(page="#0f1319", text="#f4f6f9", note="#a9b2c0", frame="#333c4a", line="#a9b2c0")
+
+
+def ink(dark: bool) -> Ink:
+    """The inks of the dark page or of the light one."""
+    return DARK if dark else LIGHT
+
+
+def rgb(colour: str) -> tuple[int, int, int]:
+    """Red, green and blue in [0, 255] of a colour written as "#rrggbb"."""
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def targets_name(label_smoothing: float | None) -> str:
+    """How a row of the grid is called: "hard targets α = 0", "soft targets α = 0.1"."""
+    if label_smoothing is None:
+        return "targets unknown"
+    kind = "hard" if label_smoothing == 0 else "soft"
+    return f"{kind} targets α = {label_smoothing:g}"

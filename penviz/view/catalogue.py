@@ -1,0 +1,181 @@
+"""Runs in the runs directory, grouped by their classes, and their activations, read once a version."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import streamlit as st
+
+from penviz.activations import Activations, ActivationsError
+from penviz.measure.summary import Summary
+from penviz.runs import RUN_FILE, DamagedRun, Run, activations_path, list_runs
+
+RUNS_VARIABLE = "PENVIZ_RUNS"
+SPLITS_SHOWN = ("train", "validation")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that share a list of classes, and so can share a triple.
+
+    Attributes:
+        name: what the group is called in the page and in links; class_names: K names; runs: by name.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What the runs directory holds: usable runs in groups, and advice about the others."""
+
+    directory: Path
+    groups: tuple[Group, ...] = ()
+    damaged: tuple[DamagedRun, ...] = ()
+
+
+@dataclass(frozen=True)
+class Opened:
+    """One run with the activations that could be read, and sentences about what is wrong with it."""
+
+    run: Run
+    splits: dict[str, Activations]
+    digests: dict[str, str]
+    warnings: tuple[str, ...] = field(default=())
+
+
+def runs_directory() -> Path:
+    """The directory whose runs are shown: PENVIZ_RUNS, or ./checkpoints."""
+    return Path(os.environ.get(RUNS_VARIABLE) or "checkpoints")
+
+
+def digest_of(path: Path) -> str:
+    """What a cache keys a file by: its path, size and time of change."""
+    stat = path.stat()
+    return f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
+
+
+def directory_digest(root: Path) -> str:
+    """Changes whenever a run is added, removed or written again."""
+    if not root.is_dir():
+        return f"{root}|none"
+    parts = []
+    for directory in sorted(p for p in root.iterdir() if p.is_dir()):
+        files = [directory / RUN_FILE, *(activations_path(directory, split) for split in SPLITS_SHOWN)]
+        parts += [digest_of(file) for file in files if file.is_file()]
+        parts.append(str(directory))
+    return "\n".join(parts)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def read_catalogue(directory: Path, digest: str) -> Catalogue:
+    """List the runs of a directory; `digest` is its `directory_digest`."""
+    runs, damaged = list_runs(directory)
+    damaged = list(damaged)
+    by_classes: dict[tuple[str, ...], list[Run]] = {}
+    for run in runs:
+        splits = [split for split in SPLITS_SHOWN if split in run.splits()]
+        if not splits:
+            advice = f"{run.name} has no activations: run `penviz extract {run.directory}`."
+            damaged.append(DamagedRun(run.name, advice))
+            continue
+        names = run.class_names
+        if not names:
+            try:
+                path = activations_path(run.directory, splits[0])
+                names = read_activations(path, digest_of(path)).class_names
+            except ActivationsError as error:
+                advice = f"{error} Run `penviz extract {run.directory}`."
+                damaged.append(DamagedRun(run.name, advice))
+                continue
+        by_classes.setdefault(names, []).append(run)
+    ordered = sorted(by_classes.items(), key=lambda item: (-len(item[1]), item[1][0].name))
+    groups: list[Group] = []
+    for names, members in ordered:
+        name = f"{Path(members[0].config.dataset).stem} ({len(names)} classes)"
+        taken = sum(group.name.startswith(name) for group in groups)
+        groups.append(Group(name if not taken else f"{name}, {taken + 1}", names, tuple(members)))
+    return Catalogue(directory, tuple(groups), tuple(damaged))
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def read_activations(path: Path, digest: str) -> Activations:
+    """One file of activations; `digest` is its `digest_of`. Raises ActivationsError."""
+    return Activations.load(path)
+
+
+def open_runs(runs: Sequence[Run]) -> list[Opened]:
+    """Activations of some runs, files side by side, with what is wrong said and never raised."""
+    wanted = [
+        (run, split, activations_path(run.directory, split))
+        for run in runs
+        for split in SPLITS_SHOWN
+        if split in run.splits()
+    ]
+
+    def read(path: Path) -> tuple[Activations, str] | str:
+        try:
+            digest = digest_of(path)
+            return read_activations(path, digest), digest
+        except (ActivationsError, OSError) as error:
+            return str(error)
+
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        results = list(pool.map(read, [path for _, _, path in wanted]))
+    opened = []
+    for run in runs:
+        splits: dict[str, Activations] = {}
+        digests: dict[str, str] = {}
+        warnings: list[str] = []
+        for (owner, split, _), result in zip(wanted, results, strict=True):
+            if owner is not run:
+                continue
+            again = f"Run `penviz extract {run.directory}`."
+            if isinstance(result, str):
+                warnings.append(f"{run.name}, {split}: {result} {again}")
+                continue
+            activations, digest = result
+            if run.class_names and activations.class_names != run.class_names:
+                warnings.append(f"{run.name}, {split}: its classes are not those of its {RUN_FILE}. {again}")
+                continue
+            if activations.head is None:
+                warnings.append(f"{run.name}, {split}: it has no linear head, so there is no template plane.")
+                continue
+            if run.model_sha256 and activations.checkpoint_sha256 not in ("", run.model_sha256):
+                warnings.append(
+                    f"{run.name}, {split}: the activations are stale, they come from another checkpoint than "
+                    f"the one in the directory. {again}"
+                )
+            splits[split], digests[split] = activations, digest
+        opened.append(Opened(run, splits, digests, tuple(warnings)))
+    return opened
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def read_summary(digest: str, _activations: Activations) -> Summary:
+    """What a split has to say whatever triple is chosen; keyed by the file's digest, never by arrays."""
+    return Summary.of(_activations)
+
+
+def summaries_of(opened: Opened) -> dict[str, Summary]:
+    """Split -> summary of a run's activations."""
+    return {split: read_summary(opened.digests[split], a) for split, a in opened.splits.items()}
+
+
+def most_stored(opened: Sequence[Opened]) -> int:
+    """Examples a class stored at most in any split of some runs."""
+    return max(
+        (len(rows) for one in opened for summary in summaries_of(one).values() for rows in summary.rows),
+        default=0,
+    )
+
+
+def differences(runs: Sequence[Run]) -> list[str]:
+    """Names of the config fields in which some of the runs differ from the first."""
+    return list(dict.fromkeys(name for run in runs[1:] for name in runs[0].config.differences(run.config)))

@@ -1,0 +1,203 @@
+"""The sidebar: which runs, which classes, which scale, what to show, how many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import streamlit as st
+
+from penviz.runs import Run
+from penviz.show.screen import Marks
+from penviz.view.catalogue import Group
+from penviz.view.state import (
+    CLASS_KEYS,
+    DEFAULT_PER_CLASS,
+    LAYOUT_WORDS,
+    SCALE_WORDS,
+    State,
+    default_classes,
+    default_runs,
+    distinct,
+    in_order,
+    presets,
+    suffix,
+    swap_classes,
+    take_preset,
+)
+
+URL: Literal["query-params"] = "query-params"
+PILLS_UP_TO = 6
+"""More runs than this go into a searchable list."""
+
+_PLACES = (
+    ("left", ":material/circle:"),
+    ("right", ":material/square:"),
+    ("above", ":material/change_history:"),
+)
+
+
+def _heading(words: str) -> None:
+    st.html(f'<div class="pz-head">{words}</div>')
+
+
+def choose_group(groups: Sequence[Group]) -> Group:
+    """Which list of classes; asked only when there are several."""
+    if len(groups) == 1:
+        return groups[0]
+    _heading("Classes of")
+    names = [group.name for group in groups]
+    name = st.selectbox("Classes of", names, key="of", bind=URL, label_visibility="collapsed")
+    return groups[names.index(name)]
+
+
+def choose_runs(group: Group, end: str) -> list[str]:
+    """Names of the runs to show."""
+    _heading("Runs")
+    names = [run.name for run in in_order(group.runs)]
+    key = f"runs{end}"
+    default = default_runs(group.runs)
+    if len(names) <= PILLS_UP_TO:
+        return list(
+            st.pills(
+                "Runs",
+                names,
+                selection_mode="multi",
+                default=default,
+                key=key,
+                bind=URL,
+                label_visibility="collapsed",
+            )
+        )
+    return st.multiselect(
+        "Runs",
+        names,
+        default=default,
+        key=key,
+        bind=URL,
+        label_visibility="collapsed",
+        placeholder="Choose runs",
+    )
+
+
+def choose_classes(group: Group, end: str) -> tuple[int, int, int]:
+    """Three different classes: left, right, above."""
+    _heading("Classes")
+    names = group.class_names
+    rows = range(len(names))
+    keys = (f"{CLASS_KEYS[0]}{end}", f"{CLASS_KEYS[1]}{end}", f"{CLASS_KEYS[2]}{end}")
+    preset_key, memory_key = f"preset{end}", f"triple{end}"
+    start = default_classes(names)
+    chosen = []
+    for place, (word, icon) in enumerate(_PLACES):
+        picked = st.selectbox(
+            f"Class {word}",
+            rows,
+            index=start[place],
+            format_func=lambda k: f"{names[k]} ({k})",
+            key=keys[place],
+            bind=URL,
+            icon=icon,
+            label_visibility="collapsed",
+            on_change=swap_classes,
+            args=(place, keys, preset_key, memory_key),
+        )
+        chosen.append(start[place] if picked is None else int(picked))
+    triples = presets(names)
+    if triples:
+        st.selectbox(
+            "Preset",
+            list(triples),
+            index=None,
+            key=preset_key,
+            placeholder="Triples of the paper",
+            label_visibility="collapsed",
+            on_change=take_preset,
+            args=(triples, keys, preset_key),
+        )
+    classes = distinct(chosen, len(names))
+    if list(classes) != chosen:
+        st.caption("One class was chosen twice; another stands in for it.")
+    st.session_state[memory_key] = classes
+    return classes
+
+
+def choose_marks() -> Marks:
+    """What is drawn beside the points."""
+    _heading("Show")
+    return Marks(
+        means=st.toggle("class means (+)", True, key="means", bind=URL),
+        templates=st.toggle("templates (◆)", False, key="templates", bind=URL),
+        boundaries=st.toggle("decision boundaries", True, key="boundaries", bind=URL),
+        optimum=st.toggle("smoothing optimum (★)", True, key="optimum", bind=URL),
+        shading=st.toggle("shading: probability among the three", True, key="shading", bind=URL),
+        errors=st.toggle("errors apart (hollow, ×)", True, key="errors", bind=URL),
+    )
+
+
+def choose_scale() -> tuple[str, bool]:
+    """Scale of the axes, and whether the template holds the bias."""
+    _heading("Scale")
+    scales = list(SCALE_WORDS)
+    scale = st.segmented_control(
+        "Scale",
+        scales,
+        format_func=SCALE_WORDS.__getitem__,
+        default=scales[0],
+        required=True,
+        key="scale",
+        bind=URL,
+        label_visibility="collapsed",
+        help="distance = 1: each row divided by the mean distance between its class means on train, so that "
+        "radii on screen are ρ/d; own: feature units, each run its own axes, as in the paper; same for all.",
+    )
+    bias = st.toggle("bias in the template", True, key="bias", bind=URL)
+    return scale or scales[0], bias
+
+
+def choose_number(most: int) -> int:
+    """Examples drawn a class, at most the `most` that are stored."""
+    _heading("Examples a class")
+    if most <= 10:
+        return most
+    start = min(DEFAULT_PER_CLASS, most)
+    step = 10 if most > 100 else 1
+    return st.slider(
+        "Examples a class", step, most, start, step, key="n", bind=URL, label_visibility="collapsed"
+    )
+
+
+def choose_layout() -> str:
+    """One strip, two columns, or whichever fits the window."""
+    _heading("Layout")
+    layouts = list(LAYOUT_WORDS)
+    layout = st.segmented_control(
+        "Layout",
+        layouts,
+        format_func=LAYOUT_WORDS.__getitem__,
+        default=layouts[0],
+        required=True,
+        key="layout",
+        bind=URL,
+        label_visibility="collapsed",
+    )
+    return layout or layouts[0]
+
+
+def controls(groups: Sequence[Group], most_stored: Callable[[Sequence[Run]], int]) -> State:
+    """Draw the sidebar in the order of thought and read it.
+
+    Args:
+        groups: at least one.
+        most_stored: examples a class that some runs store at most.
+    """
+    group = choose_group(groups)
+    end = suffix(group, len(groups) == 1)
+    wanted = choose_runs(group, end)
+    runs = tuple(run for run in in_order(group.runs) if run.name in wanted)
+    classes = choose_classes(group, end)
+    scale, bias = choose_scale()
+    marks = choose_marks()
+    per_class = choose_number(most_stored(runs))
+    layout = choose_layout()
+    return State(group, runs, classes, scale, bias, marks, per_class, layout)

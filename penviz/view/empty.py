@@ -1,0 +1,49 @@
+"""What the page says when there is nothing to draw, or when something is wrong with a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from penviz.runs import DamagedRun
+
+
+def show_empty(directory: Path) -> None:
+    """No usable run: what to do about it."""
+    with st.container(key="empty"):
+        st.html(
+            '<h1 class="pz-finding">No runs here.</h1>'
+            '<p class="pz-detail">penviz draws the penultimate layer of trained classifiers. '
+            "Two small networks on scikit-learn’s digits, one with hard and one with soft targets, "
+            "take about 20 seconds each on a laptop and need no download:</p>"
+        )
+        place = directory.as_posix()
+        st.code(
+            f"penviz train digits mlp --label-smoothing 0 --out {place}/digits-hard\n"
+            f"penviz train digits mlp --label-smoothing 0.1 --out {place}/digits-soft\n"
+            f"penviz extract {place}/digits-hard\n"
+            f"penviz extract {place}/digits-soft",
+            language="bash",
+        )
+        st.html(
+            '<p class="pz-detail">Then reload this page. To see runs that lie elsewhere, start the app with '
+            "the variable PENVIZ_RUNS set to their directory. A checkpoint of your own comes in with "
+            "<code>penviz extract</code>.</p>"
+        )
+
+
+def show_damaged(damaged: Sequence[DamagedRun]) -> None:
+    """Runs that cannot be shown, each with its sentence of advice."""
+    if damaged:
+        names = ", ".join(run.name for run in damaged)
+        word = "run" if len(damaged) == 1 else "runs"
+        lines = "\n".join(f"- **{run.name}**: {run.advice}" for run in damaged)
+        st.warning(f"{len(damaged)} {word} left out: {names}\n\n{lines}", icon=":material/report:")
+
+
+def show_warnings(warnings: Sequence[str]) -> None:
+    """Sentences about runs that are shown all the same, or in part."""
+    if warnings:
+        st.warning("\n\n".join(warnings), icon=":material/warning:")

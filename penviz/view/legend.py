@@ -1,0 +1,61 @@
+"""The one legend of the grid: what each colour, shape and mark means, as small HTML."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from html import escape
+
+from penviz.show.screen import Marks
+from penviz.show.theme import CLASS_COLOURS, ink
+
+_SHAPES = (
+    '<circle cx="7" cy="7" r="4.6" {}/>',
+    '<rect x="2.6" y="2.6" width="8.8" height="8.8" {}/>',
+    '<path d="M7 2 L12.2 11.4 L1.8 11.4 Z" {}/>',
+)
+_STAR = "M7 .6 L8.8 5 L13.5 5.3 L9.9 8.3 L11.1 12.9 L7 10.4 L2.9 12.9 L4.1 8.3 L.5 5.3 L5.2 5 Z"
+
+
+def _svg(inner: str, width: int = 14) -> str:
+    """A picture as an <img>: Streamlit's HTML lets no <svg> through."""
+    drawn = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} 14">{inner}</svg>'
+    source = base64.b64encode(drawn.encode()).decode("ascii")
+    return f'<img width="{width}" height="14" alt="" src="data:image/svg+xml;base64,{source}">'
+
+
+def legend_html(classes: Sequence[str], marks: Marks, has_optimum: bool, dark: bool) -> str:
+    """A line that wraps, or a column: three classes, then each mark that is drawn.
+
+    Args:
+        classes: the three names in the order chosen.
+        marks: what is drawn.
+        has_optimum: whether any row has a smoothing optimum; hard targets have none.
+        dark: for a dark page.
+    """
+    colours = ink(dark)
+    line = f'fill="none" stroke="{colours.note}" stroke-width="1.4"'
+    items = []
+    for name, colour, shape in zip(classes, CLASS_COLOURS, _SHAPES, strict=True):
+        drawn = shape.format(f'fill="{colour}"')
+        items.append(f"<span>{_svg(drawn)}<b>{escape(name)}</b></span>")
+    if marks.errors:
+        items.append(f"<span>{_svg(_SHAPES[0].format(line))}predicted as another of the three</span>")
+        cross = f'<path d="M3 3 L11 11 M11 3 L3 11" {line}/>'
+        items.append(f"<span>{_svg(cross)}predicted as a fourth class</span>")
+    if marks.means:
+        plus = f'<path d="M7 1.2 V12.8 M1.2 7 H12.8" stroke="{colours.text}" stroke-width="3.4"/>'
+        items.append(f"<span>{_svg(plus)}class mean</span>")
+    if marks.optimum:
+        star = f'<path d="{_STAR}" fill="{colours.page}" stroke="{colours.text}" stroke-width="1.2"/>'
+        said = "smoothing optimum" if has_optimum else "hard targets have no optimum: it lies at infinity"
+        items.append(f"<span>{_svg(star)}{said}</span>")
+    if marks.templates:
+        diamond = (
+            f'<path d="M7 1 L13 7 L7 13 L1 7 Z" fill="none" stroke="{colours.text}" stroke-width="1.4"/>'
+        )
+        items.append(f"<span>{_svg(diamond)}template</span>")
+    if marks.boundaries:
+        dashes = f'<path d="M0 7 H26" {line} stroke-dasharray="4 3"/>'
+        items.append(f"<span>{_svg(dashes, 26)}decision boundary</span>")
+    return f'<div class="pz-legend">{"".join(items)}</div>'

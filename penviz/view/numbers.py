@@ -1,0 +1,132 @@
+"""The table of the numbers as light HTML: no data frame, no pandas."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from penviz.measure.finding import three
+from penviz.measure.intervals import Change
+from penviz.measure.numbers import NUMBERS
+from penviz.measure.table import Row, Table
+
+MAIN = (
+    "rho_d",
+    "rho",
+    "distance",
+    "plane_share",
+    "triple_ratio",
+    "radius_ratio",
+    "accuracy",
+    "nll",
+)
+"""Numbers of the table under the grid; all the others unfold below it."""
+
+ALL = tuple(number.key for number in NUMBERS)
+
+
+def change_text(change: Change | None) -> str:
+    """A change with its interval: "−24.1 % [−28.0, −20.0]"; an en dash where there is none."""
+    if change is None:
+        return "–"
+
+    def said(value: float) -> str:
+        words = f"{value:+.1%}".removesuffix("%") if change.relative else f"{value:+.3f}"
+        return words.replace("-", "−")
+
+    unit = " %" if change.relative else ""
+    if change.low is None or change.high is None:
+        return f"{said(change.value)}{unit}"
+    return f"{said(change.value)}{unit} [{said(change.low)}, {said(change.high)}]"
+
+
+def _cell(words: str, kind: str = "") -> str:
+    return f'<td class="{kind}">{words}</td>' if kind else f"<td>{words}</td>"
+
+
+def _value(row: Row, run: int, split: str) -> str:
+    return three(row.values[run].get(split))
+
+
+def _name(row: Row) -> str:
+    unit = f", {row.number.unit}" if row.number.unit not in ("", "share") else ""
+    note = f"; {row.note}" if row.note else ""
+    meaning = escape(f"{row.number.meaning}{unit}{note}")
+    return f"<td>{escape(row.number.label)}<small>{meaning}</small></td>"
+
+
+def _empty(row: Row) -> bool:
+    return all(value is None for values in row.values for value in values.values())
+
+
+def _rows(table: Table, keys: Sequence[str]) -> list[Row]:
+    return [row for key in keys for row in table.rows if row.number.key == key and not _empty(row)]
+
+
+def _wrap(head: str, body: str) -> str:
+    return f'<div class="pz-scroll"><table class="pz-table"><thead>{head}</thead><tbody>{body}</tbody></table></div>'
+
+
+def pair_table(table: Table, titles: Sequence[str], keys: Sequence[str] = MAIN) -> str:
+    """A number a row; for each split the runs side by side, and the change where there are two.
+
+    Args:
+        table: of one or more runs; titles: what each run is called; keys: which numbers, in order.
+    """
+    # The reference stands first, so that the change reads from left to right.
+    order = sorted(range(len(titles)), key=lambda i: i != table.reference)
+    with_change = len(titles) == 2
+    columns = [*(titles[i] for i in order), *(["change [95 %]"] if with_change else [])]
+    top = "".join(
+        f'<th class="pz-split pz-top" colspan="{len(columns)}">{escape(split)}</th>' for split in table.splits
+    )
+    first = "".join(
+        f'<th class="{"pz-split" if place == 0 else ""}">{escape(column)}</th>'
+        for _ in table.splits
+        for place, column in enumerate(columns)
+    )
+    body = []
+    for row in _rows(table, keys):
+        cells = [_name(row)]
+        for split in table.splits:
+            cells += [
+                _cell(_value(row, i, split), "pz-split" if place == 0 else "")
+                for place, i in enumerate(order)
+            ]
+            if with_change:
+                cells.append(_cell(change_text(row.changes.get(split)), "pz-change"))
+        body.append(f"<tr>{''.join(cells)}</tr>")
+    head = f'<tr><th rowspan="2">number</th>{top}</tr><tr class="pz-second">{first}</tr>'
+    return _wrap(head, "".join(body))
+
+
+def run_table(table: Table, titles: Sequence[str], keys: Sequence[str] = MAIN) -> str:
+    """A run a row, a number a column with train and validation in it; for three runs and more.
+
+    Args:
+        table: of the runs; titles: what each is called; keys: which numbers, in order.
+    """
+    rows = _rows(table, keys)
+    top = "".join(
+        f'<th class="pz-split" colspan="{len(table.splits)}" title="{escape(row.number.meaning)}">'
+        f"{escape(row.number.label)}</th>"
+        for row in rows
+    )
+    first = "".join(
+        f'<th class="{"pz-split" if place == 0 else ""}">{escape(split[:5])}</th>'
+        for _ in rows
+        for place, split in enumerate(table.splits)
+    )
+    body = "".join(
+        f"<tr><td>{escape(title)}</td>"
+        + "".join(
+            _cell(_value(row, i, split), "pz-split" if place == 0 else "")
+            for row in rows
+            for place, split in enumerate(table.splits)
+        )
+        + "</tr>"
+        for i, title in enumerate(titles)
+    )
+    meanings = "; ".join(f"<b>{escape(row.number.label)}</b> {escape(row.number.meaning)}" for row in rows)
+    head = f'<tr><th rowspan="2">run</th>{top}</tr><tr class="pz-second">{first}</tr>'
+    return _wrap(head, body) + f'<p class="pz-note">{meanings}.</p>'

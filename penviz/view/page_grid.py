@@ -1,0 +1,164 @@
+"""The first page: the finding, the grid of panels, its numbers, and what stands behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+import streamlit as st
+
+from penviz.activations import ActivationsError
+from penviz.measure.finding import build_finding
+from penviz.measure.panel import Panel, build_grid
+from penviz.measure.plane import DegeneratePlane
+from penviz.measure.table import compare
+from penviz.runs import Run
+from penviz.show.screen import selected_points, template_figure
+from penviz.show.theme import targets_name
+from penviz.view.catalogue import (
+    SPLITS_SHOWN,
+    Catalogue,
+    Opened,
+    differences,
+    directory_digest,
+    most_stored,
+    open_runs,
+    read_catalogue,
+    runs_directory,
+    summaries_of,
+)
+from penviz.view.controls import controls
+from penviz.view.empty import show_damaged, show_empty, show_warnings
+from penviz.view.legend import legend_html
+from penviz.view.numbers import ALL, pair_table, run_table
+from penviz.view.share import share
+from penviz.view.state import State
+from penviz.view.style import stage_sheet, style_sheet
+from penviz.view.tray import tray
+from penviz.view.words import alt_text, provenance
+
+HINT = "Click a point, or draw a lasso or a box with the tools beside the panels, to see the images."
+NONCE = "selection-cleared"
+CONFIG = {
+    "displaylogo": False,
+    "showSendToCloud": False,
+    "plotlyServerURL": "",
+    "toImageButtonOptions": {"format": "svg", "filename": "penviz"},
+    "modeBarButtonsToRemove": ["zoomIn2d", "zoomOut2d", "autoScale2d"],
+}
+
+
+def show_grid() -> None:
+    """Draw the page for the runs of the runs directory."""
+    dark = st.context.theme.type == "dark"
+    st.html(style_sheet(dark))
+    with st.sidebar:
+        st.html('<div class="pz-brand">penviz</div>')
+    root = runs_directory()
+    catalogue = read_catalogue(root, directory_digest(root))
+    if not catalogue.groups:
+        show_empty(root)
+        show_damaged(catalogue.damaged)
+        return
+    _page(catalogue, dark)
+
+
+@st.fragment(key="page")
+def _page(catalogue: Catalogue, dark: bool) -> None:
+    """All that a control changes; a change reruns this and nothing else."""
+    opened: list[Opened] = []
+
+    def stored(runs: Sequence[Run]) -> int:
+        opened.extend(open_runs(runs))
+        return most_stored(opened)
+
+    with st.sidebar:
+        state = controls(catalogue.groups, stored)
+    warnings = [sentence for one in opened for sentence in one.warnings]
+    usable = [one for one in opened if one.splits]
+    with st.container(key="page"):
+        if usable:
+            try:
+                _draw(state, usable, dark)
+            except (ActivationsError, DegeneratePlane) as error:
+                st.html('<h1 class="pz-finding">These three classes cannot be drawn.</h1>')
+                st.warning(str(error), icon=":material/warning:")
+        else:
+            st.html('<h1 class="pz-finding">Choose a run.</h1>')
+        show_warnings(warnings)
+        show_damaged(catalogue.damaged)
+
+
+def _draw(state: State, opened: Sequence[Opened], dark: bool) -> None:
+    """Finding, legend, grid, images, table, provenance."""
+    runs = [one.run for one in opened]
+    alphas = [run.config.label_smoothing for run in runs]
+    summaries = [summaries_of(one) for one in opened]
+    rows = build_grid(
+        [one.splits for one in opened],
+        state.classes,
+        per_class=state.per_class,
+        bias=state.bias,
+        scale=state.scale,
+        label_smoothings=alphas,
+        summaries=summaries,
+    )
+    table = compare(summaries, state.classes, bias=state.bias, label_smoothings=alphas)
+    finding = build_finding(
+        table,
+        names=[run.name for run in runs],
+        label_smoothings=alphas,
+        seeds=[run.config.seed for run in runs],
+        differences=differences(runs),
+        runs=summaries,
+    )
+    splits = [split for split in SPLITS_SHOWN if any(split in one.splits for one in opened)]
+    cells = [[next((p for p in row if p.split == split), None) for split in splits] for row in rows]
+    with st.container(horizontal=True, key="header", vertical_alignment="top", gap="medium"):
+        st.html(
+            f'<h1 class="pz-finding">{escape(finding.headline)}</h1>'
+            f'<p class="pz-detail">{escape(finding.detail)}</p>'
+        )
+        share(state)
+    st.html(stage_sheet(state.layout, len(cells), len(splits)))
+    with st.container(key="stage"):
+        with st.container(key="charts"):
+            selected = [
+                point for number, row in enumerate(cells) for point in _chart(state, number, row, dark)
+            ]
+        with st.container(key="side"):
+            has_optimum = any(panel.ideal_xy is not None for row in rows for panel in row)
+            st.html(legend_html(state.class_words, state.marks, has_optimum, dark))
+            st.html(f'<p class="pz-note">{HINT}</p>')
+    tray([panel for row in cells for panel in row], selected, runs, NONCE)
+    titles = [targets_name(alpha) for alpha in alphas]
+    if len(set(titles)) < len(titles):
+        titles = [run.name for run in runs]
+    st.html(run_table(table, titles) if len(runs) > 2 else pair_table(table, titles))
+    with st.expander("All numbers"):
+        st.html(pair_table(table, titles, ALL))
+    st.html(f'<p class="pz-foot">{escape(provenance(state, rows))}</p>')
+
+
+def _chart(state: State, number: int, row: Sequence[Panel | None], dark: bool) -> list[tuple[int, int]]:
+    """The panels of one run as one figure.
+
+    A figure a run, and not one for all: so the style sheet alone lays them out, side by side or one above the
+    other, and follows the window without asking the server.
+
+    Returns:
+        The examples selected in it: (number of the panel in the grid, position in the panel).
+    """
+    figure = template_figure(row, columns=len(row), marks=state.marks, dark=dark, height=240, legend=False)
+    with st.container(key=f"run-{number}"):
+        event = st.plotly_chart(
+            figure,
+            height="stretch",
+            theme=None,
+            key=f"chart-{number}-{st.session_state.get(NONCE, 0)}",
+            on_select="rerun",
+            config=CONFIG,
+            alt=alt_text(state, row),
+        )
+    found = selected_points(row, state.marks.errors, event["selection"]["points"])
+    return [(number * len(row) + column, position) for column, position in found]

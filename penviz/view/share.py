@@ -1,0 +1,45 @@
+"""The way out: a link to this view and the command that measures the same."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlencode, urlsplit
+
+import streamlit as st
+
+from penviz.view.state import State
+
+_HERE = ("localhost", "127.0.0.1", "::1", "0.0.0.0")
+
+
+def query_string(parameters: Mapping[str, Sequence[str]]) -> str:
+    """Parameters of the link, as the browser writes them; empty when everything is as at first."""
+    return urlencode({key: list(values) for key, values in parameters.items()}, doseq=True)
+
+
+def command(state: State) -> str:
+    """The command line that prints the numbers of this view."""
+    parts = ["penviz", "measure", *(str(run.directory) for run in state.runs)]
+    return shlex.join([*parts, "--classes", *state.class_words])
+
+
+def share(state: State) -> None:
+    """One popover with the link and the command."""
+    with st.popover("Share", icon=":material/ios_share:", width="content"):
+        query = query_string({key: st.query_params.get_all(key) for key in st.query_params})
+        url = st.context.url or ""
+        local = urlsplit(url).hostname in _HERE or not url
+        st.markdown("**This view as a link**")
+        if not query:
+            st.caption("Every control stands as it did at first: the plain address shows the same.")
+        elif local:
+            st.caption(
+                "The page runs on this computer, so its address helps nobody else. "
+                "Put this behind the address of any penviz that has the same runs:"
+            )
+            st.code(f"?{query}", language=None, wrap_lines=True)
+        else:
+            st.code(f"{url.split('?')[0]}?{query}", language=None, wrap_lines=True)
+        st.markdown("**The numbers on the command line**")
+        st.code(command(state), language="bash", wrap_lines=True)

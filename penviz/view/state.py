@@ -1,0 +1,123 @@
+"""What the page shows, as the controls and the link say it, and how one control moves another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import streamlit as st
+
+from penviz.runs import Run
+from penviz.show.screen import Marks
+from penviz.view.catalogue import Group
+
+CLASS_KEYS = ("left", "right", "above")
+"""Keys of the three class pickers in the session and in the link, named by where the class stands."""
+
+SCALE_WORDS = {"distance": "distance = 1", "own": "own", "same": "same for all"}
+LAYOUT_WORDS = {"auto": "auto", "strip": "strip", "square": "two columns"}
+DEFAULT_PER_CLASS = 250
+
+PRESETS = {
+    "Figure 1, row 1: airplane, automobile, bird": ("airplane", "automobile", "bird"),
+    "Figure 1, row 2: beaver, dolphin, otter": ("beaver", "dolphin", "otter"),
+    "CIFAR-100: apple, aquarium_fish, baby": ("apple", "aquarium_fish", "baby"),
+}
+"""Triples of the paper (Müller et al. 2019, Figure 1) and one more, offered where the classes exist."""
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything that decides what the page shows.
+
+    Attributes:
+        group: runs that share a list of classes; runs: those chosen, hard above soft.
+        classes: rows of the three classes in the head: left, right, above.
+        scale: one of measure's SCALES; bias: whether the template holds the bias; marks: what is drawn;
+        per_class: examples drawn a class; layout: one of LAYOUT_WORDS.
+    """
+
+    group: Group
+    runs: tuple[Run, ...]
+    classes: tuple[int, int, int]
+    scale: str = "distance"
+    bias: bool = True
+    marks: Marks = field(default_factory=Marks)
+    per_class: int = DEFAULT_PER_CLASS
+    layout: str = "auto"
+
+    @property
+    def class_words(self) -> tuple[str, str, str]:
+        """Names of the three classes."""
+        left, right, above = self.classes
+        names = self.group.class_names
+        return names[left], names[right], names[above]
+
+
+def suffix(group: Group, alone: bool) -> str:
+    """What the keys of a group end in: nothing when it is the only one, so that links stay short."""
+    return "" if alone else "-" + group.name.replace(" ", "-").strip("()").replace("(", "")
+
+
+def in_order(runs: Sequence[Run]) -> list[Run]:
+    """Runs from hard to soft, then by name."""
+    return sorted(runs, key=lambda run: (run.config.label_smoothing, run.name))
+
+
+def default_runs(runs: Sequence[Run]) -> list[str]:
+    """Names of the runs shown at first: a hard and a soft one that differ in nothing else, or the first two."""
+    ordered = in_order(runs)
+    for hard in (run for run in ordered if run.config.label_smoothing == 0):
+        for soft in (run for run in ordered if run.config.label_smoothing > 0):
+            if set(hard.config.differences(soft.config)) <= {"targets", "label_smoothing"}:
+                return [hard.name, soft.name]
+    return [run.name for run in ordered[:2]]
+
+
+def presets(class_names: Sequence[str]) -> dict[str, tuple[int, int, int]]:
+    """Presets whose classes all exist, as rows of the head."""
+    index = {name: i for i, name in enumerate(class_names)}
+    return {
+        words: (index[a], index[b], index[c])
+        for words, (a, b, c) in PRESETS.items()
+        if a in index and b in index and c in index
+    }
+
+
+def default_classes(class_names: Sequence[str]) -> tuple[int, int, int]:
+    """The first preset, or the first three classes."""
+    return next(iter(presets(class_names).values()), (0, 1, 2))
+
+
+def distinct(chosen: Sequence[int], n_classes: int) -> tuple[int, int, int]:
+    """Three different classes: a repeated one (a link written by hand) gives way to the first that is free."""
+    kept: list[int] = []
+    for k in chosen:
+        kept.append(k if k not in kept else next(i for i in range(n_classes) if i not in (*kept, *chosen)))
+    return kept[0], kept[1], kept[2]
+
+
+def swap_classes(changed: int, keys: tuple[str, str, str], preset_key: str, memory_key: str) -> None:
+    """After one class was picked: the place that held it gets the class that stood here before.
+
+    Args:
+        changed: place of the picker that changed.
+        keys: session keys of the three pickers; preset_key: of the presets; memory_key: of the last triple.
+    """
+    session = st.session_state
+    before = session.get(memory_key)
+    now = [session[key] for key in keys]
+    for other in range(3):
+        if other != changed and now[other] == now[changed] and before is not None:
+            session[keys[other]] = before[changed]
+    session[preset_key] = None
+
+
+def take_preset(
+    triples: dict[str, tuple[int, int, int]], keys: tuple[str, str, str], preset_key: str
+) -> None:
+    """After a preset was picked: its three classes go to the three pickers."""
+    chosen = st.session_state.get(preset_key)
+    if chosen is not None:
+        for key, k in zip(keys, triples[chosen], strict=True):
+            st.session_state[key] = k

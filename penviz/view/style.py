@@ -1,0 +1,98 @@
+"""Style sheet of the pages: what Streamlit's theme cannot say."""
+
+from __future__ import annotations
+
+from penviz.show.theme import ink
+
+WIDE_PX = 1180
+"""Width of the page's own column from which four panels stand in one strip."""
+HEAD_PX = 128
+"""Height of the finding above the grid, left free when the grid is fitted to the window."""
+FRAME_PX = 50
+"""Height of a row of panels beyond the panels: ticks, numbers, borders."""
+SIDES_PX = 62
+"""Width of a row of panels beyond the panels: ticks on the left, tools on the right."""
+SIDE_PX = 190
+"""Width that the legend needs beside the grid."""
+
+
+def stage_sheet(layout: str, n_runs: int, n_splits: int) -> str:
+    """CSS of the grid: panels are squares, as large as the window lets them be.
+
+    Args:
+        layout: "strip" (four panels in a row), "square" (a row a run) or "auto" (by the width of the page).
+        n_runs: figures; n_splits: panels in each.
+    """
+    fitted = f"calc((100vh - {HEAD_PX}px) / {min(n_runs, 2)})"
+    beside = f"calc((100cqw - {SIDE_PX + SIDES_PX}px) / 2 + {FRAME_PX}px)"
+    square = f""".st-key-stage {{ grid-template-columns: auto minmax({SIDE_PX}px, 1fr); }}
+.st-key-charts {{ --h: max(270px, min({fitted}, {beside})); grid-template-columns: repeat({3 - n_splits}, max-content); }}
+.st-key-charts > * {{ width: calc({n_splits} * (var(--h) - {FRAME_PX}px) + {SIDES_PX}px + {n_splits - 1} * 26px); }}
+.st-key-side .pz-legend {{ flex-direction: column; align-items: flex-start; gap: .35rem; }}"""
+    columns = min(n_runs, 4 // n_splits)
+    panel = f"calc((97cqw / {columns} - {SIDES_PX + 14}px) / {n_splits} + {FRAME_PX}px)"
+    strip = f""".st-key-stage {{ grid-template-columns: 100%; }}
+.st-key-charts {{ --h: min({panel}, calc(100vh - {HEAD_PX}px)); grid-template-columns: repeat({columns}, 1fr); }}
+.st-key-charts > * {{ width: 100%; }}
+.st-key-stage > :has(.st-key-side) {{ order: -1; }}
+.st-key-side {{ flex-direction: row; flex-wrap: wrap; }}
+.st-key-side .pz-legend {{ flex-direction: row; gap: .1rem 1.05rem; }}"""
+    if layout == "strip" and n_runs > 1:
+        rules = strip
+    elif layout == "auto" and n_runs > 1:
+        rules = f"{square}\n@container (min-width: {WIDE_PX}px) {{ {strip} }}"
+    else:
+        rules = square
+    return f"<style>{rules}</style>"
+
+
+def style_sheet(dark: bool) -> str:
+    """CSS of all pages for a light or dark theme."""
+    colours = ink(dark)
+    rule = f"1px solid {colours.frame}"
+    return f"""<style>
+.stMainBlockContainer {{ padding: 1.1rem 1.6rem 3rem 1.6rem; max-width: 2200px; }}
+header.stAppHeader {{ background: transparent; pointer-events: none; height: 2.4rem; min-height: 2.4rem; }}
+header.stAppHeader button {{ pointer-events: auto; }}
+[data-testid="stSidebarHeader"] {{ height: 2.2rem; min-height: 2.2rem; margin-bottom: -1.6rem; }}
+[data-testid="stSidebarUserContent"] {{ padding: 0 1.1rem 1.5rem 1.1rem; }}
+section.stSidebar [data-testid="stVerticalBlock"] {{ gap: .5rem; }}
+.pz-brand {{ font-weight: 700; font-size: 1.15rem; letter-spacing: -.01em; }}
+.pz-head {{ font-size: .72rem; font-weight: 700; letter-spacing: .09em; text-transform: uppercase;
+  color: {colours.note}; margin-top: .55rem; }}
+.pz-finding {{ font-size: 1.5rem; line-height: 1.25; font-weight: 700; letter-spacing: -.012em; margin: 0; }}
+.pz-detail {{ font-size: .92rem; line-height: 1.4; color: {colours.note}; margin: .2rem 0 0 0; }}
+.pz-legend {{ display: flex; flex-wrap: wrap; gap: .1rem 1.05rem; font-size: .84rem; color: {colours.note};
+  align-items: center; min-height: 1.5rem; }}
+.pz-legend span {{ display: inline-flex; align-items: center; gap: .35rem; white-space: nowrap; }}
+.pz-legend b {{ color: {colours.text}; font-weight: 600; }}
+.pz-foot {{ font-size: .84rem; line-height: 1.45; color: {colours.note}; max-width: 110ch; }}
+.pz-note {{ font-size: .88rem; line-height: 1.4; color: {colours.note}; }}
+table.pz-table {{ border-collapse: collapse; width: 100%; font-size: .88rem; }}
+table.pz-table th {{ font-weight: 600; text-align: right; color: {colours.note}; padding: .25rem .7rem;
+  border-bottom: {rule}; white-space: nowrap; }}
+table.pz-table td {{ text-align: right; padding: .3rem .7rem; border-bottom: {rule};
+  font-variant-numeric: tabular-nums; white-space: nowrap; }}
+table.pz-table th:first-child, table.pz-table td:first-child {{ text-align: left; white-space: normal;
+  padding-left: 0; }}
+table.pz-table .pz-split {{ border-left: {rule}; }}
+table.pz-table small {{ color: {colours.note}; font-size: .8rem; font-weight: 400; margin-left: .5rem; }}
+table.pz-table td.pz-change {{ color: {colours.note}; }}
+.pz-scroll {{ overflow-x: auto; }}
+.st-key-page {{ container-type: inline-size; gap: .7rem; }}
+.st-key-header {{ flex-wrap: nowrap; }}
+.st-key-stage {{ display: grid; gap: .3rem 1.2rem; align-items: start; }}
+.st-key-charts {{ display: grid; gap: .3rem 1rem; }}
+.st-key-side {{ gap: .6rem; }}
+.st-key-run-0, [class*="st-key-run-"] {{ height: var(--h); }}
+.st-key-tray {{ position: sticky; bottom: 0; z-index: 50; background: {colours.page}; border: {rule};
+  border-radius: 6px; padding: .6rem .9rem; box-shadow: 0 -4px 18px rgba(0,0,0,.14); max-height: 44vh;
+  overflow-y: auto; }}
+.pz-images {{ display: flex; flex-wrap: wrap; gap: .55rem .5rem; }}
+.pz-images figure {{ margin: 0; width: 92px; font-size: .74rem; line-height: 1.25; color: {colours.note}; }}
+.pz-images i.tile {{ display: block; width: 64px; height: 64px; border-radius: 3px; border: {rule};
+  background-repeat: no-repeat; image-rendering: auto; margin-bottom: .2rem; }}
+.pz-images b {{ color: {colours.text}; font-weight: 600; }}
+.pz-images .wrong b {{ text-decoration: underline dotted; }}
+.pz-empty {{ max-width: 62ch; margin: 12vh auto 0 auto; }}
+</style>"""

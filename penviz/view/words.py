@@ -1,0 +1,56 @@
+"""Sentences about the whole picture: what is drawn, and what a reader who cannot see it should know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from penviz.measure.panel import Panel
+from penviz.show.theme import targets_name
+from penviz.view.state import State
+
+_SCALES = {
+    "distance": "each row is divided by the mean distance between its class means on train",
+    "own": "feature units, each run on axes of its own",
+    "same": "feature units, all runs on the same axes",
+}
+
+
+def _counts(numbers: Sequence[int]) -> str:
+    """One number when the three classes have as many, else all three."""
+    return f"{numbers[0]:,}" if len(set(numbers)) == 1 else " + ".join(f"{n:,}" for n in numbers)
+
+
+def provenance(state: State, rows: Sequence[Sequence[Panel]]) -> str:
+    """One sentence that says what is drawn: runs, classes, splits, how many of how many, seed, limits.
+
+    Args:
+        state: of the page; rows: of panels, a row a run.
+    """
+    panels = [panel for row in rows for panel in row]
+    runs = ", ".join(dict.fromkeys(f"{panel.run}" for panel in panels))
+    splits = []
+    for split in dict.fromkeys(panel.split for panel in panels):
+        panel = next(p for p in panels if p.split == split)
+        splits.append(
+            f"{split} {_counts(panel.n_shown)} drawn of {_counts(panel.n_stored)} stored "
+            f"of {_counts(panel.n_total)} a class"
+        )
+    bias = "with the bias" if state.bias else "without the bias"
+    return (
+        f"Runs {runs}; classes {', '.join(state.class_words)}; {'; '.join(splits)}; "
+        f"drawn with seed {panels[0].seed}, numbers from all that are stored, errors included. "
+        f"Plane of the three templates {bias}; {_SCALES[state.scale]}; limits hold 99.5 % of the stored "
+        f"points of both splits, the class means and the optima."
+    )
+
+
+def alt_text(state: State, panels: Sequence[Panel | None]) -> str:
+    """The grid in words, for screen readers."""
+    parts = [
+        f"{targets_name(panel.label_smoothing)}, {panel.split}: rho over d {panel.metrics['rho_d']:.3f}"
+        for panel in panels
+        if panel is not None
+    ]
+    return f"Scatter plots of {', '.join(state.class_words)} on the plane of their templates. " + "; ".join(
+        parts
+    )

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from penviz import InputError
+
 FORMAT_VERSION = 1
 """Version of the .npz layout; a file of another version is refused."""
 
@@ -22,7 +24,7 @@ FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.int64]
 
 
-class ActivationsError(ValueError):
+class ActivationsError(InputError):
     """An array or a file that is not what penviz needs; the message is one sentence for the user."""
 
 

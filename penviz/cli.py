@@ -7,16 +7,12 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from penviz import __version__
-from penviz.activations import ActivationsError
-from penviz.runs import RunConfig, RunError, read_run
-
-if TYPE_CHECKING:
-    from penviz.learn.progress import Progress
+from penviz import InputError, __version__
+from penviz.runs import RunConfig, RunError, activations_path, read_run
 
 app = typer.Typer(
     add_completion=False,
@@ -95,6 +91,7 @@ def train(
     used = out.is_dir() and any(out.iterdir())
     if used and not resume:  # said before a minute is spent on reading the data
         raise RunError(f"{out} is not empty: choose another --out, or continue it with --resume.")
+    from penviz import terminal
     from penviz.learn import data, models, recipe
     from penviz.learn import progress as progressing
     from penviz.learn import train as training
@@ -122,7 +119,7 @@ def train(
     _set_threads(threads)
     loaded = data.load(dataset, seed=seed, n_hold_out=hold_out, data_dir=data_dir, image_size=image_size)
     config = recipe.default_config(dataset, model, loaded.image_shape, **chosen)
-    with progressing.stop_on_signal() as stopped, _training_progress(progress) as report:
+    with progressing.stop_on_signal() as stopped, terminal.TrainingProgress(progress) as report:
         training.train(
             config,
             loaded,
@@ -139,53 +136,6 @@ def train(
     run = read_run(out)
     scores = ", ".join(f"{split} {values['accuracy']:.4f}" for split, values in run.metrics.items())
     say(f"{out} is finished: accuracy {scores}. Next: penviz extract {out}")
-
-
-class _training_progress:
-    """Progress of a training as a bar, as JSON lines, or not at all."""
-
-    def __init__(self, kind: str):
-        self.kind = kind
-        self.bar: Any = None
-
-    def __enter__(self) -> Any:
-        return self.report
-
-    def __exit__(self, *error: object) -> None:
-        if self.bar is not None:
-            self.bar.close()
-
-    def report(self, message: Progress) -> None:
-        if self.kind == "json":
-            print(json.dumps({"event": "train", **vars(message)}), flush=True)
-        if self.kind != "bar":
-            return
-        if self.bar is None:
-            from tqdm import tqdm
-
-            self.bar = tqdm(
-                total=message.epochs * message.steps, unit="step", dynamic_ncols=True, file=sys.stderr
-            )
-        self.bar.set_description(f"epoch {message.epoch}/{message.epochs}")
-        self.bar.n = (message.epoch - 1) * message.steps + message.step
-        left = _duration(message.seconds_left)
-        self.bar.set_postfix_str(
-            f"loss {message.loss:.3f}, accuracy {message.accuracy:.3f}, "
-            f"{message.images_per_second:,.0f} img/s, {left} left"
-        )
-        if message.line and "validation_accuracy" in message.line:
-            line = message.line
-            self.bar.write(
-                f"epoch {line['epoch']:>4}  train {line['train_accuracy']:.4f} (nll {line['train_nll']:.3f}) "
-                f" validation {line['validation_accuracy']:.4f} (nll {line['validation_nll']:.3f})",
-                file=sys.stderr,
-            )
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 @app.command()
@@ -215,6 +165,7 @@ def extract(
     """Write the penultimate activations of a run, for the app and for measuring."""
     _check_progress(progress)
     found = [read_run(path) for path in runs]
+    from penviz import terminal
     from penviz.learn import data
     from penviz.learn import extract as extraction
 
@@ -228,7 +179,7 @@ def extract(
             data_dir=data_dir,
             image_size=config.image_size,
         )
-        with _extraction_progress(progress) as report:
+        with terminal.ExtractionProgress(progress) as report:
             written = extraction.extract(
                 run,
                 loaded,
@@ -242,23 +193,53 @@ def extract(
             say(f"Wrote {path}")
 
 
-class _extraction_progress(_training_progress):
-    """Images done, a bar a split."""
+@app.command()
+def measure(
+    runs: Annotated[list[Path], typer.Argument(help="Directories of runs with activations.")],
+    classes: Annotated[
+        tuple[str, str, str] | None, typer.Option(help="Names or indices; the first three when not given.")
+    ] = None,
+    bias: Annotated[bool, typer.Option(help="The template holds the bias.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print the numbers of one or more runs, and what they say."""
+    found = [read_run(path) for path in runs]
+    from penviz import terminal
+    from penviz.activations import Activations
+    from penviz.measure.finding import build_finding
+    from penviz.measure.summary import Summary
+    from penviz.measure.table import compare
 
-    split = ""
+    loaded = []
+    for run in found:
+        if not run.splits():
+            raise RunError(f"{run.directory} has no activations: run penviz extract {run.directory} first.")
+        parts = {s: Activations.load(activations_path(run.directory, s)) for s in run.splits()}
+        for split, activations in parts.items():
+            if run.model_sha256 and activations.checkpoint_sha256 != run.model_sha256:
+                say(f"{run.name}: the {split} activations are of another checkpoint; extract it again.")
+        loaded.append({split: Summary.of(activations) for split, activations in parts.items()})
+    names = next(iter(loaded[0].values())).activations.class_names
+    triple = [_class(name, names) for name in classes or names[:3]]
+    alphas = [run.config.label_smoothing for run in found]
+    table = compare(loaded, triple, bias=bias, label_smoothings=alphas)
+    labels = [run.name for run in found]
+    finding = build_finding(
+        table,
+        names=labels,
+        label_smoothings=alphas,
+        seeds=[run.config.seed for run in found],
+        differences=sorted({d for run in found for d in run.config.differences(found[0].config)}),
+        runs=loaded,
+    )
+    if as_json:
+        print(json.dumps(terminal.table_record(table, labels, finding), indent=1))
+    else:
+        print(terminal.table_text(table, labels, finding))
 
-    def report(self, split: str, done: int, n: int) -> None:  # type: ignore[override]
-        if self.kind == "json":
-            print(json.dumps({"event": "extract", "split": split, "done": done, "n": n}), flush=True)
-        if self.kind != "bar":
-            return
-        if split != self.split:
-            from tqdm import tqdm
 
-            self.__exit__()
-            self.bar = tqdm(total=n, unit="img", desc=split, dynamic_ncols=True, file=sys.stderr)
-            self.split = split
-        self.bar.update(done - self.bar.n)
+def _class(name: str, names: tuple[str, ...]) -> str | int:
+    return int(name) if name.isdigit() and name not in names else name
 
 
 @app.command(name="app")
@@ -298,9 +279,12 @@ def main() -> None:
     """Run a verb; bad input ends with one sentence on standard error and exit status 2."""
     try:
         app()
-    except (RunError, ActivationsError) as error:
+    except InputError as error:
         say(str(error))
         sys.exit(2)
+    except KeyboardInterrupt as stop:
+        say(str(stop) or "Stopped.")
+        sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

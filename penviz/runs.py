@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from penviz import InputError
+
 RUN_FILE = "run.json"
 MODEL_FILE = "model.safetensors"
 SPLITS = ("train", "validation", "test")
 
 
-class RunError(ValueError):
+class RunError(InputError):
     """A run, or a request for one, that penviz cannot use; the message is one sentence for the user."""
 
 

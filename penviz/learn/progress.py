@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from penviz.learn.training import Training
-from penviz.runs import RunError
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ class Meter:
         self.told, self.told_step, self.told_sums = now, done, state.sums.clone()
 
 
-class Stopped(RunError):
+class Stopped(KeyboardInterrupt):
     """The training was asked to stop; its state is saved."""
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from penviz import InputError
 from penviz.activations import Head
 
 Float = NDArray[np.float64]
@@ -29,7 +30,7 @@ SMALLEST_RATIO = 1e-6
 """Singular values of the two template differences: below this ratio the three templates lie on a line."""
 
 
-class DegeneratePlane(ValueError):
+class DegeneratePlane(InputError):
     """Three templates that lie on one line (or coincide) and so span no plane."""
 
 

@@ -1,0 +1,39 @@
+# make app: the app on the shipped checkpoints.   make test: lint, types and tests.
+# A CPU-only Linux machine saves 4 GB with:  make app INDEX=https://download.pytorch.org/whl/cpu
+
+PYTHON ?= python3
+VENV ?= .venv
+INDEX ?=
+PORT ?= 8501
+BIN = $(VENV)/bin
+
+.PHONY: app test lint browser-test clean
+
+app: $(VENV)/.app
+	$(BIN)/streamlit run app.py --server.port $(PORT)
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# torch and torchvision first, and together: only a matching pair of builds works.
+$(VENV)/.torch:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --upgrade pip
+	$(BIN)/python -m pip install $(if $(INDEX),--index-url $(INDEX)) "torch>=2.10" "torchvision>=0.25"
+	touch $@
+
+$(VENV)/.app: $(VENV)/.torch pyproject.toml
+	$(BIN)/python -m pip install -e .
+	touch $@
+
+$(VENV)/.test: $(VENV)/.torch pyproject.toml
+	$(BIN)/python -m pip install -e ".[test]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info

@@ -1,0 +1,124 @@
+"""What the command line shows: progress as a bar or as JSON lines, and the table of numbers as text."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from penviz.measure.finding import Finding, change_text, three
+from penviz.measure.table import Table
+
+if TYPE_CHECKING:
+    from penviz.learn.progress import Progress
+
+
+class TrainingProgress:
+    """Progress of a training as a bar, as JSON lines, or not at all."""
+
+    def __init__(self, kind: str):
+        self.kind = kind
+        self.bar: Any = None
+
+    def __enter__(self) -> Any:
+        return self.report
+
+    def __exit__(self, *error: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def report(self, message: Progress) -> None:
+        """Show one message."""
+        if self.kind == "json":
+            print(json.dumps({"event": "train", **vars(message)}), flush=True)
+        if self.kind != "bar":
+            return
+        if self.bar is None:
+            from tqdm import tqdm
+
+            self.bar = tqdm(
+                total=message.epochs * message.steps, unit="step", dynamic_ncols=True, file=sys.stderr
+            )
+        self.bar.set_description(f"epoch {message.epoch}/{message.epochs}")
+        self.bar.n = (message.epoch - 1) * message.steps + message.step
+        left = _duration(message.seconds_left)
+        self.bar.set_postfix_str(
+            f"loss {message.loss:.3f}, accuracy {message.accuracy:.3f}, "
+            f"{message.images_per_second:,.0f} img/s, {left} left"
+        )
+        if message.line and "validation_accuracy" in message.line:
+            line = message.line
+            self.bar.write(
+                f"epoch {line['epoch']:>4}  train {line['train_accuracy']:.4f} (nll {line['train_nll']:.3f}) "
+                f" validation {line['validation_accuracy']:.4f} (nll {line['validation_nll']:.3f})",
+                file=sys.stderr,
+            )
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class ExtractionProgress(TrainingProgress):
+    """Images done, a bar a split."""
+
+    split = ""
+
+    def report(self, split: str, done: int, n: int) -> None:  # type: ignore[override]
+        """Show how many images of a split are done."""
+        if self.kind == "json":
+            print(json.dumps({"event": "extract", "split": split, "done": done, "n": n}), flush=True)
+        if self.kind != "bar":
+            return
+        if split != self.split:
+            from tqdm import tqdm
+
+            self.__exit__()
+            self.bar = tqdm(total=n, unit="img", desc=split, dynamic_ncols=True, file=sys.stderr)
+            self.split = split
+        self.bar.update(done - self.bar.n)
+
+
+def table_text(table: Table, names: Sequence[str], finding: Finding) -> str:
+    """The finding, then a line a number: a column a run and split, and the changes between two runs."""
+    columns = [(i, split) for i, name in enumerate(names) for split in table.splits]
+    heads = [f"{names[i]} {split}" for i, split in columns]
+    changed = [split for split in table.splits if any(row.changes.get(split) for row in table.rows)]
+    heads += [f"change, {split} [95 %]" for split in changed]
+    lines = [["", *heads]]
+    for row in table.rows:
+        cells = [three(row.values[i].get(split)) for i, split in columns]
+        cells += [change_text(row.changes.get(split)) for split in changed]
+        unit = f" ({row.number.unit})" if row.number.unit else ""
+        lines.append([f"{row.number.label}{unit}", *cells])
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    text = []
+    for first, *rest in lines:
+        cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
+        text.append("  ".join([first.ljust(widths[0]), *cells]))
+    return "\n".join([finding.headline + ".", finding.detail, "", *text])
+
+
+def table_record(table: Table, names: Sequence[str], finding: Finding) -> dict[str, Any]:
+    """The same as a dictionary for JSON; a number that does not exist is null."""
+    return {
+        "finding": vars(finding),
+        "runs": list(names),
+        "classes": list(table.classes),
+        "bias": table.bias,
+        "reference": names[table.reference],
+        "numbers": {
+            row.number.key: {
+                "label": row.number.label,
+                "meaning": row.number.meaning,
+                "unit": row.number.unit,
+                "scale_free": row.number.scale_free,
+                "values": {name: dict(values) for name, values in zip(names, row.values, strict=True)},
+                "changes": {k: None if c is None else vars(c) for k, c in row.changes.items()},
+            }
+            for row in table.rows
+        },
+    }

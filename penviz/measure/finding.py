@@ -48,6 +48,23 @@ def three(value: float | None) -> str:
     return f"{value:#.3g}".rstrip(".") if abs(value) < 1000 else f"{value:.0f}"
 
 
+def change_text(change: Change | None) -> str:
+    """A change with its interval: "-24 % [-28, -20]"; a difference: "+0.003 [-0.001, 0.007]"."""
+    if change is None or not math.isfinite(change.value):
+        return "–"
+    if change.relative:
+        ends = [f"{round(100 * v) + 0:d}" for v in (change.low, change.high) if v is not None]
+        text = f"{round(100 * change.value):+d} %" if round(100 * change.value) else "0 %"
+    else:
+        ends = [_signed(v).removeprefix("+") for v in (change.low, change.high) if v is not None]
+        text = _signed(change.value)
+    return f"{text} [{', '.join(ends)}]" if ends else text
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}" if round(value, 3) else "0"
+
+
 def _percent(value: float) -> str:
     whole = round(abs(value) * 100)
     return f"{whole} %" if whole else "less than 1 %"

@@ -119,20 +119,24 @@ def train(
     _set_threads(threads)
     loaded = data.load(dataset, seed=seed, n_hold_out=hold_out, data_dir=data_dir, image_size=image_size)
     config = recipe.default_config(dataset, model, loaded.image_shape, **chosen)
-    with progressing.stop_on_signal() as stopped, terminal.TrainingProgress(progress) as report:
-        training.train(
-            config,
-            loaded,
-            out,
-            resume=resume,
-            device=device,
-            save_every=save_every,
-            validate_every=validate_every,
-            report=report,
-            say=say,
-            stopped=stopped,
-            command=shlex.join(["penviz", *sys.argv[1:]]),
-        )
+    try:
+        with progressing.stop_on_signal() as stopped, terminal.TrainingProgress(progress) as report:
+            training.train(
+                config,
+                loaded,
+                out,
+                resume=resume,
+                device=device,
+                save_every=save_every,
+                validate_every=validate_every,
+                report=report,
+                say=say,
+                stopped=stopped,
+                command=shlex.join(["penviz", *sys.argv[1:]]),
+            )
+    except progressing.Stopped as stop:
+        say(str(stop))
+        raise typer.Exit(130) from None
     run = read_run(out)
     scores = ", ".join(f"{split} {values['accuracy']:.4f}" for split, values in run.metrics.items())
     say(f"{out} is finished: accuracy {scores}. Next: penviz extract {out}")
@@ -282,9 +286,6 @@ def main() -> None:
     except InputError as error:
         say(str(error))
         sys.exit(2)
-    except KeyboardInterrupt as stop:
-        say(str(stop) or "Stopped.")
-        sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

@@ -71,7 +71,7 @@ class Meter:
         self.told, self.told_step, self.told_sums = now, done, state.sums.clone()
 
 
-class Stopped(KeyboardInterrupt):
+class Stopped(Exception):
     """The training was asked to stop; its state is saved."""
 
 

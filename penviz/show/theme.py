@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 CLASS_COLOURS = ("#0072B2", "#D55E00", "#009E73")
@@ -52,3 +53,16 @@ def targets_name(label_smoothing: float | None) -> str:
         return "targets unknown"
     kind = "hard" if label_smoothing == 0 else "soft"
     return f"{kind} targets α = {label_smoothing:g}"
+
+
+def short_names(label_smoothings: Sequence[float | None], runs: Sequence[str]) -> list[str]:
+    """What runs are called in the head of a column: "hard" and "soft" where that tells them apart, else more.
+
+    Args:
+        label_smoothings: alpha of each, None when unknown; runs: their names, for runs of equal targets.
+    """
+    kinds = ["unknown" if a is None else "soft" if a else "hard" for a in label_smoothings]
+    if len(set(kinds)) == len(kinds):
+        return kinds
+    named = [targets_name(a) for a in label_smoothings]
+    return named if len(set(named)) == len(named) else list(runs)

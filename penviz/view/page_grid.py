@@ -14,7 +14,7 @@ from penviz.measure.plane import DegeneratePlane
 from penviz.measure.table import compare
 from penviz.runs import Run
 from penviz.show.screen import selected_points, template_figure
-from penviz.show.theme import targets_name
+from penviz.show.theme import short_names
 from penviz.view.catalogue import (
     SPLITS_SHOWN,
     Catalogue,
@@ -131,9 +131,7 @@ def _draw(state: State, opened: Sequence[Opened], dark: bool) -> None:
             st.html(legend_html(state.class_words, state.marks, has_optimum, dark))
             st.html(f'<p class="pz-note">{HINT}</p>')
     tray([panel for row in cells for panel in row], selected, runs, NONCE)
-    titles = [targets_name(alpha) for alpha in alphas]
-    if len(set(titles)) < len(titles):
-        titles = [run.name for run in runs]
+    titles = short_names(alphas, [run.name for run in runs])
     st.html(run_table(table, titles) if len(runs) > 2 else pair_table(table, titles))
     with st.expander("All numbers"):
         st.html(pair_table(table, titles, ALL))

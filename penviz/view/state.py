@@ -65,7 +65,7 @@ def in_order(runs: Sequence[Run]) -> list[Run]:
 
 
 def default_runs(runs: Sequence[Run]) -> list[str]:
-    """Names of the runs shown at first: a hard and a soft one that differ in nothing else, or the first two."""
+    """Names of the runs shown at first: a hard and a soft one that are else equal, or the first two."""
     ordered = in_order(runs)
     for hard in (run for run in ordered if run.config.label_smoothing == 0):
         for soft in (run for run in ordered if run.config.label_smoothing > 0):
@@ -90,7 +90,7 @@ def default_classes(class_names: Sequence[str]) -> tuple[int, int, int]:
 
 
 def distinct(chosen: Sequence[int], n_classes: int) -> tuple[int, int, int]:
-    """Three different classes: a repeated one (a link written by hand) gives way to the first that is free."""
+    """Three different classes: a repeated one, from a link, gives way to the first that is free."""
     kept: list[int] = []
     for k in chosen:
         kept.append(k if k not in kept else next(i for i in range(n_classes) if i not in (*kept, *chosen)))

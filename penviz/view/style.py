@@ -26,16 +26,19 @@ def stage_sheet(layout: str, n_runs: int, n_splits: int) -> str:
     fitted = f"calc((100vh - {HEAD_PX}px) / {min(n_runs, 2)})"
     beside = f"calc((100cqw - {SIDE_PX + SIDES_PX}px) / 2 + {FRAME_PX}px)"
     square = f""".st-key-stage {{ grid-template-columns: auto minmax({SIDE_PX}px, 1fr); }}
-.st-key-charts {{ --h: max(270px, min({fitted}, {beside})); grid-template-columns: repeat({3 - n_splits}, max-content); }}
-.st-key-charts > * {{ width: calc({n_splits} * (var(--h) - {FRAME_PX}px) + {SIDES_PX}px + {n_splits - 1} * 26px); }}
+.st-key-charts {{ --h: max(270px, min({fitted}, {beside})); 
+  grid-template-columns: repeat({3 - n_splits}, max-content); }}
+.st-key-charts > * {{ width: calc({n_splits} * (var(--h) - {FRAME_PX - 13}px) + {SIDES_PX}px); }}
 .st-key-side .pz-legend {{ flex-direction: column; align-items: flex-start; gap: .35rem; }}"""
     columns = min(n_runs, 4 // n_splits)
     panel = f"calc((97cqw / {columns} - {SIDES_PX + 14}px) / {n_splits} + {FRAME_PX}px)"
     strip = f""".st-key-stage {{ grid-template-columns: 100%; }}
-.st-key-charts {{ --h: min({panel}, calc(100vh - {HEAD_PX}px)); grid-template-columns: repeat({columns}, 1fr); }}
+.st-key-charts {{ --h: min({panel}, calc(100vh - {HEAD_PX}px));
+  grid-template-columns: repeat({columns}, 1fr); }}
 .st-key-charts > * {{ width: 100%; }}
 .st-key-stage > :has(.st-key-side) {{ order: -1; }}
-.st-key-side {{ flex-direction: row; flex-wrap: wrap; }}
+.st-key-side {{ flex-direction: row; flex-wrap: wrap; gap: .1rem 1.4rem; }}
+.st-key-side > * {{ width: auto !important; }}
 .st-key-side .pz-legend {{ flex-direction: row; gap: .1rem 1.05rem; }}"""
     if layout == "strip" and n_runs > 1:
         rules = strip
@@ -55,12 +58,14 @@ def style_sheet(dark: bool) -> str:
 header.stAppHeader {{ background: transparent; pointer-events: none; height: 2.4rem; min-height: 2.4rem; }}
 header.stAppHeader button {{ pointer-events: auto; }}
 [data-testid="stSidebarHeader"] {{ height: 2.2rem; min-height: 2.2rem; margin-bottom: -1.6rem; }}
-[data-testid="stSidebarUserContent"] {{ padding: 0 1.1rem 1.5rem 1.1rem; }}
+section.stSidebar [data-testid="stSidebarContent"] {{ padding: 0; }}
+section.stSidebar [data-testid="stSidebarUserContent"] {{ padding: 0 1.1rem 1.5rem 1.1rem; }}
+section.stSidebar [data-testid="stButtonGroup"] button {{ padding-left: .6rem; padding-right: .6rem; }}
 section.stSidebar [data-testid="stVerticalBlock"] {{ gap: .5rem; }}
 .pz-brand {{ font-weight: 700; font-size: 1.15rem; letter-spacing: -.01em; }}
 .pz-head {{ font-size: .72rem; font-weight: 700; letter-spacing: .09em; text-transform: uppercase;
   color: {colours.note}; margin-top: .55rem; }}
-.pz-finding {{ font-size: 1.5rem; line-height: 1.25; font-weight: 700; letter-spacing: -.012em; margin: 0; }}
+.pz-finding {{ font-size: 1.34rem; line-height: 1.25; font-weight: 700; letter-spacing: -.012em; margin: 0; }}
 .pz-detail {{ font-size: .92rem; line-height: 1.4; color: {colours.note}; margin: .2rem 0 0 0; }}
 .pz-legend {{ display: flex; flex-wrap: wrap; gap: .1rem 1.05rem; font-size: .84rem; color: {colours.note};
   align-items: center; min-height: 1.5rem; }}
@@ -84,7 +89,9 @@ table.pz-table td.pz-change {{ color: {colours.note}; }}
 .st-key-stage {{ display: grid; gap: .3rem 1.2rem; align-items: start; }}
 .st-key-charts {{ display: grid; gap: .3rem 1rem; }}
 .st-key-side {{ gap: .6rem; }}
-.st-key-run-0, [class*="st-key-run-"] {{ height: var(--h); }}
+[class*="st-key-run-"] {{ height: var(--h); }}
+[class*="st-key-run-"] > *, [class*="st-key-run-"] .stElementContainer, [class*="st-key-run-"] .stPlotlyChart,
+[class*="st-key-run-"] div:has(> .stPlotlyChart) {{ height: 100% !important; }}
 .st-key-tray {{ position: sticky; bottom: 0; z-index: 50; background: {colours.page}; border: {rule};
   border-radius: 6px; padding: .6rem .9rem; box-shadow: 0 -4px 18px rgba(0,0,0,.14); max-height: 44vh;
   overflow-y: auto; }}

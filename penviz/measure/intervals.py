@@ -27,7 +27,7 @@ Z95 = 1.959963984540054
 T95: tuple[float, ...] = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 T95 += (2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069)
 T95 += (2.064, 2.060, 2.056, 2.052, 2.048)
-"""0.975 quantiles of Student's t for 1 to 28 degrees of freedom; the last stands for more."""
+"""0.975 quantiles of Student's t for 1 to 28 degrees of freedom."""
 
 
 @dataclass(frozen=True)
@@ -124,9 +124,10 @@ class Jackknifed:
         """The number, or its logarithm, and its leave-one-out values by class."""
         with np.errstate(divide="ignore", invalid="ignore"):
             value = float(np.log(statistic(self.whole)) if log else statistic(self.whole))
-            if self.without is None:
+            if self.without is None or not math.isfinite(value):
                 return value, None
-            return value, [np.log(statistic(c)) if log else statistic(c) for c in self.without]
+            left = [np.log(statistic(c)) if log else statistic(c) for c in self.without]
+        return value, left if all(np.isfinite(v).all() for v in left) else None
 
     def estimate(self, statistic: Statistic, log: bool = True) -> Estimate:
         """One run's number (its logarithm) and the jackknife variance."""
@@ -193,7 +194,7 @@ def seed_change(sides: Sequence[Sequence[float]]) -> Change:
     Args:
         sides: two lists of one value a seed, three or more each.
 
-    Source: Welch 1947 on the logarithms; degrees of freedom rounded down, Student's t.
+    Source: Welch 1947 on the logarithms; Student's t, interpolated in 1 / degrees of freedom.
     """
     logs = [np.log(np.asarray(side, np.float64)) for side in sides]
     theta = float(logs[1].mean() - logs[0].mean())
@@ -202,6 +203,6 @@ def seed_change(sides: Sequence[Sequence[float]]) -> Change:
     if total == 0:
         return Change(math.expm1(theta), math.expm1(theta), math.expm1(theta))
     freedom = total**2 / sum(p**2 / (len(x) - 1) for p, x in zip(parts, logs, strict=True))
-    t = T95[min(int(freedom), len(T95)) - 1]
-    half = t * math.sqrt(total)
+    t = np.interp(1 / freedom, [0, *1 / np.arange(len(T95), 0, -1)], [Z95, *T95[::-1]])
+    half = float(t) * math.sqrt(total)
     return Change(math.expm1(theta), math.expm1(theta - half), math.expm1(theta + half))

@@ -20,6 +20,9 @@ Float = NDArray[np.float64]
 SURE = 0.9
 """Restricted probability of the own class below which an example counts as spread towards the centre."""
 
+ROUNDING = 1e-13
+"""Distances below this share of the coordinates are rounding."""
+
 
 def ratio(above: ArrayLike, below: ArrayLike) -> Float:
     """above / below, NaN where below is 0."""
@@ -63,8 +66,9 @@ class Clusters:
         return np.sqrt(((self.mean[..., i, :] - self.mean[..., j, :]) ** 2).sum(axis=-1))
 
     def distance(self) -> Float:
-        """[...] mean of the three distances between class means."""
-        return self.sides().mean(axis=-1)
+        """[...] mean of the three distances between class means; 0 where they differ by rounding only."""
+        distance = self.sides().mean(axis=-1)
+        return np.where(distance > ROUNDING * np.abs(self.mean).max(axis=(-1, -2)), distance, 0.0)
 
     def rho_d(self) -> Float:
         """[...] radius over distance, the headline; free of scale, NaN where the class means coincide."""

@@ -170,7 +170,7 @@ def template_figure(
 def _points(panel: Panel, cell: Cell, k: int, kind: int, positions: NDArray[np.int64]) -> dict[str, Any]:
     """One trace: the examples of one class and kind; customdata holds (row of the source, confidence)."""
     name, colour, shape = panel.classes[k], CLASS_COLOURS[k], CLASS_SHAPES[k]
-    marker: dict[str, Any] = {"color": colour, "size": 5.5, "symbol": shape, "opacity": 0.72}
+    marker: dict[str, Any] = {"color": colour, "size": 5.5, "symbol": shape, "opacity": 0.75}
     if kind == INSIDE:
         marker = {"color": colour, "size": 7, "symbol": f"{shape}-open", "line": {"width": 1.3}}
     elif kind == OUTSIDE:

@@ -94,6 +94,10 @@ def read_catalogue(directory: Path, digest: str) -> Catalogue:
                 advice = f"{error} Run `penviz extract {run.directory}`."
                 damaged.append(DamagedRun(run.name, advice))
                 continue
+        if len(names) < 3:
+            advice = "A template plane needs three classes, this run has two."
+            damaged.append(DamagedRun(run.name, advice))
+            continue
         by_classes.setdefault(names, []).append(run)
     ordered = sorted(by_classes.items(), key=lambda item: (-len(item[1]), item[1][0].name))
     groups: list[Group] = []

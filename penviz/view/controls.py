@@ -130,7 +130,7 @@ def choose_marks() -> Marks:
         templates=st.toggle("templates (◆)", False, key="templates", bind=URL),
         boundaries=st.toggle("decision boundaries", True, key="boundaries", bind=URL),
         optimum=st.toggle("smoothing optimum (★)", True, key="optimum", bind=URL),
-        shading=st.toggle("shading: probability among the three", True, key="shading", bind=URL),
+        shading=st.toggle("shading (softmax of the three)", True, key="shading", bind=URL),
         errors=st.toggle("errors apart (hollow, ×)", True, key="errors", bind=URL),
     )
 

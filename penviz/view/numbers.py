@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from penviz.measure.finding import three
-from penviz.measure.intervals import Change
+from penviz.measure.finding import change_text, three
 from penviz.measure.numbers import NUMBERS
 from penviz.measure.table import Row, Table
 
@@ -23,21 +22,6 @@ MAIN = (
 """Numbers of the table under the grid; all the others unfold below it."""
 
 ALL = tuple(number.key for number in NUMBERS)
-
-
-def change_text(change: Change | None) -> str:
-    """A change with its interval: "−24.1 % [−28.0, −20.0]"; an en dash where there is none."""
-    if change is None:
-        return "–"
-
-    def said(value: float) -> str:
-        words = f"{value:+.1%}".removesuffix("%") if change.relative else f"{value:+.3f}"
-        return words.replace("-", "−")
-
-    unit = " %" if change.relative else ""
-    if change.low is None or change.high is None:
-        return f"{said(change.value)}{unit}"
-    return f"{said(change.value)}{unit} [{said(change.low)}, {said(change.high)}]"
 
 
 def _cell(words: str, kind: str = "") -> str:
@@ -64,7 +48,8 @@ def _rows(table: Table, keys: Sequence[str]) -> list[Row]:
 
 
 def _wrap(head: str, body: str) -> str:
-    return f'<div class="pz-scroll"><table class="pz-table"><thead>{head}</thead><tbody>{body}</tbody></table></div>'
+    table = f'<table class="pz-table"><thead>{head}</thead><tbody>{body}</tbody></table>'
+    return f'<div class="pz-scroll">{table}</div>'
 
 
 def pair_table(table: Table, titles: Sequence[str], keys: Sequence[str] = MAIN) -> str:

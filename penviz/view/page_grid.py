@@ -7,10 +7,9 @@ from html import escape
 
 import streamlit as st
 
-from penviz.activations import ActivationsError
+from penviz import InputError
 from penviz.measure.finding import build_finding
 from penviz.measure.panel import Panel, build_grid
-from penviz.measure.plane import DegeneratePlane
 from penviz.measure.table import compare
 from penviz.runs import Run
 from penviz.show.screen import selected_points, template_figure
@@ -37,7 +36,10 @@ from penviz.view.style import stage_sheet, style_sheet
 from penviz.view.tray import tray
 from penviz.view.words import alt_text, provenance
 
-HINT = "Click a point, or draw a lasso or a box with the tools beside the panels, to see the images."
+HINT = (
+    "ρ/d: radius of the clusters over the distance between them. "
+    "Click a point, or draw a lasso or a box with the tools beside the panels, to see the images."
+)
 NONCE = "selection-cleared"
 CONFIG = {
     "displaylogo": False,
@@ -80,7 +82,7 @@ def _page(catalogue: Catalogue, dark: bool) -> None:
         if usable:
             try:
                 _draw(state, usable, dark)
-            except (ActivationsError, DegeneratePlane) as error:
+            except InputError as error:
                 st.html('<h1 class="pz-finding">These three classes cannot be drawn.</h1>')
                 st.warning(str(error), icon=":material/warning:")
         else:

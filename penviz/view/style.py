@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from penviz.show.theme import ink
+from penviz.show.theme import CLASS_COLOURS, ink
 
 WIDE_PX = 1180
 """Width of the page's own column from which four panels stand in one strip."""
@@ -26,7 +26,7 @@ def stage_sheet(layout: str, n_runs: int, n_splits: int) -> str:
     fitted = f"calc((100vh - {HEAD_PX}px) / {min(n_runs, 2)})"
     beside = f"calc((100cqw - {SIDE_PX + SIDES_PX}px) / 2 + {FRAME_PX}px)"
     square = f""".st-key-stage {{ grid-template-columns: auto minmax({SIDE_PX}px, 1fr); }}
-.st-key-charts {{ --h: max(270px, min({fitted}, {beside})); 
+.st-key-charts {{ --h: max(270px, min({fitted}, {beside}));
   grid-template-columns: repeat({3 - n_splits}, max-content); }}
 .st-key-charts > * {{ width: calc({n_splits} * (var(--h) - {FRAME_PX - 13}px) + {SIDES_PX}px); }}
 .st-key-side .pz-legend {{ flex-direction: column; align-items: flex-start; gap: .35rem; }}"""
@@ -61,6 +61,9 @@ header.stAppHeader button {{ pointer-events: auto; }}
 section.stSidebar [data-testid="stSidebarContent"] {{ padding: 0; }}
 section.stSidebar [data-testid="stSidebarUserContent"] {{ padding: 0 1.1rem 1.5rem 1.1rem; }}
 section.stSidebar [data-testid="stButtonGroup"] button {{ padding-left: .6rem; padding-right: .6rem; }}
+[class*="st-key-left"] [data-testid="stIconMaterial"] {{ color: {CLASS_COLOURS[0]}; }}
+[class*="st-key-right"] [data-testid="stIconMaterial"] {{ color: {CLASS_COLOURS[1]}; }}
+[class*="st-key-above"] [data-testid="stIconMaterial"] {{ color: {CLASS_COLOURS[2]}; }}
 section.stSidebar [data-testid="stVerticalBlock"] {{ gap: .5rem; }}
 .pz-brand {{ font-weight: 700; font-size: 1.15rem; letter-spacing: -.01em; }}
 .pz-head {{ font-size: .72rem; font-weight: 700; letter-spacing: .09em; text-transform: uppercase;
@@ -80,6 +83,8 @@ table.pz-table td {{ text-align: right; padding: .3rem .7rem; border-bottom: {ru
   font-variant-numeric: tabular-nums; white-space: nowrap; }}
 table.pz-table th:first-child, table.pz-table td:first-child {{ text-align: left; white-space: normal;
   padding-left: 0; }}
+table.pz-table tr.pz-second th:first-child {{ text-align: right; padding-left: .7rem; }}
+table.pz-table th.pz-top {{ text-align: left; border-bottom: 0; }}
 table.pz-table .pz-split {{ border-left: {rule}; }}
 table.pz-table small {{ color: {colours.note}; font-size: .8rem; font-weight: 400; margin-left: .5rem; }}
 table.pz-table td.pz-change {{ color: {colours.note}; }}
@@ -89,7 +94,7 @@ table.pz-table td.pz-change {{ color: {colours.note}; }}
 .st-key-stage {{ display: grid; gap: .3rem 1.2rem; align-items: start; }}
 .st-key-charts {{ display: grid; gap: .3rem 1rem; }}
 .st-key-side {{ gap: .6rem; }}
-[class*="st-key-run-"] {{ height: var(--h); }}
+[class*="st-key-run-"] {{ height: var(--h); flex: none !important; }}
 [class*="st-key-run-"] > *, [class*="st-key-run-"] .stElementContainer, [class*="st-key-run-"] .stPlotlyChart,
 [class*="st-key-run-"] div:has(> .stPlotlyChart) {{ height: 100% !important; }}
 .st-key-tray {{ position: sticky; bottom: 0; z-index: 50; background: {colours.page}; border: {rule};

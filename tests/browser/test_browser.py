@@ -1,0 +1,201 @@
+"""The page in a real browser: drawn, changed, restored from its link, and nothing heavy imported for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Opened, Server
+    from playwright.sync_api import BrowserContext, Page
+
+pytestmark = pytest.mark.browser
+
+HEAVY = {"torch", "torchvision", "sklearn", "scipy", "pandas", "umap", "matplotlib"}
+
+SPLITS = 2
+POINTS = """() => [...document.querySelectorAll('.js-plotly-plot')].map(
+  plot => [...plot.querySelectorAll('.scatterlayer .point')].slice(0, 40).map(
+    point => point.getAttribute('transform')).join())"""
+
+
+def draw(page: Page, url: str) -> None:
+    page.goto(url)
+    settled(page)
+
+
+def settled(page: Page, runs: int = 2) -> None:
+    """Wait until all panels are drawn and no rerun is under way."""
+    page.wait_for_function(
+        """n => document.querySelectorAll('.js-plotly-plot .scatterlayer').length === n &&
+          document.querySelector('.stApp').getAttribute('data-test-script-state') !== 'running'""",
+        arg=runs * SPLITS,
+        timeout=60_000,
+    )
+    page.wait_for_function(
+        "n => document.querySelectorAll('.js-plotly-plot').length === n "
+        "&& document.querySelectorAll('.js-plotly-plot .point').length > 100",
+        arg=runs,
+    )
+    page.wait_for_timeout(300)
+    assert page.locator(".stException").count() == 0
+
+
+def numbers(page: Page) -> str:
+    return page.locator("table.pz-table").first.inner_text()
+
+
+def choose(page: Page, key: str, name: str) -> None:
+    """Pick an option of a selectbox by typing its name, as a user would among a hundred."""
+    field = page.locator(f".st-key-{key} input")
+    field.click()
+    field.fill(name)
+    page.locator("[role=option]").filter(has_text=name).first.click()
+
+
+def test_grid_appears_with_finding_and_numbers(opened: Opened, server: Server) -> None:
+    page = opened.page
+    draw(page, server.url)
+    assert "tighter training clusters" in page.locator("h1").inner_text()
+    assert page.locator(".js-plotly-plot").count() == 2
+    assert page.locator(".stPlotlyChart[role=figure]").first.get_attribute("aria-label")
+    assert page.locator("table.pz-table tbody tr").count() > 5
+
+
+def test_comparison_needs_no_scrolling(opened: Opened, server: Server) -> None:
+    page = opened.page
+    for width, height in ((1280, 800), (1920, 1080)):
+        page.set_viewport_size({"width": width, "height": height})
+        draw(page, server.url)
+        for chart in page.locator(".js-plotly-plot").all():
+            box = chart.bounding_box()
+            assert box is not None
+            assert box["y"] + box["height"] <= height
+        side_by_side = page.locator(".js-plotly-plot").all()
+        tops = {round(box["y"]) for chart in side_by_side if (box := chart.bounding_box())}
+        assert len(tops) == (1 if width == 1920 else 2)
+        for xs, ys in page.evaluate(
+            """() => [...document.querySelectorAll('.js-plotly-plot')].flatMap(p =>
+              ['', '2'].map(i => [p._fullLayout['xaxis' + i], p._fullLayout['yaxis' + i]].map(
+                a => Math.abs(a._length / (a.range[1] - a.range[0])))))"""
+        ):
+            assert xs == pytest.approx(ys, rel=0.01)
+    page.set_viewport_size({"width": 1280, "height": 800})
+
+
+def test_another_class_changes_points_and_numbers_only(opened: Opened, server: Server) -> None:
+    page = opened.page
+    draw(page, server.url)
+    before = page.evaluate(POINTS), numbers(page)
+    page.evaluate("() => { document.querySelector('.pz-brand').dataset.kept = 'yes' }")
+    choose(page, "above", "dog")
+    page.wait_for_function("() => document.querySelector('.pz-legend').innerText.includes('dog')")
+    settled(page)
+    after = page.evaluate(POINTS), numbers(page)
+    assert all(a != b for a, b in zip(after[0], before[0], strict=True))
+    assert after[1] != before[1]
+    assert page.locator(".pz-brand").get_attribute("data-kept") == "yes"
+    assert "above=dog" in page.url
+
+
+def test_link_restores_the_view_in_a_new_page(
+    opened: Opened, server: Server, browser: BrowserContext
+) -> None:
+    page = opened.page
+    draw(page, server.url)
+    choose(page, "left", "horse")
+    page.wait_for_function("() => document.querySelector('.pz-legend').innerText.includes('horse')")
+    page.get_by_text("own", exact=True).click()
+    page.locator(".st-key-means label").click()
+    page.wait_for_function("() => !document.querySelector('.pz-legend').innerText.includes('class mean')")
+    settled(page)
+    assert "scale=own" in page.url
+    other = browser.new_page()
+    draw(other, page.url)
+    assert other.evaluate(POINTS) == page.evaluate(POINTS)
+    assert numbers(other) == numbers(page)
+    assert "class mean" not in other.locator(".pz-legend").inner_text()
+    other.close()
+
+
+def test_choosing_a_class_twice_swaps(opened: Opened, server: Server) -> None:
+    page = opened.page
+    draw(page, server.url)
+    choose(page, "left", "bird")
+    page.wait_for_function("() => document.querySelector('.pz-legend').innerText.startsWith('bird')")
+    settled(page)
+    assert page.locator(".pz-legend b").all_inner_texts() == ["bird", "automobile", "airplane"]
+
+
+def test_click_and_lasso_show_images(opened: Opened, server: Server) -> None:
+    page = opened.page
+    draw(page, server.url)
+    plot = page.locator(".js-plotly-plot").first
+    box = plot.locator(".scatterlayer .point").nth(3).bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_selector(".hoverlayer .hovertext")
+    hover = plot.locator(".hoverlayer").text_content() or ""
+    assert all(word in hover for word in ("example", "label", "prediction", "confidence"))
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_selector(".pz-images figure")
+    assert page.locator(".pz-images figure").count() == 1
+    assert "confidence" in page.locator(".pz-images figure").inner_text()
+    assert page.locator(".pz-images img").evaluate("image => image.naturalWidth") == 8
+    page.get_by_role("button", name="Clear").click()
+    page.wait_for_selector(".pz-images", state="detached")
+    settled(page)
+    plot = page.locator(".js-plotly-plot").first
+    plot.hover()
+    plot.locator('.modebar-btn[data-title="Lasso Select"]').click()
+    area = plot.locator(".nsewdrag").first.bounding_box()
+    assert area is not None
+    corners = ((0.03, 0.03), (0.97, 0.03), (0.97, 0.97), (0.03, 0.97), (0.03, 0.05))
+    places = [(area["x"] + area["width"] * x, area["y"] + area["height"] * y) for x, y in corners]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=6)
+    page.mouse.up()
+    page.wait_for_selector(".pz-images figure")
+    assert page.locator(".pz-images figure").count() == 60
+    assert "60 of" in page.locator(".pz-tray").inner_text()
+
+
+def test_dark_theme_is_drawn_dark(opened: Opened, server: Server) -> None:
+    page = opened.page
+    page.emulate_media(color_scheme="dark")
+    draw(page, server.url)
+    shade = page.evaluate("() => getComputedStyle(document.querySelector('.stApp')).backgroundColor")
+    assert shade == "rgb(15, 19, 25)"
+    font = page.evaluate("() => document.querySelector('.js-plotly-plot')._fullLayout.font.color")
+    assert font == "#a9b2c0"
+
+
+def test_no_heavy_import_after_every_control(opened: Opened, server: Server) -> None:
+    page = opened.page
+    draw(page, server.url)
+    loaded = {name.split(".")[0] for name in server.modules()}
+    assert "penviz" in loaded, "the probe must see the app's own modules"
+    assert loaded & HEAVY == set()
+    choose(page, "right", "cat")
+    page.wait_for_function("() => document.querySelector('.pz-legend').innerText.includes('cat')")
+    choose(page, "preset", "Figure 1")
+    page.wait_for_function("() => document.querySelector('.pz-legend').innerText.includes('automobile')")
+    for name in ("own", "same for all", "distance = 1", "strip", "two columns", "auto"):
+        page.get_by_text(name, exact=True).click()
+        page.wait_for_timeout(250)
+    for key in ("means", "templates", "boundaries", "optimum", "shading", "errors", "bias"):
+        page.locator(f".st-key-{key} label").click()
+        page.wait_for_timeout(250)
+    page.locator(".st-key-n [role=slider]").press("ArrowLeft")
+    page.get_by_role("button", name="Share").click()
+    page.get_by_text("penviz measure").wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_text("All numbers").click()
+    page.locator(".st-key-runs button").first.click()
+    settled(page, runs=1)
+    page.locator(".st-key-runs button").first.click()
+    settled(page)
+    assert {name.split(".")[0] for name in server.modules()} & HEAVY == set()

@@ -1,0 +1,95 @@
+"""Runs small enough to be made anew by every test that draws some."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from penviz.activations import Activations, Head
+from penviz.runs import MODEL_FILE, RunConfig, activations_path, thumbnails_path, write_json
+
+CLASSES = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
+SHA = "0" * 64
+
+
+def small_activations(
+    run: str = "hard",
+    split: str = "train",
+    alpha: float = 0.0,
+    names: Sequence[str] = CLASSES,
+    per_class: int = 30,
+    seed: int = 0,
+    sha: str = SHA,
+) -> Activations:
+    """Clusters about scattered templates: wide for hard targets, tight and close for soft ones."""
+    n_classes, width = len(names), 16
+    rng = np.random.default_rng(7)
+    weight = rng.normal(size=(n_classes, width)) / 2
+    bias = rng.normal(size=n_classes) / 10
+    rng = np.random.default_rng([seed, split != "train", alpha > 0])
+    labels = np.tile(np.arange(n_classes), per_class)
+    reach, noise = (2.0, 1.0) if alpha == 0 else (1.0, 0.25)
+    features = weight[labels] * reach + rng.normal(size=(len(labels), width)) * noise
+    head = Head(weight, bias)
+    return Activations(
+        features,
+        labels,
+        head.logits(features).argmax(axis=1),
+        np.arange(len(labels)) * 3,
+        tuple(names),
+        run,
+        split,
+        head,
+        "small",
+        sha,
+    )
+
+
+def make_run(
+    root: Path,
+    name: str,
+    alpha: float = 0.0,
+    names: Sequence[str] = CLASSES,
+    splits: Sequence[str] = ("train", "validation"),
+    per_class: int = 30,
+    thumbnails: bool = False,
+    stale: bool = False,
+    seed: int = 0,
+    dataset: str = "cifar10",
+) -> Path:
+    """Write one run as the command line would, and return its directory."""
+    directory = root / name
+    directory.mkdir(parents=True)
+    described = {}
+    for split in splits:
+        sha = "1" * 64 if stale else SHA
+        a = small_activations(name, split, alpha, names, per_class, seed, sha)
+        a.save(activations_path(directory, split))
+        if thumbnails:
+            from PIL import Image
+
+            columns, side = 20, 8
+            rows = -(-len(a) // columns)
+            shades = (np.arange(rows * columns) % 200 + 40).astype(np.uint8).reshape(rows, columns)
+            picture = np.repeat(np.repeat(shades, side, 0), side, 1)
+            Image.fromarray(picture).convert("RGB").save(thumbnails_path(directory, split), lossless=True)
+            described[split] = {"columns": columns, "side": side, "count": len(a)}
+    config = RunConfig(
+        dataset=dataset,
+        model="tutorial_alexnet",
+        targets="uniform" if alpha else "hard",
+        label_smoothing=alpha,
+        seed=seed,
+    )
+    record = {
+        "config": config.to_json(),
+        "metrics": {"validation": {"accuracy": 0.8}},
+        "class_names": list(names),
+        "model_sha256": SHA,
+        "thumbnails": described,
+    }
+    write_json(directory / "run.json", record)
+    (directory / MODEL_FILE).write_bytes(b"")
+    return directory

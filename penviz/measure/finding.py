@@ -45,7 +45,7 @@ def three(value: float | None) -> str:
         return "–"
     if value != 0 and not 1e-4 <= abs(value) < 1e6:
         return f"{value:.2e}"
-    return f"{value:#.3g}".rstrip(".") if abs(value) < 1000 else f"{value:.0f}"
+    return f"{value:#.3g}".rstrip(".") if abs(value) < 999.5 else f"{value:.0f}"
 
 
 def change_text(change: Change | None) -> str:

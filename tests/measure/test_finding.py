@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from synthetic import make
+
+from penviz.activations import ActivationsError
+from penviz.measure.finding import Finding, build_finding, change_text, three
+from penviz.measure.intervals import Change
+from penviz.measure.projection import Projection
+from penviz.measure.summary import Summary
+from penviz.measure.table import compare
+
+CLASSES = ("class 0", "class 4", "class 2")
+FORBIDDEN = re.compile(r"better|worse|separat|improve", re.IGNORECASE)
+
+
+def run(noise: float, seed: int = 0, splits: tuple[str, ...] = ("train", "validation"), n: int = 600):
+    return {s: Summary.of(make(seed, split=s, n=n, noise=noise)) for s in splits}
+
+
+def say(runs, alphas, seeds=None, differences=(), classes=CLASSES) -> Finding:
+    table = compare(runs, classes, label_smoothings=alphas)
+    finding = build_finding(
+        table,
+        names=[f"run {i}" for i in range(len(runs))],
+        label_smoothings=alphas,
+        seeds=[0] * len(runs) if seeds is None else seeds,
+        differences=differences,
+        runs=runs,
+    )
+    assert not FORBIDDEN.search(finding.headline + finding.detail)
+    assert not finding.headline.endswith(".")
+    assert "nan" not in finding.headline + finding.detail
+    return finding
+
+
+def test_a_pair_that_is_tighter() -> None:
+    runs = [run(1.0), run(0.7)]
+    finding = say(runs, [0, 0.1])
+    table = compare(runs, CLASSES)
+    ratios = [r["train"] for r in table.row("rho_d").values]
+    percent = round(100 * (1 - ratios[1] / ratios[0]))
+    assert finding.kind == "tighter"
+    assert finding.headline == (
+        "In this pair of networks, label smoothing (alpha = 0.1) goes with "
+        f"{percent} % tighter training clusters"
+    )
+    change = table.row("rho_d").changes["train"]
+    low, high = round(-100 * change.high), round(-100 * change.low)
+    assert finding.detail.startswith(
+        f"rho/d {ratios[0]:#.3g} to {ratios[1]:#.3g} [{low}, {high} %]; validation "
+    )
+    assert "95 % over examples of these two networks; training seeds are not in it." in finding.detail
+    assert low < percent < high
+
+
+def test_rank_among_all_triples_by_a_loop() -> None:
+    runs = [run(1.0), run(0.7)]
+    changes = {}
+    for a in range(7):
+        for b in range(a + 1, 7):
+            for c in range(b + 1, 7):
+                one, two = (
+                    float(Projection.of(r["train"].activations, (a, b, c)).clusters.rho_d()) for r in runs
+                )
+                changes[a, b, c] = 1 - two / one
+    rank = 1 + sum(v > changes[0, 2, 4] for v in changes.values())
+    tighter = sum(v > 0 for v in changes.values())
+    median = round(100 * float(np.median(list(changes.values()))))
+    suffix = "th" if rank % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(rank % 10, "th")
+    expected = f"Of all 35 triples {tighter} are tighter (median {median} %); this one ranks {rank}{suffix}."
+    assert say(runs, [0, 0.1]).detail.endswith(expected)
+
+
+def test_the_order_of_the_runs_does_not_matter() -> None:
+    runs = [run(1.0), run(0.7)]
+    assert say(runs, [0, 0.1]) == say(runs[::-1], [0.1, 0])
+
+
+def test_a_pair_that_is_looser() -> None:
+    finding = say([run(0.7), run(1.0)], [0, 0.1])
+    assert finding.kind == "looser"
+    assert "looser training clusters" in finding.headline
+    low, high = map(int, re.search(r"\[(\d+), (\d+) %\]", finding.detail).groups())
+    assert 0 < low < high
+    assert re.search(r"\d+ are looser \(median \d+ %\)", finding.detail)
+
+
+def test_no_clear_difference() -> None:
+    finding = say([run(1.0), run(1.0, seed=5)], [0, 0.1])
+    assert finding.kind == "unclear"
+    assert finding.headline.startswith("No clear difference")
+    assert "training seeds are not in it" in finding.detail
+
+
+def test_equal_targets_show_no_difference() -> None:
+    finding = say([run(1.0), run(0.7, seed=1)], [0.1, 0.1], seeds=[0, 1])
+    assert finding.kind == "equal"
+    assert "Both runs have the same targets" in finding.headline
+    assert "there is no difference between targets to see" in finding.headline
+    assert "They differ in seed." in finding.detail
+    assert say([run(1.0), run(1.0)], [0, 0]).kind == "equal"
+
+
+def test_configs_that_differ_otherwise_allow_no_conclusion() -> None:
+    finding = say(
+        [run(1.0), run(0.7)], [0, 0.1], differences=["epochs", "label_smoothing", "targets", "seed"]
+    )
+    assert finding.kind == "differs"
+    assert finding.headline == "These runs differ in epochs too; penviz draws them and concludes nothing"
+    two = say([run(1.0), run(0.7)], [0, 0.1], differences=["epochs", "batch_size", "lr"])
+    assert "differ in epochs, batch size and lr too" in two.headline
+    assert say([run(1.0), run(0.7)], [0, 0.1], differences=["seed", "targets"]).kind == "tighter"
+
+
+def test_different_seeds_are_named() -> None:
+    assert "different seeds (0 and 3)" in say([run(1.0), run(0.7)], [0, 0.1], seeds=[0, 3]).detail
+
+
+def test_one_run_has_two_numbers() -> None:
+    r = run(1.0)
+    finding = say([r], [0])
+    values = compare([r], CLASSES).row("rho_d").values[0]
+    assert finding.kind == "one"
+    assert finding.headline == (
+        f"run 0: rho/d {values['train']:#.3g} on train and {values['validation']:#.3g} on validation"
+    )
+    assert "95 % over examples of this network" in finding.detail
+    bounds = compare([r], CLASSES).row("rho_d").intervals[0]["train"]
+    assert bounds[0] < values["train"] < bounds[1]
+    assert say([run(1.0, splits=("validation",))], [None]).headline.endswith("on validation")
+
+
+def test_unknown_targets_are_said() -> None:
+    finding = say([run(1.0), run(0.7)], [0, None])
+    assert finding.kind == "unknown"
+    assert "targets of run 1 are unknown" in finding.headline
+
+
+def test_three_alphas_are_a_series() -> None:
+    runs = [run(0.7), run(1.0), run(0.85)]
+    finding = say(runs, [0.2, 0, 0.1])
+    values = [r["train"] for r in compare(runs, CLASSES).row("rho_d").values]
+    listed = f"{values[1]:#.3g}, {values[2]:#.3g} and {values[0]:#.3g}"
+    assert finding.kind == "series"
+    assert finding.headline == f"rho/d on train is {listed} at label smoothing 0, 0.1 and 0.2"
+
+
+def test_three_seeds_a_side_have_an_interval_over_seeds() -> None:
+    runs = [run(noise, seed) for noise in (1.0, 0.7) for seed in (0, 1, 2)]
+    finding = say(runs, [0, 0, 0, 0.1, 0.1, 0.1], seeds=[0, 1, 2, 0, 1, 2])
+    assert finding.kind == "tighter"
+    assert finding.headline.startswith("Label smoothing (alpha = 0.1) makes training clusters ")
+    assert "95 % over 3 training seeds a side" in finding.detail
+    few = say(runs[:5], [0, 0, 0, 0.1, 0.1], seeds=[0, 1, 2, 0, 1])
+    assert few.kind == "series"
+    assert "makes" not in few.headline
+    repeated = say(runs, [0, 0, 0, 0.1, 0.1, 0.1], seeds=[0, 1, 2, 0, 1, 1])
+    assert repeated.kind == "series"
+    noise = [run(1.0, seed) for seed in range(6)]
+    assert say(noise, [0, 0, 0, 0.1, 0.1, 0.1], seeds=[0, 1, 2, 3, 4, 5]).kind == "unclear"
+
+
+def test_one_split_alone_and_none_in_common() -> None:
+    pair = [run(1.0, splits=("validation",)), run(0.7)]
+    assert "tighter validation clusters" in say(pair, [0, 0.1]).headline
+    apart = [run(1.0, splits=("validation",)), run(0.7, splits=("train",))]
+    assert say(apart, [0, 0.1]).kind == "none"
+    assert build_finding(compare(pair, CLASSES), names=[], label_smoothings=[], seeds=[]).kind == "none"
+
+
+def test_runs_of_other_classes_are_not_compared() -> None:
+    other = {"train": Summary.of(make(0, n_classes=8))}
+    with pytest.raises(ActivationsError, match="different lists"):
+        compare([run(1.0), other], CLASSES)
+    with pytest.raises(ActivationsError, match="nothing to compare"):
+        compare([{}], CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.32, "0.320"),
+        (0.24649, "0.246"),
+        (-0.5, "-0.500"),
+        (12.345, "12.3"),
+        (123.4, "123"),
+        (999.96, "1000"),
+        (1234.5, "1234"),
+        (1e-9, "1.00e-09"),
+        (0, "0.00"),
+        (None, "–"),
+        (float("nan"), "–"),
+    ],
+)
+def test_three_significant_digits(value: float | None, text: str) -> None:
+    assert three(value) == text
+
+
+def test_changes_in_words() -> None:
+    assert change_text(Change(-0.238, -0.28, -0.2)) == "-24 % [-28, -20]"
+    assert change_text(Change(0.004, -0.3, 0.2)) == "0 % [-30, 20]"
+    assert change_text(Change(0.0031, -0.001, 0.007, False)) == "+0.003 [-0.001, 0.007]"
+    assert change_text(Change(-0.5)) == "-50 %"
+    assert change_text(None) == "–"
+
+
+def test_measure_imports_no_heavy_library() -> None:
+    code = (
+        "import sys, penviz.measure.panel, penviz.measure.table, penviz.measure.finding;"
+        "print([m for m in ('torch', 'scipy', 'sklearn', 'pandas', 'matplotlib', 'plotly', 'streamlit')"
+        " if m in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from penviz import runs as RUNS
+from penviz.runs import RunConfig, RunError, activations_path, list_runs, read_run, sha256_of, write_json
+
+SOFT = RunConfig("cifar10", "tutorial_alexnet", targets="uniform", label_smoothing=0.1, milestones=(0.3, 0.6))
+
+
+def write_run(directory: Path, config: RunConfig = SOFT) -> Path:
+    directory.mkdir(parents=True)
+    record = {
+        "config": config.to_json(),
+        "metrics": {"validation": {"accuracy": 0.86}},
+        "class_names": ["a", "b"],
+    }
+    write_json(directory / "run.json", record | {"model_sha256": "ab"})
+    return directory
+
+
+def test_config_survives_json() -> None:
+    assert RunConfig.from_json(json.loads(json.dumps(SOFT.to_json()))) == SOFT
+    with pytest.raises(RunError, match="unknown keys: temperature"):
+        RunConfig.from_json(SOFT.to_json() | {"temperature": 2})
+    with pytest.raises(RunError, match="lacks a key"):
+        RunConfig.from_json({"dataset": "cifar10"})
+    with pytest.raises(RunError, match="wrong type"):
+        RunConfig.from_json(SOFT.to_json() | {"epochs": "many"})
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"label_smoothing": 1.0}, "below 1"),
+        ({"label_smoothing": 0.0}, "soft ones more than 0"),
+        ({"targets": "hard"}, "hard targets have"),
+        ({"targets": "fuzzy"}, "targets must be"),
+        ({"epochs": 0}, "epochs"),
+        ({"batch_size": 0}, "batch size"),
+        ({"lr": 0.0}, "learning rate"),
+        ({"lr": float("nan")}, "learning rate"),
+        ({"momentum": 1.0}, "momentum"),
+        ({"weight_decay": -1.0}, "weight decay"),
+        ({"loss_factor": 0.0}, "loss factor"),
+        ({"clip_norm": -1.0}, "clipping"),
+        ({"schedule": "cosine"}, "schedule"),
+        ({"milestones": (0.5, 1.5)}, "milestones"),
+        ({"pad": -1}, "at least 0"),
+        ({"seed": -1}, "seed"),
+        ({"precision": "float16"}, "precision"),
+    ],
+)
+def test_values_out_of_range_are_refused(change: dict, words: str) -> None:
+    with pytest.raises(RunError, match=f"(?i){words}") as error:
+        replace(SOFT, **change)
+    assert str(error.value)[0].isupper()
+
+
+def test_differences_are_named() -> None:
+    assert SOFT.differences(SOFT) == []
+    other = replace(SOFT, targets="hard", label_smoothing=0.0, epochs=7)
+    assert SOFT.differences(other) == ["targets", "label_smoothing", "epochs"]
+
+
+def test_a_run_is_read_with_its_splits(tmp_path: Path) -> None:
+    directory = write_run(tmp_path / "some-run")
+    activations_path(directory, "validation").touch()
+    activations_path(directory, "train").touch()
+    run = read_run(directory)
+    assert (run.name, run.config, run.class_names) == ("some-run", SOFT, ("a", "b"))
+    assert run.metrics["validation"]["accuracy"] == 0.86
+    assert run.splits() == ["train", "validation"]
+
+
+def test_nothing_is_read_from_the_name(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "cifar100-resnet-hard"))
+    assert run.config.label_smoothing == 0.1
+
+
+def test_list_has_runs_by_name_and_damaged_ones_with_advice(tmp_path: Path) -> None:
+    write_run(tmp_path / "b")
+    write_run(tmp_path / "a")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "file.txt").touch()
+    for name, text in (("cut", "{"), ("list", "[]"), ("empty", "{}"), ("old", '{"config": {"colour": 1}}')):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(text)
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half" / "model.safetensors").touch()
+    found, damaged = list_runs(tmp_path)
+    assert [r.name for r in found] == ["a", "b"]
+    assert [d.name for d in damaged] == ["cut", "empty", "half", "list", "old"]
+    assert all(d.advice.endswith(".") and "\n" not in d.advice for d in damaged)
+    assert list_runs(tmp_path / "nowhere") == ([], [])
+
+
+@pytest.mark.parametrize("entry", [{"metrics": 3}, {"class_names": 5}, {"config": [1]}])
+def test_entries_of_the_wrong_type_are_refused(tmp_path: Path, entry: dict) -> None:
+    directory = write_run(tmp_path / "r")
+    record = json.loads((directory / "run.json").read_text())
+    write_json(directory / "run.json", record | entry)
+    with pytest.raises(RunError):
+        read_run(directory)
+    with pytest.raises(RunError, match="no directory"):
+        read_run(tmp_path / "none")
+
+
+def test_json_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "run.json"
+    write_json(path, {"a": 1})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(path, {"a": float("nan")})
+    monkeypatch.setattr(RUNS.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("no")))
+    with pytest.raises(OSError, match="no"):
+        write_json(path, {"a": 2})
+    assert json.loads(path.read_text()) == {"a": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"abc")
+    assert sha256_of(tmp_path / "f") == hashlib.sha256(b"abc").hexdigest()

@@ -262,7 +262,7 @@ def _rank(table: Table, split: str, runs: Sequence[Mapping[str, Summary]], chang
     triples, changes, n_all = found
     own = (triples == np.sort(table.classes)).all(axis=1)
     others = changes[~own]
-    word = _word(change)
+    word = _word(change) if change.clear else "tighter"
     sign = 1 if word == "looser" else -1
     rank = 1 + int((sign * others > sign * change.value).sum())
     moved = int((sign * others > 0).sum()) + 1

@@ -17,6 +17,7 @@ from penviz.measure.logits import LogitNumbers
 from penviz.measure.moments import Moments, class_rows
 from penviz.measure.tightness import (
     class_separation,
+    ratio,
     space_distance,
     space_radius,
     space_ratio,
@@ -37,6 +38,7 @@ class Summary:
         triples: moments of all triples, None without a head or below three classes.
         numbers: those over all classes, by key (`table.NUMBERS`); None where one is undefined.
         nc1_rank: at which the inverse in NC1 was truncated.
+        rho_d: [t] radius over distance of all triples, with (True) and without the bias in the templates.
     """
 
     activations: Activations
@@ -46,6 +48,7 @@ class Summary:
     triples: TripleMoments | None
     numbers: Mapping[str, float | None] = field(default_factory=dict)
     nc1_rank: int = 0
+    rho_d: Mapping[bool, NDArray[np.float64]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, activations: Activations) -> Summary:
@@ -78,7 +81,10 @@ class Summary:
         if len(a):
             numbers["accuracy"] = float((a.predictions == a.labels).mean())
         finite = {key: v if v is not None and np.isfinite(v) else None for key, v in numbers.items()}
-        return cls(a, tuple(rows), moments, logits, triples, finite, rank)
+        ratios = {}
+        if a.head is not None and triples is not None:
+            ratios = {bias: triples.rho_d(a.head.templates(bias)) for bias in (True, False)}
+        return cls(a, tuple(rows), moments, logits, triples, finite, rank, ratios)
 
     def by_example(self, key: str) -> NDArray[np.float64] | None:
         """[n] one of the `LogitNumbers` in the order of `rows`, None where there is none."""
@@ -106,11 +112,8 @@ def triple_changes(
         triples in common. Triples without a plane in one of the runs are left out.
     """
     a, b = before.triples, after.triples
-    heads = before.activations.head, after.activations.head
-    if a is None or b is None or heads[0] is None or heads[1] is None:
+    if a is None or b is None or not np.array_equal(a.triples, b.triples):
         return None
-    if not np.array_equal(a.triples, b.triples):
-        return None
-    change = b.rho_d(heads[1].templates(bias)) / a.rho_d(heads[0].templates(bias)) - 1
+    change = ratio(after.rho_d[bias], before.rho_d[bias]) - 1
     kept = np.isfinite(change)
     return (a.triples[kept], change[kept], a.n_all) if kept.any() else None

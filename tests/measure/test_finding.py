@@ -96,6 +96,7 @@ def test_no_clear_difference() -> None:
     assert finding.kind == "unclear"
     assert finding.headline.startswith("No clear difference")
     assert "training seeds are not in it" in finding.detail
+    assert re.search(r"Of all 35 triples \d+ are tighter", finding.detail)
 
 
 def test_equal_targets_show_no_difference() -> None:

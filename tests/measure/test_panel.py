@@ -69,6 +69,15 @@ def test_shading_is_the_restricted_softmax_at_cell_centres() -> None:
         np.testing.assert_allclose(p.shading[row, column], expected, rtol=1e-5)
 
 
+def test_errors_can_be_left_out() -> None:
+    a = make(0, n=900)
+    right = a.take(a.labels == a.predictions)
+    got, expected = Projection.of(a, CLASSES, errors=False), Projection.of(right, CLASSES)
+    assert got.clusters.rho_d() == expected.clusters.rho_d()
+    assert got.share == expected.share
+    assert got.clusters.rho_d() != Projection.of(a, CLASSES).clusters.rho_d()
+
+
 def test_ideal_points_only_for_smoothing() -> None:
     a = make(0)
     assert build_panel(a, CLASSES).ideal_xy is None

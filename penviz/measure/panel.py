@@ -117,7 +117,9 @@ def _title(run: str, split: str, label_smoothing: float | None) -> str:
     return f"{targets}, {split}"
 
 
-def _confidences(a: Activations, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+def _confidences(a: Activations, rows: NDArray[np.int64], s: Summary | None) -> NDArray[np.float32]:
+    if s is not None and s.logits is not None:
+        return s.logits.confidence[rows].astype(np.float32)
     assert a.head is not None
     z = a.head.logits(a.features[rows])
     z -= z.max(axis=1, keepdims=True)
@@ -141,13 +143,15 @@ def _panel(
     bias: bool,
     scale: str,
     label_smoothing: float | None,
+    summary: Summary | None,
 ) -> Panel:
-    drawn = [rows[draw(a.indices[rows], per_class, seed)] for rows in p.rows]
-    rows = np.concatenate(drawn)
-    labels = np.repeat(np.arange(3), [len(r) for r in drawn])
+    drawn = [draw(a.indices[rows], per_class, seed) for rows in p.rows]
+    rows = np.concatenate([own[at] for own, at in zip(p.rows, drawn, strict=True)])
+    points = np.concatenate([own[at] for own, at in zip(p.points, drawn, strict=True)])
+    labels = np.repeat(np.arange(3), [len(at) for at in drawn])
     mixed = np.argsort(sample_keys(a.indices[rows], seed), kind="stable")
     rows, labels = rows[mixed], labels[mixed]
-    xy = (p.plane.project(a.features[rows]) / frame.unit).astype(np.float32)
+    xy = (points[mixed] / frame.unit).astype(np.float32)
     predictions = a.predictions[rows]
     kinds = np.where(np.isin(predictions, p.classes), INSIDE, OUTSIDE)
     kinds[predictions == a.labels[rows]] = CORRECT
@@ -170,7 +174,7 @@ def _panel(
         xy=xy,
         labels=labels,
         predictions=predictions,
-        confidences=_confidences(a, rows),
+        confidences=_confidences(a, rows, summary),
         kinds=kinds,
         indices=a.indices[rows],
         rows=rows,
@@ -183,7 +187,7 @@ def _panel(
         unit=frame.unit,
         scale=scale,
         bias=bias,
-        n_shown=_three(len(r) for r in drawn),
+        n_shown=_three(len(at) for at in drawn),
         n_stored=_three(len(r) for r in p.rows),
         n_total=_three(int(totals[k]) for k in p.classes),
         n_outside=frame.outside(xy),
@@ -255,6 +259,7 @@ def build_panel(
         bias=bias,
         scale=scale,
         label_smoothing=label_smoothing,
+        summary=summary,
     )
 
 
@@ -285,7 +290,7 @@ def build_grid(
         raise ActivationsError(f"{len(runs)} runs need as many label smoothings, not {len(alphas)}.")
     if len({a.class_names for run in runs for a in run.values()}) > 1:
         raise ActivationsError("Runs with different lists of classes cannot share a picture: choose others.")
-    rows: list[tuple[list[Activations], list[Projection]]] = []
+    rows: list[tuple[list[Activations], list[Projection], list[Summary | None]]] = []
     frames: list[Frame] = []
     for number, (run, alpha) in enumerate(zip(runs, alphas, strict=True)):
         splits = [s for s in SPLITS if s in run]
@@ -296,7 +301,7 @@ def build_grid(
         projections = [_project(run[s], classes, bias, digests.get(s)) for s in splits]
         stars = _ideal_points(projections[0], alpha, len(shown[0].class_names))
         frames.append(frame_of(projections, stars, scale))
-        rows.append((shown, projections))
+        rows.append((shown, projections, [digests.get(s) for s in splits]))
     frames = share_frames(frames, scale)
     return [
         [
@@ -309,8 +314,9 @@ def build_grid(
                 bias=bias,
                 scale=scale,
                 label_smoothing=alpha,
+                summary=digest,
             )
-            for a, p in zip(shown, projections, strict=True)
+            for a, p, digest in zip(shown, projections, digested, strict=True)
         ]
-        for (shown, projections), frame, alpha in zip(rows, frames, alphas, strict=True)
+        for (shown, projections, digested), frame, alpha in zip(rows, frames, alphas, strict=True)
     ]

@@ -63,7 +63,8 @@ class Clusters:
     def sides(self) -> Float:
         """[..., 3] distances between the class means, in the order of PAIRS."""
         i, j = np.array(PAIRS).T
-        return np.sqrt(((self.mean[..., i, :] - self.mean[..., j, :]) ** 2).sum(axis=-1))
+        gap = self.mean[..., i, :] - self.mean[..., j, :]
+        return np.hypot(gap[..., 0], gap[..., 1])
 
     def distance(self) -> Float:
         """[...] mean of the three distances between class means; 0 where they differ by rounding only."""

@@ -32,6 +32,10 @@ def _value(row: Row, run: int, split: str) -> str:
     return three(row.values[run].get(split))
 
 
+def _change(row: Row, split: str) -> str:
+    return change_text(row.changes.get(split)).replace("-", "−")
+
+
 def _name(row: Row) -> str:
     unit = f", {row.number.unit}" if row.number.unit not in ("", "share") else ""
     note = f"; {row.note}" if row.note else ""
@@ -79,7 +83,7 @@ def pair_table(table: Table, titles: Sequence[str], keys: Sequence[str] = MAIN) 
                 for place, i in enumerate(order)
             ]
             if with_change:
-                cells.append(_cell(change_text(row.changes.get(split)), "pz-change"))
+                cells.append(_cell(_change(row, split), "pz-change"))
         body.append(f"<tr>{''.join(cells)}</tr>")
     head = f'<tr><th rowspan="2">number</th>{top}</tr><tr class="pz-second">{first}</tr>'
     return _wrap(head, "".join(body))

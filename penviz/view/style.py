@@ -97,13 +97,14 @@ table.pz-table td.pz-change {{ color: {colours.note}; }}
 [class*="st-key-run-"] {{ height: var(--h); flex: none !important; }}
 [class*="st-key-run-"] > *, [class*="st-key-run-"] .stElementContainer, [class*="st-key-run-"] .stPlotlyChart,
 [class*="st-key-run-"] div:has(> .stPlotlyChart) {{ height: 100% !important; }}
-.st-key-tray {{ position: sticky; bottom: 0; z-index: 50; background: {colours.page}; border: {rule};
-  border-radius: 6px; padding: .6rem .9rem; box-shadow: 0 -4px 18px rgba(0,0,0,.14); max-height: 44vh;
+.st-key-page > :has(> .st-key-tray) {{ position: sticky; bottom: 0; z-index: 50; }}
+.st-key-tray {{ background: {colours.page}; border: {rule};
+  border-radius: 6px; padding: .6rem .9rem; box-shadow: 0 -4px 18px rgba(0,0,0,.14); max-height: 36vh;
   overflow-y: auto; }}
 .pz-images {{ display: flex; flex-wrap: wrap; gap: .55rem .5rem; }}
 .pz-images figure {{ margin: 0; width: 92px; font-size: .74rem; line-height: 1.25; color: {colours.note}; }}
-.pz-images i.tile {{ display: block; width: 64px; height: 64px; border-radius: 3px; border: {rule};
-  background-repeat: no-repeat; image-rendering: auto; margin-bottom: .2rem; }}
+.pz-images .tile {{ display: block; width: 64px; height: 64px; border-radius: 3px; border: {rule};
+  margin-bottom: .2rem; }}
 .pz-images b {{ color: {colours.text}; font-weight: 600; }}
 .pz-images .wrong b {{ text-decoration: underline dotted; }}
 .pz-empty {{ max-width: 62ch; margin: 12vh auto 0 auto; }}

@@ -1,6 +1,6 @@
 """Starts the app in this process, as `streamlit run app.py` does, and on SIGUSR1 writes what is imported.
 
-    python tests/browser/serve.py PORT MODULES_FILE
+python tests/browser/serve.py PORT MODULES_FILE
 """
 
 from __future__ import annotations

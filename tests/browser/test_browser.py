@@ -189,7 +189,7 @@ def test_no_heavy_import_after_every_control(opened: Opened, server: Server) -> 
     for key in ("means", "templates", "boundaries", "optimum", "shading", "errors", "bias"):
         page.locator(f".st-key-{key} label").click()
         page.wait_for_timeout(250)
-    page.locator(".st-key-n [role=slider]").press("ArrowLeft")
+    page.locator(".st-key-n input[type=range]").press("ArrowLeft")
     page.get_by_role("button", name="Share").click()
     page.get_by_text("penviz measure").wait_for()
     page.keyboard.press("Escape")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,10 @@ from penviz import InputError
 
 FORMAT_VERSION = 1
 """Version of the .npz layout; a file of another version is refused."""
+
+DAMAGED = (OSError, ValueError, EOFError, KeyError, AttributeError, TypeError, MemoryError)
+DAMAGED += (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
+"""What reading a cut, changed or foreign .npz raises, by where the damage lies."""
 
 FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.int64]
@@ -240,11 +245,11 @@ class Activations:
         """
         path = Path(path)
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
                 stored = {key: file[key] for key in file.files}
         except FileNotFoundError:
             raise ActivationsError(f"There is no file {path.name}.") from None
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError, AttributeError) as error:
+        except DAMAGED as error:
             raise ActivationsError(f"{path.name} cannot be read as an .npz of activations.") from error
         missing = {"features", "labels", "predictions", "indices", "class_names", "meta"} - stored.keys()
         if missing:

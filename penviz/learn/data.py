@@ -8,7 +8,6 @@ order of the rows: per class the images whose sha256(seed, pixels) is smallest.
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from penviz.activations import DAMAGED
 from penviz.learn.folder import read_folder
 from penviz.runs import RunError
 
@@ -144,12 +144,12 @@ def read_npz(path: Path) -> tuple[Parts, tuple[str, ...]]:
         RunError: the file cannot be read, lacks a key, or holds arrays that do not fit.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as raw_file, np.load(raw_file, allow_pickle=False) as file:
             names = tuple(str(name) for name in file["class_names"].tolist())
             raw = {key: file[key] for key in ("x_train", "y_train", "x_test", "y_test") if key in file.files}
     except KeyError:
         raise RunError(f"{path} lacks class_names.") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError):
+    except DAMAGED:
         raise RunError(f"{path} cannot be read as an .npz of images.") from None
     if "x_train" not in raw or "y_train" not in raw or ("x_test" in raw) != ("y_test" in raw):
         raise RunError(f"{path} must hold x_train, y_train, x_test, y_test and class_names.")

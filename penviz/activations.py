@@ -21,7 +21,15 @@ from penviz import InputError
 FORMAT_VERSION = 1
 """Version of the .npz layout; a file of another version is refused."""
 
-DAMAGED = (OSError, ValueError, EOFError, KeyError, AttributeError, TypeError, MemoryError)
+DAMAGED: tuple[type[Exception], ...] = (
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    AttributeError,
+    TypeError,
+    MemoryError,
+)
 DAMAGED += (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
 """What reading a cut, changed or foreign .npz raises, by where the damage lies."""
 

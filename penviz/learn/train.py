@@ -18,6 +18,10 @@ from penviz.learn.progress import Meter, Progress, Stopped
 from penviz.learn.training import Training, machine, versions
 from penviz.runs import MODEL_FILE, RUN_FILE, RunConfig, RunError, read_run, sha256_of, write_json
 
+PART_FILES = (f"{RUN_FILE}.part", f"{MODEL_FILE}.part", f"{checkpoints.STATE_FILE}.part")
+OWN_FILES = (RUN_FILE, MODEL_FILE, checkpoints.STATE_FILE, *PART_FILES)
+"""What a training leaves in its directory; it removes nothing else."""
+
 
 def train(
     config: RunConfig,
@@ -54,15 +58,17 @@ def train(
         The directory, holding run.json and model.safetensors.
 
     Raises:
-        RunError: a directory in use, a state of another config, or a loss that is not finite.
+        RunError: a directory in use, a state of another config, or a loss that is not finite. Nothing is
+            written before the request is known to be sound.
     """
     out = Path(out)
     used = out.is_dir() and any(out.iterdir())
     if used and not resume:
         raise RunError(f"{out} is not empty: choose another --out, or continue it with --resume.")
-    out.mkdir(parents=True, exist_ok=True)
-    for part in out.glob("*.part"):
-        part.unlink()
+    if out.exists() and not out.is_dir():
+        raise RunError(f"{out} is a file: choose another --out.")
+    if used and not any((out / name).exists() for name in OWN_FILES):
+        raise RunError(f"{out} holds no run to resume: choose another --out.")
     if used and _is_finished(out, config):
         (out / checkpoints.STATE_FILE).unlink(missing_ok=True)
         say(f"{out} is finished already.")
@@ -71,6 +77,9 @@ def train(
     if (out / checkpoints.STATE_FILE).is_file():
         for note in training.restore():
             say(note)
+    out.mkdir(parents=True, exist_ok=True)
+    for name in PART_FILES:
+        (out / name).unlink(missing_ok=True)
     observe("start")
     _write_run(training, command, {})
     _train_epochs(training, save_every, validate_every, report, stopped, command)

@@ -38,7 +38,7 @@ class Training:
         self.config, self.dataset, self.out, self.device, self.observe = config, dataset, out, device, observe
         height, width, channels = dataset.image_shape
         padded = (height + 2 * config.pad, width + 2 * config.pad)
-        if config.crop > min(padded):
+        if config.crop > min(height, width):  # what is validated on is a crop of the bare image
             raise RunError(f"A crop of {config.crop} pixels does not fit images of {height} x {width}.")
         self.size = (config.crop, config.crop) if config.crop else padded
         self.slack = (padded[0] - self.size[0], padded[1] - self.size[1])
@@ -123,9 +123,9 @@ class Training:
         plan = images.plan_epoch(len(self.labels), self.slack, config.flip, config.seed, self.state.epoch)
         return plan.to(self.device)
 
-    def check_finite(self) -> None:
-        """RunError with advice when the loss is no longer a number."""
-        if not math.isfinite(float(self.state.sums[0])):
+    def check_finite(self, *losses: float) -> None:
+        """RunError with advice when the loss of this epoch, or another, is no longer a number."""
+        if not all(map(math.isfinite, (float(self.state.sums[0]), *losses))):
             raise RunError(
                 f"The loss is no longer finite in epoch {self.state.epoch + 1}: "
                 f"lower the learning rate ({self.config.lr}) or set --clip-norm."
@@ -143,6 +143,7 @@ class Training:
         }
         if validate:
             scores = evaluate.evaluate(self.network, self.dataset.splits["validation"], self.config.crop)
+            self.check_finite(scores["nll"])  # the last step may have spoilt weights that no loss has seen
             line |= {"validation_nll": scores["nll"], "validation_accuracy": scores["accuracy"]}
         return line
 

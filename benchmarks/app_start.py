@@ -2,9 +2,9 @@
 
     python benchmarks/app_start.py --pairs 7
 
-Three numbers, each a median over alternating pairs: from the start of `streamlit run app.py` to the drawn grid in
-headless Chromium; from picking another class to the new grid, against a bare fragment rerun; and the server's part
-of a change of class. Exit status 1 when a target is missed: 1.5 times, 2 times, 100 ms.
+Three numbers, each a median over alternating pairs: from the start of `streamlit run app.py` to the drawn
+grid in headless Chromium; from picking another class to the new grid, against a bare fragment rerun; and the
+server's part of a change of class. Exit status 1 when a target is missed: 1.5 times, 2 times, 100 ms.
 """
 
 from __future__ import annotations
@@ -81,8 +81,10 @@ def serving(script: Path, runs: Path) -> Iterator[str]:
     """A Streamlit server of a script in a process of its own; gives its address at once."""
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", str(script), "--server.headless=true"]
-        + [f"--server.port={port}", "--server.address=127.0.0.1"],
+        [
+            *(sys.executable, "-m", "streamlit", "run", str(script), "--server.headless=true"),
+            *(f"--server.port={port}", "--server.address=127.0.0.1"),
+        ],
         cwd=ROOT,
         env=os.environ | {"PENVIZ_RUNS": str(runs)},
         stdout=subprocess.DEVNULL,
@@ -215,9 +217,8 @@ def main() -> int:
         ("change, ratio", change_ratios, CHANGE_TARGET),
         ("server, ms", server, SERVER_TARGET_MS),
     ]
-    print(
-        f"{platform.platform()}, {os.cpu_count()} CPUs, OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', '-')}"
-    )
+    threads = os.environ.get("OMP_NUM_THREADS", "not set")
+    print(f"{platform.platform()}, {os.cpu_count()} CPUs, OMP_NUM_THREADS {threads}")
     print(
         f"Python {platform.python_version()}, Streamlit {version('streamlit')}, Plotly {version('plotly')}, "
         f"NumPy {version('numpy')}, Chromium {browser_version}"

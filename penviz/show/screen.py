@@ -133,6 +133,7 @@ def template_figure(
         "hovermode": "closest",
         "hoverlabel": {"align": "left", "font": {"size": 12}},
         "dragmode": "pan",
+        "clickmode": "event+select",
         "showlegend": legend,
         "legend": {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "xanchor": "left"},
         "modebar": {

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from penviz import InputError
 from penviz.measure.finding import build_finding
@@ -105,6 +107,21 @@ def _draw(state: State, opened: Sequence[Opened], dark: bool) -> None:
         label_smoothings=alphas,
         summaries=summaries,
     )
+    splits = [split for split in SPLITS_SHOWN if any(split in one.splits for one in opened)]
+    cells = [[next((p for p in row if p.split == split), None) for split in splits] for row in rows]
+    figures = [
+        template_figure(row, columns=len(row), marks=state.marks, dark=dark, height=240, legend=False)
+        for row in cells
+    ]
+    # The charts go first and together: the browser draws them at one go while the numbers are computed.
+    st.html(stage_sheet(state.layout, len(cells), len(splits)))
+    header = st.container(horizontal=True, key="header", vertical_alignment="top", gap="medium")
+    with st.container(key="stage"):
+        charts, side = st.container(key="charts"), st.container(key="side")
+    frames = [charts.container(key=f"run-{number}") for number in range(len(cells))]
+    selected = [
+        point for number, frame in enumerate(frames) for point in _chart(state, frame, number, cells, figures)
+    ]
     table = compare(summaries, state.classes, bias=state.bias, label_smoothings=alphas)
     finding = build_finding(
         table,
@@ -114,24 +131,16 @@ def _draw(state: State, opened: Sequence[Opened], dark: bool) -> None:
         differences=differences(runs),
         runs=summaries,
     )
-    splits = [split for split in SPLITS_SHOWN if any(split in one.splits for one in opened)]
-    cells = [[next((p for p in row if p.split == split), None) for split in splits] for row in rows]
-    with st.container(horizontal=True, key="header", vertical_alignment="top", gap="medium"):
+    with header:
         st.html(
             f'<h1 class="pz-finding">{escape(finding.headline)}</h1>'
             f'<p class="pz-detail">{escape(finding.detail)}</p>'
         )
         share(state)
-    st.html(stage_sheet(state.layout, len(cells), len(splits)))
-    with st.container(key="stage"):
-        with st.container(key="charts"):
-            selected = [
-                point for number, row in enumerate(cells) for point in _chart(state, number, row, dark)
-            ]
-        with st.container(key="side"):
-            has_optimum = any(panel.ideal_xy is not None for row in rows for panel in row)
-            st.html(legend_html(state.class_words, state.marks, has_optimum, dark))
-            st.html(f'<p class="pz-note">{HINT}</p>')
+    with side:
+        has_optimum = any(panel.ideal_xy is not None for row in rows for panel in row)
+        st.html(legend_html(state.class_words, state.marks, has_optimum, dark))
+        st.html(f'<p class="pz-note">{HINT}</p>')
     tray([panel for row in cells for panel in row], selected, runs, NONCE)
     titles = short_names(alphas, [run.name for run in runs])
     st.html(run_table(table, titles) if len(runs) > 2 else pair_table(table, titles))
@@ -140,7 +149,13 @@ def _draw(state: State, opened: Sequence[Opened], dark: bool) -> None:
     st.html(f'<p class="pz-foot">{escape(provenance(state, rows))}</p>')
 
 
-def _chart(state: State, number: int, row: Sequence[Panel | None], dark: bool) -> list[tuple[int, int]]:
+def _chart(
+    state: State,
+    frame: DeltaGenerator,
+    number: int,
+    cells: Sequence[Sequence[Panel | None]],
+    figures: Sequence[Any],
+) -> list[tuple[int, int]]:
     """The panels of one run as one figure.
 
     A figure a run, and not one for all: so the style sheet alone lays them out, side by side or one above the
@@ -149,16 +164,15 @@ def _chart(state: State, number: int, row: Sequence[Panel | None], dark: bool) -
     Returns:
         The examples selected in it: (number of the panel in the grid, position in the panel).
     """
-    figure = template_figure(row, columns=len(row), marks=state.marks, dark=dark, height=240, legend=False)
-    with st.container(key=f"run-{number}"):
-        event = st.plotly_chart(
-            figure,
-            height="stretch",
-            theme=None,
-            key=f"chart-{number}-{st.session_state.get(NONCE, 0)}",
-            on_select="rerun",
-            config=CONFIG,
-            alt=alt_text(state, row),
-        )
+    row = cells[number]
+    event = frame.plotly_chart(
+        figures[number],
+        height="stretch",
+        theme=None,
+        key=f"chart-{number}-{st.session_state.get(NONCE, 0)}",
+        on_select="rerun",
+        config=CONFIG,
+        alt=alt_text(state, row),
+    )
     found = selected_points(row, state.marks.errors, event["selection"]["points"])
     return [(number * len(row) + column, position) for column, position in found]

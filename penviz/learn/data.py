@@ -145,7 +145,7 @@ def read_npz(path: Path) -> tuple[Parts, tuple[str, ...]]:
     """
     try:
         with open(path, "rb") as raw_file, np.load(raw_file, allow_pickle=False) as file:
-            names = tuple(str(name) for name in file["class_names"].tolist())
+            listed = file["class_names"]
             raw = {key: file[key] for key in ("x_train", "y_train", "x_test", "y_test") if key in file.files}
     except KeyError:
         raise RunError(f"{path} lacks class_names.") from None
@@ -153,6 +153,9 @@ def read_npz(path: Path) -> tuple[Parts, tuple[str, ...]]:
         raise RunError(f"{path} cannot be read as an .npz of images.") from None
     if "x_train" not in raw or "y_train" not in raw or ("x_test" in raw) != ("y_test" in raw):
         raise RunError(f"{path} must hold x_train, y_train, x_test, y_test and class_names.")
+    if listed.ndim != 1:
+        raise RunError(f"{path} must hold class_names as a list of names.")
+    names = tuple(str(name) for name in listed.tolist())
     if len(names) < 2:
         raise RunError(f"{path} names {len(names)} classes; at least two are needed.")
     parts: Parts = {}
@@ -234,9 +237,9 @@ def load(
     name, parts, class_names = _read_parts(dataset, Path(data_dir).expanduser(), image_size)
     images, labels = parts["train"]
     hashes = pixel_hashes(images, seed)
-    if name not in HOLD_OUT:
-        name = FINGERPRINTS.get(fingerprint(images), name)
-    n_hold_out = n_hold_out or HOLD_OUT.get(name, 0)
+    known = dataset if dataset in HOLD_OUT else FINGERPRINTS.get(fingerprint(images), "")
+    name = known or name
+    n_hold_out = n_hold_out or HOLD_OUT.get(known, 0)
     rows = np.arange(len(labels))
     splits: dict[str, Split] = {}
     if n_hold_out:
@@ -248,6 +251,8 @@ def load(
     others = {part: parts[part] for part in ("validation", "test") if part in parts}
     if not n_hold_out and "validation" not in others and "test" in others:
         others["validation"] = others.pop("test")
+    if n_hold_out and len(others) == 2:
+        raise RunError(f"{dataset} has validation and test examples already: hold none out of train/.")
     if n_hold_out and "validation" in others:
         others["test"] = others.pop("validation")
     for part, (x, y) in others.items():

@@ -60,7 +60,10 @@ class LocalResponseNorm(nn.Module):
 
 def _tutorial_alexnet(shape: tuple[int, int, int], n_classes: int) -> Network:
     channels, height, width = shape
+    pools = []
     for _ in range(2):
+        # TensorFlow's SAME padding: an even side is padded at its end only, an odd one at both.
+        pools.append(nn.MaxPool2d(3, 2, padding=(height % 2, width % 2), ceil_mode=True))
         height, width = -(-height // 2), -(-width // 2)
     hidden1, hidden2 = nn.Linear(64 * height * width, 384), nn.Linear(384, 192)
     conv1, conv2 = nn.Conv2d(channels, 64, 5, padding=2), nn.Conv2d(64, 64, 5, padding=2)
@@ -76,16 +79,15 @@ def _tutorial_alexnet(shape: tuple[int, int, int], n_classes: int) -> Network:
         nn.init.trunc_normal_(layer.weight, std=std, a=-2 * std, b=2 * std)
         assert layer.bias is not None
         nn.init.constant_(layer.bias, bias)
-    # ceil_mode pools the ragged edge as TensorFlow's SAME padding does.
     features = nn.Sequential(
         conv1,
         nn.ReLU(),
-        nn.MaxPool2d(3, 2, ceil_mode=True),
+        pools[0],
         LocalResponseNorm(64),
         conv2,
         nn.ReLU(),
         LocalResponseNorm(64),
-        nn.MaxPool2d(3, 2, ceil_mode=True),
+        pools[1],
         nn.Flatten(),
         hidden1,
         nn.ReLU(),

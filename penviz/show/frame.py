@@ -133,7 +133,7 @@ def scale_bar(panel: Panel, cell: Cell, ink: Ink) -> tuple[dict[str, Any], dict[
 def notes(panel: Panel, cell: Cell, ink: Ink) -> list[dict[str, Any]]:
     """Name inside the panel, points outside in its corner, numbers under it."""
     corner = {"xanchor": "left", "yanchor": "top", "x": 0, "y": 1, "xshift": 3, "yshift": -2, "align": "left"}
-    shade = "rgba({},{},{},0.72)".format(*rgb(ink.page))
+    shade = "rgba({},{},{},0.55)".format(*rgb(ink.page))
     made = [_text(heading(panel, ink), cell, ink.text, 12.5) | corner | {"bgcolor": shade, "borderpad": 2}]
     if panel.n_outside:
         word = "point" if panel.n_outside == 1 else "points"

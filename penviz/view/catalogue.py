@@ -137,6 +137,7 @@ def open_runs(runs: Sequence[Run]) -> list[Opened]:
         splits: dict[str, Activations] = {}
         digests: dict[str, str] = {}
         warnings: list[str] = []
+        stale: list[str] = []
         for (owner, split, _), result in zip(wanted, results, strict=True):
             if owner is not run:
                 continue
@@ -152,11 +153,13 @@ def open_runs(runs: Sequence[Run]) -> list[Opened]:
                 warnings.append(f"{run.name}, {split}: it has no linear head, so there is no template plane.")
                 continue
             if run.model_sha256 and activations.checkpoint_sha256 not in ("", run.model_sha256):
-                warnings.append(
-                    f"{run.name}, {split}: the activations are stale, they come from another checkpoint than "
-                    f"the one in the directory. {again}"
-                )
+                stale.append(split)
             splits[split], digests[split] = activations, digest
+        if stale:
+            warnings.append(
+                f"{run.name}: the activations are stale ({' and '.join(stale)}), they come from another "
+                f"checkpoint than the one in the directory. Run `penviz extract {run.directory}`."
+            )
         opened.append(Opened(run, splits, digests, tuple(warnings)))
     return opened
 

@@ -161,7 +161,7 @@ def choose_number(most: int) -> int:
     if most <= 10:
         return most
     start = min(DEFAULT_PER_CLASS, most)
-    step = 10 if most > 100 else 1
+    step = 1 if most % 10 else 10
     return st.slider(
         "Examples a class", step, most, start, step, key="n", bind=URL, label_visibility="collapsed"
     )

@@ -17,20 +17,19 @@ def show_empty(directory: Path) -> None:
             '<h1 class="pz-finding">No runs here.</h1>'
             '<p class="pz-detail">penviz draws the penultimate layer of trained classifiers. '
             "Two small networks on scikit-learn’s digits, one with hard and one with soft targets, "
-            "take about 20 seconds each on a laptop and need no download:</p>"
+            "are ready in about 20 seconds and need no download:</p>"
         )
         place = directory.as_posix()
         st.code(
-            f"penviz train digits mlp --label-smoothing 0 --out {place}/digits-hard\n"
-            f"penviz train digits mlp --label-smoothing 0.1 --out {place}/digits-soft\n"
-            f"penviz extract {place}/digits-hard\n"
-            f"penviz extract {place}/digits-soft",
+            f"penviz train digits fc800 --epochs 20 --out {place}/digits-hard\n"
+            f"penviz train digits fc800 --epochs 20 --label-smoothing 0.1 --out {place}/digits-soft\n"
+            f"penviz extract {place}/digits-hard {place}/digits-soft",
             language="bash",
         )
         st.html(
             '<p class="pz-detail">Then reload this page. To see runs that lie elsewhere, start the app with '
-            "the variable PENVIZ_RUNS set to their directory. A checkpoint of your own comes in with "
-            "<code>penviz extract</code>.</p>"
+            "the variable <code>PENVIZ_RUNS</code> set to their directory; "
+            "penviz ships a pair of runs in the <code>checkpoints</code> directory of its source.</p>"
         )
 
 

@@ -83,17 +83,17 @@ def _page(catalogue: Catalogue, dark: bool) -> None:
     with st.container(key="page"):
         if usable:
             try:
-                _draw(state, usable, dark)
+                _draw(state, usable, warnings, dark)
             except InputError as error:
                 st.html('<h1 class="pz-finding">These three classes cannot be drawn.</h1>')
-                st.warning(str(error), icon=":material/warning:")
+                show_warnings([str(error), *warnings])
         else:
             st.html('<h1 class="pz-finding">Choose a run.</h1>')
-        show_warnings(warnings)
+            show_warnings(warnings)
         show_damaged(catalogue.damaged)
 
 
-def _draw(state: State, opened: Sequence[Opened], dark: bool) -> None:
+def _draw(state: State, opened: Sequence[Opened], warnings: Sequence[str], dark: bool) -> None:
     """Finding, legend, grid, images, table, provenance."""
     runs = [one.run for one in opened]
     alphas = [run.config.label_smoothing for run in runs]
@@ -116,6 +116,7 @@ def _draw(state: State, opened: Sequence[Opened], dark: bool) -> None:
     # The charts go first and together: the browser draws them at one go while the numbers are computed.
     st.html(stage_sheet(state.layout, len(cells), len(splits)))
     header = st.container(horizontal=True, key="header", vertical_alignment="top", gap="medium")
+    show_warnings(warnings)
     with st.container(key="stage"):
         charts, side = st.container(key="charts"), st.container(key="side")
     frames = [charts.container(key=f"run-{number}") for number in range(len(cells))]

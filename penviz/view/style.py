@@ -12,7 +12,7 @@ FRAME_PX = 50
 """Height of a row of panels beyond the panels: ticks, numbers, borders."""
 SIDES_PX = 62
 """Width of a row of panels beyond the panels: ticks on the left, tools on the right."""
-SIDE_PX = 190
+SIDE_PX = 215
 """Width that the legend needs beside the grid."""
 
 
@@ -29,7 +29,9 @@ def stage_sheet(layout: str, n_runs: int, n_splits: int) -> str:
 .st-key-charts {{ --h: max(270px, min({fitted}, {beside}));
   grid-template-columns: repeat({3 - n_splits}, max-content); }}
 .st-key-charts > * {{ width: calc({n_splits} * (var(--h) - {FRAME_PX - 13}px) + {SIDES_PX}px); }}
-.st-key-side .pz-legend {{ flex-direction: column; align-items: flex-start; gap: .35rem; }}"""
+.st-key-side .pz-legend {{ flex-direction: column; align-items: flex-start; gap: .35rem; }}
+.st-key-side .pz-legend span {{ white-space: normal; line-height: 1.25; }}
+.st-key-side .pz-legend img {{ flex: none; }}"""
     columns = min(n_runs, 4 // n_splits)
     panel = f"calc((97cqw / {columns} - {SIDES_PX + 14}px) / {n_splits} + {FRAME_PX}px)"
     strip = f""".st-key-stage {{ grid-template-columns: 100%; }}
@@ -107,5 +109,5 @@ table.pz-table td.pz-change {{ color: {colours.note}; }}
   margin-bottom: .2rem; }}
 .pz-images b {{ color: {colours.text}; font-weight: 600; }}
 .pz-images .wrong b {{ text-decoration: underline dotted; }}
-.pz-empty {{ max-width: 62ch; margin: 12vh auto 0 auto; }}
+.st-key-empty {{ max-width: 46rem; margin-top: 6vh; }}
 </style>"""

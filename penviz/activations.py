@@ -22,15 +22,9 @@ FORMAT_VERSION = 1
 """Version of the .npz layout; a file of another version is refused."""
 
 DAMAGED: tuple[type[Exception], ...] = (
-    OSError,
-    ValueError,
-    EOFError,
-    KeyError,
-    AttributeError,
-    TypeError,
-    MemoryError,
+    *(OSError, ValueError, EOFError, KeyError, AttributeError, TypeError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError),
 )
-DAMAGED += (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
 """What reading a cut, changed or foreign .npz raises, by where the damage lies."""
 
 FloatArray = NDArray[np.floating[Any]]

@@ -160,7 +160,7 @@ def extract(
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="Where the data are now, if they moved.")] = None,
     thumbnails: Annotated[bool, typer.Option(help="Write small images for the app.")] = True,
-    thumbnail_quality: Annotated[int, typer.Option(min=1, max=100, help="Of the lossy WebP.")] = 60,
+    thumbnail_quality: Annotated[int, typer.Option(min=1, max=100, help="Of the lossy WebP.")] = 35,
     data_dir: DataDir = Path("data"),
     device: Device = "auto",
     threads: Threads = None,

@@ -46,7 +46,7 @@ def extract(
     *,
     splits: Sequence[str] = ("train", "validation"),
     per_class: int = 1000,
-    thumbnail_quality: int = 60,
+    thumbnail_quality: int = 35,
     device: str = "auto",
     report: Callable[[str, int, int], None] = lambda split, done, n: None,
 ) -> list[Path]:
@@ -140,7 +140,7 @@ def write_sprite(path: Path, images: NDArray[np.uint8], quality: int) -> dict[st
         sprite[y : y + side, x : x + side] = np.asarray(tile.convert("RGB"))
     part = path.with_name(path.name + ".part")
     try:
-        Image.fromarray(sprite).save(part, "WEBP", quality=quality, method=4)
+        Image.fromarray(sprite).save(part, "WEBP", quality=quality, method=6)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

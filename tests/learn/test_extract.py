@@ -12,7 +12,7 @@ from boundary_check import ALL, TRIPLES, check, forward, winners
 from PIL import Image
 
 from penviz.activations import Activations, Head
-from penviz.learn import checkpoints, data, extract
+from penviz.learn import checkpoints, data, evaluate, extract, models
 from penviz.learn.extract import first_of_each_class, write_sprite
 from penviz.measure.panel import build_panel
 from penviz.measure.plane import Plane, boundary_sides
@@ -58,6 +58,31 @@ def test_features_are_those_of_a_plain_forward_pass(extracted: Run, digits: data
         accuracy = float((a.predictions == split.labels).mean())
         assert accuracy == pytest.approx(extracted.metrics[name]["accuracy"], abs=1e-9)
         assert accuracy > 0.9
+
+
+def test_a_network_in_training_mode_is_run_in_evaluation_mode(digits: data.DataSet) -> None:
+    """Batch norm by its running statistics; the mode is put back afterwards."""
+    network = models.build("resnet20", (1, 8, 8), 10)
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                assert module.running_mean is not None
+                module.running_mean.uniform_(-0.5, 0.5, generator=torch.Generator().manual_seed(0))
+    split = dataclasses.replace(
+        digits.splits["validation"],
+        images=digits.splits["validation"].images[:90],
+        labels=digits.splits["validation"].labels[:90],
+    )
+    expected, logits = forward(network, split.images, 0)
+    network.train()
+    got = evaluate.features_of(network, split, 0, batch=40)
+    scores = evaluate.evaluate(network, split, 0)
+    assert network.training
+    assert np.abs(got - expected).max() < 1e-4 * np.abs(expected).max()
+    assert scores["accuracy"] == pytest.approx((logits.argmax(1) == split.labels).mean())
+    shifted = np.exp(logits - logits.max(1, keepdims=True))
+    nll = -np.log(shifted[np.arange(90), split.labels] / shifted.sum(1))
+    assert scores["nll"] == pytest.approx(float(nll.mean()), rel=1e-4)
 
 
 def test_order_and_provenance(extracted: Run, digits: data.DataSet) -> None:

@@ -58,6 +58,20 @@ def test_layers_of_he_et_al(depth: int) -> None:
     assert n_parameters(f"resnet{depth}") == convolutions + norms + 64 * 10 + 10
 
 
+@pytest.mark.parametrize("name", ["resnet20", "paper_resnet56"])
+def test_each_stage_but_the_first_halves_the_image(name: str) -> None:
+    network = build(name, (3, 32, 32), 10).eval()
+    sides: list[tuple[int, int]] = []
+    for module in network.modules():
+        if isinstance(module, models.BasicBlock | models.PreactivationBlock):
+            module.register_forward_hook(lambda m, args, out: sides.append((out.shape[1], out.shape[2])))
+    with torch.no_grad():
+        network(torch.zeros(1, 3, 32, 32))
+    n = len(sides) // 3
+    widths = (16, 32, 64) if name == "resnet20" else (32, 64, 128)
+    assert sides == [pair for pair in zip(widths, (32, 16, 8), strict=True) for _ in range(n)]
+
+
 def test_tutorial_alexnet_by_hand() -> None:
     convolutions = (5 * 5 * 3 * 64 + 64) + (5 * 5 * 64 * 64 + 64)
     dense = (6 * 6 * 64 * 384 + 384) + (384 * 192 + 192) + (192 * 10 + 10)

@@ -18,7 +18,7 @@ import pytest
 import torch
 from small_training import EPOCHS, STEPS, small_config, small_digits
 
-from penviz.learn import checkpoints, data, images, models, recipe, train, training
+from penviz.learn import checkpoints, data, images, models, recipe, targets, train, training
 from penviz.learn.progress import Progress, Stopped, stop_on_signal
 from penviz.learn.training import Training
 from penviz.runs import MODEL_FILE, RUN_FILE, Run, RunConfig, RunError, read_run
@@ -401,6 +401,25 @@ def test_progress_and_history(small: data.DataSet, tmp_path: Path) -> None:
     assert record["versions"]["torch"] == torch.__version__
     assert record["seconds"] > 0
     assert record["machine"]["threads"] == 1
+
+
+def test_the_history_holds_means_over_each_epoch(
+    small: data.DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses: list[float] = []
+    real = targets.smoothed_cross_entropy
+
+    def recorded(logits: torch.Tensor, labels: torch.Tensor, alpha: float) -> torch.Tensor:
+        losses.append(float(real(logits.detach(), labels, alpha)))
+        return real(logits, labels, alpha)
+
+    monkeypatch.setattr(targets, "smoothed_cross_entropy", recorded)
+    history = read_run(small_train(small, tmp_path / "run")).record["history"]
+    assert len(losses) == EPOCHS * STEPS
+    for epoch, line in enumerate(history):
+        seen = losses[epoch * STEPS : (epoch + 1) * STEPS]
+        assert line["train_loss"] == pytest.approx(sum(seen) / STEPS, rel=1e-6)
+    assert history[0]["train_loss"] != pytest.approx(history[2]["train_loss"], rel=1e-4)
 
 
 # The learning rate over a run, by hand.

@@ -11,7 +11,7 @@ from penviz.show.theme import Ink, rgb, targets_name
 
 FOOT_PX = 46
 """Height under a panel for tick labels and its numbers, in pixels."""
-GAP = 0.035
+GAP = 0.045
 """Space between two columns as a share of the figure's width, for tick labels."""
 
 
@@ -81,7 +81,7 @@ def axes(panel: Panel, cell: Cell, first: Cell, ink: Ink) -> dict[str, Any]:
         "ticklen": 3,
         "tickcolor": ink.frame,
         "tickfont": {"size": 10.5, "color": ink.note},
-        "nticks": 5,
+        "nticks": 4,
         "constrain": "domain",
     }
     quiet_x, quiet_y = quiet | {"constraintoward": "left"}, quiet | {"constraintoward": "top"}
@@ -138,7 +138,9 @@ def notes(panel: Panel, cell: Cell, ink: Ink) -> list[dict[str, Any]]:
     if panel.n_outside:
         word = "point" if panel.n_outside == 1 else "points"
         outside = {"xanchor": "right", "yanchor": "bottom", "x": 1, "y": 0, "xshift": -3, "yshift": 2}
-        made.append(_text(f"{panel.n_outside} {word} outside", cell, ink.note, 11) | outside)
+        made.append(
+            _text(f"{panel.n_outside} {word} outside", cell, ink.note, 11) | outside | {"bgcolor": shade}
+        )
     under = {"xanchor": "left", "yanchor": "top", "x": 0, "y": 0, "yshift": -17, "align": "left"}
     made.append(_text(numbers(panel, ink), cell, ink.note, 12) | under)
     return made

@@ -10,7 +10,7 @@ import numpy as np
 from penviz.activations import Activations, Head
 from penviz.runs import MODEL_FILE, RunConfig, activations_path, thumbnails_path, write_json
 
-CLASSES = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 SHA = "0" * 64
 
 

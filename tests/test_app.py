@@ -83,7 +83,7 @@ def test_pair_is_drawn_hard_above_soft(open_app: Callable[..., AppTest], tmp_pat
     assert "tighter training clusters" in headline(app)
     hard, soft = charts(app)
     words = [note["text"] for chart in (hard, soft) for note in chart["layout"]["annotations"]]
-    titles = [w for w in words if "targets" in w]
+    titles = [w for w in words if "hard targets" in w or "label smoothing" in w]
     assert [("hard" in t, "validation" in t) for t in titles] == [
         (True, False),
         (True, True),
@@ -146,7 +146,6 @@ def test_damaged_run_is_left_out_with_advice(open_app: Callable[..., AppTest], t
 
 
 # np.load leaves a damaged archive open until it is collected.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_truncated_activations_are_left_out(open_app: Callable[..., AppTest], tmp_path: Path) -> None:
     pair(tmp_path)
     path = tmp_path / "soft" / "activations-validation.npz"
@@ -158,7 +157,6 @@ def test_truncated_activations_are_left_out(open_app: Callable[..., AppTest], tm
 
 
 # np.load leaves a damaged archive open until it is collected.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_only_damaged_runs(open_app: Callable[..., AppTest], tmp_path: Path) -> None:
     make_run(tmp_path, "soft", 0.1, splits=("train",))
     path = tmp_path / "soft" / "activations-train.npz"

@@ -48,11 +48,10 @@ def rgb(colour: str) -> tuple[int, int, int]:
 
 
 def targets_name(label_smoothing: float | None) -> str:
-    """How a row of the grid is called: "hard targets α = 0", "soft targets α = 0.1"."""
+    """How a row of the grid is called: "hard targets", "label smoothing α = 0.1"."""
     if label_smoothing is None:
         return "targets unknown"
-    kind = "hard" if label_smoothing == 0 else "soft"
-    return f"{kind} targets α = {label_smoothing:g}"
+    return f"label smoothing α = {label_smoothing:g}" if label_smoothing else "hard targets"
 
 
 def short_names(label_smoothings: Sequence[float | None], runs: Sequence[str]) -> list[str]:

@@ -16,8 +16,8 @@ def show_empty(directory: Path) -> None:
         st.html(
             '<h1 class="pz-finding">No runs here.</h1>'
             '<p class="pz-detail">penviz draws the penultimate layer of trained classifiers. '
-            "Two small networks on scikit-learn’s digits, one with hard and one with soft targets, "
-            "are ready in about 20 seconds and need no download:</p>"
+            "Two small networks on scikit-learn’s digits, one with hard targets and one with label "
+            "smoothing, are ready in about 20 seconds and need no download:</p>"
         )
         place = directory.as_posix()
         st.code(

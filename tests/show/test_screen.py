@@ -181,7 +181,7 @@ def test_points_outside_are_said_in_the_corner(panel: Panel) -> None:
 
 def test_panel_says_its_targets_run_accuracy_and_numbers(panel: Panel) -> None:
     words = " ".join(note["text"] for note in spec(panel)["layout"]["annotations"])
-    assert "soft targets α = 0.1" in words
+    assert "label smoothing α = 0.1" in words
     assert f"accuracy {panel.metrics['accuracy']:.3f}" in words
     assert f"{panel.metrics['rho_d']:.3f}" in words
     assert "90 of 120 drawn" in words
@@ -266,6 +266,6 @@ def test_nothing_to_draw_is_refused() -> None:
 
 def test_runs_are_named_by_what_tells_them_apart() -> None:
     assert short_names([0, 0.1], ["a", "b"]) == ["hard", "soft"]
-    assert short_names([0.1, 0.2], ["a", "b"]) == ["soft targets α = 0.1", "soft targets α = 0.2"]
+    assert short_names([0.1, 0.2], ["a", "b"]) == ["label smoothing α = 0.1", "label smoothing α = 0.2"]
     assert short_names([0.1, 0.1], ["a", "b"]) == ["a", "b"]
     assert targets_name(None) == "targets unknown"

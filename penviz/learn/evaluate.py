@@ -23,25 +23,31 @@ def batches(split: Split, crop: int, device: torch.device, batch: int = BATCH) -
 
 
 @torch.no_grad()
-def features_of(
+def features_and_predictions(
     network: Network,
     split: Split,
     crop: int,
     batch: int = BATCH,
     report: Callable[[int, int], None] = lambda done, n: None,
-) -> np.ndarray:
-    """Penultimate features [n, d] float32 of a split; `report` is told images done and n after each batch."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Penultimate features [n, d] float32 of a split and the network's own argmax [n] int64.
+
+    `report` is told images done and n after each batch.
+    """
     device = network.head.weight.device
     was_training = network.training
     network.eval()
     rows: list[np.ndarray] = []
+    predictions: list[np.ndarray] = []
     done = 0
     for x in batches(split, crop, device, batch):
-        rows.append(network.features(x).float().cpu().numpy())
+        features = network.features(x).float()
+        rows.append(features.cpu().numpy())
+        predictions.append(network.head(features).argmax(1).cpu().numpy())
         done += len(x)
         report(done, len(split))
     network.train(was_training)
-    return np.concatenate(rows)
+    return np.concatenate(rows), np.concatenate(predictions)
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,8 +24,10 @@ from penviz.runs import (
     write_json,
 )
 
-TILE_COLUMNS = 100
+LEAST_COLUMNS = 100
 LARGEST_TILE = 48
+LARGEST_WEBP = 16383
+"""Pixels a side that the WebP format allows."""
 
 
 def first_of_each_class(labels: NDArray[np.int64], per_class: int) -> NDArray[np.int64]:
@@ -77,6 +80,13 @@ def extract(
         known = run.record.get("splits", {}).get(name, {}).get("dataset_id")
         if known != dataset.splits[name].dataset_id:
             raise RunError(f"{run.name} was trained on other data than this {dataset.name} ({name}).")
+    chosen = {
+        name: first_of_each_class(dataset.splits[name].labels, per_class if name == "train" else 0)
+        for name in splits
+    }
+    if thumbnail_quality:  # said before minutes are spent on the network
+        for rows in chosen.values():
+            sprite_grid(len(rows), dataset.image_shape)
     written = []
     sprites = dict(run.record.get("thumbnails") or {})
     for name in splits:
@@ -85,15 +95,15 @@ def extract(
             report(name, done, n)
 
         whole = dataset.splits[name]
-        rows = first_of_each_class(whole.labels, per_class if name == "train" else 0)
+        rows = chosen[name]
         part = Split(whole.images[rows], whole.labels[rows], whole.indices[rows], whole.hashes[rows], "")
-        features = evaluate.features_of(network, part, run.config.crop, report=tell)
+        features, predictions = evaluate.features_and_predictions(network, part, run.config.crop, report=tell)
         weight, bias = network.head.weight.detach().cpu().numpy(), network.head.bias
         head = Head(weight, None if bias is None else bias.detach().cpu().numpy())
         activations = Activations(
             features,
             part.labels,
-            head.logits(features).argmax(1),
+            predictions,
             part.indices,
             dataset.class_names,
             run.name,
@@ -115,6 +125,15 @@ def extract(
     return written
 
 
+def sprite_grid(n: int, image_shape: tuple[int, int, int]) -> tuple[int, int]:
+    """(columns, pixels a side of a tile) of a sprite of n thumbnails; RunError when no WebP holds them."""
+    side = min(LARGEST_TILE, max(image_shape[:2]))
+    columns = min(n, max(LEAST_COLUMNS, math.isqrt(n - 1) + 1))
+    if max(columns, -(-n // columns)) * side > LARGEST_WEBP:
+        raise RunError(f"{n} thumbnails do not fit one sprite: use --per-class, or --no-thumbnails.")
+    return columns, side
+
+
 def write_sprite(path: Path, images: NDArray[np.uint8], quality: int) -> dict[str, int]:
     """Write thumbnails as one lossy WebP, row by row of tiles: images [n, h, w, C] uint8.
 
@@ -124,14 +143,8 @@ def write_sprite(path: Path, images: NDArray[np.uint8], quality: int) -> dict[st
     from PIL import Image
 
     n, height, width, channels = images.shape
-    side = min(LARGEST_TILE, max(height, width))
-    columns = min(TILE_COLUMNS, n)
-    lines = -(-n // columns)
-    if lines * side > 16383:
-        raise RunError(
-            f"{n} thumbnails do not fit one sprite: extract fewer with --per-class, or --no-thumbnails."
-        )
-    sprite = np.zeros((lines * side, columns * side, 3), np.uint8)
+    columns, side = sprite_grid(n, (height, width, channels))
+    sprite = np.zeros((-(-n // columns) * side, columns * side, 3), np.uint8)
     for i, image in enumerate(images):
         tile = Image.fromarray(image if channels == 3 else image[..., 0])
         if (height, width) != (side, side):

@@ -21,12 +21,12 @@ from penviz.runs import RunConfig, RunError
 class _State:
     """Everything that changes while training and is kept on disk."""
 
+    sums: Tensor
+    """Sums over the epoch so far: loss, plain negative log-likelihood, correct, examples."""
     epoch: int = 0
     step: int = 0
     seconds: float = 0.0
     history: list[dict[str, Any]] = field(default_factory=list)
-    sums: Tensor = field(default_factory=lambda: torch.zeros(4, dtype=torch.float64))
-    """Sums over the epoch so far: loss, plain negative log-likelihood, correct, examples."""
 
 
 class Training:
@@ -61,7 +61,9 @@ class Training:
         ]
         nesterov = config.nesterov and config.momentum > 0
         self.optimizer = torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=nesterov)
-        self.state = _State()
+        # Kept on the device, so that adding to them does not wait for it; MPS has no float64.
+        exact = torch.float32 if device.type == "mps" else torch.float64
+        self.state = _State(sums=torch.zeros(4, dtype=exact, device=device))
 
     def tensors(self) -> dict[str, Tensor]:
         """Weights, buffers and momentum, by name."""
@@ -101,10 +103,12 @@ class Training:
             if f"momentum.{name}" in tensors:
                 buffer = torch.empty_like(parameter, requires_grad=False)
                 self.optimizer.state[parameter]["momentum_buffer"] = buffer.copy_(tensors[f"momentum.{name}"])
-        self.state = _State(meta["epoch"], meta["step"], meta["seconds"], meta["history"], tensors["sums"])
+        sums = tensors["sums"].to(self.state.sums)
+        self.state = _State(sums, meta["epoch"], meta["step"], meta["seconds"], meta["history"])
         notes = []
         if self.device.type == "cpu" and meta["threads"] != torch.get_num_threads():
-            notes.append(f"The run was started with {meta['threads']} threads; it continues with as many.")
+            word = "thread" if meta["threads"] == 1 else "threads"
+            notes.append(f"The run was started with {meta['threads']} {word}; it continues with as many.")
             torch.set_num_threads(meta["threads"])
         notes += [
             f"The run was started with {key} {then}, this is {versions().get(key)}: the weights may differ."

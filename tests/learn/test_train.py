@@ -259,7 +259,7 @@ def test_another_number_of_threads_is_said_and_the_stored_one_used(
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(1)
-    assert said == ["The run was started with 1 threads; it continues with as many."]
+    assert said == ["The run was started with 1 thread; it continues with as many."]
     assert what_counts(out) == whole["expected"]
 
 

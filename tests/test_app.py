@@ -70,6 +70,15 @@ def test_empty_directory_gives_the_commands(open_app: Callable[..., AppTest]) ->
     assert not charts(app)
 
 
+def test_empty_directory_opens_the_shipped_runs(open_app: Callable[..., AppTest]) -> None:
+    app = open_app()
+    button = next(b for b in app.button if b.label == "Open the shipped runs")
+    button.click().run()
+    assert not app.exception
+    assert len(charts(app)) == 2
+    assert "clusters" in headline(app)
+
+
 def test_missing_directory_gives_the_commands(
     open_app: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -118,7 +118,8 @@ def scale_bar(panel: Panel, cell: Cell, ink: Ink) -> tuple[dict[str, Any], dict[
         "y1": base,
         "line": {"color": ink.text, "width": 2},
     }
-    label = _text(f"{length:g} feature units", cell, ink.note, 10.5) | {
+    units = "feature unit" if length == 1 else "feature units"
+    label = _text(f"{length:g} {units}", cell, ink.note, 10.5) | {
         "xref": cell.x,
         "yref": cell.y,
         "x": left,

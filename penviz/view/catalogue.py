@@ -50,8 +50,17 @@ class Opened:
     warnings: tuple[str, ...] = field(default=())
 
 
+SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
+"""The runs that come with the source."""
+
+OPEN_SHIPPED = "open-shipped"
+"""Key in the session: the visitor of an empty directory asked for the shipped runs."""
+
+
 def runs_directory() -> Path:
-    """The directory whose runs are shown: PENVIZ_RUNS, or ./checkpoints."""
+    """The directory whose runs are shown: PENVIZ_RUNS, or ./checkpoints, or the shipped runs if asked for."""
+    if st.session_state.get(OPEN_SHIPPED):
+        return SHIPPED
     return Path(os.environ.get(RUNS_VARIABLE) or "checkpoints")
 
 

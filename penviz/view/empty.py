@@ -7,7 +7,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from penviz.runs import DamagedRun
+from penviz.runs import DamagedRun, list_runs
+from penviz.view.catalogue import OPEN_SHIPPED, SHIPPED
 
 
 def show_empty(directory: Path) -> None:
@@ -26,11 +27,18 @@ def show_empty(directory: Path) -> None:
             f"penviz extract {place}/digits-hard {place}/digits-soft",
             language="bash",
         )
+        shipped, _ = list_runs(SHIPPED)
+        if shipped and directory.resolve() != SHIPPED:
+            st.button("Open the shipped runs", type="primary", on_click=_open_shipped)
         st.html(
             '<p class="pz-detail">Then reload this page. To see runs that lie elsewhere, start the app with '
-            "the variable <code>PENVIZ_RUNS</code> set to their directory; "
-            "penviz ships a pair of runs in the <code>checkpoints</code> directory of its source.</p>"
+            "the variable <code>PENVIZ_RUNS</code> set to their directory, or as "
+            "<code>penviz app --runs DIRECTORY</code>.</p>"
         )
+
+
+def _open_shipped() -> None:
+    st.session_state[OPEN_SHIPPED] = True
 
 
 def show_damaged(damaged: Sequence[DamagedRun]) -> None:

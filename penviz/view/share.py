@@ -21,7 +21,7 @@ def query_string(parameters: Mapping[str, Sequence[str]]) -> str:
 def command(state: State) -> str:
     """The command line that prints the numbers of this view."""
     parts = ["penviz", "measure", *(str(run.directory) for run in state.runs)]
-    return shlex.join([*parts, "--classes", *state.class_words])
+    return shlex.join([*parts, "--classes", *state.class_words, *([] if state.bias else ["--no-bias"])])
 
 
 def share(state: State) -> None:

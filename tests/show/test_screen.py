@@ -160,7 +160,7 @@ def test_axes_are_one_to_one_within_the_limits_and_splits_move_together(panel: P
 def test_scale_bar_has_its_length_in_feature_units(panel: Panel) -> None:
     layout = spec(panel)["layout"]
     bar = next(shape for shape in layout["shapes"] if not shape["line"].get("dash"))
-    label = next(note["text"] for note in layout["annotations"] if "feature units" in note["text"])
+    label = next(note["text"] for note in layout["annotations"] if "feature unit" in note["text"])
     assert (bar["x1"] - bar["x0"]) * panel.unit == pytest.approx(float(label.split()[0]))
 
 

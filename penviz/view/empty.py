@@ -16,9 +16,15 @@ def show_empty(directory: Path) -> None:
     with st.container(key="empty"):
         st.html(
             '<h1 class="pz-finding">No runs here.</h1>'
-            '<p class="pz-detail">penviz draws the penultimate layer of trained classifiers. '
-            "Two small networks on scikit-learn’s digits, one with hard targets and one with label "
-            "smoothing, are ready in about 20 seconds and need no download:</p>"
+            '<p class="pz-detail">penviz draws the penultimate layer of trained classifiers.</p>'
+        )
+        shipped, _ = list_runs(SHIPPED)
+        if shipped and directory.resolve() != SHIPPED:
+            st.button("Open the shipped runs", type="primary", on_click=_open_shipped)
+        st.html(
+            '<p class="pz-detail">Or train your own: two small networks on scikit-learn’s digits, one with '
+            "hard targets and one with label smoothing, are ready in about 20 seconds and need no download. "
+            "Then reload this page.</p>"
         )
         place = directory.as_posix()
         st.code(
@@ -26,14 +32,11 @@ def show_empty(directory: Path) -> None:
             f"penviz train digits fc800 --epochs 20 --label-smoothing 0.1 --out {place}/digits-soft\n"
             f"penviz extract {place}/digits-hard {place}/digits-soft",
             language="bash",
+            wrap_lines=True,
         )
-        shipped, _ = list_runs(SHIPPED)
-        if shipped and directory.resolve() != SHIPPED:
-            st.button("Open the shipped runs", type="primary", on_click=_open_shipped)
         st.html(
-            '<p class="pz-detail">Then reload this page. To see runs that lie elsewhere, start the app with '
-            "the variable <code>PENVIZ_RUNS</code> set to their directory, or as "
-            "<code>penviz app --runs DIRECTORY</code>.</p>"
+            '<p class="pz-detail">To see runs that lie elsewhere, start the app as '
+            "<code>penviz app --runs DIRECTORY</code>, or with the variable <code>PENVIZ_RUNS</code> set.</p>"
         )
 
 

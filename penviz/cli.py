@@ -92,7 +92,7 @@ def train(
     if used and not resume:  # said before a minute is spent on reading the data
         raise RunError(f"{out} is not empty: choose another --out, or continue it with --resume.")
     from penviz import terminal
-    from penviz.learn import data, models, recipe
+    from penviz.learn import data, defaults, models
     from penviz.learn import progress as progressing
     from penviz.learn import train as training
 
@@ -118,7 +118,7 @@ def train(
     RunConfig(dataset, model, seed=seed, hold_out=hold_out, image_size=image_size)
     _set_threads(threads)
     loaded = data.load(dataset, seed=seed, n_hold_out=hold_out, data_dir=data_dir, image_size=image_size)
-    config = recipe.default_config(dataset, model, loaded.image_shape, **chosen)
+    config = defaults.default_config(dataset, model, loaded.image_shape, **chosen)
     try:
         with progressing.stop_on_signal() as stopped, terminal.TrainingProgress(progress) as report:
             training.train(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 import penviz
-from penviz.learn import checkpoints, data, evaluate, images, models, recipe, targets
+from penviz.learn import checkpoints, data, defaults, evaluate, images, models, targets
 from penviz.learn.checkpoints import Observer
 from penviz.runs import RunConfig, RunError
 
@@ -157,7 +157,7 @@ class Training:
         # A network with dropout draws from torch's generator: the step decides what.
         torch.manual_seed(config.seed * 1_000_003 + self.steps_done())
         for group in self.optimizer.param_groups:
-            group["lr"] = recipe.learning_rate(config, self.steps_done(), config.epochs * self.n_steps)
+            group["lr"] = defaults.learning_rate(config, self.steps_done(), config.epochs * self.n_steps)
         rows = plan.order[state.step * config.batch_size : (state.step + 1) * config.batch_size]
         batch = images.standardise(images.crop_batch(self.images, rows, plan, self.size))
         labels = self.labels[rows]

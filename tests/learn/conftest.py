@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from penviz.learn import data, recipe, train
+from penviz.learn import data, train
 from penviz.runs import Run, read_run
 
 torch.set_num_threads(1)
@@ -20,7 +20,7 @@ def digits() -> data.DataSet:
 
 def _trained(digits: data.DataSet, out: Path, alpha: float) -> Run:
     recipe_here = {"epochs": 6, "batch_size": 64, "lr": 0.05, "weight_decay": 0.004, "clip_norm": 5.0}
-    config = recipe.default_config(
+    config = defaults.default_config(
         "digits", "tutorial_alexnet", digits.image_shape, label_smoothing=alpha, **recipe_here
     )
     return read_run(train.train(config, digits, out, device="cpu", validate_every=6))

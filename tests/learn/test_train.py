@@ -18,7 +18,7 @@ import pytest
 import torch
 from small_training import EPOCHS, STEPS, small_config, small_digits
 
-from penviz.learn import checkpoints, data, images, models, recipe, targets, train, training
+from penviz.learn import checkpoints, data, defaults, images, models, targets, train, training
 from penviz.learn.progress import Progress, Stopped, stop_on_signal
 from penviz.learn.training import Training
 from penviz.runs import MODEL_FILE, RUN_FILE, Run, RunConfig, RunError, read_run
@@ -445,13 +445,13 @@ def test_the_history_holds_means_over_each_epoch(
 )
 def test_learning_rate(schedule: str, step: int, expected: float) -> None:
     config = RunConfig("digits", "fc800", lr=0.4, schedule=schedule)
-    assert recipe.learning_rate(config, step, 100) == pytest.approx(expected, rel=1e-12)
+    assert defaults.learning_rate(config, step, 100) == pytest.approx(expected, rel=1e-12)
 
 
 def test_learning_rate_ends_at_a_thousandth() -> None:
     config = RunConfig("digits", "fc800", lr=1.0)
-    assert recipe.learning_rate(config, 99_999, 100_000) == 0.001
-    rates = [recipe.learning_rate(config, s, 50) for s in range(50)]
+    assert defaults.learning_rate(config, 99_999, 100_000) == 0.001
+    rates = [defaults.learning_rate(config, s, 50) for s in range(50)]
     assert max(rates) == 1.0
     assert np.argmax(rates) == 10
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from penviz.learn import data, train
+from penviz.learn import data, defaults, train
 from penviz.runs import Run, read_run
 
 torch.set_num_threads(1)

@@ -1,0 +1,174 @@
+"""The figure for the paper: panels at a venue's own width, text at its final size, drawn by matplotlib.
+
+figure = paper_figure(panels, venue="neurips")
+figure.axes[0].annotate("see text", (0, 0))
+Path("figure1.pdf").write_bytes(figure_bytes(figure, "pdf"))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from penviz.measure.panel import Panel
+from penviz.show.paper_face import SANS, SERIF, Face
+from penviz.show.paper_files import FORMATS, figure_bytes, html_bytes
+from penviz.show.paper_layout import COLUMN_GAP_IN, EDGE_IN, LAYOUTS, Plan, Sheet, plan, sheet
+from penviz.show.paper_legend import draw_legend
+from penviz.show.paper_panel import CORNER, corner_text, draw_panel
+from penviz.show.screen import Marks
+from penviz.show.theme import LIGHT
+from penviz.show.venues import Venue, width_in
+from penviz.show.venues import venue as venue_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["CORNER", "FORMATS", "LAYOUTS", "VECTOR_LIMIT", "figure_bytes", "html_bytes", "paper_figure"]
+
+VECTOR_LIMIT = 20_000
+"""Points in a figure up to which markers are vectors; above it they are pixels under vector text."""
+
+
+def paper_figure(
+    rows: Sequence[Panel] | Sequence[Sequence[Panel | None]],
+    *,
+    venue: str | Venue = "neurips",
+    width: str | float | None = None,
+    layout: str = "grid",
+    marks: Marks | None = None,
+    letters: bool = True,
+    corner: Sequence[str] = ("rho_d",),
+    row_labels: Sequence[str] | None = None,
+    dpi: int = 300,
+) -> Figure:
+    """A matplotlib figure of panels that goes into a paper as it is, or may be edited further.
+
+    Args:
+        rows: rows of panels as `build_grid` makes them, or panels one after the other: a row a run
+            (grid) or a row a triple (figure1).
+        venue: one of `venues.VENUES` by name, a width such as "140mm", or a Venue of one's own.
+        width: "text" (None too) or "column" for the venue's, else a width such as "5in", or inches.
+        layout: one of LAYOUTS.
+        marks: what is drawn beside the points; all but the templates by default.
+        letters: (a), (b), ... over the panels.
+        corner: numbers in the upper right corner of each panel, keys of `CORNER`.
+        row_labels: a label a row; without it the targets of a grid's rows.
+        dpi: of rasterised points.
+
+    Returns:
+        The figure; every artist has a gid. Write it with `figure_bytes`.
+
+    Raises:
+        InputError: nothing to draw, unknown names, or more panels than fit.
+    """
+    from matplotlib import style
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    place = venue if isinstance(venue, Venue) else venue_of(venue)
+    across = _width(place, width)
+    face = SERIF if place.serif else SANS
+    marks = marks or Marks()
+    content = sheet(rows, layout, row_labels)
+    panels = [p for row in content.rows for p in row if p is not None]
+    for panel in panels:
+        corner_text(panel, corner)
+    places = plan(content, place, across, face, marks, letters)
+    many = sum(len(p.xy) for p in panels) > VECTOR_LIMIT
+    settings = {"font.family": list(face.family), "mathtext.fontset": face.math}
+    with style.context(["default", settings]):
+        figure = Figure(figsize=(across, places.height), dpi=dpi, facecolor=LIGHT.page)
+        FigureCanvasAgg(figure)
+        for row, bottom in zip(content.rows, places.bottoms, strict=True):
+            for panel_or_none, left in zip(row, places.lefts, strict=True):
+                if panel_or_none is None:
+                    continue
+                box = (left / across, bottom / places.height)
+                size = (places.side / across, places.side / places.height)
+                draw_panel(
+                    figure.add_axes((*box, *size)),
+                    panel_or_none,
+                    marks,
+                    side_in=places.side,
+                    corner=corner,
+                    face=face,
+                    size_pt=max(place.least_pt, place.font_pt - 1.5),
+                    rasterized=many,
+                )
+        _heads(figure, content, places, face, place.font_pt, letters)
+        _labels(figure, places, place.font_pt)
+        for legend, bottom in zip(places.row_legends, places.bottoms, strict=False):
+            span = places.lefts[-1] + places.side - places.lefts[0]
+            draw_legend(figure, legend, places.lefts[0], bottom - 0.03, span)
+        draw_legend(figure, places.legend, places.legend_left, places.legend_top, places.legend_room)
+    return figure
+
+
+def _width(place: Venue, width: str | float | None) -> float:
+    """Inches of what was asked for."""
+    if width is None or width == "text":
+        return place.text_in
+    if width == "column":
+        return place.column_in
+    return width_in(width if isinstance(width, str) else f"{width:.6f}in")
+
+
+def _heads(figure: Figure, content: Sheet, places: Plan, face: Face, size: float, letters: bool) -> None:
+    """Letters and heads over the panels, and heads over groups of columns."""
+    from matplotlib.lines import Line2D
+
+    inches = figure.dpi_scale_trans
+    said: dict[str, Any] = {
+        "transform": inches,
+        "fontsize": size,
+        "color": LIGHT.text,
+        "va": "baseline",
+        "parse_math": False,
+    }
+    number = 0
+    for row, heads, bottom in zip(content.rows, content.heads, places.bottoms, strict=True):
+        y = bottom + places.side + 0.3 * size / 72
+        for panel, head, left in zip(row, heads, places.lefts, strict=True):
+            if panel is None:
+                continue
+            taken = 0.0
+            if letters:
+                letter = f"({_letter(number)})"
+                number += 1
+                figure.text(left, y, letter, weight="bold", gid="letter", **said)
+                taken = face.width_in(letter, size, bold=True) + 0.35 * size / 72
+            head = face.fitted(head, size, places.side - taken)
+            if not head:
+                continue
+            half = face.width_in(head, size) / 2
+            x = max(left + places.side / 2, left + taken + half)
+            figure.text(x, y, head, ha="center", gid="head", **said)
+    y = places.height - EDGE_IN - places.head + 0.35 * size / 72
+    for first, last, word in content.groups:
+        left, right = places.lefts[first], places.lefts[last] + places.side
+        word = face.fitted(word, size, right - left + COLUMN_GAP_IN / 2)
+        figure.text((left + right) / 2, y, word, ha="center", gid="group", **said)
+        if last > first:
+            rule = [y - 0.4 * size / 72] * 2
+            figure.add_artist(Line2D([left, right], rule, transform=inches, lw=0.5, color=LIGHT.note))
+
+
+def _letter(number: int) -> str:
+    """a, b, ..., z, aa, ab, ..."""
+    head, tail = divmod(number, 26)
+    return (chr(96 + head) if head else "") + chr(97 + tail)
+
+
+def _labels(figure: Figure, places: Plan, size: float) -> None:
+    """Labels at the left of the rows, reading upward."""
+    line = places.head
+    for lines, bottom in zip(places.label_lines, places.bottoms, strict=True):
+        for number, text in enumerate(lines):
+            if not text:
+                continue
+            x = places.lefts[0] - 0.03 - (len(lines) - number - 0.5) * line
+            figure.text(
+                x, bottom + places.side / 2, text, transform=figure.dpi_scale_trans, fontsize=size,
+                color=LIGHT.text, rotation=90, ha="center", va="center", parse_math=False, gid="row label",
+            )  # fmt: skip

@@ -1,0 +1,87 @@
+"""A paper figure as the bytes of a file: the same bytes whenever and wherever the same versions write it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from penviz import InputError
+from penviz.measure.panel import Panel
+from penviz.show.screen import Marks, template_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORMATS = ("pdf", "svg", "png", "tikz")
+
+CREATOR = "penviz"
+
+METADATA: dict[str, dict[str, Any]] = {
+    "pdf": {"Creator": CREATOR, "Producer": CREATOR, "CreationDate": None},
+    "svg": {"Creator": CREATOR, "Date": None},
+    "png": {"Software": CREATOR},
+}
+"""What files say of themselves: no date and no version, so that bytes depend on the picture alone."""
+
+
+def figure_bytes(figure: Figure, format: str, *, dpi: int = 300, text: str = "text") -> bytes:
+    """A figure of `paper_figure` as a file.
+
+    Args:
+        figure: it may have been edited; PDF fonts are embedded as TrueType.
+        format: one of FORMATS.
+        dpi: of a PNG, and of rasterised points in PDF and SVG.
+        text: of SVG: "text" can be edited and searched where the fonts are installed, "path" looks the same
+            everywhere.
+
+    Raises:
+        InputError: an unknown format or kind of text; TikZ without matplot2tikz.
+    """
+    if format not in FORMATS:
+        raise InputError(f"Unknown format {format!r}: choose {', '.join(FORMATS)}.")
+    if text not in ("text", "path"):
+        raise InputError(f"Text is written as 'text' or as 'path', not as {text!r}.")
+    if format == "tikz":
+        return _tikz(figure)
+    from matplotlib import style
+
+    settings: dict[str, Any] = {
+        "pdf.fonttype": 42,
+        "ps.fonttype": 42,
+        "svg.fonttype": "none" if text == "text" else "path",
+        "svg.hashsalt": CREATOR,
+    }
+    target = io.BytesIO()
+    with style.context(["default", settings]):
+        figure.savefig(target, format=format, dpi=dpi, metadata=METADATA[format])
+    return target.getvalue()
+
+
+def _tikz(figure: Figure) -> bytes:
+    """pgfplots source; it takes the axes only, so that letters and legend are left to the document."""
+    try:
+        import matplot2tikz  # type: ignore[import-not-found,unused-ignore]
+    except ImportError:
+        raise InputError("TikZ needs a library of its own: pip install penviz[tikz]") from None
+    made = matplot2tikz.get_tikz_code(figure, include_disclaimer=False)
+    return made.encode()
+
+
+def html_bytes(panels: Sequence[Panel | None], *, columns: int = 2, marks: Marks | None = None) -> bytes:
+    """The figure of the screen as one HTML file that works offline and sends nothing anywhere.
+
+    Args:
+        panels: in reading order; columns: panels a row; marks: what is drawn beside the points.
+
+    Raises:
+        InputError: no panels.
+    """
+    if not any(panels):
+        raise InputError("There is nothing to draw: no panels.")
+    figure = template_figure(panels, columns=columns, marks=marks)
+    config = {"showSendToCloud": False, "plotlyServerURL": "", "displaylogo": False}
+    page: str = figure.to_html(
+        config=config, include_plotlyjs=True, full_html=True, div_id=CREATOR, default_height="100%"
+    )
+    return page.encode()

@@ -1,0 +1,154 @@
+"""The one legend of a paper figure: what it says, how wide it is, and its lines in inches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from penviz.measure.panel import INSIDE, OUTSIDE, Panel
+from penviz.show.paper_face import Face
+from penviz.show.paper_panel import DASHES, SHAPES, plus_look, star_look, template_look
+from penviz.show.screen import Marks
+from penviz.show.theme import CLASS_COLOURS, LIGHT
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+GLYPH_IN, AFTER_GLYPH_IN, BETWEEN_IN = 0.15, 0.045, 0.15
+"""Width of a mark, space to its word, space to the next mark; inches."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A mark and its word; `look` are properties of a Line2D, `wide` draws it as a line across its box."""
+
+    word: str
+    look: dict[str, Any] = field(default_factory=dict)
+    wide: bool = False
+
+
+def class_entries(classes: Sequence[str]) -> list[Entry]:
+    """Three classes by colour and shape."""
+    return [
+        Entry(name, {"ls": "none", "marker": SHAPES[k], "ms": 4.0, "mfc": CLASS_COLOURS[k], "mec": "none"})
+        for k, name in enumerate(classes)
+    ]
+
+
+def mark_entries(panels: Sequence[Panel], marks: Marks) -> list[Entry]:
+    """The marks that stand in at least one of some panels."""
+    kinds = {kind for p in panels for kind in (INSIDE, OUTSIDE) if marks.errors and (p.kinds == kind).any()}
+    ring = {"ls": "none", "marker": "o", "ms": 4.0, "mfc": "none", "mec": LIGHT.text, "mew": 0.6}
+    cross = {"ls": "none", "marker": "x", "ms": 3.6, "mec": LIGHT.text, "mew": 0.7}
+    dashed = {"ls": DASHES, "lw": 0.7, "color": LIGHT.line, "dash_capstyle": "butt"}
+    made = []
+    if INSIDE in kinds:
+        made.append(Entry("predicted as another of the three", ring))
+    if OUTSIDE in kinds:
+        made.append(Entry("predicted as a fourth class", cross))
+    if marks.means:
+        made.append(Entry("class mean", plus_look(5.0)))
+    if marks.templates:
+        made.append(Entry("template", template_look(5.0, LIGHT.page)))
+    if marks.optimum and any(p.ideal_xy is not None for p in panels):
+        made.append(Entry("optimum of label smoothing", star_look(5.0)))
+    if marks.boundaries:
+        made.append(Entry("decision boundary", dashed, wide=True))
+    bar = {"ls": "-", "lw": 1.0, "color": LIGHT.text, "solid_capstyle": "butt"}
+    made.append(Entry("scale bar, feature units", bar, wide=True))
+    return made
+
+
+@dataclass(frozen=True)
+class Legend:
+    """Lines of entries, left to right.
+
+    Attributes:
+        lines: entries a line, words cut to fit; widths: of each line, inches; line_in: from one to the next.
+    """
+
+    lines: tuple[tuple[Entry, ...], ...]
+    widths: tuple[float, ...]
+    line_in: float
+    size_pt: float
+    face: Face
+
+    @property
+    def height_in(self) -> float:
+        """Of all lines."""
+        return self.line_in * len(self.lines)
+
+
+def legend_lines(
+    groups: Sequence[Sequence[Entry]], face: Face, size_pt: float, room_in: float, stacked: bool = False
+) -> Legend:
+    """Break groups of entries into lines; a group shares a line with the next where both fit whole.
+
+    Args:
+        groups: entries that belong together; room_in: width of a line at most; stacked: an entry a line.
+    """
+    word_in = room_in - GLYPH_IN - AFTER_GLYPH_IN
+    lines: list[list[tuple[Entry, float]]] = []
+    for group in groups:
+        sized = [_sized(entry, face, size_pt, word_in) for entry in group]
+        if stacked:
+            lines += [[one] for one in sized]
+            continue
+        if lines and _line_in(lines[-1] + sized) <= room_in:
+            lines[-1] += sized
+            continue
+        n_lines = 1
+        while (broken := _broken(sized, n_lines)) and max(_line_in(line) for line in broken) > room_in:
+            n_lines += 1
+        lines += broken
+    return Legend(
+        tuple(tuple(entry for entry, _ in line) for line in lines),
+        tuple(_line_in(line) for line in lines),
+        1.35 * size_pt / 72,
+        size_pt,
+        face,
+    )
+
+
+def _sized(entry: Entry, face: Face, size_pt: float, word_in: float) -> tuple[Entry, float]:
+    word = face.fitted(entry.word, size_pt, word_in)
+    return Entry(word, entry.look, entry.wide), GLYPH_IN + AFTER_GLYPH_IN + face.width_in(word, size_pt)
+
+
+def _line_in(line: Sequence[tuple[Entry, float]]) -> float:
+    return sum(width for _, width in line) + BETWEEN_IN * max(0, len(line) - 1)
+
+
+def _broken(sized: list[tuple[Entry, float]], n_lines: int) -> list[list[tuple[Entry, float]]]:
+    """The entries in at most n lines, in order, with the longest line as short as can be."""
+    if n_lines >= len(sized):
+        return [[one] for one in sized]
+    best: list[list[tuple[Entry, float]]] = [sized]
+    if n_lines > 1:
+        for first in range(1, len(sized)):
+            tried = [sized[:first], *_broken(sized[first:], n_lines - 1)]
+            if max(map(_line_in, tried)) < max(map(_line_in, best)):
+                best = tried
+    return best
+
+
+def draw_legend(figure: Figure, legend: Legend, left_in: float, top_in: float, room_in: float | None) -> None:
+    """Draw the lines downward from `top_in`, each centred in `room_in`, or flush left where that is None."""
+    from matplotlib.lines import Line2D
+
+    inches = figure.dpi_scale_trans
+    for number, (line, width) in enumerate(zip(legend.lines, legend.widths, strict=True)):
+        x = left_in + (0.0 if room_in is None else (room_in - width) / 2)
+        y = top_in - (number + 0.5) * legend.line_in
+        for entry in line:
+            xs = [x, x + GLYPH_IN] if entry.wide else [x + GLYPH_IN / 2]
+            figure.add_artist(
+                Line2D(xs, [y] * len(xs), transform=inches, gid=f"legend: {entry.word}", **entry.look)
+            )
+            x += GLYPH_IN + AFTER_GLYPH_IN
+            figure.text(
+                x, y, entry.word, transform=inches, fontsize=legend.size_pt, va="center_baseline",
+                color=LIGHT.text, parse_math=False, gid="legend",
+            )  # fmt: skip
+            x += legend.face.width_in(entry.word, legend.size_pt) + BETWEEN_IN

@@ -75,6 +75,7 @@ def paper_figure(
     for panel in panels:
         corner_text(panel, corner)
     places = plan(content, place, across, face, marks, letters)
+    inside = max(place.least_pt, place.font_pt - (1.5 if places.side >= 1 else 2))
     many = sum(len(p.xy) for p in panels) > VECTOR_LIMIT
     settings = {"font.family": list(face.family), "mathtext.fontset": face.math}
     with style.context(["default", settings]):
@@ -93,7 +94,7 @@ def paper_figure(
                     side_in=places.side,
                     corner=corner,
                     face=face,
-                    size_pt=max(place.least_pt, place.font_pt - 1.5),
+                    size_pt=inside,
                     rasterized=many,
                 )
         _heads(figure, content, places, face, place.font_pt, letters)

@@ -20,7 +20,7 @@ class Face:
     math: str
 
     def width_in(self, text: str, size_pt: float, bold: bool = False, math: bool = False) -> float:
-        """Width of one line, inches, as vector formats set it."""
+        """Width of one line, inches: as vector formats set it and a hundredth, as pixels round letters up."""
         from matplotlib.font_manager import FontProperties
         from matplotlib.textpath import text_to_path
 
@@ -28,7 +28,7 @@ class Face:
         font = FontProperties(
             family=list(self.family), size=size_pt, weight=weight, math_fontfamily=self.math
         )
-        return float(text_to_path.get_text_width_height_descent(text, font, math)[0]) / 72
+        return 1.01 * float(text_to_path.get_text_width_height_descent(text, font, math)[0]) / 72
 
     def fitted(self, text: str, size_pt: float, room_in: float) -> str:
         """The text, or as much of it as the room holds and an ellipsis."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from penviz import InputError
 from penviz.measure.panel import Panel
+from penviz.show.paper_tikz import tikz_source
 from penviz.show.screen import Marks, template_figure
 
 if TYPE_CHECKING:
@@ -36,14 +37,14 @@ def figure_bytes(figure: Figure, format: str, *, dpi: int = 300, text: str = "te
             everywhere.
 
     Raises:
-        InputError: an unknown format or kind of text; TikZ without matplot2tikz.
+        InputError: an unknown format or kind of text; more points than TeX holds.
     """
     if format not in FORMATS:
         raise InputError(f"Unknown format {format!r}: choose {', '.join(FORMATS)}.")
     if text not in ("text", "path"):
         raise InputError(f"Text is written as 'text' or as 'path', not as {text!r}.")
     if format == "tikz":
-        return _tikz(figure)
+        return tikz_source(figure).encode()
     from matplotlib import style
 
     settings: dict[str, Any] = {
@@ -58,16 +59,6 @@ def figure_bytes(figure: Figure, format: str, *, dpi: int = 300, text: str = "te
     return target.getvalue()
 
 
-def _tikz(figure: Figure) -> bytes:
-    """pgfplots source; it takes the axes only, so that letters and legend are left to the document."""
-    try:
-        import matplot2tikz  # type: ignore[import-not-found,unused-ignore]
-    except ImportError:
-        raise InputError("TikZ needs a library of its own: pip install penviz[tikz]") from None
-    made = matplot2tikz.get_tikz_code(figure, include_disclaimer=False)
-    return made.encode()
-
-
 def html_bytes(panels: Sequence[Panel | None], *, columns: int = 2, marks: Marks | None = None) -> bytes:
     """The figure of the screen as one HTML file that works offline and sends nothing anywhere.
 
@@ -80,8 +71,9 @@ def html_bytes(panels: Sequence[Panel | None], *, columns: int = 2, marks: Marks
     if not any(panels):
         raise InputError("There is nothing to draw: no panels.")
     figure = template_figure(panels, columns=columns, marks=marks)
-    config = {"showSendToCloud": False, "plotlyServerURL": "", "displaylogo": False}
+    config = {"showSendToCloud": False, "displaylogo": False}
     page: str = figure.to_html(
         config=config, include_plotlyjs=True, full_html=True, div_id=CREATOR, default_height="100%"
     )
-    return page.encode()
+    silent = '"showSendToCloud": false'
+    return page.replace(silent, silent + ', "plotlyServerURL": ""', 1).encode()  # plotly drops it itself

@@ -19,7 +19,7 @@ LAYOUTS = ("grid", "strip", "figure1")
 
 EDGE_IN, COLUMN_GAP_IN, ROW_GAP_IN = 0.02, 0.07, 0.08
 LEGEND_GAP_IN, ASIDE_GAP_IN = 0.07, 0.14
-WIDE_IN, LARGEST_IN, SMALLEST_IN = 2.0, 2.5, 0.6
+WIDE_IN, LARGEST_IN, SMALLEST_IN = 2.0, 2.5, 0.55
 """Side of a panel from which the legend moves beside the panels; largest and smallest side."""
 
 LINE = 1.3

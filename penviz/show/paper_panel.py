@@ -81,9 +81,15 @@ def clip_segment(
     return None if enter >= leave else np.stack([start + enter * way, start + leave * way])
 
 
-def point_pt(side_in: float) -> float:
-    """Diameter of a point in a panel of some side: as on screen, but never a speck or a blot. Points."""
-    return float(np.clip(0.019 * 72 * side_in, 1.2, 3.0))
+def point_look(side_in: float, n: int) -> tuple[float, float]:
+    """Diameter in points and opacity of a mark: smaller and fainter in small panels and large crowds.
+
+    Args:
+        side_in: of the panel, inches; n: examples in it.
+    """
+    crowd = min(1.0, 2_000 / max(n, 1))
+    size = float(np.clip(0.019 * 72 * side_in, 1.2, 3.0)) * max(crowd**0.2, 0.45)
+    return size, 0.75 * max(crowd**0.25, 0.3)
 
 
 def draw_panel(
@@ -124,12 +130,13 @@ def draw_panel(
                     *inside.T, ls=DASHES, lw=0.7, color=LIGHT.line, zorder=1, gid=f"boundary-{number}",
                     dash_capstyle="butt",
                 )  # fmt: skip
-    _points(ax, panel, marks, point_pt(side_in), rasterized)
+    _points(ax, panel, marks, side_in, rasterized)
     _overlays(ax, panel, marks, float(np.clip(3.2 * side_in, 3.5, 6.0)))
     _words(ax, panel, side_in, corner, face, size_pt)
 
 
-def _points(ax: Axes, panel: Panel, marks: Marks, size: float, rasterized: bool) -> None:
+def _points(ax: Axes, panel: Panel, marks: Marks, side_in: float, rasterized: bool) -> None:
+    size, alpha = point_look(side_in, len(panel.xy))
     xy = np.asarray(panel.xy, np.float32)
     for k, kind, positions in point_groups(panel, marks.errors):
         colour = CLASS_COLOURS[k]
@@ -142,9 +149,15 @@ def _points(ax: Axes, panel: Panel, marks: Marks, size: float, rasterized: bool)
             "alpha": 0.75,
         }
         if kind == INSIDE:
-            look |= {"mfc": "none", "mec": colour, "mew": 0.5, "ms": size + 1, "alpha": 0.9}
+            look |= {"mfc": "none", "mec": colour, "mew": 0.2 * size, "ms": 1.4 * size, "alpha": 1.2 * alpha}
         elif kind != CORRECT:
-            look |= {"marker": "x", "mfc": "none", "mec": colour, "mew": 0.6, "ms": size + 0.3, "alpha": 0.9}
+            look |= {
+                "marker": "x",
+                "mec": colour,
+                "mew": 0.24 * size,
+                "ms": 1.15 * size,
+                "alpha": 1.2 * alpha,
+            }
         ax.plot(
             xy[positions, 0], xy[positions, 1], ls="none", zorder=2, gid=f"points-{k}-{kind}",
             rasterized=rasterized, **look,

@@ -1,0 +1,155 @@
+"""A paper figure as pgfplots source: points in data coordinates, text set by the document's own fonts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penviz import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.text import Text
+
+POINTS_LIMIT = 20_000
+"""Points that TeX is asked to hold at most."""
+
+MARKS = {"o": "*", "s": "square*", "^": "triangle*", "x": "x", "D": "diamond*", "*": "star", "P": "+"}
+"""pgf's marks for matplotlib's; its star and plus are strokes."""
+
+ANCHORS = {"left": "west", "center": "", "right": "east"}
+LEVELS = {"top": "north", "bottom": "south", "baseline": "base", "center": "", "center_baseline": "mid"}
+
+ESCAPES = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%",
+    "^": r"\textasciicircum{}", "_": r"\_", "~": r"\textasciitilde{}", "…": r"\dots{}", "α": r"$\alpha$",
+    "ρ": r"$\rho$",
+}  # fmt: skip
+
+HEAD = r"""% \usepackage{pgfplots} \pgfplotsset{compat=1.16}
+% Drawn at its final size: do not scale. The shading of the other formats is left out.
+"""
+
+
+def tikz_source(figure: Figure) -> str:
+    """Source of a tikzpicture with an axis for each panel, everything at its place in inches.
+
+    Args:
+        figure: of `paper_figure`; the shading is left out, the rest that may have been added is lines and
+            text.
+
+    Raises:
+        InputError: more points than `POINTS_LIMIT`.
+    """
+    n = sum(len(_xy(line)) for ax in figure.axes for line in ax.lines)
+    if n > POINTS_LIMIT:
+        raise InputError(
+            f"TeX cannot hold {n:,} points: draw {POINTS_LIMIT:,} or fewer, or choose pdf or svg."
+        )
+    width, height = figure.get_size_inches()
+    out = [rf"\path[use as bounding box] (0,0) rectangle ({_n(width)},{_n(height)});"]
+    for ax in figure.axes:
+        out += _axis(ax)
+    from matplotlib.lines import Line2D
+
+    for artist in [*figure.lines, *figure.artists]:
+        out += _drawn(artist, figure.dpi) if isinstance(artist, Line2D) else []
+    out += [_node(text, figure.dpi) for text in figure.texts if text.get_text()]
+    body = "\n".join(out)
+    return f"{HEAD}\\begin{{tikzpicture}}[x=1in,y=1in,inner sep=0pt]\n{body}\n\\end{{tikzpicture}}\n"
+
+
+def _axis(ax: Axes) -> list[str]:
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    box = ax.get_position()
+    width, height = figure.get_size_inches()
+    (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
+    edge = ax.spines["left"]
+    rim = f"{_colour('draw', edge.get_edgecolor())},line width={_n(edge.get_linewidth())}bp"
+    out = [
+        rf"\begin{{axis}}[at={{({_n(box.x0 * width)}in,{_n(box.y0 * height)}in)}},anchor=south west,"
+        "scale only axis,"
+        f"width={_n(box.width * width)}in,height={_n(box.height * height)}in,xtick=\\empty,ytick=\\empty,"
+        f"xmin={_n(x0)},xmax={_n(x1)},ymin={_n(y0)},ymax={_n(y1)},enlargelimits=false,"
+        f"axis line style={{{rim}}}]"
+    ]
+    inside = [line for line in ax.lines if line.get_transform() == ax.transData]
+    for line in sorted(inside, key=lambda own: own.get_zorder()):
+        marker = str(line.get_marker())
+        kind = "only marks," + _mark(line) if marker in MARKS else "no marks," + _stroke(line)
+        rows = "\n".join(f"{_n(x)} {_n(y)}" for x, y in _xy(line))
+        out.append(f"\\addplot[{kind}] table {{\n{rows}\n}};")
+    out.append(r"\end{axis}")
+    for line in ax.lines:
+        if line not in inside:
+            out += _drawn(line, figure.dpi)
+    return out + [_node(text, figure.dpi) for text in ax.texts if text.get_text()]
+
+
+def _drawn(line: Line2D, dpi: float) -> list[str]:
+    """A line or marks that have their place on the page."""
+    places = [f"({_n(x)},{_n(y)})" for x, y in line.get_transform().transform(_xy(line)) / dpi]
+    if str(line.get_marker()) in MARKS:
+        return [f"\\path plot[only marks,{_mark(line)}] coordinates {{{' '.join(places)}}};"]
+    return [f"\\draw[{_stroke(line)}] {' -- '.join(places)};"]
+
+
+def _xy(line: Line2D) -> NDArray[np.float64]:
+    return np.asarray(line.get_xydata(), np.float64)
+
+
+def _mark(line: Line2D) -> str:
+    face, edge, width = line.get_markerfacecolor(), line.get_markeredgecolor(), line.get_markeredgewidth()
+    name = MARKS[str(line.get_marker())]
+    strokes = name in ("x", "star", "+")
+    if name in ("star", "+"):
+        edge, width = "#11151c", 1.2
+    look = [_colour("draw", edge) if width else "draw=none", f"line width={_n(width)}bp"]
+    look.append("fill=none" if strokes else _colour("fill", face))
+    look.append(f"opacity={_n(line.get_alpha() or 1)}")
+    return f"mark={name},mark size={_n(float(line.get_markersize()) / 2)}bp,mark options={{{','.join(look)}}}"
+
+
+def _stroke(line: Line2D) -> str:
+    width = line.get_linewidth()
+    dash = f",dash pattern=on {_n(4 * width)}bp off {_n(3 * width)}bp" if line.is_dashed() else ""
+    return f"{_colour('draw', line.get_color())},line width={_n(width)}bp{dash}"
+
+
+def _node(text: Text, dpi: float) -> str:
+    x, y = text.get_transform().transform(text.get_position()) / dpi
+    anchor = (
+        f"{LEVELS[text.get_verticalalignment()]} {ANCHORS[text.get_horizontalalignment()]}".strip()
+        or "center"
+    )
+    size = float(text.get_fontsize())
+    font = rf"\fontsize{{{_n(size)}bp}}{{{_n(1.2 * size)}bp}}\selectfont"
+    font += r"\bfseries" if text.get_fontweight() == "bold" else ""
+    said = text.get_text()
+    if text.get_parse_math() and said.count("$") > 1:
+        said = said.replace("%", r"\%").replace("\n", r"\\")
+    else:
+        said = "".join(ESCAPES.get(letter, letter) for letter in said).replace("\n", r"\\")
+    colour, turn = _colour("text", text.get_color()), _n(float(text.get_rotation()))
+    look = f"anchor={anchor},rotate={turn},font={font},{colour}"
+    return rf"\node[{look},align={text.get_horizontalalignment()}] at ({_n(x)},{_n(y)}) {{{said}}};"
+
+
+def _colour(key: str, colour: Any) -> str:
+    """A colour as a TikZ option, "none" where there is none."""
+    from matplotlib.colors import to_rgba
+
+    red, green, blue, alpha = to_rgba(colour)
+    if alpha == 0:
+        return f"{key}=none"
+    return f"{key}={{rgb,255:red,{round(255 * red)};green,{round(255 * green)};blue,{round(255 * blue)}}}"
+
+
+def _n(value: float) -> str:
+    """A number with the digits of float32, never in scientific notation, which TeX lengths do not take."""
+    return f"{float(value):.7f}".rstrip("0").rstrip(".") or "0"

@@ -1,0 +1,500 @@
+"""What the paper figure holds: read back from its artists and from the bytes of its files."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import hashlib
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+import zlib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
+from small_runs import small_activations
+
+from penviz import InputError
+from penviz.measure.panel import CORRECT, INSIDE, OUTSIDE, Panel, build_grid
+from penviz.show import paper
+from penviz.show.paper import figure_bytes, html_bytes, paper_figure
+from penviz.show.paper_face import SERIF
+from penviz.show.paper_panel import clip_segment
+from penviz.show.screen import Marks, point_groups
+from penviz.show.theme import CLASS_COLOURS
+from penviz.show.venues import VENUES
+
+ROOT = Path(__file__).resolve().parents[2]
+PLACES = (ROOT, ROOT / "tests", ROOT / "tests" / "show")
+Rows = list[list[Panel]]
+
+
+def grid(classes: tuple[str, str, str] = ("airplane", "automobile", "bird")) -> Rows:
+    runs = [
+        {split: small_activations(run, split, alpha) for split in ("train", "validation")}
+        for run, alpha in (("hard", 0.0), ("soft", 0.1))
+    ]
+    return build_grid(runs, classes, label_smoothings=[0.0, 0.1])
+
+
+@pytest.fixture(scope="module")
+def rows() -> Rows:
+    made = grid()
+    kinds = {kind for row in made for p in row for kind in p.kinds.tolist()}
+    assert kinds == {CORRECT, INSIDE, OUTSIDE}, "the example must hold every kind"
+    return made
+
+
+def by_gid(figure: Figure, panel: int, start: str) -> list[Any]:
+    return [a for a in figure.axes[panel].get_children() if (a.get_gid() or "").startswith(start)]
+
+
+def words(figure: Figure) -> list[Text]:
+    inside = [text for ax in figure.axes for text in ax.texts]
+    return [text for text in [*figure.texts, *inside] if text.get_text()]
+
+
+def pdf_streams(data: bytes) -> bytes:
+    """Every stream of a PDF unpacked, the rest as it is."""
+    streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", data, re.S)
+    unpacked = []
+    for stream in streams:
+        try:
+            unpacked.append(zlib.decompress(stream))
+        except zlib.error:
+            unpacked.append(stream)
+    return data + b"\n".join(unpacked)
+
+
+CASES = [(name, width, layout) for name in VENUES for width in ("text", "column") for layout in paper.LAYOUTS]
+
+
+def drawn(rows: Rows, name: str, width: str, layout: str) -> Figure:
+    given = [rows[0] + rows[1]] if layout == "figure1" else rows
+    return paper_figure(given, venue=name, width=width, layout=layout)
+
+
+@pytest.mark.parametrize("name", list(VENUES))
+@pytest.mark.parametrize("width", ["text", "column"])
+def test_files_have_the_venue_width(rows: Rows, name: str, width: str) -> None:
+    inches = VENUES[name].text_in if width == "text" else VENUES[name].column_in
+    figure = paper_figure(rows, venue=name, width=width)
+    box = re.search(rb"/MediaBox \[\s*0 0 ([\d.]+) ([\d.]+)\s*\]", figure_bytes(figure, "pdf"))
+    assert box is not None
+    assert float(box[1]) == pytest.approx(72 * inches, abs=0.5)
+    assert float(box[2]) <= 72 * VENUES[name].height_in + 0.5
+    svg = ElementTree.fromstring(figure_bytes(figure, "svg"))
+    assert svg.get("width", "").endswith("pt")
+    assert float(svg.get("width", "")[:-2]) == pytest.approx(72 * inches, abs=0.5)
+    png = Image.open(io.BytesIO(figure_bytes(figure, "png", dpi=100)))
+    assert png.width == pytest.approx(100 * inches, abs=1)
+
+
+@pytest.mark.parametrize("name", ["neurips", "nature"])
+def test_fonts_are_truetype_and_ship_with_matplotlib(rows: Rows, name: str, tmp_path: Path) -> None:
+    data = figure_bytes(paper_figure(rows, venue=name), "pdf")
+    held = pdf_streams(data)
+    assert b"/Type3" not in held
+    assert b"/TrueType" in held or b"/CIDFontType2" in held
+    names = set(re.findall(rb"/BaseFont /(?:[A-Z]{6}\+)?([A-Za-z]+)", held))
+    family = b"STIX" if VENUES[name].serif else b"DejaVu"
+    assert names
+    assert all(own.startswith(family) for own in names), names
+    if shutil.which("pdffonts"):
+        (tmp_path / "f.pdf").write_bytes(data)
+        said = subprocess.run(["pdffonts", tmp_path / "f.pdf"], capture_output=True, text=True, check=True)
+        lines = said.stdout.splitlines()[2:]
+        assert lines
+        assert all("Type 3" not in line and "TrueType" in line for line in lines), said.stdout
+
+
+def test_a_plain_savefig_would_have_type_3(rows: Rows) -> None:
+    target = io.BytesIO()
+    paper_figure(rows).savefig(target, format="pdf")
+    assert b"/Type3" in pdf_streams(target.getvalue())
+
+
+def overlaps(figure: Figure) -> list[str]:
+    """What stands where it must not: outside the page, over another text, over a panel's edge or a mark."""
+    canvas = figure.canvas
+    assert isinstance(canvas, FigureCanvasAgg)
+    renderer = canvas.get_renderer()
+    page = figure.bbox.padded(1)
+    found = []
+    boxes = [(t.get_text(), t.get_window_extent(renderer), t.axes) for t in words(figure)]
+    panels = [ax.get_window_extent(renderer) for ax in figure.axes]
+    pixel = figure.dpi / 72 * 0.25
+    for i, (text, box, ax) in enumerate(boxes):
+        if not (page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1):
+            found.append(f"{text!r} leaves the page")
+        for other, other_box, _ in boxes[i + 1 :]:
+            if box.padded(-pixel).overlaps(other_box.padded(-pixel)):
+                found.append(f"{text!r} over {other!r}")
+        for panel in panels:
+            own = ax is not None and panel.bounds == ax.get_window_extent(renderer).bounds
+            if own and not (panel.x0 <= box.x0 and box.x1 <= panel.x1 and box.y1 <= panel.y1):
+                found.append(f"{text!r} leaves its panel")
+            if not own and box.padded(-pixel).overlaps(panel.padded(-pixel)):
+                found.append(f"{text!r} over a panel")
+    for artist in figure.artists:
+        mark = artist.get_window_extent(renderer)
+        for text, box, _ in boxes:
+            if mark.padded(-pixel).overlaps(box.padded(-pixel)):
+                found.append(f"{artist.get_gid()} over {text!r}")
+    return found
+
+
+@pytest.mark.parametrize(("name", "width", "layout"), CASES)
+def test_text_is_large_enough_and_nothing_overlaps(rows: Rows, name: str, width: str, layout: str) -> None:
+    figure = drawn(rows, name, width, layout)
+    assert min(float(text.get_fontsize()) for text in words(figure)) >= max(5, VENUES[name].least_pt)
+    assert overlaps(figure) == []
+
+
+def test_the_overlap_test_sees_an_overlap_and_a_text_off_the_page(rows: Rows) -> None:
+    figure = paper_figure(rows)
+    letter = next(t for t in figure.texts if t.get_gid() == "letter")
+    x, y = letter.get_position()
+    figure.text(x, y, "(z)", transform=figure.dpi_scale_trans, fontsize=8)
+    figure.text(5.45, 2, "beyond", transform=figure.dpi_scale_trans, fontsize=8)
+    found = overlaps(figure)
+    assert any("'(a)' over '(z)'" in own for own in found)
+    assert any("'beyond' leaves the page" in own for own in found)
+
+
+def test_long_names_are_cut_not_clipped(rows: Rows) -> None:
+    long = tuple(
+        f"{name} with a name that no column of any journal holds, however wide and however small its type"
+        for name in "abc"
+    )
+    renamed = [[dataclasses.replace(p, classes=long) for p in row] for row in rows]
+    labels = [
+        "a run whose name goes on and on_and_on until the panel ends, and then some more for a second line",
+        "$x",
+    ]
+    figure = paper_figure(renamed, venue="acl", width="column", row_labels=labels)
+    assert overlaps(figure) == []
+    cut = Counter(text.get_gid() for text in words(figure) if text.get_text().endswith("…"))
+    assert cut["legend"] == 3
+    assert cut["row label"] >= 1
+    assert "$x" in {text.get_text() for text in figure.texts}, "a dollar is a dollar"
+
+
+def test_coordinates_drawn_are_the_panels(rows: Rows) -> None:
+    figure = paper_figure(rows)
+    for number, panel in enumerate(p for row in rows for p in row):
+        lines = by_gid(figure, number, "points-")
+        groups = point_groups(panel)
+        assert len(lines) == len(groups)
+        for line, (k, kind, positions) in zip(lines, groups, strict=True):
+            assert line.get_gid() == f"points-{k}-{kind}"
+            assert np.array_equal(line.get_xydata().astype(np.float32), panel.xy[positions])
+            assert line.get_marker() == ("x" if kind == OUTSIDE else "os^"[k])
+            colour = line.get_markerfacecolor() if kind == CORRECT else line.get_markeredgecolor()
+            assert colour == CLASS_COLOURS[k]
+        assert sum(len(line.get_xydata()) for line in lines) == len(panel.xy)
+        assert np.allclose(by_gid(figure, number, "mean")[0].get_xydata(), panel.means_xy, atol=1e-6)
+        stars = by_gid(figure, number, "optimum")
+        assert len(stars) == (panel.ideal_xy is not None)
+        if panel.ideal_xy is not None:
+            assert np.allclose(stars[0].get_xydata(), panel.ideal_xy, atol=1e-6)
+
+
+def test_axes_are_square_and_hold_the_limits(rows: Rows) -> None:
+    figure = paper_figure(rows)
+    for ax, panel in zip(figure.axes, [p for row in rows for p in row], strict=True):
+        x0, x1, y0, y1 = panel.limits
+        assert ax.get_xlim() == pytest.approx((x0, x1))
+        assert ax.get_ylim() == pytest.approx((y0, y1))
+        box = ax.get_window_extent()
+        assert box.width / (x1 - x0) == pytest.approx(box.height / (y1 - y0), rel=1e-6)
+
+
+def test_boundaries_are_straight_and_start_where_all_three_are_equal(rows: Rows) -> None:
+    figure = paper_figure(rows)
+    for number, panel in enumerate(p for row in rows for p in row):
+        x0, x1, y0, y1 = panel.limits
+        equal = panel.boundaries[0, 0]
+        assert x0 < equal[0] < x1, "the example has the equal point inside"
+        assert y0 < equal[1] < y1, "the example has the equal point inside"
+        lines = by_gid(figure, number, "boundary-")
+        assert len(lines) == 3
+        for line, ends in zip(lines, panel.boundaries, strict=True):
+            start, end = line.get_xydata()
+            assert np.allclose(start, equal)
+            way, drawn_way = ends[1] - ends[0], end - start
+            assert abs(way[0] * drawn_way[1] - way[1] * drawn_way[0]) < 1e-9 * np.linalg.norm(way)
+            assert way @ drawn_way > 0
+            on_edge = np.isclose(end[0], [x0, x1]).any() or np.isclose(end[1], [y0, y1]).any()
+            assert on_edge, "the line ends at the edge of the panel"
+
+
+def test_a_segment_is_clipped_as_points_along_it_are() -> None:
+    rng = np.random.default_rng(0)
+    limits = (-1.0, 2.0, 0.0, 1.0)
+    missed = 0
+    for ends in rng.normal(scale=2, size=(200, 2, 2)):
+        along = ends[0] + np.linspace(0, 1, 20_001)[:, None] * (ends[1] - ends[0])
+        inside = along[(along[:, 0] >= -1) & (along[:, 0] <= 2) & (along[:, 1] >= 0) & (along[:, 1] <= 1)]
+        part = clip_segment(ends, limits)
+        if len(inside) < 2:
+            missed += part is None
+            continue
+        assert part is not None
+        assert np.allclose(part, inside[[0, -1]], atol=1e-3)
+    assert 20 < missed < 180
+    assert clip_segment(np.array([[0.0, 2.0], [1.0, 2.0]]), limits) is None
+
+
+def test_shading_is_faint_and_of_the_likeliest_class(rows: Rows) -> None:
+    panel = rows[0][0]
+    (image,) = by_gid(paper_figure(rows), 0, "shading")
+    tint = np.asarray(image.get_array(), float)
+    assert tint.shape == (*panel.shading.shape[:2], 3)
+    assert (255 - tint).max() <= 0.08 * 255 + 0.5
+    sure = panel.shading.max(axis=-1) > 0.99
+    colours = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in CLASS_COLOURS])
+    wanted = 255 - 0.08 * (255 - colours[panel.shading.argmax(axis=-1)])
+    assert sure.any()
+    assert np.abs(tint - wanted)[sure].max() < 3
+    assert image.get_extent() == list(panel.limits) or tuple(image.get_extent()) == panel.limits
+
+
+def test_marks_left_out_are_in_neither_panels_nor_legend(rows: Rows) -> None:
+    said = {
+        t.get_text() for t in paper_figure(rows, marks=Marks(templates=True)).texts if t.get_gid() == "legend"
+    }
+    assert said == {
+        "airplane", "automobile", "bird", "predicted as another of the three", "predicted as a fourth class",
+        "class mean", "template", "optimum of label smoothing", "decision boundary",
+        "scale bar, feature units",
+    }  # fmt: skip
+    none = Marks(False, False, False, False, False, False)
+    bare = paper_figure(rows, marks=none)
+    assert {t.get_text() for t in bare.texts if t.get_gid() == "legend"} == {
+        "airplane", "automobile", "bird", "scale bar, feature units",
+    }  # fmt: skip
+    for start in ("mean", "template", "optimum", "boundary", "shading", "points-0-1", "points-0-2"):
+        assert by_gid(bare, 2, start) == [], start
+    hard_only = paper_figure(rows[:1])
+    assert "optimum of label smoothing" not in {t.get_text() for t in hard_only.texts}
+
+
+def test_words_over_beside_and_inside_the_panels(rows: Rows) -> None:
+    figure = paper_figure(rows, corner=("rho_d", "plane_share"))
+    found = {
+        gid: [t.get_text() for t in figure.texts if t.get_gid() == gid]
+        for gid in ("letter", "head", "row label")
+    }
+    assert found["letter"] == ["(a)", "(b)", "(c)", "(d)"]
+    assert found["head"] == ["train", "validation"]
+    assert found["row label"] == ["hard targets", "label smoothing α = 0.1"]
+    for number, panel in enumerate(p for row in rows for p in row):
+        (corner,) = by_gid(figure, number, "corner")
+        wanted = (
+            rf"$\rho/d$ = {panel.metrics['rho_d']:.3f}"
+            + f"\nin plane {100 * panel.metrics['plane_share']:.0f} %"
+        )
+        assert corner.get_text() == wanted
+    strip = paper_figure(rows, layout="strip", letters=False, corner=())
+    said = Counter(t.get_gid() for t in words(strip))
+    assert said["letter"] == said["corner"] == 0
+    assert said["head"] == 4
+    assert [t.get_text() for t in strip.texts if t.get_gid() == "group"] == [
+        "hard targets",
+        "label smoothing α = 0.1",
+    ]
+
+
+def test_scale_bar_is_as_long_as_it_says(rows: Rows) -> None:
+    figure = paper_figure(rows)
+    for number, panel in enumerate(p for row in rows for p in row):
+        bar, label = by_gid(figure, number, "bar")
+        (x0, _), (x1, _) = bar.get_xydata()
+        width = panel.limits[1] - panel.limits[0]
+        assert (x1 - x0) * width * panel.unit == pytest.approx(float(label.get_text()))
+
+
+def test_a_row_a_triple_names_its_own_classes(rows: Rows) -> None:
+    other = grid(("cat", "deer", "dog"))
+    figure = paper_figure([rows[0] + rows[1], other[0] + other[1]], layout="figure1")
+    legend = [(t.get_position()[1], t.get_text()) for t in figure.texts if t.get_gid() == "legend"]
+    lines = [{text for y, text in legend if y == own} for own in dict.fromkeys(y for y, _ in legend)]
+    assert lines[:2] == [{"airplane", "automobile", "bird"}, {"cat", "deer", "dog"}]
+    assert overlaps(figure) == []
+    flat = [p for own in (rows, other) for row in own for p in row]
+    assert figure_bytes(paper_figure(flat, layout="figure1"), "svg") == figure_bytes(figure, "svg")
+    with pytest.raises(InputError, match="same three classes"):
+        paper_figure([[rows[0][0], other[0][1]]])
+
+
+def test_flat_panels_and_missing_splits(rows: Rows) -> None:
+    flat = [p for row in rows for p in row]
+    assert figure_bytes(paper_figure(flat), "svg") == figure_bytes(paper_figure(rows), "svg")
+    gap = paper_figure([rows[0][1:], rows[1]])
+    assert len(gap.axes) == 3
+    columns = [ax.get_position().x0 for ax in gap.axes]
+    assert columns[0] == columns[2] > columns[1], "validation stands under validation"
+    heads = {t.get_text(): t.get_position()[1] for t in gap.texts if t.get_gid() == "head"}
+    assert heads["train"] < heads["validation"], "the head stands over the first panel of its column"
+    assert overlaps(gap) == []
+
+
+WRITE = """
+import sys, hashlib
+from test_paper import grid
+from penviz.show.paper import figure_bytes, paper_figure
+for layout in ("grid", "strip"):
+    figure = paper_figure(grid(), layout=layout)
+    for kind in ("pdf", "svg", "png", "tikz"):
+        print(hashlib.sha256(figure_bytes(figure, kind)).hexdigest())
+"""
+
+
+def test_two_processes_write_the_same_bytes(rows: Rows) -> None:
+    said = []
+    for seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(map(str, PLACES))}
+        done = subprocess.run(
+            [sys.executable, "-c", WRITE],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        said.append(done.stdout.split())
+    assert len(said[0]) == 8
+    assert said[0] == said[1]
+    figure = paper_figure(rows)
+    here = [hashlib.sha256(figure_bytes(figure, kind)).hexdigest() for kind in ("pdf", "svg", "png", "tikz")]
+    assert said[0][:4] == here, "writing one format leaves no trace in the next"
+    moved = [[dataclasses.replace(p, xy=p.xy + np.float32(1e-3)) for p in row] for row in rows]
+    assert figure_bytes(paper_figure(moved), "pdf") != figure_bytes(figure, "pdf")
+
+
+def test_settings_of_the_user_change_nothing(rows: Rows) -> None:
+    import matplotlib
+
+    before = figure_bytes(paper_figure(rows), "pdf")
+    own = {"font.family": "monospace", "lines.linewidth": 7, "axes.facecolor": "red", "savefig.bbox": "tight"}
+    with matplotlib.rc_context(own):
+        kept = dict(matplotlib.rcParams)
+        assert figure_bytes(paper_figure(rows), "pdf") == before
+        assert dict(matplotlib.rcParams) == kept
+
+
+def test_many_points_become_pixels_under_vector_text(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    n = sum(len(p.xy) for row in rows for p in row)
+    monkeypatch.setattr(paper, "VECTOR_LIMIT", n)
+    vector = paper_figure(rows)
+    monkeypatch.setattr(paper, "VECTOR_LIMIT", n - 1)
+    pixels = paper_figure(rows)
+    for figure, expected in ((vector, False), (pixels, True)):
+        lines = [line for i in range(4) for line in by_gid(figure, i, "points-")]
+        assert {bool(line.get_rasterized()) for line in lines} == {expected}
+    n_images = [pdf_streams(figure_bytes(f, "pdf")).count(b"/Subtype /Image") for f in (vector, pixels)]
+    assert n_images[1] >= n_images[0] + 4
+    text = figure_bytes(pixels, "svg").decode()
+    assert ">validation</text>" in text
+
+
+def test_svg_text_is_text_or_paths(rows: Rows) -> None:
+    figure = paper_figure(rows)
+    assert b">validation</text>" in figure_bytes(figure, "svg")
+    assert b"<text" not in figure_bytes(figure, "svg", text="path")
+
+
+def test_tikz_holds_the_points_and_its_braces_match(rows: Rows) -> None:
+    source = figure_bytes(paper_figure(rows, row_labels=["50 % of_it", "b"]), "tikz").decode()
+    assert source.count(r"\begin{axis}") == source.count(r"\end{axis}") == 4
+    bare = re.sub(r"\\[{}]", "", source)
+    assert bare.count("{") == bare.count("}")
+    assert r"50 \% of\_it" in source
+    tables = re.findall(r"only marks[^\n]*table \{\n(.*?)\n\};", source, re.S)
+    found = np.concatenate([np.array(t.split(), np.float64).reshape(-1, 2) for t in tables])
+    panel = rows[0][0]
+    expected = np.concatenate([panel.xy[at] for _, _, at in point_groups(panel)])
+    assert np.allclose(found[: len(expected)], expected, atol=1e-6)
+    assert not re.search(r"\de[-+]?\d", source), "TeX reads no scientific notation"
+    many = [[dataclasses.replace(p, xy=np.repeat(p.xy, 200, 0), labels=np.repeat(p.labels, 200),
+                                 kinds=np.repeat(p.kinds, 200)) for p in row] for row in rows]  # fmt: skip
+    with pytest.raises(InputError, match="TeX cannot hold"):
+        figure_bytes(paper_figure(many), "tikz")
+
+
+def test_html_is_offline_and_sends_nothing(rows: Rows) -> None:
+    page = html_bytes([p for row in rows for p in row])
+    assert page == html_bytes([p for row in rows for p in row])
+    text = page.decode()
+    assert not re.search(r"<(script|link|img)[^>]+(src|href)=[\"']?(https?:)?//", text)
+    assert re.search(r'"showSendToCloud":\s*false', text)
+    assert re.search(r'"plotlyServerURL":\s*""', text)
+    with pytest.raises(InputError, match="no panels"):
+        html_bytes([])
+
+
+def test_what_cannot_be_drawn_is_said_in_a_sentence(rows: Rows) -> None:
+    for wrong, settings in (
+        ("no panels", {"rows": []}),
+        ("no panels", {"rows": [[None]]}),
+        ("Unknown venue", {"venue": "nips"}),
+        ("Unknown layout", {"layout": "ring"}),
+        ("not a width", {"width": "wide"}),
+        ("cannot be drawn", {"width": 0.5}),
+        ("Unknown number 'rho-d'", {"corner": ("rho-d",)}),
+        ("no ece", {"corner": ("ece",)}),
+        ("2 rows need as many labels, not 1", {"row_labels": ["one"]}),
+        ("do not fit", {"rows": rows * 8}),
+        ("do not fit", {"venue": "acl", "width": "column", "rows": [rows[0] * 5], "layout": "strip"}),
+        ("not both", {"rows": [rows[0], rows[1][0]]}),
+    ):
+        given = {"rows": rows, **settings}
+        with pytest.raises(InputError, match=wrong):
+            paper_figure(given.pop("rows"), **given)
+    with pytest.raises(InputError, match="Unknown format"):
+        figure_bytes(paper_figure(rows), "eps")
+    with pytest.raises(InputError, match="'outlines'"):
+        figure_bytes(paper_figure(rows), "svg", text="outlines")
+
+
+def test_the_example_in_the_module_runs(rows: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = ast.get_docstring(ast.parse(Path(paper.__file__).read_text()))
+    assert said is not None
+    example = textwrap.dedent(said.split("\n\n", 1)[1])
+    assert 'paper_figure(panels, venue="neurips")' in example
+    monkeypatch.chdir(tmp_path)
+    names = {"panels": rows, "paper_figure": paper_figure, "figure_bytes": figure_bytes, "Path": Path}
+    exec(compile(example, "example", "exec"), names)
+    assert (tmp_path / "figure1.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_a_line_is_as_wide_as_it_is_measured() -> None:
+    figure = Figure(dpi=1200)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    for text, size in (("validation", 8.0), ("label smoothing α = 0.1", 6.0)):
+        drawn_text = figure.text(0, 0, text, fontsize=size, family=list(SERIF.family))
+        assert SERIF.width_in(text, size) == pytest.approx(
+            drawn_text.get_window_extent(renderer).width / 1200, rel=0.03
+        )
+
+
+def test_the_screen_is_imported_without_matplotlib() -> None:
+    code = "import sys, penviz.show.screen, penviz.show.venues; print('matplotlib' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"

@@ -49,6 +49,9 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "app": ("penviz.learn", "penviz.cli", "penviz.terminal", *HEAVY),
     "activations": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
     "runs": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
+    "recipe": ("penviz.learn", "penviz.view", "penviz.cli", "penviz.terminal", *HEAVY, *DRAWING),
+    "figure": ("penviz.learn", "penviz.view", "penviz.cli", "penviz.terminal", *HEAVY, *DRAWING),
+    "figure_files": ("penviz.learn", "penviz.view", "penviz.cli", "penviz.terminal", *HEAVY, *DRAWING),
     "cli": ("streamlit",),
     "terminal": ("streamlit", "penviz.view"),
 }

@@ -1,0 +1,304 @@
+"""A figure from its recipe: find the runs, build the panels, draw them, and pack what goes with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from penviz import InputError
+from penviz.activations import Activations
+from penviz.measure.finding import build_finding
+from penviz.measure.panel import Panel, build_grid
+from penviz.measure.plane import Plane
+from penviz.measure.projection import class_indices
+from penviz.measure.summary import Summary
+from penviz.measure.table import compare
+from penviz.recipe import Class, Recipe, RecipeError, RecipeRow, RecipeRun, versions
+from penviz.runs import SPLITS, Run, activations_path, read_run, sha256_of
+from penviz.show.export import Part, bundle
+
+FORMATS = ("pdf", "svg", "png", "html", "tex")
+"""Endings of the files that a figure can be written to; tex is TikZ."""
+
+Grid = list[list[Panel | None]]
+"""Rows of panels of one triple: a row a run, a column a split."""
+
+
+def describe_run(run: Run, path: str, splits: Sequence[str]) -> RecipeRun:
+    """A run as a recipe names it: `path` as the user gave it, the files of some splits hashed."""
+    digests = {s: sha256_of(activations_path(run.directory, s)) for s in splits}
+    return RecipeRun(run.name, path, run.model_sha256, digests)
+
+
+def find_runs(recipe: Recipe, directory: Path, *, follow_paths: bool = True) -> list[Run]:
+    """The runs of a recipe, found again and compared with it.
+
+    Args:
+        recipe: whose runs are wanted.
+        directory: what the recipe's paths start from; a run is looked for in it by its name too.
+        follow_paths: whether paths are used at all; not for a recipe that a stranger sent.
+
+    Raises:
+        RecipeError: a run that is missing, or whose checkpoint or activations are others; it says which.
+    """
+    return [_find(wanted, directory, follow_paths) for wanted in recipe.runs]
+
+
+def _find(wanted: RecipeRun, directory: Path, follow_paths: bool) -> Run:
+    places = [directory / wanted.path] if follow_paths else []
+    if Path(wanted.name).name == wanted.name and wanted.name not in ("", "..", "."):
+        places.append(directory / wanted.name)
+    place = next((p for p in places if p.is_dir()), None)
+    if place is None:
+        where = wanted.path if follow_paths else wanted.name
+        raise RecipeError(f"Run {wanted.name} of the recipe is missing: there is no directory {where}.")
+    run = read_run(place)
+    if run.model_sha256 != wanted.model_sha256:
+        raise RecipeError(
+            f"The checkpoint of run {wanted.name} has changed: the recipe has {wanted.model_sha256[:12]}, "
+            f"{place} has {run.model_sha256[:12] or 'none'}."
+        )
+    for split, digest in wanted.activations.items():
+        path = activations_path(place, split)
+        if not path.is_file():
+            raise RecipeError(f"The {split} activations of run {wanted.name} are missing from {place}.")
+        if sha256_of(path) != digest:
+            raise RecipeError(f"The {split} activations of run {wanted.name} have changed since the recipe.")
+    return run
+
+
+def load_splits(recipe: Recipe, runs: Sequence[Run]) -> list[dict[str, Activations]]:
+    """Activations of the runs of a recipe, by split: those it names, so that limits and units are the same.
+
+    Raises:
+        RecipeError: two runs that were extracted under one name, which nothing could tell apart.
+        ActivationsError: a file that cannot be read.
+    """
+    loaded = [
+        {s: Activations.load(activations_path(run.directory, s)) for s in SPLITS if s in named.activations}
+        for run, named in zip(runs, recipe.runs, strict=True)
+    ]
+    own = [next(iter(parts.values())).run for parts in loaded]
+    if twice := next((name for name in own if own.count(name) > 1), None):
+        raise RecipeError(f"Two of the runs were extracted under the name {twice}: extract one again.")
+    return loaded
+
+
+def class_words(wanted: Sequence[Class], class_names: Sequence[str]) -> tuple[Class, Class, Class]:
+    """Three classes as a recipe names them: by name, or by row where several have the name.
+
+    Raises:
+        ActivationsError: as `class_indices`.
+    """
+    names = list(class_names)
+    left, right, above = (
+        names[k] if names.count(names[k]) == 1 else k for k in class_indices(list(wanted), names)
+    )
+    return left, right, above
+
+
+def triples(recipe: Recipe) -> list[tuple[list[int], tuple[Class, ...]]]:
+    """For each triple of a recipe, positions of its runs and its classes."""
+    names = [run.name for run in recipe.runs]
+    if not recipe.rows:
+        return [(list(range(len(names))), recipe.classes)]
+    return [([names.index(name) for name in row.runs], row.classes) for row in recipe.rows]
+
+
+def build_panels(
+    recipe: Recipe,
+    runs: Sequence[Run],
+    loaded: Sequence[Mapping[str, Activations]],
+    summaries: Sequence[Mapping[str, Summary]] | None = None,
+) -> list[Grid]:
+    """Panels of every triple of a recipe; None where a run lacks a split.
+
+    Args:
+        recipe: what to draw; runs: of it, in its order (`find_runs`); loaded: their activations
+            (`load_splits`); summaries: of the same, to save time.
+
+    Raises:
+        InputError: as `build_grid`, or no run has one of the splits.
+    """
+    columns = [s for s in SPLITS if s in recipe.splits and any(s in parts for parts in loaded)]
+    if not columns:
+        raise InputError(f"No run has activations of {' or '.join(recipe.splits)}: extract them first.")
+    built = []
+    for positions, classes in triples(recipe):
+        rows = build_grid(
+            [loaded[i] for i in positions],
+            classes,
+            per_class=recipe.per_class,
+            seed=recipe.seed,
+            bias=recipe.bias,
+            scale=recipe.scale,
+            label_smoothings=[runs[i].config.label_smoothing for i in positions],
+            summaries=None if summaries is None else [summaries[i] for i in positions],
+        )
+        built.append([[next((p for p in row if p.split == s), None) for s in columns] for row in rows])
+    return built
+
+
+def paper_rows(recipe: Recipe, grids: Sequence[Grid]) -> Grid:
+    """Rows as they stand on the paper: a row a run, or with "figure1" a row a triple."""
+    if recipe.layout == "figure1":
+        return [[panel for row in grid for panel in row] for grid in grids]
+    return grids[0]
+
+
+def draw(recipe: Recipe, grids: Sequence[Grid], format: str) -> bytes:
+    """A figure as the bytes of a file.
+
+    Args:
+        recipe: what to draw; grids: its panels (`build_panels`); format: one of FORMATS.
+
+    Raises:
+        InputError: an unknown format, or a figure that cannot be drawn so.
+    """
+    from penviz.show.paper import figure_bytes, html_bytes, paper_figure
+
+    if format not in FORMATS:
+        raise InputError(f"A figure is not written as {format}: choose {', '.join(FORMATS)}.")
+    rows = paper_rows(recipe, grids)
+    if format == "html":
+        flat = [panel for row in rows for panel in row]
+        columns = len(flat) if recipe.layout == "strip" else max(map(len, rows))
+        return html_bytes(flat, columns=columns, marks=recipe.marks)
+    figure = paper_figure(
+        rows,
+        venue=recipe.venue,
+        width=recipe.width,
+        layout=recipe.layout,
+        marks=recipe.marks,
+        letters=recipe.letters,
+        corner=recipe.corner,
+        dpi=recipe.dpi,
+    )
+    kind = "tikz" if format == "tex" else format
+    return figure_bytes(figure, kind, dpi=recipe.dpi, text=recipe.text)
+
+
+def build_parts(
+    recipe: Recipe,
+    runs: Sequence[Run],
+    loaded: Sequence[Mapping[str, Activations]],
+    grids: Sequence[Grid],
+    summaries: Sequence[Mapping[str, Summary]] | None = None,
+) -> list[Part]:
+    """What the bundle says about every triple: panels, numbers, finding; arguments as `build_panels`."""
+    if summaries is None:
+        summaries = [{s: Summary.of(a) for s, a in parts.items()} for parts in loaded]
+    made = []
+    for (positions, classes), grid in zip(triples(recipe), grids, strict=True):
+        own = [runs[i] for i in positions]
+        digests = [summaries[i] for i in positions]
+        alphas = [run.config.label_smoothing for run in own]
+        table = compare(digests, classes, bias=recipe.bias, label_smoothings=alphas)
+        names = [run.name for run in own]
+        seeds = [run.config.seed for run in own]
+        finding = build_finding(
+            table,
+            names=names,
+            label_smoothings=alphas,
+            seeds=seeds,
+            differences=sorted({d for run in own for d in run.config.differences(own[0].config)}),
+            runs=digests,
+        )
+        heads = [next(iter(loaded[i].values())).head for i in positions]
+        planes = [Plane.of_head(head, table.classes, recipe.bias) for head in heads if head is not None]
+        made.append(Part(grid, table, finding, names, alphas, seeds, planes))
+    return made
+
+
+def pack(
+    recipe: Recipe, grids: Sequence[Grid], parts: Sequence[Part], formats: Sequence[str], stem: str
+) -> dict[str, bytes]:
+    """The bundle of a figure: file name -> bytes.
+
+    Args:
+        recipe: of the figure; grids, parts: as built from it; formats: of the figures, out of FORMATS;
+            stem: name of the figures.
+    """
+    figures = {f"{stem}.{format}": draw(recipe, grids, format) for format in formats}
+    written = replace(recipe, versions=versions())
+    return bundle(parts, figures=figures, recipe=written.to_yaml(), marks=recipe.marks)
+
+
+def new_recipe(
+    directories: Sequence[Path],
+    classes: Sequence[str] | None = None,
+    rows: Sequence[str] = (),
+    splits: Sequence[str] | None = None,
+    **choices: Any,
+) -> tuple[Recipe, list[Run], list[dict[str, Activations]]]:
+    """A recipe from what a command line says, with the runs and activations it was made from.
+
+    Args:
+        directories: of the runs; classes: names or rows of the head, the first three when not given.
+        rows: instead of both, lines such as "HARD SOFT: beaver dolphin otter".
+        splits: columns; choices: other fields of a Recipe.
+
+    Raises:
+        InputError: a run that cannot be used, an unknown class, or a choice that does not fit.
+    """
+    if rows and (directories or classes):
+        raise InputError("Runs and classes stand in the rows: leave out the others.")
+    wanted = [_row(line) for line in rows]
+    found: dict[Path, tuple[Run, str]] = {}
+    for directory in [*directories, *(Path(run) for runs, _ in wanted for run in runs)]:
+        if directory.resolve() not in found:
+            found[directory.resolve()] = (read_run(directory), _path_word(directory))
+    if not found:
+        raise InputError("Name the runs to draw, or a recipe with --recipe.")
+    columns = tuple(splits or ("train", "validation"))
+    named = []
+    for run, path in found.values():
+        if not (own := [s for s in run.splits() if s in ("train", "validation", *columns)]):
+            raise InputError(f"{run.directory} has no activations: run penviz extract {run.directory} first.")
+        named.append(describe_run(run, path, own))
+    given = [
+        RecipeRow(tuple(found[Path(run).resolve()][0].name for run in runs), _three(names))
+        for runs, names in wanted
+    ]
+    triple: tuple[Class, ...] = () if rows else _three(classes) if classes else (0, 1, 2)
+    recipe = Recipe(tuple(named), triple, tuple(given), columns, versions=versions(), **choices)
+    runs = [run for run, _ in found.values()]
+    loaded = load_splits(recipe, runs)
+    known = [next(iter(parts.values())).class_names for parts in loaded]
+    words = [class_words(names, known[positions[0]]) for positions, names in triples(recipe)]
+    if rows:
+        exact = tuple(replace(row, classes=names) for row, names in zip(recipe.rows, words, strict=True))
+        return replace(recipe, rows=exact), runs, loaded
+    return replace(recipe, classes=words[0]), runs, loaded
+
+
+def _row(line: str) -> tuple[list[str], list[str]]:
+    """Directories and classes of a row typed by hand."""
+    runs, _, classes = line.rpartition(":")
+    if not runs.split() or len(classes.split()) != 3:
+        raise InputError(f"{line!r} is not a row: write one as 'HARD SOFT: beaver dolphin otter'.")
+    return runs.split(), classes.split()
+
+
+def _three(classes: Sequence[str]) -> tuple[Class, Class, Class]:
+    left, right, above = (int(c) if c.isdecimal() and c.isascii() else c for c in classes)
+    return left, right, above
+
+
+def _path_word(directory: Path) -> str:
+    """A run's path as a recipe says it: as given, but relative where it lies below this directory."""
+    here = Path.cwd()
+    inside = directory.is_absolute() and directory.is_relative_to(here)
+    return (directory.relative_to(here) if inside else directory).as_posix()
+
+
+def stale(runs: Sequence[Run], loaded: Sequence[Mapping[str, Activations]]) -> list[str]:
+    """A sentence for every file of activations that is of another checkpoint than its run."""
+    return [
+        f"{run.name}: the {split} activations are of another checkpoint; extract it again."
+        for run, parts in zip(runs, loaded, strict=True)
+        for split, activations in parts.items()
+        if run.model_sha256 and activations.checkpoint_sha256 not in ("", run.model_sha256)
+    ]

@@ -1,0 +1,152 @@
+"""What `penviz figure` writes: all of it or nothing, every file under a temporary name first."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from penviz import InputError, figure
+from penviz.recipe import Recipe, versions
+from penviz.show.export import zip_bytes
+from penviz.show.screen import Marks
+
+STEM = "figure"
+"""Name of the figures in a bundle when there is no --out to name them."""
+
+
+def make(
+    runs: Sequence[Path],
+    choices: Mapping[str, Any],
+    *,
+    marks: tuple[Sequence[str], Sequence[str]] = ((), ()),
+    corner: Sequence[str] | None = None,
+    recipe_path: Path | None = None,
+    runs_dir: Path,
+    out: Path | None = None,
+    formats: Sequence[str] = (),
+    save_recipe: Path | None = None,
+    bundle: Path | None = None,
+    say: Callable[[str], None],
+) -> list[Path]:
+    """Make a figure of some runs, or of a recipe, and write what was asked for.
+
+    Args:
+        runs: directories; choices: fields of a Recipe that were chosen, for `figure.new_recipe`.
+        marks: names of marks to show and to hide; corner: numbers in the corner, "none" for none.
+        recipe_path: a recipe to follow instead; runs_dir: where its paths start.
+        out: the figure; formats: of the figures in the bundle; save_recipe: a copy of the recipe; bundle: a
+            new directory, or a .zip. say: takes notes for the user.
+
+    Returns:
+        What was written.
+
+    Raises:
+        InputError: something that cannot be followed or written; then nothing has been written.
+    """
+    if out is None and bundle is None:
+        raise InputError("Say where the figure goes: --out figure1.pdf, or --bundle DIRECTORY.")
+    kinds = _formats(out, formats)
+    _check_places(out, save_recipe, bundle)
+    if recipe_path is not None:
+        chosen = [*choices, *(["show or hide"] if any(marks) else []), *(["corner"] if corner else [])]
+        if runs or chosen:
+            what = ", ".join([*(["runs"] if runs else []), *chosen]).replace("_", "-")
+            raise InputError(f"A recipe decides all of a figure: leave out {what}, or edit the recipe.")
+        recipe = Recipe.read(recipe_path)
+        if note := recipe.version_note():
+            say(note)
+        found = figure.find_runs(recipe, runs_dir)
+        loaded = figure.load_splits(recipe, found)
+    else:
+        more: dict[str, Any] = {"marks": _marks(*marks)}
+        if corner:
+            more["corner"] = () if list(corner) == ["none"] else tuple(corner)
+        recipe, found, loaded = figure.new_recipe(runs, **choices, **more)
+    for note in figure.stale(found, loaded):
+        say(note)
+    grids = figure.build_panels(recipe, found, loaded)
+    files: dict[Path, bytes] = {}
+    if out is not None:
+        files[out] = figure.draw(recipe, grids, kinds[0])
+    if save_recipe is not None:
+        files[save_recipe] = replace(recipe, versions=versions()).to_yaml().encode()
+    packed: dict[str, bytes] = {}
+    if bundle is not None:
+        parts = figure.build_parts(recipe, found, loaded, grids)
+        packed = figure.pack(recipe, grids, parts, kinds[1:], out.stem if out is not None else STEM)
+        if bundle.suffix == ".zip":
+            files[bundle] = zip_bytes(packed)
+    _write(files, None if bundle in files else bundle, packed)
+    return [*files, *([bundle] if bundle is not None and bundle not in files else [])]
+
+
+def _formats(out: Path | None, formats: Sequence[str]) -> list[str]:
+    """Format of --out, then those of the bundle."""
+    known = ", ".join(figure.FORMATS)
+    own = out.suffix.lower().removeprefix(".") if out is not None else ""
+    if out is not None and own not in figure.FORMATS:
+        raise InputError(f"{out} does not end in a format that penviz writes: choose {known}.")
+    if unknown := [f for f in formats if f not in figure.FORMATS]:
+        raise InputError(f"A figure is not written as {unknown[0]}: choose {known}.")
+    return [own, *(dict.fromkeys(formats) or [own or "pdf"])]
+
+
+def _check_places(out: Path | None, save_recipe: Path | None, bundle: Path | None) -> None:
+    places = [place for place in (out, save_recipe, bundle) if place is not None]
+    if len({place.absolute() for place in places}) < len(places):
+        raise InputError("Two files cannot have one name: choose another for one of them.")
+    for place in places:
+        if not place.absolute().parent.is_dir():
+            raise InputError(f"There is no directory {place.parent}: make it first.")
+        if place.is_dir() and place is not bundle:
+            raise InputError(f"{place} is a directory: give the name of a file in it.")
+    if bundle is None:
+        return
+    if bundle.suffix == ".zip" and bundle.is_dir():
+        raise InputError(f"{bundle} is a directory: give another name for the .zip.")
+    if bundle.suffix != ".zip" and bundle.exists() and not (bundle.is_dir() and not any(bundle.iterdir())):
+        raise InputError(f"{bundle} is not an empty directory: choose a new one for the bundle.")
+
+
+def _marks(show: Sequence[str], hide: Sequence[str]) -> Marks:
+    names = [f.name for f in fields(Marks)]
+    if unknown := [word for word in (*show, *hide) if word not in names]:
+        raise InputError(f"There is nothing called {unknown[0]} to show: choose {', '.join(names)}.")
+    if both := sorted(set(show) & set(hide)):
+        raise InputError(f"To show {both[0]} and to hide it cannot both be: choose one.")
+    return replace(Marks(), **dict.fromkeys(show, True), **dict.fromkeys(hide, False))
+
+
+def _write(files: Mapping[Path, bytes], directory: Path | None, packed: Mapping[str, bytes]) -> None:
+    """Files, and a directory of files: all under temporary names, then renamed; what fails is taken back."""
+    made: list[tuple[Path, Path]] = []
+    try:
+        for path, content in files.items():
+            part = path.with_name(f"{path.name}.part")
+            made.append((part, path))
+            _put(part, content)
+        if directory is not None:
+            part = directory.with_name(f"{directory.name}.part-{os.getpid()}")
+            part.mkdir()
+            made.append((part, directory))
+            for name, content in packed.items():
+                _put(part / name, content)
+        for part, path in made:
+            os.replace(part, path)
+    finally:
+        for part, _ in made:
+            if part.is_dir():
+                shutil.rmtree(part)
+            else:
+                part.unlink(missing_ok=True)
+
+
+def _put(path: Path, content: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,223 @@
+"""The bundle beside a figure: points, numbers, caption and recipe, as bytes; nothing is read or drawn."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+
+from penviz import InputError
+from penviz.measure.finding import Finding
+from penviz.measure.panel import CORRECT, INSIDE, OUTSIDE, Panel
+from penviz.measure.plane import Plane
+from penviz.measure.table import Table
+from penviz.show.screen import Marks
+
+KIND_WORDS = {CORRECT: "correct", INSIDE: "among the three", OUTSIDE: "fourth class"}
+"""How a prediction is called in points.csv."""
+
+COLUMNS = (
+    "panel", "run", "split", "class", "label", "prediction", "index", "x", "y", "unit", "confidence", "kind",
+)  # fmt: skip
+"""Of points.csv: number of the panel in reading order; name and row of the label, row of the prediction, row
+in the split's source; drawn units, feature units per drawn unit; largest probability over all classes."""
+
+ARRAYS = (
+    "xy", "labels", "predictions", "indices", "confidences", "kinds", "means_xy", "templates_xy",
+    "boundaries", "ideal_xy", "limits", "unit", "classes", "class_indices",
+)  # fmt: skip
+"""Fields of a panel that go into points.npz, as panel<number>_<field>."""
+
+EPOCH = (1980, 1, 1, 0, 0, 0)
+"""Date of every file in a .zip, so that equal files make equal archives."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One triple of a figure with all that is known of it.
+
+    Attributes:
+        grid: its panels, a row a run, None where a run lacks a split; table, finding: its numbers and what
+            they say. names, label_smoothings, seeds, planes: of its runs, in the order of the rows.
+    """
+
+    grid: Sequence[Sequence[Panel | None]]
+    table: Table
+    finding: Finding
+    names: Sequence[str]
+    label_smoothings: Sequence[float | None]
+    seeds: Sequence[int | None]
+    planes: Sequence[Plane] = ()
+
+    @property
+    def panels(self) -> list[Panel]:
+        """In reading order."""
+        return [panel for row in self.grid for panel in row if panel is not None]
+
+
+def bundle(
+    parts: Sequence[Part], *, figures: Mapping[str, bytes], recipe: str, marks: Marks | None = None
+) -> dict[str, bytes]:
+    """Everything that goes with a figure: file name -> bytes, the same bytes for the same arguments.
+
+    Args:
+        parts: a triple each, in the order of the figure; figures: file name -> bytes, those of one
+            figure in several formats; recipe: YAML that makes the figures again; marks: what they show.
+
+    Raises:
+        InputError: a figure with the name of another file of the bundle.
+    """
+    from penviz.show.export_words import booktabs, caption, include_line, latex
+
+    words = caption(parts, marks or Marks())
+    texts = {
+        "points.csv": points_csv([panel for part in parts for panel in part.panels]),
+        "numbers.json": numbers_json(parts),
+        "numbers.tex": "\n".join(booktabs(part) for part in parts),
+        "recipe.yaml": recipe,
+        "caption.txt": f"{words}\n",
+        "caption.tex": f"{latex(words)}\n",
+        "include.tex": include_line(list(figures)),
+    }
+    files = {name: text.encode() for name, text in texts.items() if text}
+    files["points.npz"] = points_npz(parts)
+    if taken := sorted(files.keys() & figures.keys()):
+        raise InputError(f"The bundle has a {taken[0]} of its own: give the figure another name.")
+    return dict(figures) | files
+
+
+def points_csv(panels: Sequence[Panel]) -> str:
+    """Every example drawn, one a line, columns as in COLUMNS; x and y are the float32 that are drawn."""
+    target = io.StringIO()
+    writer = csv.writer(target, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for number, panel in enumerate(panels, start=1):
+        rows = np.array(panel.class_indices)[panel.labels]
+        names = [panel.class_names[k] for k in rows]
+        n = len(names)
+        writer.writerows(
+            zip(
+                [number] * n,
+                [panel.run] * n,
+                [panel.split] * n,
+                names,
+                rows.tolist(),
+                panel.predictions.tolist(),
+                panel.indices.tolist(),
+                _shortest(panel.xy[:, 0]),
+                _shortest(panel.xy[:, 1]),
+                [repr(float(panel.unit))] * n,
+                _shortest(panel.confidences),
+                [KIND_WORDS[kind] for kind in panel.kinds.tolist()],
+                strict=True,
+            )
+        )
+    return target.getvalue()
+
+
+def _shortest(values: np.ndarray) -> list[str]:
+    """The shortest decimals that read back as the same float32."""
+    made: list[str] = np.asarray(values, np.float32).astype(str).tolist()
+    return made
+
+
+def points_npz(parts: Sequence[Part]) -> bytes:
+    """The panels as arrays, panel<number>_<field>, and the basis and origin of each run's plane.
+
+    The feature of example x (with a 1 appended where the template holds the bias) is drawn at
+    (x - origin) @ basis.T / unit.
+    """
+    arrays: dict[str, Any] = {}
+    number = 0
+    for part in parts:
+        for row, plane in zip_longest(part.grid, part.planes):
+            for panel in row:
+                if panel is None:
+                    continue
+                number += 1
+                head = f"panel{number}"
+                arrays |= {f"{head}_run": panel.run, f"{head}_split": panel.split}
+                for name in ARRAYS:
+                    if getattr(panel, name) is not None:
+                        arrays[f"{head}_{name}"] = np.asarray(getattr(panel, name))
+                if plane is not None:
+                    arrays |= {f"{head}_basis": plane.basis, f"{head}_origin": plane.origin}
+    target = io.BytesIO()
+    np.savez_compressed(target, **arrays)
+    return target.getvalue()
+
+
+def numbers_json(parts: Sequence[Part]) -> str:
+    """Every number of every run, split and triple, with its words; null where it is undefined."""
+    records = [
+        {
+            "classes": list(part.panels[0].classes),
+            "bias": part.table.bias,
+            "finding": asdict(part.finding),
+            "reference": part.names[part.table.reference],
+            "runs": [
+                {"name": name, "label_smoothing": alpha, "seed": seed}
+                for name, alpha, seed in zip(part.names, part.label_smoothings, part.seeds, strict=True)
+            ],
+            "panels": [
+                {
+                    "run": panel.run,
+                    "split": panel.split,
+                    "n_shown": list(panel.n_shown),
+                    "n_stored": list(panel.n_stored),
+                    "n_total": list(panel.n_total),
+                    "n_outside": panel.n_outside,
+                    "seed": panel.seed,
+                    "unit": panel.unit,
+                    "scale": panel.scale,
+                    "metrics": dict(panel.metrics),
+                    "dataset_id": panel.dataset_id,
+                    "checkpoint_sha256": panel.checkpoint_sha256,
+                }
+                for panel in part.panels
+            ],
+            "numbers": {
+                row.number.key: {
+                    "label": row.number.label,
+                    "meaning": row.number.meaning,
+                    "unit": row.number.unit,
+                    "values": dict(zip(part.names, map(dict, row.values), strict=True)),
+                    "changes": {k: None if c is None else asdict(c) for k, c in row.changes.items()},
+                    "intervals": dict(zip(part.names, map(dict, row.intervals), strict=False)),
+                    "note": row.note,
+                }
+                for row in part.table.rows
+            },
+        }
+        for part in parts
+    ]
+    return json.dumps({"triples": _finite(records)}, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    """The same with null where a number is not finite: JSON has no NaN."""
+    if isinstance(value, dict):
+        return {key: _finite(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def zip_bytes(files: Mapping[str, bytes]) -> bytes:
+    """One .zip of some files, by rising name; equal files give equal bytes."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, EPOCH)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.create_system, entry.external_attr = 3, 0o644 << 16
+            archive.writestr(entry, files[name])
+    return target.getvalue()

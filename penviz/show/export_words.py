@@ -1,0 +1,216 @@
+"""What is said about a figure outside it: caption, table of numbers, and the line that includes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from penviz.measure.finding import change_text, three
+from penviz.measure.panel import INSIDE, OUTSIDE, SPLITS, Panel
+from penviz.measure.table import Row
+from penviz.show.screen import Marks
+from penviz.show.theme import short_names
+
+if TYPE_CHECKING:
+    from penviz.show.export import Part
+
+PAPER = "Müller, Kornblith & Hinton 2019"
+"""Source of the plane."""
+
+TABLE = ("rho_d", "rho", "distance", "plane_share", "triple_ratio", "radius_ratio", "gap", "accuracy", "nll")
+"""Numbers of the booktabs table; numbers.json has them all."""
+
+SHAPES = ("circles", "squares", "triangles")
+
+SCALES = {
+    "distance": "Scale: each run is divided by the mean distance between its three class means on {first}, "
+    "so that the radius of clusters on paper is their ρ/d; scale bars are in feature units.",
+    "own": "Scale: feature units, each run on axes of its own.",
+    "same": "Scale: feature units, all runs on the same axes.",
+}
+
+SPECIAL: dict[str, str | int | None] = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
+    "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "−": "$-$", "ρ": r"$\rho$",
+    "α": r"$\alpha$", "²": r"$^2$", "⁺": r"$^+$", "<": r"\textless{}", ">": r"\textgreater{}",
+}  # fmt: skip
+"""Characters that LaTeX reads as something else, or does not have in its old encodings."""
+
+
+def latex(text: str) -> str:
+    """Text that LaTeX prints as it stands."""
+    return text.translate(str.maketrans(SPECIAL))
+
+
+def include_line(figures: Sequence[str]) -> str:
+    """The line that includes a figure at the width it was drawn for; "" where LaTeX can include none."""
+    for ending, line in (
+        ("pdf", r"\includegraphics{{{}}}"),
+        ("png", r"\includegraphics{{{}}}"),
+        ("tex", r"\input{{{}}}"),
+    ):
+        for name in figures:
+            if name.endswith(f".{ending}"):
+                return line.format(name) + "\n"
+    return ""
+
+
+def booktabs(part: Part) -> str:
+    """The numbers of a triple as a LaTeX table: hard beside soft, nothing bold; it needs booktabs.
+
+    Args:
+        part: of the figure. With two runs a column a split shows the change between them.
+    """
+    table, titles = part.table, short_names(part.label_smoothings, part.names)
+    order = [table.reference, 1 - table.reference] if len(titles) == 2 else list(range(len(titles)))
+    changed = len(titles) == 2 and any(c is not None for row in table.rows for c in row.changes.values())
+    each = len(order) + changed
+    heads, rules, names = [""], [], ["Number"]
+    for number, split in enumerate(table.splits):
+        heads.append(rf"\multicolumn{{{each}}}{{c}}{{{latex(split)}}}")
+        rules.append(rf"\cmidrule(lr){{{2 + number * each}-{1 + (number + 1) * each}}}")
+        names += [latex(titles[i]) for i in order] + (["change [95 \\%]"] if changed else [])
+    lines = [
+        f"% {' '.join(', '.join(part.panels[0].classes).split())}; needs \\usepackage{{booktabs}}.",
+        rf"\begin{{tabular}}{{l{'r' * (each * len(table.splits))}}}",
+        r"\toprule",
+        f"{' & '.join(heads)} \\\\",
+        " ".join(rules),
+        f"{' & '.join(names)} \\\\",
+        r"\midrule",
+    ]
+    for row in table.rows:
+        if row.number.key not in TABLE or _empty(row):
+            continue
+        unit = f" ({row.number.unit})" if row.number.unit not in ("", "share") else ""
+        cells = [latex(f"{row.number.label}{unit}")]
+        for split in table.splits:
+            cells += [latex(three(row.values[i].get(split))) for i in order]
+            cells += [latex(_minus(change_text(row.changes.get(split))))] if changed else []
+        lines.append(f"{' & '.join(cells)} \\\\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+
+
+def _minus(text: str) -> str:
+    """With minus signs, not hyphens."""
+    return text.replace("-", "−")
+
+
+def _empty(row: Row) -> bool:
+    return all(value is None for values in row.values for value in values.values())
+
+
+def caption(parts: Sequence[Part], marks: Marks) -> str:
+    """A caption to begin from: what is drawn, from what, how, and what the numbers are worth."""
+    panels = [panel for part in parts for panel in part.panels]
+    sentences = [_what(parts), _runs(parts), _counts(panels), _scale(parts), _marks(panels, marks)]
+    sentences += [
+        "The radius over distance ρ/d is the root mean square distance of examples to the mean of their "
+        "class over the mean distance between class means, in the plane, over all stored examples, errors "
+        "included."
+    ]
+    for part in parts:
+        head = f"{_listed(part.panels[0].classes)}: " if len(parts) > 1 else ""
+        sentences += [f"{head}{_shares(part)}", _radii(part)]
+        sentences += [f"{part.finding.headline}.", part.finding.detail]
+    return " ".join(" ".join(sentences).split())
+
+
+def _what(parts: Sequence[Part]) -> str:
+    triples = [part.panels[0].classes for part in parts]
+    if len(set(triples)) == 1:
+        shown = _listed([f"{name} ({shape})" for name, shape in zip(triples[0], SHAPES, strict=True)])
+    else:
+        shown = "; ".join(_listed(classes) for classes in triples) + f" ({_listed(SHAPES)}, in this order)"
+    bias = "the bias included as a last coordinate" if parts[0].table.bias else "the bias left out"
+    return (
+        f"Penultimate-layer features of {shown}, projected on the plane through the three classes' "
+        f"templates, the rows of the last layer, {bias} ({PAPER}); networks in evaluation mode."
+    )
+
+
+def _runs(parts: Sequence[Part]) -> str:
+    found: dict[str, None] = {}
+    for part in parts:
+        for name, alpha, seed in zip(part.names, part.label_smoothings, part.seeds, strict=True):
+            targets = (
+                "targets unknown"
+                if alpha is None
+                else f"label smoothing {alpha:g}"
+                if alpha
+                else "hard targets"
+            )
+            found[f"{name} ({targets}, {'seed unknown' if seed is None else f'training seed {seed}'})"] = None
+    return f"Runs: {'; '.join(found)}."
+
+
+def _counts(panels: Sequence[Panel]) -> str:
+    said = []
+    for split in SPLITS:
+        own = {(p.n_shown, p.n_stored, p.n_total): p.classes for p in panels if p.split == split}
+        for (shown, stored, total), classes in own.items():
+            which = f" ({_listed(classes)})" if len(own) > 1 else ""
+            said.append(
+                f"{split}{which} {_number(shown)} drawn of {_number(stored)} stored "
+                f"of {_number(total)} a class"
+            )
+    outside = sum(p.n_outside for p in panels)
+    tail = f"; outside the axes lie {outside:,} of the points drawn" if outside else ""
+    return f"Examples: {'; '.join(said)}; drawn with seed {panels[0].seed}{tail}."
+
+
+def _number(counts: Sequence[int]) -> str:
+    """One number where the three classes have as many, else all three."""
+    return f"{counts[0]:,}" if len(set(counts)) == 1 else " + ".join(f"{n:,}" for n in counts)
+
+
+def _scale(parts: Sequence[Part]) -> str:
+    return SCALES[parts[0].panels[0].scale].format(first=parts[0].table.splits[0])
+
+
+def _marks(panels: Sequence[Panel], marks: Marks) -> str:
+    words = []
+    if marks.shading:
+        words.append("shading: softmax restricted to the three classes")
+    if marks.boundaries:
+        words.append("dashed lines: where two of the three logits are equal")
+    if marks.means:
+        words.append("plus: class mean over all stored examples")
+    if marks.templates:
+        words.append("diamond: template")
+    if marks.optimum and any(p.ideal_xy is not None for p in panels):
+        words.append("star: where label smoothing wants the class (hard targets have no optimum)")
+    if marks.errors and any((p.kinds == INSIDE).any() for p in panels):
+        words.append("hollow: predicted as another of the three")
+    if marks.errors and any((p.kinds == OUTSIDE).any() for p in panels):
+        words.append("cross: predicted as a fourth class")
+    return f"{'; '.join(words)[:1].upper()}{'; '.join(words)[1:]}." if words else ""
+
+
+def _shares(part: Part) -> str:
+    said = [f"{100 * p.metrics['plane_share']:.0f} % ({_panel_name(part, p)})" for p in part.panels]
+    return f"The plane holds {_listed(said)} of the variance of the three classes in feature space."
+
+
+def _panel_name(part: Part, panel: Panel) -> str:
+    titles = short_names(part.label_smoothings, part.names)
+    row = next(i for i, panels in enumerate(part.grid) if any(p is panel for p in panels))
+    return f"{titles[row]}, {panel.split}"
+
+
+def _radii(part: Part) -> str:
+    row = part.table.row("rho_d")
+    said = []
+    for number, panels in enumerate(part.grid):
+        for panel in panels:
+            if panel is None:
+                continue
+            bounds = row.intervals[number].get(panel.split) if row.intervals else None
+            span = f" [{three(bounds[0])}, {three(bounds[1])}]" if bounds else ""
+            said.append(f"{three(panel.metrics['rho_d'])}{span} ({_panel_name(part, panel)})")
+    over = "95 % intervals over the examples of each network; training seeds are not in them"
+    return f"ρ/d is {_listed(said)}; {over}."
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -1,0 +1,306 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from penviz import InputError, figure
+from penviz.recipe import LARGEST, Recipe, RecipeError, RecipeRow, RecipeRun, versions
+from penviz.runs import activations_path
+from penviz.show.screen import Marks
+from tests.small_runs import make_run
+
+ROOT = Path(__file__).resolve().parent.parent
+HARD = RecipeRun("hard", "runs/hard", "0" * 64, {"train": "ab", "validation": "cd"})
+SOFT = RecipeRun("soft", "runs/soft", "1" * 64, {"train": "ef"})
+TRIPLE = ("airplane", "automobile", "bird")
+PLAIN = Recipe((HARD, SOFT), TRIPLE)
+CHOSEN = Recipe(
+    (HARD, SOFT),
+    ("no", "3", 517),  # words that YAML reads as others, and a row of the head
+    splits=("validation",),
+    scale="own",
+    bias=False,
+    per_class=17,
+    seed=5,
+    marks=Marks(means=False, templates=True, boundaries=False, optimum=False, shading=False, errors=False),
+    venue="icml",
+    width="column",
+    layout="strip",
+    letters=False,
+    corner=("plane_share", "accuracy"),
+    dpi=450,
+    text="path",
+    versions={"penviz": "0.1.0"},
+)
+ROWS = Recipe(
+    (HARD, SOFT),
+    rows=(RecipeRow(("hard", "soft"), TRIPLE), RecipeRow(("soft",), ("Löwe", "a: b", "# c"))),
+    layout="figure1",
+)
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    make_run(tmp_path / "runs", "hard")
+    make_run(tmp_path / "runs", "soft", 0.1)
+    return tmp_path / "runs"
+
+
+def recipe_of(runs: Path, **choices: Any) -> Recipe:
+    return figure.new_recipe([runs / "hard", runs / "soft"], TRIPLE, **choices)[0]
+
+
+# The file.
+
+
+@pytest.mark.parametrize("recipe", [PLAIN, CHOSEN, ROWS], ids=["plain", "chosen", "rows"])
+def test_a_recipe_survives_the_file(recipe: Recipe) -> None:
+    text = recipe.to_yaml()
+    assert Recipe.from_yaml(text) == recipe
+    assert Recipe.from_yaml(text).to_yaml() == text
+
+
+@pytest.mark.parametrize("key", [f for f in Recipe.__dataclass_fields__ if f not in ("rows", "runs")])
+def test_every_choice_is_in_the_file(key: str) -> None:
+    assert getattr(PLAIN, key) != getattr(CHOSEN, key)
+    changed = replace(PLAIN, **{key: getattr(CHOSEN, key)})
+    assert Recipe.from_yaml(changed.to_yaml()) == changed != PLAIN
+
+
+def test_what_is_left_out_of_a_file_is_as_by_default() -> None:
+    record = yaml.safe_load(PLAIN.to_yaml())
+    short = {key: record[key] for key in ("recipe", "runs", "classes")}
+    assert Recipe.from_yaml(yaml.safe_dump(short)) == PLAIN
+
+
+DAMAGE: dict[str, tuple[str, Any, str]] = {
+    "unknown key": ("colour", "red", "Unknown key in the recipe: colour"),
+    "unknown mark": ("marks", {"stars": True}, "Unknown key in marks: stars"),
+    "mark that is a word": ("marks", {"means": "yes please"}, "Every mark is true or false"),
+    "unknown key of a run": ("runs", [{"name": "a", "host": "b"}], "Unknown key in runs: host"),
+    "run without hashes": ("runs", [{"name": "a", "path": "b"}], "A key is missing from runs"),
+    "run that is a word": ("runs", ["hard"], "Runs has no keys"),
+    "no runs": ("runs", [], "1 to 64 runs"),
+    "runs that are a word": ("runs", "hard", "Runs must be a list"),
+    "two classes": ("classes", ["a", "b"], "Classes are three names"),
+    "classes that are a word": ("classes", "abc", "Classes are three names"),
+    "class with a line break": ("classes", ["a\nb", "c", "d"], "Classes are three names"),
+    "class that is a list": ("classes", [["a"], "c", "d"], "Classes are three names"),
+    "unknown scale": ("scale", "log", "Scale is one of"),
+    "scale that is a list": ("scale", ["own"], "Scale is one of"),
+    "unknown layout": ("layout", "circle", "Layout is one of"),
+    "unknown venue": ("venue", "the wall", "Unknown venue"),
+    "venue that is a number": ("venue", 5, "Venue is a name"),
+    "width that is none": ("width", "wide", "is not a width"),
+    "unknown split": ("splits", ["train", "dev"], "Splits is a list out of"),
+    "no splits": ("splits", [], "at least one split"),
+    "repeated split": ("splits", ["train", "train"], "Splits is a list out of"),
+    "unknown corner": ("corner", ["beauty"], "Corner is a list out of"),
+    "no examples": ("per_class", 0, "Per_class is 1 to"),
+    "half an example": ("per_class", 1.5, "Per_class is 1 to"),
+    "per_class that is true": ("per_class", True, "Per_class is 1 to"),
+    "negative seed": ("seed", -1, "The seed is"),
+    "too many dots": ("dpi", 10**9, "Dpi is 50 to 1200"),
+    "bias that is a word": ("bias", "yes", "Bias is true or false"),
+    "unknown text": ("text", "glyphs", "The text of an SVG"),
+    "versions that are numbers": ("versions", {"numpy": 2.3}, "Versions are words"),
+    "versions that are a list": ("versions", ["numpy"], "Versions are words"),
+    "rows beside classes": ("rows", [{"runs": ["hard"], "classes": list(TRIPLE)}], "need the layout figure1"),
+    "another format": ("recipe", 2, "another format"),
+    "format that is true": ("recipe", True, "another format"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_a_damaged_recipe_is_refused(case: str) -> None:
+    key, value, words = DAMAGE[case]
+    record = yaml.safe_load(PLAIN.to_yaml()) | {key: value}
+    with pytest.raises(InputError, match=words) as refused:
+        Recipe.from_yaml(yaml.safe_dump(record))
+    assert str(refused.value).endswith(".")
+
+
+def test_a_row_names_runs_of_the_recipe() -> None:
+    with pytest.raises(RecipeError, match="names other, which is not among the runs"):
+        replace(ROWS, rows=(RecipeRow(("other",), TRIPLE),))
+
+
+HOSTILE = {
+    "a call": "recipe: 1\nruns: !!python/object/apply:os.system ['touch {mark}']\n",
+    "a module": "!!python/module:os\n",
+    "a new object": "recipe: 1\nruns: !!python/object/new:pathlib.Path ['{mark}']\n",
+    "a tuple": "recipe: 1\nclasses: !!python/tuple [a, b, c]\n",
+    "aliases": "recipe: 1\na: &a [x, x]\nruns: [*a, *a, *a]\n",
+    "many laughs": "a: &a [x,x]\n" + "".join(f"b{i}: &b{i} [*a,*a]\n" for i in range(30)),
+    "a merge": "recipe: 1\nbase: &b {{x: 1}}\nruns: {{<<: *b}}\n",
+    "a key twice": "recipe: 1\nseed: 1\nseed: 2\n",
+    "a depth": "[" * 5000,
+    "two documents": "recipe: 1\n---\nrecipe: 1\n",
+    "a control character": "recipe: \x00\n",
+    "a cut quote": 'recipe: "1\n',
+    "nothing": "",
+    "a word": "recipe",
+    "a list": "- recipe\n",
+    "other YAML": "name: workflow\non: push\n",
+    "a key that is a list": "? [a]\n: 1\n",
+    "a number without end": "recipe: 0x" + "f" * 9000 + "\n",
+    "a key without end": f"{PLAIN.to_yaml()}0x{'f' * 9000}: 1\n",
+    "digits without end": "recipe: " + "9" * 9000 + "\n",
+    "a date out of range": "recipe: 2020-99-99\n",
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_hostile_yaml_is_refused_and_runs_nothing(case: str, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    with pytest.raises(RecipeError) as refused:
+        Recipe.from_yaml(HOSTILE[case].replace("{mark}", str(mark)).replace("{{", "{").replace("}}", "}"))
+    assert not mark.exists()
+    assert "\n" not in str(refused.value)
+    assert str(refused.value).endswith(".")
+
+
+def test_a_file_is_refused_before_it_is_parsed_when_it_is_large(tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(PLAIN.to_yaml() + "#" * LARGEST)
+    with pytest.raises(RecipeError, match="at most 64 KB"):
+        Recipe.read(path)
+    path.write_text(PLAIN.to_yaml() + "#" * 1000)
+    assert Recipe.read(path) == PLAIN
+
+
+@pytest.mark.parametrize(("content", "words"), [(None, "There is no recipe"), (b"\xff\xfe\x00", "not text")])
+def test_a_file_that_is_no_recipe(content: bytes | None, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(RecipeError, match=words):
+        Recipe.read(path)
+    with pytest.raises(RecipeError, match="is a directory"):
+        Recipe.read(tmp_path)
+
+
+def test_other_versions_are_a_note() -> None:
+    assert replace(PLAIN, versions=versions()).version_note() == ""
+    assert "numpy 1.0 (here " in replace(PLAIN, versions={**versions(), "numpy": "1.0"}).version_note()
+    assert "scipy 1.0 (here unknown)" in replace(PLAIN, versions={"scipy": "1.0"}).version_note()
+
+
+# The runs of a recipe.
+
+
+def test_runs_are_found_by_path_and_by_name(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(runs.parent)
+    recipe = recipe_of(runs)
+    assert [run.path for run in recipe.runs] == ["runs/hard", "runs/soft"]  # below this directory: relative
+    assert [run.name for run in figure.find_runs(recipe, Path("."))] == ["hard", "soft"]
+    assert [run.name for run in figure.find_runs(recipe, runs)] == ["hard", "soft"]
+    assert [run.name for run in figure.find_runs(recipe, runs, follow_paths=False)] == ["hard", "soft"]
+    with pytest.raises(RecipeError, match="Run hard of the recipe is missing"):
+        figure.find_runs(recipe, runs.parent, follow_paths=False)
+
+
+@pytest.mark.parametrize("name", ["../runs/hard", "/", "..", "."])
+def test_a_name_is_no_path(name: str, runs: Path) -> None:
+    recipe = Recipe((replace(HARD, name=name),), TRIPLE)
+    with pytest.raises(RecipeError, match="missing"):
+        figure.find_runs(recipe, runs, follow_paths=False)
+
+
+def test_a_missing_run_is_named(runs: Path) -> None:
+    recipe = recipe_of(runs)
+    (runs / "soft").rename(runs / "elsewhere")
+    with pytest.raises(RecipeError, match="Run soft of the recipe is missing"):
+        figure.find_runs(recipe, Path())
+
+
+def test_a_changed_checkpoint_is_named(runs: Path) -> None:
+    recipe = recipe_of(runs)
+    path = runs / "soft" / "run.json"
+    path.write_text(path.read_text().replace("0" * 64, "2" * 64))
+    with pytest.raises(
+        RecipeError, match=r"checkpoint of run soft has changed: .* 000000000000.* 222222222222"
+    ):
+        figure.find_runs(recipe, Path())
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_changed_and_missing_activations_are_named(split: str, runs: Path) -> None:
+    recipe = recipe_of(runs)
+    path = activations_path(runs / "hard", split)
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(RecipeError, match=f"The {split} activations of run hard have changed"):
+        figure.find_runs(recipe, Path())
+    path.unlink()
+    with pytest.raises(RecipeError, match=f"The {split} activations of run hard are missing"):
+        figure.find_runs(recipe, Path())
+
+
+def test_a_split_that_is_not_drawn_still_sets_the_scale(runs: Path) -> None:
+    made = figure.new_recipe([runs / "hard", runs / "soft"], TRIPLE)
+    alone = figure.new_recipe([runs / "hard", runs / "soft"], TRIPLE, splits=["validation"])
+    assert set(alone[0].runs[0].activations) == {"train", "validation"}
+    (one,), (both,) = figure.build_panels(*alone), figure.build_panels(*made)
+    assert [len(row) for row in one] == [1, 1]
+    assert one[0][0] is not None
+    assert both[0][1] is not None
+    assert one[0][0].limits == both[0][1].limits
+    assert one[0][0].unit == both[0][1].unit
+
+
+def test_runs_extracted_under_one_name_are_refused(runs: Path) -> None:
+    (runs / "copies").mkdir()
+    (runs / "hard").rename(runs / "copies" / "other")
+    make_run(runs, "hard")
+    with pytest.raises(RecipeError, match="extracted under the name hard"):
+        figure.new_recipe([runs / "hard", runs / "copies" / "other"], TRIPLE)
+
+
+def test_a_class_whose_name_is_not_alone_is_called_by_its_row(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "cranes", names=("crane", "heron", "crane", "stork"))
+    recipe, *_ = figure.new_recipe([run], ["2", "heron", "3"])
+    assert recipe.classes == (2, "heron", "stork")
+    assert Recipe.from_yaml(recipe.to_yaml()) == recipe
+
+
+# The same bytes.
+
+AGAIN = """
+import sys
+from pathlib import Path
+from penviz import figure
+from penviz.recipe import Recipe
+recipe = Recipe.read(Path(sys.argv[1]))
+runs = figure.find_runs(recipe, Path(sys.argv[2]))
+grids = figure.build_panels(recipe, runs, figure.load_splits(recipe, runs))
+for format in sys.argv[4:]:
+    Path(sys.argv[3] + "." + format).write_bytes(figure.draw(recipe, grids, format))
+"""
+
+
+def test_a_recipe_makes_the_same_bytes_in_every_process(runs: Path, tmp_path: Path) -> None:
+    recipe = recipe_of(runs)
+    path = tmp_path / "r.yaml"
+    path.write_text(recipe.to_yaml())
+    for seed in ("0", "1234"):
+        subprocess.run(
+            [sys.executable, "-c", AGAIN, str(path), str(runs), str(tmp_path / seed), "pdf", "svg"],
+            check=True,
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+            timeout=120,
+        )
+    for format in ("pdf", "svg"):
+        first, second = (Path(f"{tmp_path / seed}.{format}").read_bytes() for seed in ("0", "1234"))
+        assert first == second
+        other = replace(recipe, seed=1, per_class=20)
+        found = figure.find_runs(other, runs)
+        grids = figure.build_panels(other, found, figure.load_splits(other, found))
+        assert figure.draw(other, grids, format) != first, "another sample, another figure"

@@ -186,9 +186,8 @@ def _equal(
     change = table.row("rho_d").changes.get(common[0])
     if change is not None and change.low is not None:
         word = _word(change)
-        detail += (
-            f" Between the two: {_percent(change.value)} {word} {_range(change, word)}, 95 % over examples."
-        )
+        said = f"{_percent(change.value)} {word}" if change.clear else "no clear difference"
+        detail += f" Between the two: {said} {_range(change, word)}, 95 % over examples."
     return Finding("equal", head, detail)
 
 

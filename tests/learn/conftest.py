@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_training import small_digits
 
 from penviz.learn import data, defaults, train
 from penviz.runs import Run, read_run
@@ -36,3 +37,8 @@ def hard_run(digits: data.DataSet, tmp_path_factory: pytest.TempPathFactory) -> 
 def soft_run(digits: data.DataSet, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A finished run with label smoothing 0.1; read it, never write into it."""
     return _trained(digits, tmp_path_factory.mktemp("runs") / "soft", 0.1)
+
+
+@pytest.fixture(scope="session")
+def small() -> data.DataSet:
+    return small_digits()

@@ -2,24 +2,16 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from small_images import assert_one_sentence, key, make, write_folder
 
 from penviz.learn import data
-from penviz.learn.folder import read_folder
 from penviz.runs import RunError
-
-
-def make(n: int, n_classes: int = 4, side: int = 6, channels: int = 3, seed: int = 0) -> tuple[Any, Any]:
-    rng = np.random.default_rng(seed)
-    images = rng.integers(0, 256, (n, side, side, channels), dtype=np.uint8)
-    return images, rng.integers(0, n_classes, n)
 
 
 def write_npz(path: Path, **changes: Any) -> Path:
@@ -39,10 +31,6 @@ def slow_hash(seed: int, image: np.ndarray) -> int:
     for value in image.ravel():
         digest.update(bytes([int(value)]))
     return int(digest.hexdigest()[:16], 16)
-
-
-def key(image: np.ndarray) -> bytes:
-    return image.tobytes()
 
 
 # The held-out split.
@@ -157,15 +145,6 @@ def known(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
     return images, labels
 
 
-def write_folder(root: Path, parts: dict[str, tuple[Any, Any]], names: str = "abcd") -> Path:
-    for part, (images, labels) in parts.items():
-        for i, (image, label) in enumerate(zip(images, labels, strict=True)):
-            folder = root / part / names[label]
-            folder.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(image).save(folder / f"{i:05}.png")
-    return root
-
-
 def test_cifar_is_recognised_whatever_its_container(known: tuple[Any, Any], tmp_path: Path) -> None:
     images, labels = known
     test = make(12, side=8, seed=9)
@@ -277,13 +256,6 @@ BAD_ARRAYS: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-def assert_one_sentence(error: BaseException) -> None:
-    text = str(error)
-    assert "\n" not in text
-    assert text.endswith(".")
-    assert text[:-1].count(". ") == 0
-
-
 @pytest.mark.parametrize("case", BAD_ARRAYS)
 def test_bad_arrays(case: str, tmp_path: Path) -> None:
     changes, sentence = BAD_ARRAYS[case]
@@ -374,84 +346,3 @@ def test_torchvision_is_read_as_it_is(tmp_path: Path, monkeypatch: pytest.Monkey
     assert {name: len(s) for name, s in loaded.splits.items()} == {"train": 52, "validation": 8, "test": 20}
     test = loaded.splits["test"]
     assert np.array_equal(parts[False][0][test.indices], test.images)
-
-
-# Directories of images.
-
-
-@pytest.mark.parametrize("name", ["validation", "val", "test"])
-def test_the_names_of_the_validation_part(name: str, tmp_path: Path) -> None:
-    train, other = make(40), make(12, seed=1)
-    loaded = data.load(str(write_folder(tmp_path / "pets", {"train": train, name: other})), image_size=6)
-    assert loaded.name == "pets"
-    assert loaded.class_names == tuple("abcd")
-    assert {part: len(s) for part, s in loaded.splits.items()} == {"train": 40, "validation": 12}
-    split = loaded.splits["train"]
-    pixels = {key(image): label for image, label in zip(*train, strict=True)}
-    assert [pixels[key(image)] for image in split.images] == split.labels.tolist()
-
-
-def test_validation_and_test_are_kept_apart(tmp_path: Path) -> None:
-    root = write_folder(
-        tmp_path / "pets", {"train": make(40), "val": make(12, seed=1), "test": make(8, seed=2)}
-    )
-    loaded = data.load(str(root), image_size=6)
-    assert {p: len(s) for p, s in loaded.splits.items()} == {"train": 40, "validation": 12, "test": 8}
-    with pytest.raises(RunError, match="hold none out"):
-        data.load(str(root), image_size=6, n_hold_out=10)
-    shutil.rmtree(root / "test")
-    loaded = data.load(str(root), image_size=6, n_hold_out=10)
-    assert {p: len(s) for p, s in loaded.splits.items()} == {"train": 30, "validation": 10, "test": 12}
-
-
-def test_a_class_may_be_missing_from_validation_but_not_be_new_there(tmp_path: Path) -> None:
-    x, y = make(12, seed=1)
-    root = write_folder(tmp_path / "pets", {"train": make(40), "validation": (x[y < 3], y[y < 3])})
-    loaded = data.load(str(root), image_size=6)
-    assert loaded.splits["validation"].labels.max() == 2
-    assert len(loaded.class_names) == 4
-    (root / "validation/zebra").mkdir()
-    with pytest.raises(RunError, match="classes that train/ lacks: zebra"):
-        data.load(str(root), image_size=6)
-
-
-def test_pictures_of_any_size_are_cut_at_the_centre(tmp_path: Path) -> None:
-    wide = np.zeros((6, 18, 3), np.uint8)
-    wide[:, 6:12] = 200
-    for part in ("train", "validation"):
-        for name in "ab":
-            (tmp_path / part / name).mkdir(parents=True)
-            Image.fromarray(wide).save(tmp_path / part / name / "wide.PNG")
-            Image.fromarray(wide[..., 0]).save(tmp_path / part / name / "grey.png")
-            (tmp_path / part / name / "notes.txt").write_text("not an image")
-    parts, names = read_folder(tmp_path, 6)
-    assert names == ("a", "b")
-    assert parts["train"][0].shape == (4, 6, 6, 3)
-    assert (parts["train"][0] == 200).all()
-
-
-def test_bad_directories(tmp_path: Path) -> None:
-    root = tmp_path / "pets"
-    root.mkdir()
-    with pytest.raises(RunError, match="no train/"):
-        data.load(str(root))
-    (root / "train/a").mkdir(parents=True)
-    with pytest.raises(RunError, match="at least two"):
-        data.load(str(root))
-    write_folder(root, {"train": make(40), "validation": make(4)})
-    (root / "train/empty").mkdir()
-    with pytest.raises(RunError, match="holds no images"):
-        data.load(str(root), image_size=6)
-    (root / "train/empty").rmdir()
-    (root / "train/a/bad.png").write_bytes(b"\x89PNG\r\n\x1a\nnonsense")
-    with pytest.raises(RunError, match=r"bad\.png cannot be read as an image") as caught:
-        data.load(str(root), image_size=6)
-    assert_one_sentence(caught.value)
-    whole = (root / "train/b" / sorted(p.name for p in (root / "train/b").iterdir())[0]).read_bytes()
-    (root / "train/a/bad.png").write_bytes(whole[:60])
-    with pytest.raises(RunError, match="cannot be read as an image"):
-        data.load(str(root), image_size=6)
-    (root / "train/a/bad.png").unlink()
-    shutil.rmtree(root / "validation")
-    with pytest.raises(RunError, match="no validation examples"):
-        data.load(str(root), image_size=6)

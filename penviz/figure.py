@@ -27,9 +27,13 @@ Grid = list[list[Panel | None]]
 
 
 def describe_run(run: Run, path: str, splits: Sequence[str]) -> RecipeRun:
-    """A run as a recipe names it: `path` as the user gave it, the files of some splits hashed."""
+    """A run as a recipe names it, the files of some splits hashed.
+
+    The path stays as the user gave it, but is relative where it lies below this directory, so that a recipe
+    means the same elsewhere.
+    """
     digests = {s: sha256_of(activations_path(run.directory, s)) for s in splits}
-    return RecipeRun(run.name, path, run.model_sha256, digests)
+    return RecipeRun(run.name, _path_word(Path(path)), run.model_sha256, digests)
 
 
 def find_runs(recipe: Recipe, directory: Path, *, follow_paths: bool = True) -> list[Run]:
@@ -249,7 +253,7 @@ def new_recipe(
     found: dict[Path, tuple[Run, str]] = {}
     for directory in [*directories, *(Path(run) for runs, _ in wanted for run in runs)]:
         if directory.resolve() not in found:
-            found[directory.resolve()] = (read_run(directory), _path_word(directory))
+            found[directory.resolve()] = (read_run(directory), str(directory))
     if not found:
         raise InputError("Name the runs to draw, or a recipe with --recipe.")
     columns = tuple(splits or ("train", "validation"))
@@ -288,7 +292,7 @@ def _three(classes: Sequence[str]) -> tuple[Class, Class, Class]:
 
 
 def _path_word(directory: Path) -> str:
-    """A run's path as a recipe says it: as given, but relative where it lies below this directory."""
+    """A run's path as a recipe says it."""
     here = Path.cwd()
     inside = directory.is_absolute() and directory.is_relative_to(here)
     return (directory.relative_to(here) if inside else directory).as_posix()

@@ -105,7 +105,7 @@ class Recipe:
     def __post_init__(self) -> None:
         _check(_listed(self.runs) and 0 < len(self.runs) <= MOST_RUNS, f"a recipe has 1 to {MOST_RUNS} runs")
         names = [run.name for run in self.runs]
-        _check(len(set(names)) == len(names), "two runs of a recipe have the same name: rename one")
+        _check(len(set(names)) == len(names), "two runs have the same name: rename the directory of one")
         _check(_listed(self.rows) and len(self.rows) <= MOST_ROWS, f"a recipe has at most {MOST_ROWS} rows")
         if self.rows:
             _check(self.layout == "figure1", "rows of several triples need the layout figure1")
@@ -114,11 +114,14 @@ class Recipe:
             _check(not missing, f"a row names {', '.join(missing)}, which is not among the runs")
         else:
             _put_classes(self)
-        for key, allowed in (("splits", SPLITS), ("corner", tuple(CORNER))):
+        for key, words, allowed in (
+            ("splits", "the splits", SPLITS),
+            ("corner", "the numbers in the corner", tuple(CORNER)),
+        ):
             values = getattr(self, key)
             _check(
                 _listed(values) and all(v in allowed for v in values) and len(set(values)) == len(values),
-                f"{key} is a list out of {', '.join(allowed)}",
+                f"{words} are a list out of {', '.join(allowed)}",
             )
             object.__setattr__(self, key, tuple(values))
         _check(bool(self.splits), "a figure needs at least one split")
@@ -131,9 +134,12 @@ class Recipe:
             isinstance(self.marks, Marks) and all(isinstance(v, bool) for v in asdict(self.marks).values()),
             "every mark is true or false",
         )
-        _check(_whole(self.per_class, 1, MOST_PER_CLASS), f"per_class is 1 to {MOST_PER_CLASS:,}")
+        _check(
+            _whole(self.per_class, 1, MOST_PER_CLASS),
+            f"the examples drawn a class are 1 to {MOST_PER_CLASS:,}",
+        )
         _check(_whole(self.seed, 0, 2**31 - 1), "the seed is a whole number, 0 or more")
-        _check(_whole(self.dpi, FEWEST_DPI, MOST_DPI), f"dpi is {FEWEST_DPI} to {MOST_DPI}")
+        _check(_whole(self.dpi, FEWEST_DPI, MOST_DPI), f"the dots per inch are {FEWEST_DPI} to {MOST_DPI}")
         _check(_text(self.venue), "venue is a name")
         venue(self.venue)
         _check(self.width is None or _text(self.width), "width is a length such as 5.5in")

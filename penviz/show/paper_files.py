@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -77,3 +78,9 @@ def html_bytes(panels: Sequence[Panel | None], *, columns: int = 2, marks: Marks
     )
     silent = '"showSendToCloud": false'
     return page.replace(silent, silent + ', "plotlyServerURL": ""', 1).encode()  # plotly drops it itself
+
+
+def true_size(png: bytes, dpi: int) -> tuple[float, float, int]:
+    """(width, height) of a PNG in inches at its dpi, and its width in CSS pixels, of which an inch has 96."""
+    width, height = struct.unpack(">II", png[16:24])
+    return width / dpi, height / dpi, round(width / dpi * 96)

@@ -30,6 +30,7 @@ from penviz.view.catalogue import (
 )
 from penviz.view.controls import controls
 from penviz.view.empty import show_damaged, show_empty, show_warnings
+from penviz.view.export import export
 from penviz.view.legend import legend_html
 from penviz.view.numbers import ALL, pair_table, run_table
 from penviz.view.share import share
@@ -137,7 +138,9 @@ def _draw(state: State, opened: Sequence[Opened], warnings: Sequence[str], dark:
             f'<h1 class="pz-finding">{escape(finding.headline)}</h1>'
             f'<p class="pz-detail">{escape(finding.detail)}</p>'
         )
-        share(state)
+        with st.container(key="ways-out", width="content", gap="xsmall"):
+            share(state)
+            export(state, opened)
     with side:
         has_optimum = any(panel.ideal_xy is not None for row in rows for panel in row)
         st.html(legend_html(state.class_words, state.marks, has_optimum, dark))

@@ -26,7 +26,7 @@ def command(state: State) -> str:
 
 def share(state: State) -> None:
     """One popover with the link and the command."""
-    with st.popover("Share", icon=":material/ios_share:", width="content"):
+    with st.popover("Share", icon=":material/ios_share:", width="stretch"):
         query = query_string({key: st.query_params.get_all(key) for key in st.query_params})
         url = st.context.url or ""
         local = urlsplit(url).hostname in _HERE or not url

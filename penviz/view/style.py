@@ -93,6 +93,8 @@ table.pz-table td.pz-change {{ color: {colours.note}; }}
 .pz-scroll {{ overflow-x: auto; }}
 .st-key-page {{ container-type: inline-size; gap: .7rem; }}
 .st-key-header {{ flex-wrap: nowrap; }}
+.st-key-ways-out {{ flex: none; min-width: 6.6rem; }}
+.st-key-ways-out button {{ min-height: 2.1rem; padding-top: .2rem; padding-bottom: .2rem; }}
 .st-key-stage {{ display: grid; gap: .3rem 1.2rem; align-items: start; }}
 .st-key-charts {{ display: grid; gap: .3rem 1rem; }}
 .st-key-side {{ gap: .6rem; }}

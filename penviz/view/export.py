@@ -1,0 +1,119 @@
+"""The way out to a paper: what is on screen at a venue's width, previewed by the renderer that writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from penviz import InputError, figure
+from penviz.recipe import Recipe, versions
+from penviz.show.export import zip_bytes
+from penviz.show.paper_files import true_size
+from penviz.show.venues import VENUES
+from penviz.view.catalogue import SPLITS_SHOWN, Opened, summaries_of
+from penviz.view.state import State
+
+FORMATS = {"pdf": "PDF", "svg": "SVG", "png": "PNG", "html": "HTML"}
+LAYOUTS = {"strip": "one row of four", "grid": "a row a run"}
+WIDTHS = {"text": "text width", "column": "column width"}
+CORNERS = {"rho_d": "radius / distance", "accuracy": "accuracy"}
+
+
+def export(state: State, opened: Sequence[Opened]) -> None:
+    """The button; what it opens is drawn only then, because drawing for paper takes a second."""
+    icon = ":material/picture_as_pdf:"
+    if st.button("Export", type="primary", key="export", icon=icon, width="stretch", help="for a paper"):
+        _dialog(state, opened)
+
+
+def recipe_of(state: State, opened: Sequence[Opened], **choices: object) -> Recipe:
+    """The recipe of what is on screen.
+
+    Args:
+        state: of the page; opened: its runs; choices: the fields of a Recipe that only a paper has.
+    """
+    runs = []
+    for one in opened:
+        shown = [s for s in SPLITS_SHOWN if s in one.splits]
+        runs.append(figure.describe_run(one.run, one.run.directory.as_posix(), shown))
+    return Recipe(
+        tuple(runs),
+        figure.class_words(state.classes, state.group.class_names),
+        splits=SPLITS_SHOWN,
+        scale=state.scale,
+        bias=state.bias,
+        per_class=state.per_class,
+        marks=state.marks,
+        versions=versions(),
+        **choices,  # type: ignore[arg-type]
+    )
+
+
+@st.cache_data(max_entries=20, show_spinner=False)
+def _drawn(text: str, format: str, _recipe: Recipe, _grids: list[figure.Grid]) -> bytes:
+    """One file of the figure, keyed by the text of its recipe, which names the runs by content."""
+    return figure.draw(_recipe, _grids, format)
+
+
+@st.dialog("Export for a paper", width="large")
+def _dialog(state: State, opened: Sequence[Opened]) -> None:
+    """Choices, the figure as it will be written, and the files."""
+    left, middle, right = st.columns(3)
+    venue = left.selectbox("Venue", list(VENUES), format_func=lambda k: VENUES[k].label, key="venue")
+    width = middle.selectbox("Width", list(WIDTHS), format_func=WIDTHS.__getitem__, key="paper-width")
+    start = 0 if len(opened) == 2 else 1
+    layout = right.selectbox(
+        "Layout", list(LAYOUTS), index=start, format_func=LAYOUTS.__getitem__, key="paper-layout"
+    )
+    corner = left.multiselect(
+        "In the corner", list(CORNERS), ["rho_d"], format_func=CORNERS.__getitem__, key="corner"
+    )
+    format = middle.selectbox("Format", list(FORMATS), format_func=FORMATS.__getitem__, key="format")
+    letters = right.toggle("panel letters", True, key="letters")
+    try:
+        recipe = recipe_of(
+            state,
+            opened,
+            venue=venue,
+            width=width,
+            layout=layout,
+            corner=tuple(corner),
+            letters=letters,
+        )
+        summaries = [summaries_of(one) for one in opened]
+        loaded = [one.splits for one in opened]
+        runs = [one.run for one in opened]
+        grids = figure.build_panels(recipe, runs, loaded, summaries)
+        preview = _drawn(recipe.to_yaml(), "png", recipe, grids)
+    except InputError as error:
+        st.warning(str(error), icon=":material/warning:")
+        return
+    across, down, pixels = true_size(preview, recipe.dpi)
+    st.image(preview, width=pixels, alt="The figure as it will be written.")
+    st.caption(f"{across:.2f} × {down:.2f} inches, shown at this size.")
+
+    def pack() -> bytes:
+        parts = figure.build_parts(recipe, runs, loaded, grids, summaries)
+        return zip_bytes(figure.pack(recipe, grids, parts, [format], "figure"))
+
+    with st.container(horizontal=True):
+        st.download_button(
+            f"Figure ({FORMATS[format]})",
+            lambda: _drawn(recipe.to_yaml(), format, recipe, grids),
+            f"figure.{format}",
+            on_click="ignore",
+            type="primary",
+            key="download-figure",
+        )
+        st.download_button(
+            "Bundle: figure, points, numbers, caption (.zip)",
+            pack,
+            "figure.zip",
+            on_click="ignore",
+            key="download-bundle",
+        )
+        st.download_button(
+            "Recipe", recipe.to_yaml(), "figure.yaml", on_click="ignore", key="download-recipe"
+        )
+    st.caption("The recipe makes the same bytes again: penviz figure --recipe figure.yaml --out figure.pdf")

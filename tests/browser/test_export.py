@@ -1,0 +1,85 @@
+"""The way out to a paper in a real browser: preview, download, and the same bytes again from the recipe."""
+
+from __future__ import annotations
+
+import os
+import struct
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Opened, Server
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.browser
+
+
+def download(page: Page, button: str, place: Path) -> Path:
+    with page.expect_download(timeout=60_000) as got:
+        page.get_by_role("button", name=button).click()
+    path = place / got.value.suggested_filename
+    got.value.save_as(path)
+    return path
+
+
+def preview_pixels(page: Page) -> int:
+    page.wait_for_selector("[role=dialog] img", timeout=60_000)
+    page.wait_for_function("() => document.querySelector('[role=dialog] img').complete")
+    return round(page.locator("[role=dialog] img").evaluate("i => i.getBoundingClientRect().width"))
+
+
+def test_bundle_is_rebuilt_from_its_recipe(
+    opened: Opened, server: Server, runs: Path, tmp_path: Path
+) -> None:
+    page = opened.page
+    page.goto(server.url)
+    page.wait_for_selector(".js-plotly-plot .point", timeout=60_000)
+    page.get_by_role("button", name="Export").click()
+    assert preview_pixels(page) == 5.5 * 96  # NeurIPS' text width, at true size
+    field = page.locator(".st-key-venue input")
+    field.click()
+    field.fill("ICML")
+    page.locator("[role=option]").filter(has_text="ICML").first.click()
+    page.wait_for_function(
+        "() => Math.round(document.querySelector('[role=dialog] img').getBoundingClientRect().width) === 648"
+    )
+    whole = download(page, "Bundle", tmp_path)
+    alone = download(page, "Figure (PDF)", tmp_path)
+    with zipfile.ZipFile(whole) as file:
+        file.extractall(tmp_path / "bundle")
+    drawn = (tmp_path / "bundle" / "figure.pdf").read_bytes()
+    assert drawn == alone.read_bytes()
+    assert {"points.csv", "numbers.tex", "caption.txt"} <= {p.name for p in (tmp_path / "bundle").iterdir()}
+    again = tmp_path / "again.pdf"
+    recipe = tmp_path / "bundle" / "recipe.yaml"
+    done = subprocess.run(
+        [sys.executable, "-m", "penviz", "figure", "--recipe", str(recipe), "--out", str(again)],
+        cwd=runs,
+        env=os.environ | {"PYTHONHASHSEED": "7"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert again.read_bytes() == drawn
+    assert "torch" not in server.modules()
+
+
+def test_png_has_the_pixels_of_its_width(opened: Opened, server: Server, tmp_path: Path) -> None:
+    page = opened.page
+    page.goto(server.url)
+    page.wait_for_selector(".js-plotly-plot .point", timeout=60_000)
+    page.get_by_role("button", name="Export").click()
+    preview_pixels(page)
+    field = page.locator(".st-key-format input")
+    field.click()
+    field.fill("PNG")
+    page.locator("[role=option]").filter(has_text="PNG").first.click()
+    page.get_by_role("button", name="Figure (PNG)").wait_for()
+    png = download(page, "Figure (PNG)", tmp_path).read_bytes()
+    assert struct.unpack(">I", png[16:20])[0] == 5.5 * 300

@@ -146,7 +146,8 @@ class Recipe:
         if self.width not in (None, "text", "column"):
             width_in(str(self.width))
         _check(
-            isinstance(self.versions, Mapping) and all(map(_text, self.versions.values())),
+            isinstance(self.versions, Mapping)
+            and all(_text(name) and _text(number) for name, number in self.versions.items()),
             "versions are words",
         )
 
@@ -274,7 +275,7 @@ def _record(kind: Any, value: object, where: str) -> Any:
     _check(isinstance(value, dict), f"{where} has no keys")
     assert isinstance(value, dict)
     known = {f.name for f in fields(kind)}
-    unknown = [key[:40] if isinstance(key, str) else "not a word" for key in value if key not in known]
+    unknown = [key[:40] if _text(key) else "not a word" for key in value if key not in known]
     _check(not unknown, f"Unknown key in {where}: {', '.join(unknown[:5])}")
     try:
         return kind(**value)

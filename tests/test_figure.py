@@ -20,6 +20,7 @@ from tests.test_cli import assert_refused, penviz  # noqa: F401  (a fixture)
 
 ROOT = Path(__file__).resolve().parent.parent
 CLASSES = ("--classes", "cat", "dog", "ship")
+RUNS = ("runs/hard", "runs/soft")
 STARTS = {"pdf": b"%PDF-", "svg": b"<?xml", "png": b"\x89PNG", "html": b"<!doctype html>", "tex": b"%"}
 
 
@@ -30,9 +31,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     make_run(tmp_path / "runs", "soft", 0.1)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-RUNS = ("runs/hard", "runs/soft")
 
 
 @pytest.mark.parametrize("format", STARTS)
@@ -76,6 +74,65 @@ def test_the_recipe_makes_the_same_figure(place: Path, penviz: Any) -> None:  # 
     os.chdir(place / "elsewhere")
     assert penviz("figure", "--recipe", "../r.yaml", "--out", "f.svg", "--runs-dir", "..").status == 0
     assert Path("f.svg").read_bytes() == (place / "f.svg").read_bytes()
+
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "classes": ("--classes", "cat", "dog", "frog"),
+    "order of the classes": ("--classes", "dog", "cat", "ship"),
+    "split": ("--split", "train"),
+    "venue": ("--venue", "nature"),
+    "width": ("--width", "5in"),
+    "layout": ("--layout", "strip"),
+    "per class": ("--per-class", "6"),
+    "seed": ("--seed", "1"),
+    "scale": ("--scale", "same"),
+    "bias": ("--no-bias",),
+    "letters": ("--no-letters",),
+    "corner": ("--corner", "accuracy"),
+    "no corner": ("--corner", "none"),
+    "text": ("--svg-text", "path"),
+    "templates": ("--show", "templates"),
+    **{f"hide {mark}": ("--hide", mark) for mark in ("means", "boundaries", "optimum", "shading", "errors")},
+}
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
+    """A directory with two runs, and the figure of them with nothing chosen."""
+    root = tmp_path_factory.mktemp("plain")
+    make_run(root / "runs", "hard")
+    make_run(root / "runs", "soft", 0.1)
+    recipe, runs, loaded = figure.new_recipe(
+        [root / run for run in RUNS], ("cat", "dog", "ship"), per_class=5
+    )
+    return root, figure.draw(recipe, figure.build_panels(recipe, runs, loaded), "svg")
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_every_choice_reaches_the_figure(
+    choice: str,
+    plain: tuple[Path, bytes],
+    penviz: Any,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(plain[0])
+    defaults = [] if choice == "per class" else ["--per-class", "5"]
+    defaults += [] if "classes" in choice else CLASSES
+    paths = [tmp_path / name for name in ("f.svg", "r.yaml", "g.svg")]
+    wanted = ("--out", paths[0], "--save-recipe", paths[1])
+    assert penviz("figure", *RUNS, *defaults, *CHOICES[choice], *wanted).status == 0
+    assert penviz("figure", "--recipe", paths[1], "--out", paths[2]).status == 0
+    assert paths[0].read_bytes() != plain[1]
+    assert paths[2].read_bytes() == paths[0].read_bytes()
+
+
+def test_dots_per_inch_reach_a_png(place: Path, penviz: Any) -> None:  # noqa: F811
+    sizes = []
+    for dpi in (100, 200):
+        assert penviz("figure", *RUNS, *CLASSES, "--out", "f.png", "--dpi", dpi, "--width", "5in").status == 0
+        sizes.append(int.from_bytes((place / "f.png").read_bytes()[16:20], "big"))
+    assert sizes == [500, 1000]
 
 
 def test_the_command_in_its_own_process(place: Path) -> None:

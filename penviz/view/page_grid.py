@@ -19,6 +19,7 @@ from penviz.show.theme import short_names
 from penviz.view.catalogue import (
     SPLITS_SHOWN,
     Catalogue,
+    Group,
     Opened,
     differences,
     directory_digest,
@@ -84,7 +85,7 @@ def _page(catalogue: Catalogue, dark: bool) -> None:
     with st.container(key="page"):
         if usable:
             try:
-                _draw(state, usable, warnings, dark)
+                _draw(state, usable, catalogue.groups, warnings, dark)
             except InputError as error:
                 st.html('<h1 class="pz-finding">These three classes cannot be drawn.</h1>')
                 show_warnings([str(error), *warnings])
@@ -94,7 +95,9 @@ def _page(catalogue: Catalogue, dark: bool) -> None:
         show_damaged(catalogue.damaged)
 
 
-def _draw(state: State, opened: Sequence[Opened], warnings: Sequence[str], dark: bool) -> None:
+def _draw(
+    state: State, opened: Sequence[Opened], groups: Sequence[Group], warnings: Sequence[str], dark: bool
+) -> None:
     """Finding, legend, grid, images, table, provenance."""
     runs = [one.run for one in opened]
     alphas = [run.config.label_smoothing for run in runs]
@@ -139,7 +142,7 @@ def _draw(state: State, opened: Sequence[Opened], warnings: Sequence[str], dark:
             f'<p class="pz-detail">{escape(finding.detail)}</p>'
         )
         with st.container(key="ways-out", width="content", gap="xsmall"):
-            share(state)
+            share(state, groups)
             export(state, opened)
     with side:
         has_optimum = any(panel.ideal_xy is not None for row in rows for panel in row)

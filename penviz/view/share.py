@@ -8,6 +8,8 @@ from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
 
+from penviz.view.catalogue import Group
+from penviz.view.opened_recipe import offer_recipe
 from penviz.view.state import State
 
 _HERE = ("localhost", "127.0.0.1", "::1", "0.0.0.0")
@@ -24,8 +26,8 @@ def command(state: State) -> str:
     return shlex.join([*parts, "--classes", *state.class_words, *([] if state.bias else ["--no-bias"])])
 
 
-def share(state: State) -> None:
-    """One popover with the link and the command."""
+def share(state: State, groups: Sequence[Group]) -> None:
+    """One popover with the link, the commands, and a place to open a recipe; groups: of the catalogue."""
     with st.popover("Share", icon=":material/ios_share:", width="stretch"):
         query = query_string({key: st.query_params.get_all(key) for key in st.query_params})
         url = st.context.url or ""
@@ -43,3 +45,4 @@ def share(state: State) -> None:
             st.code(f"{url.split('?')[0]}?{query}", language=None, wrap_lines=True)
         st.markdown("**The numbers on the command line**")
         st.code(command(state), language="bash", wrap_lines=True)
+        offer_recipe(groups)

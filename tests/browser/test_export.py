@@ -14,12 +14,22 @@ import pytest
 
 if TYPE_CHECKING:
     from conftest import Opened, Server
-    from playwright.sync_api import Page
+    from playwright.sync_api import BrowserContext, Page
 
 pytestmark = pytest.mark.browser
 
 
+def idle(page: Page) -> None:
+    """Wait until no rerun is under way, so that what is clicked is what was drawn."""
+    page.wait_for_timeout(400)
+    page.wait_for_function(
+        "() => document.querySelector('.stApp').getAttribute('data-test-script-state') !== 'running'"
+    )
+    page.wait_for_timeout(200)
+
+
 def download(page: Page, button: str, place: Path) -> Path:
+    idle(page)
     with page.expect_download(timeout=60_000) as got:
         page.get_by_role("button", name=button).click()
     path = place / got.value.suggested_filename
@@ -83,3 +93,47 @@ def test_png_has_the_pixels_of_its_width(opened: Opened, server: Server, tmp_pat
     page.get_by_role("button", name="Figure (PNG)").wait_for()
     png = download(page, "Figure (PNG)", tmp_path).read_bytes()
     assert struct.unpack(">I", png[16:20])[0] == 5.5 * 300
+
+
+def saved_recipe(page: Page, place: Path) -> bytes:
+    page.wait_for_selector(".js-plotly-plot .point", timeout=60_000)
+    idle(page)
+    page.get_by_role("button", name="Export").click()
+    preview_pixels(page)
+    idle(page)
+    return download(page, "Recipe", place).read_bytes()
+
+
+def test_link_and_recipe_say_the_same(
+    opened: Opened, server: Server, browser: BrowserContext, tmp_path: Path
+) -> None:
+    page = opened.page
+    page.goto(server.url)
+    page.wait_for_selector(".js-plotly-plot .point", timeout=60_000)
+    field = page.locator(".st-key-above input")
+    field.click()
+    field.fill("ship")
+    page.locator("[role=option]").filter(has_text="ship").first.click()
+    idle(page)
+    page.locator(".st-key-bias label").first.click()
+    page.locator(".st-key-scale button").filter(has_text="own").click()
+    idle(page)
+    link = page.url
+    first = saved_recipe(page, tmp_path)
+    assert b"ship" in first
+    assert b"scale: own" in first
+    assert b"bias: false" in first
+    (tmp_path / "mine.yaml").write_bytes(first)
+
+    by_link = browser.new_page()
+    by_link.goto(link)
+    assert saved_recipe(by_link, tmp_path) == first
+
+    by_file = browser.new_page()
+    by_file.goto(server.url)
+    by_file.wait_for_selector(".js-plotly-plot .point", timeout=60_000)
+    by_file.get_by_role("button", name="Share").click()
+    by_file.locator("input[type=file]").set_input_files(tmp_path / "mine.yaml")
+    by_file.wait_for_function("() => location.search.includes('ship')")
+    by_file.keyboard.press("Escape")
+    assert saved_recipe(by_file, tmp_path) == first

@@ -1,0 +1,79 @@
+"""A recipe brought back into the page: every control takes the value that the recipe says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import streamlit as st
+
+from penviz import InputError
+from penviz.figure import find_runs
+from penviz.measure.projection import class_indices
+from penviz.recipe import Recipe, RecipeError
+from penviz.view.catalogue import Group, runs_directory
+from penviz.view.export import LAYOUTS, WIDTHS
+from penviz.view.state import CLASS_KEYS, suffix
+
+UPLOAD, REFUSED = "recipe-file", "recipe-refused"
+MOST_MEGABYTES = 1
+
+
+def offer_recipe(groups: Sequence[Group]) -> None:
+    """A place to drop a recipe, and why the last one was refused."""
+    st.file_uploader(
+        "Open a recipe",
+        ["yaml", "yml"],
+        key=UPLOAD,
+        on_change=_take,
+        args=(groups,),
+        max_upload_size=MOST_MEGABYTES,
+    )
+    if st.session_state.get(REFUSED):
+        st.warning(st.session_state[REFUSED])
+
+
+def controls_of(recipe: Recipe, groups: Sequence[Group]) -> dict[str, object]:
+    """What the session's controls must hold to show a recipe: key -> value.
+
+    Raises:
+        InputError: runs that are missing or have changed, or a figure that the page cannot show.
+    """
+    if recipe.rows or recipe.layout not in LAYOUTS or recipe.width not in (None, *WIDTHS):
+        raise RecipeError("This figure is more than a page shows: make it with penviz figure --recipe.")
+    find_runs(recipe, runs_directory(), follow_paths=False)
+    names = [run.name for run in recipe.runs]
+    group = next((g for g in groups if set(names) <= {run.name for run in g.runs}), None)
+    if group is None:
+        raise RecipeError("The runs of this recipe do not share a list of classes here.")
+    end = suffix(group, len(groups) == 1)
+    triple = class_indices(recipe.classes, group.class_names)
+    return {
+        **({} if len(groups) == 1 else {"of": group.name}),
+        f"runs{end}": names,
+        **{f"{key}{end}": k for key, k in zip(CLASS_KEYS, triple, strict=True)},
+        "scale": recipe.scale,
+        "bias": recipe.bias,
+        "n": recipe.per_class,
+        **asdict(recipe.marks),
+        "venue": recipe.venue,
+        "paper-width": recipe.width or "text",
+        "paper-layout": recipe.layout,
+        "corner": list(recipe.corner),
+        "letters": recipe.letters,
+    }
+
+
+def _take(groups: Sequence[Group]) -> None:
+    file = st.session_state.get(UPLOAD)
+    st.session_state[REFUSED] = ""
+    if file is None:
+        return
+    try:
+        recipe = Recipe.from_yaml(file.getvalue().decode("utf-8", "replace"))
+        wanted = controls_of(recipe, groups)
+    except InputError as error:
+        st.session_state[REFUSED] = str(error)
+        return
+    for key, value in wanted.items():
+        st.session_state[key] = value

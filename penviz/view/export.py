@@ -50,7 +50,7 @@ def recipe_of(state: State, opened: Sequence[Opened], **choices: object) -> Reci
     )
 
 
-@st.cache_data(max_entries=20, show_spinner=False)
+@st.cache_resource(max_entries=20, show_spinner=False)
 def _drawn(text: str, format: str, _recipe: Recipe, _grids: list[figure.Grid]) -> bytes:
     """One file of the figure, keyed by the text of its recipe, which names the runs by content."""
     return figure.draw(_recipe, _grids, format)

@@ -28,7 +28,11 @@ def command(state: State) -> str:
 
 def share(state: State, groups: Sequence[Group]) -> None:
     """One popover with the link, the commands, and a place to open a recipe; groups: of the catalogue."""
-    with st.popover("Share", icon=":material/ios_share:", width="stretch"):
+    icon = ":material/ios_share:"
+    popover = st.popover("Share", icon=icon, width="stretch", key="share", on_change="rerun")
+    if not popover.open:  # what nobody sees is not sent with every change of a class
+        return
+    with popover:
         query = query_string({key: st.query_params.get_all(key) for key in st.query_params})
         url = st.context.url or ""
         local = urlsplit(url).hostname in _HERE or not url

@@ -151,8 +151,9 @@ def _draw(
     tray([panel for row in cells for panel in row], selected, runs, NONCE)
     titles = short_names(alphas, [run.name for run in runs])
     st.html(run_table(table, titles) if len(runs) > 2 else pair_table(table, titles))
-    with st.expander("All numbers"):
-        st.html(pair_table(table, titles, ALL))
+    unfolded = st.expander("All numbers", key="all-numbers", on_change="rerun")
+    if unfolded.open:  # thirty rows that nobody sees are not sent with every change of a class
+        unfolded.html(pair_table(table, titles, ALL))
     st.html(f'<p class="pz-foot">{escape(provenance(state, rows))}</p>')
 
 

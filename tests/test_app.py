@@ -407,8 +407,10 @@ def test_a_network_without_a_head_stands_on_class_means(
     assert all("confidence" not in t["hovertemplate"] for c in charts(app) for t in c["data"])
     make_run(tmp_path, "soft", 0.2)
     app = open_app(runs=["bare", "soft"])
-    assert "decision boundary (without a head: of the nearest class mean)" in html(app)
+    assert "decision boundary (no head: nearest mean)" in html(app)
     assert "smoothing optimum (none without a head)" in html(app)
+    assert "hard (class means)" not in table(app)
+    assert "(class means)</th>" in table(app)
     assert len([image for chart in charts(app) for image in chart["layout"]["images"]]) == 2
 
 

@@ -10,7 +10,7 @@ from penviz.measure.panel import INSIDE, OUTSIDE, SPLITS, Panel
 from penviz.measure.table import Row
 from penviz.show.screen import Marks
 from penviz.show.theme import short_names
-from penviz.show.words import dashed_words, template_word, unit_splits
+from penviz.show.words import column_names, dashed_words, template_word, unit_splits
 
 if TYPE_CHECKING:
     from penviz.show.export import Part
@@ -62,7 +62,8 @@ def booktabs(part: Part) -> str:
     Args:
         part: of the figure. With two runs a column a split shows the change between them.
     """
-    table, titles = part.table, short_names(part.label_smoothings, part.names)
+    table = part.table
+    titles = column_names(part.label_smoothings, part.names, table.class_means)
     order = [table.reference, 1 - table.reference] if len(titles) == 2 else list(range(len(titles)))
     changed = len(titles) == 2 and any(c is not None for row in table.rows for c in row.changes.values())
     each = len(order) + changed

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from penviz.measure.panel import Panel
+from penviz.show.theme import short_names
 
 
 def template_word(panels: Sequence[Panel]) -> str:
@@ -14,9 +15,7 @@ def template_word(panels: Sequence[Panel]) -> str:
 
 def boundary_word(panels: Sequence[Panel]) -> str:
     """What a dashed line is in some panels."""
-    return _kind(
-        panels, "decision boundary", "of the nearest class mean", "boundary of the nearest class mean"
-    )
+    return _kind(panels, "decision boundary", "nearest mean", "boundary of the nearest class mean")
 
 
 def dashed_words(panels: Sequence[Panel]) -> str:
@@ -28,7 +27,7 @@ def dashed_words(panels: Sequence[Panel]) -> str:
 def _kind(panels: Sequence[Panel], head: str, means: str, alone: str) -> str:
     """Words for networks with a head; for some without one beside them; and for those alone."""
     kinds = {bool(p.class_means) for p in panels}
-    return head if True not in kinds else alone if kinds == {True} else f"{head} (without a head: {means})"
+    return head if True not in kinds else alone if kinds == {True} else f"{head} (no head: {means})"
 
 
 def optimum_words(panels: Sequence[Panel]) -> str:
@@ -46,6 +45,14 @@ def optimum_words(panels: Sequence[Panel]) -> str:
     hard = "hard targets have no optimum: it lies at infinity"
     said = [hard] if any(p.label_smoothing == 0 for p in panels) else []
     return "; ".join([*said, *([f"no optimum {none}"] if none else [])])
+
+
+def column_names(
+    label_smoothings: Sequence[float | None], runs: Sequence[str], class_means: Sequence[bool]
+) -> list[str]:
+    """Heads of columns, as `short_names`; runs whose class means stand in for templates say so."""
+    names = short_names(label_smoothings, runs)
+    return [f"{n} (class means)" if m else n for n, m in zip(names, class_means, strict=True)]
 
 
 def unit_splits(panels: Sequence[Panel]) -> str:

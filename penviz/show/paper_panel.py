@@ -38,8 +38,8 @@ CORNER = {
 }
 """Numbers that can stand in a panel's corner: key in `Panel.metrics`, words before it, format."""
 
-REMARK_WIDTH = 20
-"""Characters a line of a panel's remark, under the numbers in its corner."""
+REMARK_WIDTHS = (20, 15, 10)
+"""Characters a line of a panel's remark; the first that fits."""
 
 INSET_PT = 3.0
 """From the axes to the text inside them, points."""
@@ -214,8 +214,7 @@ def _words(ax: Axes, panel: Panel, side_in: float, corner: Sequence[str], face: 
         paper = box if _covers(panel, (left, left + width, low, low + height)) else None
         ax.text(x, y, text, ha=ha, va=va, color=colour, gid=gid, bbox=paper, **said)
 
-    remark = [*(["on class means"] if panel.class_means else []), *textwrap.wrap(panel.remark, REMARK_WIDTH)]
-    text = "\n".join([*filter(None, [corner_text(panel, corner)]), *remark])
+    text = corner_text(panel, corner)
     if text:
         write(1 - inset, 1 - inset, text, "right", "top", LIGHT.text, "corner")
     length = bar_length((x1 - x0) * panel.unit)
@@ -228,6 +227,43 @@ def _words(ax: Axes, panel: Panel, side_in: float, corner: Sequence[str], face: 
     write(middle, inset + 2.5 * point, f"{length:g}", "center", "baseline", LIGHT.text, "bar length")
     if panel.n_outside:
         write(1 - inset, inset, f"{panel.n_outside:,} outside", "right", "baseline", LIGHT.note, "outside")
+    if remark := _remark(panel, face, size, side_in - 2 * INSET_PT / 72):
+        size_in_axes = (
+            max(face.width_in(line, size) for line in remark) / side_in,
+            1.2 * size * len(remark) * point,
+        )
+        top = 1 - inset - (1.25 * size * len(text.split("\n")) * point if text else 0.0)
+        bottom = inset + 1.5 * size * point
+        x, y = _clearest(panel, size_in_axes, (inset, 1 - inset), (bottom, top))
+        write(x, y, "\n".join(remark), "left", "bottom", LIGHT.text, "remark")
+
+
+def _remark(panel: Panel, face: Face, size: float, room_in: float) -> list[str]:
+    """What must stand in a panel besides its numbers, in short lines that fit; none for most."""
+    said = [*(["on class means"] if panel.class_means else []), *([panel.remark] if panel.remark else [])]
+    for width in REMARK_WIDTHS:
+        lines = [line for words in said for line in textwrap.wrap(words, width)]
+        if all(face.width_in(line, size) <= room_in for line in lines):
+            break
+    return lines
+
+
+def _clearest(
+    panel: Panel, size: tuple[float, float], across: tuple[float, float], upright: tuple[float, float]
+) -> tuple[float, float]:
+    """Lower left corner, in shares of the axes, where a box in one of the four corners hides fewest points.
+
+    Args:
+        size: of the box; across, upright: what it may fill, left to right and bottom to top.
+    """
+    x0, x1, y0, y1 = panel.limits
+    xy = (panel.xy - (x0, y0)) / (x1 - x0, y1 - y0)
+    corners = [(x, y) for y in (upright[1] - size[1], upright[0]) for x in (across[1] - size[0], across[0])]
+
+    def hidden(corner: tuple[float, float]) -> int:
+        return int(((xy > corner) & (xy < (corner[0] + size[0], corner[1] + size[1]))).all(axis=1).sum())
+
+    return min(corners, key=hidden)
 
 
 def _covers(panel: Panel, box: tuple[float, float, float, float]) -> bool:

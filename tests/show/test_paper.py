@@ -24,7 +24,7 @@ from penviz.measure.panel import CORRECT, INSIDE, OUTSIDE, Panel, build_grid
 from penviz.show import paper
 from penviz.show.paper import figure_bytes, paper_figure
 from penviz.show.paper_face import SERIF
-from penviz.show.paper_panel import clip_segment
+from penviz.show.paper_panel import _clearest, clip_segment
 from penviz.show.screen import Marks, point_groups
 from penviz.show.theme import CLASS_COLOURS
 from penviz.show.venues import VENUES
@@ -345,3 +345,34 @@ def test_the_screen_is_imported_without_matplotlib() -> None:
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "False"
+
+
+def test_a_remark_stands_where_it_hides_fewest_points(rows: Rows) -> None:
+    panel = rows[0][0]
+    assert panel is not None
+    x0, x1, y0, y1 = panel.limits
+
+    def crowd(x: float, y: float) -> np.ndarray:
+        spot = np.array([x0 + x * (x1 - x0), y0 + y * (y1 - y0)], np.float32)
+        return np.repeat(spot[None], 50, 0)
+
+    places = {"left": 0.1, "right": 0.9}, {"low": 0.1, "high": 0.9}
+    for free in ((x, y) for x in places[0].values() for y in places[1].values()):
+        others = [crowd(x, y) for x in (0.1, 0.9) for y in (0.1, 0.9) if (x, y) != free]
+        full = dataclasses.replace(panel, xy=np.concatenate(others))
+        x, y = _clearest(full, (0.3, 0.2), (0.02, 0.98), (0.05, 0.95))
+        assert x < free[0] < x + 0.3
+        assert y < free[1] < y + 0.2
+
+
+@pytest.mark.parametrize(("width", "layout"), [("text", "grid"), ("text", "strip"), ("column", "strip")])
+def test_a_remark_and_class_means_are_said_in_every_panel(width: str, layout: str, rows: Rows) -> None:
+    known = {"remark": "accuracy 15 points below the stated", "class_means": "train"}
+    marked = [[dataclasses.replace(p, **known) for p in row if p] for row in rows]
+    figure = paper_figure(marked, width=width, layout=layout)
+    said = [t.get_text() for ax in figure.axes for t in ax.texts if t.get_gid() == "remark"]
+    assert {text.replace("\n", " ") for text in said} == {f"on class means {known['remark']}"}
+    assert len(said) == 4
+    assert overlaps(figure) == []
+    plain = paper_figure(rows, width=width, layout=layout)
+    assert not [t for ax in plain.axes for t in ax.texts if t.get_gid() == "remark"]

@@ -227,43 +227,54 @@ def _words(ax: Axes, panel: Panel, side_in: float, corner: Sequence[str], face: 
     write(middle, inset + 2.5 * point, f"{length:g}", "center", "baseline", LIGHT.text, "bar length")
     if panel.n_outside:
         write(1 - inset, inset, f"{panel.n_outside:,} outside", "right", "baseline", LIGHT.note, "outside")
-    if remark := _remark(panel, face, size, side_in - 2 * INSET_PT / 72):
-        size_in_axes = (
-            max(face.width_in(line, size) for line in remark) / side_in,
-            1.2 * size * len(remark) * point,
-        )
-        top = 1 - inset - (1.25 * size * len(text.split("\n")) * point if text else 0.0)
-        bottom = inset + 1.5 * size * point
-        x, y = _clearest(panel, size_in_axes, (inset, 1 - inset), (bottom, top))
-        write(x, y, "\n".join(remark), "left", "bottom", LIGHT.text, "remark")
+    said_too = [*(["on class means"] if panel.class_means else []), *([panel.remark] if panel.remark else [])]
+    if said_too:
+        taken = 1.25 * size * len(text.split("\n")) * point if text else 0.0
+        over = 1.5 * size * point
+        room = (inset, inset + over, inset if not panel.n_outside else inset + over, 1 - inset - taken)
+        lines, (x, y) = _remark(panel, said_too, face, size, side_in, room)
+        write(x, y, "\n".join(lines), "left", "bottom", LIGHT.text, "remark")
 
 
-def _remark(panel: Panel, face: Face, size: float, room_in: float) -> list[str]:
-    """What must stand in a panel besides its numbers, in short lines that fit; none for most."""
-    said = [*(["on class means"] if panel.class_means else []), *([panel.remark] if panel.remark else [])]
-    for width in REMARK_WIDTHS:
-        lines = [line for words in said for line in textwrap.wrap(words, width)]
-        if all(face.width_in(line, size) <= room_in for line in lines):
-            break
-    return lines
+def _remark(
+    panel: Panel,
+    words: Sequence[str],
+    face: Face,
+    size: float,
+    side_in: float,
+    room: tuple[float, float, float, float],
+) -> tuple[list[str], tuple[float, float]]:
+    """What must stand in a panel besides its numbers: its lines, and their lower left corner.
 
-
-def _clearest(
-    panel: Panel, size: tuple[float, float], across: tuple[float, float], upright: tuple[float, float]
-) -> tuple[float, float]:
-    """Lower left corner, in shares of the axes, where a box in one of the four corners hides fewest points.
+    Of several widths and the four corners of the panel, those that hide fewest points.
 
     Args:
-        size: of the box; across, upright: what it may fill, left to right and bottom to top.
+        words: sentences, each on lines of its own; size: of the type, points.
+        room: left edge, bottom on the left, bottom on the right, top; shares of the axes.
     """
+    tried = []
+    for width in REMARK_WIDTHS:
+        lines = [line for sentence in words for line in textwrap.wrap(sentence, width)]
+        across = max(face.width_in(line, size) for line in lines) / side_in
+        if across <= 1 - 2 * room[0] or width == REMARK_WIDTHS[-1]:
+            box = (across, 1.2 * size * len(lines) / 72 / side_in)
+            tried += [(lines, corner, _hidden(panel, corner, box)) for corner in _corners(box, room)]
+    lines, corner, _ = min(tried, key=lambda one: one[2])
+    return lines, corner
+
+
+def _corners(box: tuple[float, float], room: tuple[float, float, float, float]) -> list[tuple[float, float]]:
+    """Lower left corners of a box in the four corners of a room: above right first."""
+    left, bottom_left, bottom_right, top = room
+    right, high = 1 - left - box[0], top - box[1]
+    return [(right, high), (left, high), (right, bottom_right), (left, bottom_left)]
+
+
+def _hidden(panel: Panel, corner: tuple[float, float], box: tuple[float, float]) -> int:
+    """Points of a panel under a box; its lower left corner and sides in shares of the axes."""
     x0, x1, y0, y1 = panel.limits
     xy = (panel.xy - (x0, y0)) / (x1 - x0, y1 - y0)
-    corners = [(x, y) for y in (upright[1] - size[1], upright[0]) for x in (across[1] - size[0], across[0])]
-
-    def hidden(corner: tuple[float, float]) -> int:
-        return int(((xy > corner) & (xy < (corner[0] + size[0], corner[1] + size[1]))).all(axis=1).sum())
-
-    return min(corners, key=hidden)
+    return int(((xy > corner) & (xy < (corner[0] + box[0], corner[1] + box[1]))).all(axis=1).sum())
 
 
 def _covers(panel: Panel, box: tuple[float, float, float, float]) -> bool:

@@ -24,7 +24,7 @@ from penviz.measure.panel import CORRECT, INSIDE, OUTSIDE, Panel, build_grid
 from penviz.show import paper
 from penviz.show.paper import figure_bytes, paper_figure
 from penviz.show.paper_face import SERIF
-from penviz.show.paper_panel import _clearest, clip_segment
+from penviz.show.paper_panel import _hidden, _remark, clip_segment
 from penviz.show.screen import Marks, point_groups
 from penviz.show.theme import CLASS_COLOURS
 from penviz.show.venues import VENUES
@@ -356,13 +356,15 @@ def test_a_remark_stands_where_it_hides_fewest_points(rows: Rows) -> None:
         spot = np.array([x0 + x * (x1 - x0), y0 + y * (y1 - y0)], np.float32)
         return np.repeat(spot[None], 50, 0)
 
-    places = {"left": 0.1, "right": 0.9}, {"low": 0.1, "high": 0.9}
-    for free in ((x, y) for x in places[0].values() for y in places[1].values()):
-        others = [crowd(x, y) for x in (0.1, 0.9) for y in (0.1, 0.9) if (x, y) != free]
+    spots = [(x, y) for x in (0.1, 0.9) for y in (0.07, 0.93)]
+    for free in spots:
+        others = [crowd(*spot) for spot in spots if spot != free]
         full = dataclasses.replace(panel, xy=np.concatenate(others))
-        x, y = _clearest(full, (0.3, 0.2), (0.02, 0.98), (0.05, 0.95))
-        assert x < free[0] < x + 0.3
-        assert y < free[1] < y + 0.2
+        lines, (x, y) = _remark(full, ["on class means"], SERIF, 6, 2.0, (0.02, 0.05, 0.05, 0.95))
+        assert " ".join(lines) == "on class means"
+        assert _hidden(full, (x, y), (0.25, 0.05)) == 0
+        assert _hidden(dataclasses.replace(panel, xy=crowd(*free)), (x, y), (0.25, 0.05)) == 50
+        assert (x < 0.3, y < 0.3) == (free[0] < 0.5, free[1] < 0.5)
 
 
 @pytest.mark.parametrize(("width", "layout"), [("text", "grid"), ("text", "strip"), ("column", "strip")])

@@ -35,8 +35,10 @@ class Summary:
         rows: for each class [n_k] rows of the activations, by rising index of the example.
         moments: of the features.
         logits: one number an example, None without a head.
-        triples: moments of all triples, None without a head or below three classes.
+        triples: moments of all triples, None without a plane, below three classes, or where not all classes
+            are held.
         numbers: those over all classes, by key (`table.NUMBERS`); None where one is undefined.
+        pending: keys of numbers over all classes that need the full pass, because not all classes are held.
         nc1_rank: at which the inverse in NC1 was truncated.
         rho_d: [t] radius over distance of all triples, with (True) and without the bias in the templates.
     """
@@ -48,6 +50,7 @@ class Summary:
     triples: TripleMoments | None
     numbers: Mapping[str, float | None] = field(default_factory=dict)
     nc1_rank: int = 0
+    pending: frozenset[str] = frozenset()
     rho_d: Mapping[bool, NDArray[np.float64]] = field(default_factory=dict)
 
     @classmethod
@@ -70,7 +73,7 @@ class Summary:
         if a.head is not None and len(a):
             z = a.logits()
             logits = LogitNumbers.of(z, a.labels, a.predictions)
-            triples = TripleMoments.of(z, rows) if n_classes >= 3 else None
+            triples = TripleMoments.of(z, rows) if n_classes >= 3 and not a.partial else None
             numbers |= {
                 "gap": float(logits.gap.mean()),
                 "spread": float(logits.spread.mean()),
@@ -81,10 +84,18 @@ class Summary:
         if len(a):
             numbers["accuracy"] = float((a.predictions == a.labels).mean())
         finite = {key: v if v is not None and np.isfinite(v) else None for key, v in numbers.items()}
+        pending = frozenset(key for key, v in finite.items() if a.partial and v is not None)
+        finite |= dict.fromkeys(pending)
+        if a.class_means is not None and len(a) and n_classes >= 3 and not a.partial:
+            means = a.class_means
+            held = [r if known else r[:0] for r, known in zip(rows, means.present, strict=True)]
+            triples = TripleMoments.of(means.head.logits(a.features), held)
         ratios = {}
-        if a.head is not None and triples is not None:
-            ratios = {bias: triples.rho_d(a.head.templates(bias)) for bias in (True, False)}
-        return cls(a, tuple(rows), moments, logits, triples, finite, rank, ratios)
+        if triples is not None:
+            for bias in (True, False):
+                head, counted = a.planar_head(bias)
+                ratios[bias] = triples.rho_d(head.templates(counted))
+        return cls(a, tuple(rows), moments, logits, triples, finite, rank, pending, ratios)
 
     def by_example(self, key: str) -> NDArray[np.float64] | None:
         """[n] one of the `LogitNumbers` in the order of `rows`, None where there is none."""

@@ -28,7 +28,8 @@ COLUMNS = (
     "panel", "run", "split", "class", "label", "prediction", "index", "x", "y", "unit", "confidence", "kind",
 )  # fmt: skip
 """Of points.csv: number of the panel in reading order; name and row of the label, row of the prediction, row
-in the split's source; drawn units, feature units per drawn unit; largest probability over all classes."""
+in the split's source; drawn units, feature units per drawn unit; largest probability over all classes, empty
+where the network has no linear head."""
 
 ARRAYS = (
     "xy", "labels", "predictions", "indices", "confidences", "kinds", "means_xy", "templates_xy",
@@ -47,6 +48,7 @@ class Part:
     Attributes:
         grid: its panels, a row a run, None where a run lacks a split; table, finding: its numbers and what
             they say. names, label_smoothings, seeds, planes: of its runs, in the order of the rows.
+            notes: sentences that must stand beside it (penviz/run_activations.py).
     """
 
     grid: Sequence[Sequence[Panel | None]]
@@ -56,6 +58,7 @@ class Part:
     label_smoothings: Sequence[float | None]
     seeds: Sequence[int | None]
     planes: Sequence[Plane] = ()
+    notes: Sequence[str] = ()
 
     @property
     def panels(self) -> list[Panel]:
@@ -103,6 +106,7 @@ def points_csv(panels: Sequence[Panel]) -> str:
         rows = np.array(panel.class_indices)[panel.labels]
         names = [panel.class_names[k] for k in rows]
         n = len(names)
+        confidences = zip(panel.confidences.tolist(), _shortest(panel.confidences), strict=True)
         writer.writerows(
             zip(
                 [number] * n,
@@ -115,7 +119,7 @@ def points_csv(panels: Sequence[Panel]) -> str:
                 _shortest(panel.xy[:, 0]),
                 _shortest(panel.xy[:, 1]),
                 [repr(float(panel.unit))] * n,
-                _shortest(panel.confidences),
+                ["" if math.isnan(c) else word for c, word in confidences],
                 [KIND_WORDS[kind] for kind in panel.kinds.tolist()],
                 strict=True,
             )
@@ -162,6 +166,7 @@ def numbers_json(parts: Sequence[Part]) -> str:
             "classes": list(part.panels[0].classes),
             "bias": part.table.bias,
             "finding": asdict(part.finding),
+            "notes": list(part.notes),
             "reference": part.names[part.table.reference],
             "runs": [
                 {"name": name, "label_smoothing": alpha, "seed": seed}
@@ -178,6 +183,7 @@ def numbers_json(parts: Sequence[Part]) -> str:
                     "seed": panel.seed,
                     "unit": panel.unit,
                     "scale": panel.scale,
+                    "class_means_as_templates": panel.class_means,
                     "metrics": dict(panel.metrics),
                     "dataset_id": panel.dataset_id,
                     "checkpoint_sha256": panel.checkpoint_sha256,
@@ -193,6 +199,7 @@ def numbers_json(parts: Sequence[Part]) -> str:
                     "changes": {k: None if c is None else asdict(c) for k, c in row.changes.items()},
                     "intervals": dict(zip(part.names, map(dict, row.intervals), strict=False)),
                     "note": row.note,
+                    "needs_full_pass": [n for n, p in zip(part.names, row.pending, strict=False) if p],
                 }
                 for row in part.table.rows
             },

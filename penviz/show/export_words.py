@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from penviz.measure.finding import change_text, three
+from penviz.measure.finding import change_text, three, value_text
 from penviz.measure.panel import INSIDE, OUTSIDE, SPLITS, Panel
 from penviz.measure.table import Row
 from penviz.show.screen import Marks
 from penviz.show.theme import short_names
+from penviz.show.words import column_names, dashed_words, template_word, unit_splits
 
 if TYPE_CHECKING:
     from penviz.show.export import Part
@@ -61,7 +62,8 @@ def booktabs(part: Part) -> str:
     Args:
         part: of the figure. With two runs a column a split shows the change between them.
     """
-    table, titles = part.table, short_names(part.label_smoothings, part.names)
+    table = part.table
+    titles = column_names(part.label_smoothings, part.names, table.class_means)
     order = [table.reference, 1 - table.reference] if len(titles) == 2 else list(range(len(titles)))
     changed = len(titles) == 2 and any(c is not None for row in table.rows for c in row.changes.values())
     each = len(order) + changed
@@ -85,7 +87,7 @@ def booktabs(part: Part) -> str:
         unit = f" ({row.number.unit})" if row.number.unit not in ("", "share") else ""
         cells = [latex(f"{row.number.label}{unit}")]
         for split in table.splits:
-            cells += [latex(three(row.values[i].get(split))) for i in order]
+            cells += [latex(value_text(row, i, split)) for i in order]
             cells += [latex(_minus(change_text(row.changes.get(split))))] if changed else []
         lines.append(f"{' & '.join(cells)} \\\\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
@@ -113,6 +115,7 @@ def caption(parts: Sequence[Part], marks: Marks) -> str:
         head = f"{_listed(part.panels[0].classes)}: " if len(parts) > 1 else ""
         sentences += [f"{head}{_shares(part)}", _radii(part)]
         sentences += [f"{part.finding.headline}.", part.finding.detail]
+    sentences += dict.fromkeys(note for part in parts for note in part.notes)
     return " ".join(" ".join(sentences).split())
 
 
@@ -122,10 +125,17 @@ def _what(parts: Sequence[Part]) -> str:
         shown = _listed([f"{name} ({shape})" for name, shape in zip(triples[0], SHAPES, strict=True)])
     else:
         shown = "; ".join(_listed(classes) for classes in triples) + f" ({_listed(SHAPES)}, in this order)"
+    panels = [panel for part in parts for panel in part.panels]
     bias = "the bias included as a last coordinate" if parts[0].table.bias else "the bias left out"
+    through = f"the three classes' templates, the rows of the last layer, {bias} ({PAPER})"
+    headless = list(dict.fromkeys(p.run for p in panels if p.class_means))
+    if all(p.class_means for p in panels):
+        through = f"the three class means, in place of templates ({PAPER})"
+    elif headless:
+        through += f", for {_listed(headless)} through the class means in their place"
     return (
-        f"Penultimate-layer features of {shown}, projected on the plane through the three classes' "
-        f"templates, the rows of the last layer, {bias} ({PAPER}); networks in evaluation mode."
+        f"Penultimate-layer features of {shown}, projected on the plane through {through}; "
+        "networks in evaluation mode."
     )
 
 
@@ -140,7 +150,9 @@ def _runs(parts: Sequence[Part]) -> str:
                 if alpha
                 else "hard targets"
             )
-            found[f"{name} ({targets}, {'seed unknown' if seed is None else f'training seed {seed}'})"] = None
+            targets += " as stated" if seed is None and alpha is not None else ""
+            training = "training unknown" if seed is None else f"training seed {seed}"
+            found[f"{name} ({targets}, {training})"] = None
     return f"Runs: {'; '.join(found)}."
 
 
@@ -165,19 +177,20 @@ def _number(counts: Sequence[int]) -> str:
 
 
 def _scale(parts: Sequence[Part]) -> str:
-    return SCALES[parts[0].panels[0].scale].format(first=parts[0].table.splits[0])
+    panels = [panel for part in parts for panel in part.panels]
+    return SCALES[panels[0].scale].format(first=unit_splits(panels))
 
 
 def _marks(panels: Sequence[Panel], marks: Marks) -> str:
     words = []
-    if marks.shading:
+    if marks.shading and any(p.shading is not None for p in panels):
         words.append("shading: softmax restricted to the three classes")
     if marks.boundaries:
-        words.append("dashed lines: where two of the three logits are equal")
+        words.append(dashed_words(panels))
     if marks.means:
         words.append("plus: class mean over all stored examples")
     if marks.templates:
-        words.append("diamond: template")
+        words.append(f"diamond: {template_word(panels)}")
     if marks.optimum and any(p.ideal_xy is not None for p in panels):
         words.append("star: where label smoothing wants the class (hard targets have no optimum)")
     if marks.errors and any((p.kinds == INSIDE).any() for p in panels):

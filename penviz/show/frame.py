@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from penviz.measure.finding import FULL_PASS
 from penviz.measure.panel import Panel
 from penviz.show.theme import Ink, rgb, targets_name
 
@@ -148,13 +149,21 @@ def notes(panel: Panel, cell: Cell, ink: Ink) -> list[dict[str, Any]]:
 
 
 def heading(panel: Panel, ink: Ink) -> str:
-    """Two lines inside the panel: its targets and split; its run and accuracy over all classes."""
+    """Lines inside the panel: targets and split; run and accuracy over all classes; what is unusual."""
     accuracy = panel.metrics.get("accuracy")
-    second = panel.run + ("" if accuracy is None else f" · accuracy {accuracy:.3f}")
-    return (
-        f"<b>{targets_name(panel.label_smoothing)}</b> · {panel.split}<br>"
-        f'<span style="font-size:11px;color:{ink.note}">{second}</span>'
-    )
+    by = "" if panel.predicted_by == "network" else f" of the {panel.predicted_by}"
+    measured = FULL_PASS if panel.partial else "" if accuracy is None else f"{accuracy:.3f}"
+    second = panel.run + (f" · accuracy{by} {measured}" if measured else "")
+    lines = [f"<b>{targets_name(panel.label_smoothing)}</b> · {panel.split}", _small(second, ink.note)]
+    if panel.class_means:
+        lines.append(_small(f"no head: class means on {panel.class_means} as templates", ink.note))
+    if panel.remark:
+        lines.append(_small(f"<b>{panel.remark}</b>", ink.text))
+    return "<br>".join(lines)
+
+
+def _small(words: str, colour: str) -> str:
+    return f'<span style="font-size:11px;color:{colour}">{words}</span>'
 
 
 def numbers(panel: Panel, ink: Ink) -> str:

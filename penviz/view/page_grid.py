@@ -58,8 +58,6 @@ def show_grid() -> None:
     """Draw the page for the runs of the runs directory."""
     dark = st.context.theme.type == "dark"
     st.html(style_sheet(dark))
-    with st.sidebar:
-        st.html('<div class="pz-brand">penviz</div>')
     root = runs_directory()
     catalogue = read_catalogue(root, directory_digest(root))
     if not catalogue.groups:

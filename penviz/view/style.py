@@ -111,5 +111,21 @@ table.pz-table td.pz-change {{ color: {colours.note}; }}
   margin-bottom: .2rem; }}
 .pz-images b {{ color: {colours.text}; font-weight: 600; }}
 .pz-images .wrong b {{ text-decoration: underline dotted; }}
+.st-key-pages {{ margin: .1rem -.5rem .2rem -.5rem; }}
+.st-key-pages a {{ padding: .18rem .5rem; border-radius: 5px; }}
+.st-key-model {{ max-width: 58rem; gap: .9rem; }}
+.pz-file {{ font-weight: 650; font-size: 1.02rem; overflow-wrap: anywhere; }}
+[class*="st-key-head-"] > :first-child {{ flex: 1; min-width: 0; }}
+.pz-ask {{ font-size: 1.05rem; margin: .2rem 0; }}
+.pz-facts {{ display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; font-size: .86rem;
+  margin: 0 0 .6rem 0; }}
+.pz-facts dt {{ color: {colours.note}; }}
+.pz-facts dd {{ margin: 0; overflow-wrap: anywhere; }}
+.pz-keys {{ max-height: 22rem; overflow-y: auto; }}
+.pz-keys td:first-child {{ overflow-wrap: anywhere; }}
+table.pz-table tr.pz-best td {{ font-weight: 650; background: color-mix(in srgb, {CLASS_COLOURS[0]} 9%, transparent); }}
+.pz-fits {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: 1rem 1.6rem;
+  font-size: .9rem; line-height: 1.45; margin-top: .4rem; }}
+.pz-fits p {{ margin: .2rem 0 0 0; color: {colours.note}; }}
 .st-key-empty {{ max-width: 46rem; margin-top: 6vh; }}
 </style>"""

@@ -1,0 +1,251 @@
+"""A card of "Your model": one file, from what it is to its place in the grid."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from penviz.foreign.cage import Job
+from penviz.view import uploads
+from penviz.view.data_choices import DataChoice
+from penviz.view.links import grid_link
+from penviz.view.model_report import (
+    check_html,
+    details_html,
+    duration_text,
+    summary_line,
+    tensors_html,
+)
+from penviz.view.uploads import Upload
+from penviz.view.visitor import Visitor, data_directory
+
+TARGETS = {"unknown": "not known", "hard": "hard targets", "uniform": "label smoothing"}
+SPLITS = ("validation", "train", "test")
+
+
+def card(who: Visitor, upload: Upload, choices: Sequence[DataChoice], missing: Sequence[str]) -> None:
+    """Draw one upload in whatever stage it is.
+
+    Args:
+        who: the visitor; upload: one of theirs.
+        choices: images it can be tried on; missing: built-in sets that are not on this disk.
+    """
+    with st.container(border=True, key=f"card-{upload.id}"):
+        with st.container(horizontal=True, vertical_alignment="top", key=f"head-{upload.id}"):
+            report = upload.report
+            line = "" if report is None else summary_line(report)
+            st.html(f'<div class="pz-file">{escape(upload.name)}</div><p class="pz-note">{escape(line)}</p>')
+            icon = ":material/close:"
+            if st.button("Remove", key=f"remove-{upload.id}", icon=icon, type="tertiary"):
+                uploads.remove(who, upload)
+                st.rerun()
+        if upload.error:
+            st.warning(upload.error, icon=":material/report:")
+            if upload.advice:
+                st.code(upload.advice, language="python", wrap_lines=True)
+        if upload.busy:
+            _waiting(upload)
+        elif upload.stage == "drawn":
+            _drawn(who, upload)
+        elif report is not None and upload.stage != "refused":
+            if report.kind in uploads.ARRAYS:
+                _arrays(who, upload)
+            elif report.kind != uploads.RUN:
+                _choose(upload, choices, missing)
+                if upload.stage == "checked":
+                    _checked(who, upload)
+        if report is not None:
+            with st.expander("What is in the file"):
+                st.html(details_html(report))
+                if report.tensors:
+                    st.html(tensors_html(report.tensors))
+
+
+def _waiting(upload: Upload) -> None:
+    """How far the step is, and the way out of it."""
+    job = upload.job
+    assert isinstance(job, Job)
+    words = {"reading": "Reading what it is", "checking": "Trying inputs", "drawing": "Running the images"}
+    done, n = job.progress.get("done"), job.progress.get("n")
+    passed = time.monotonic() - upload.started
+    text = words.get(upload.stage, "Working")
+    if job.progress.get("what"):
+        text += f": {job.progress['what']}"
+    if done and n:
+        left = duration_text(job.progress.get("seconds_left") or passed * (n - done) / done)
+        text += f", {done:,} of {n:,}, {left} left"
+    else:
+        text += f", {passed:.0f} s"
+    st.progress(min(done / n, 1.0) if done and n else 0.0, text)
+    if st.button("Cancel", key=f"cancel-{upload.id}"):
+        uploads.cancel(upload)
+        st.rerun()
+
+
+def _choose(upload: Upload, choices: Sequence[DataChoice], missing: Sequence[str]) -> None:
+    """Which network, which images, what it was trained on, and the accuracy that is known of it."""
+    if not upload.candidates:
+        st.warning(
+            "No network that penviz knows has these keys and shapes. On the command line a function of your "
+            "own can build it: `penviz extract FILE --model package.module:factory --dataset DATA --out DIR`.",
+            icon=":material/help:",
+        )
+        return
+    left, right = st.columns(2)
+    models = [c["name"] for c in upload.candidates]
+    evidence = {c["name"]: c["evidence"] for c in upload.candidates}
+    key = upload.id
+    model = left.selectbox(
+        "Network", models, format_func=lambda m: f"{m} · {evidence[m]}", key=f"model-{key}"
+    )
+    labels = {choice.source: choice.label for choice in choices}
+    dataset = right.selectbox(
+        "Images with labels",
+        list(labels),
+        index=None,
+        format_func=labels.__getitem__,
+        key=f"dataset-{key}",
+        placeholder="What it was trained on",
+        help=f"Not on this computer: {', '.join(missing)}." if missing else None,
+    )
+    first, second, third = st.columns(3)
+    targets = first.selectbox(
+        "Trained on", list(TARGETS), format_func=TARGETS.__getitem__, key=f"targets-{key}"
+    )
+    alpha = None
+    if targets == "uniform":
+        alpha = second.number_input("alpha", 0.001, 0.999, 0.1, 0.05, key=f"alpha-{key}", format="%.3f")
+    expected = third.number_input(
+        "Accuracy you know, %",
+        0.0,
+        100.0,
+        None,
+        0.1,
+        key=f"expected-{key}",
+        placeholder="if you know it",
+        help="From your training log or the paper, on these images. Empty is fine.",
+    )
+    wanted = {
+        "model": model,
+        "dataset": dataset,
+        "data_dir": str(data_directory()),
+        "targets": targets,
+        "label_smoothing": {"unknown": None, "hard": 0.0, "uniform": alpha}[targets],
+        "expected_accuracy": None if expected is None else expected / 100,
+    }
+    checked = bool(upload.check) and all(upload.choices.get(k) == v for k, v in wanted.items())
+    if st.button(
+        "Check again" if upload.check else "Check on 512 images",
+        key=f"check-{key}",
+        type="secondary" if checked else "primary",
+        disabled=dataset is None,
+    ):
+        uploads.start_check(upload, **wanted)
+        st.rerun()
+    if dataset is None:
+        st.caption("Choose the images: the check runs 512 of them through each plausible input.")
+    elif not upload.check:
+        st.caption(
+            "The right weights with the wrong pixels still give a plausible picture, so penviz measures the "
+            "accuracy first. Nothing is drawn before you have seen it."
+        )
+
+
+def _checked(who: Visitor, upload: Upload) -> None:
+    """The table of accuracies, the question, and the three classes to look at first."""
+    check: dict[str, Any] = upload.check
+    rows = check["rows"]
+    picked = st.session_state.get(f"row-{upload.id}", check["best"])
+    row = rows[picked]
+    st.html(
+        f'<p class="pz-ask">penviz measures <b>{100 * row["accuracy"]:.1f} %</b> on {check["n"]:,} '
+        f"{escape(check['split'])} images. Is that the accuracy you know?</p>"
+    )
+    for sentence in check["warnings"]:
+        st.warning(sentence, icon=":material/warning:")
+    names = check["class_names"]
+    left, right = st.columns(2)
+    left.selectbox(
+        "Input",
+        range(len(rows)),
+        index=check["best"],
+        format_func=lambda i: f"{rows[i]['label']}: {100 * rows[i]['accuracy']:.1f} %",
+        key=f"row-{upload.id}",
+    )
+    triple = right.multiselect(
+        "Three classes to look at first",
+        names,
+        names[:3],
+        max_selections=3,
+        key=f"triple-{upload.id}",
+    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Yes, draw", type="primary", key=f"draw-{upload.id}", disabled=len(triple) != 3):
+            uploads.start_drawing(who, upload, row, triple)
+            st.rerun()
+        if st.button("No, change input", key=f"change-{upload.id}"):
+            upload.check, upload.stage = {}, "ready"
+            st.rerun()
+        st.caption(check["head"])
+    with st.expander(f"All {len(rows)} inputs tried"):
+        st.html(check_html(rows, picked))
+
+
+def _arrays(who: Visitor, upload: Upload) -> None:
+    """Which split these activations are, and of which run."""
+    left, middle, right = st.columns(3)
+    stem = upload.path.stem if upload.mine is False else upload.name.rsplit(".", 1)[0]
+    guess = next((s for s in SPLITS if s in stem.lower()), SPLITS[0])
+    split = left.selectbox("Split", SPLITS, SPLITS.index(guess), key=f"split-{upload.id}")
+    others = [
+        other
+        for other in who.uploads.values()
+        if other is not upload
+        and other.stage == "ready"
+        and other.report is not None
+        and other.report.kind in uploads.ARRAYS
+    ]
+    partner = middle.selectbox(
+        "The other split, if it is here",
+        others,
+        index=None,
+        format_func=lambda other: other.name,
+        key=f"partner-{upload.id}",
+        placeholder="one split is enough",
+        disabled=not others,
+    )
+    targets = right.selectbox(
+        "Trained on", list(TARGETS), format_func=TARGETS.__getitem__, key=f"targets-{upload.id}"
+    )
+    alpha = None
+    if targets == "uniform":
+        alpha = right.number_input("alpha", 0.001, 0.999, 0.1, 0.05, key=f"alpha-{upload.id}", format="%.3f")
+    if st.button("Draw", type="primary", key=f"draw-{upload.id}"):
+        files = {split: upload}
+        if partner is not None:
+            files["train" if split != "train" else "validation"] = partner
+        smoothing = {"unknown": None, "hard": 0.0, "uniform": alpha}[targets]
+        uploads.start_arrays(who, files, stem, {"targets": targets, "label_smoothing": smoothing})
+        st.rerun()
+
+
+def _drawn(who: Visitor, upload: Upload) -> None:
+    """What came of it, and the way to the grid."""
+    if upload.run is None:
+        words = upload.check.get("words", "It belongs to the run drawn beside it.")
+        st.html(f'<p class="pz-ask">{escape(words)}</p>')
+        return
+    words = "Three classes of it stand in the grid." if upload.quick else "It stands in the grid."
+    st.html(f'<p class="pz-ask"><b>{words}</b></p>')
+    with st.container(horizontal=True, vertical_alignment="center"):
+        grid_link("See it in the grid", upload.run)
+        if upload.quick:
+            left = duration_text(upload.seconds_all)
+            label = f"Continue with all ({left})" if left else "Continue with all"
+            if st.button(label, key=f"all-{upload.id}"):
+                uploads.start_drawing(who, upload, upload.choices["row"], None)
+                st.rerun()

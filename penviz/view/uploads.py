@@ -1,0 +1,230 @@
+"""What a visitor brought, one step after another: read, matched, checked, drawn. Every step runs in the cage."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from penviz.foreign.cage import Budget, CageError, Job
+from penviz.foreign.report import FileReport
+from penviz.view.visitor import Visitor, cage
+
+GIB = 2**30
+LOOK = Budget(memory_bytes=GIB, cpu_seconds=60, wall_seconds=120)
+"""For reading what a file is."""
+CHECK = Budget(memory_bytes=6 * GIB, cpu_seconds=1200, wall_seconds=1800)
+"""For 512 images through each plausible input."""
+DRAW = Budget(memory_bytes=12 * GIB, cpu_seconds=6 * 3600, wall_seconds=6 * 3600)
+"""For all images of a data set through the network."""
+QUICK_PER_CLASS = 100
+
+ARRAYS = ("npz", "safetensors arrays")
+IMAGES = "zip of images"
+RUN = "penviz run"
+
+
+@dataclass
+class Upload:
+    """One file on its way into the grid.
+
+    Attributes:
+        name: as the visitor calls it; path: where its bytes lie; mine: whether that copy is to be removed.
+        stage: "reading", "ready", "refused", "checking", "checked", "drawing" or "drawn".
+        report: what the file holds; candidates: networks that fit it, best first; check: table of accuracies.
+        choices: what the visitor said: model, dataset, targets, ...; run: the directory drawn from it.
+        quick: whether only the three classes were run; seconds_all: how long the rest will take.
+        error: why the last step ended without a result, one sentence; advice: what to do about it.
+    """
+
+    name: str
+    path: Path
+    mine: bool = True
+    id: str = field(default_factory=lambda: uuid4().hex[:12])
+    stage: str = "reading"
+    job: Job | None = None
+    started: float = 0.0
+    report: FileReport | None = None
+    candidates: list[dict[str, Any]] = field(default_factory=list)
+    check: dict[str, Any] = field(default_factory=dict)
+    choices: dict[str, Any] = field(default_factory=dict)
+    run: Path | None = None
+    quick: bool = False
+    seconds_all: float | None = None
+    error: str = ""
+    advice: str = ""
+
+    @property
+    def busy(self) -> bool:
+        """Whether work on it is under way."""
+        return self.job is not None
+
+
+def begin(upload: Upload, stage: str, task: str, arguments: dict[str, Any], budget: Budget) -> None:
+    """Start a step in the cage."""
+    upload.error = upload.advice = ""
+    upload.stage = stage
+    upload.started = time.monotonic()
+    try:
+        upload.job = cage().start(task, arguments, budget)
+    except CageError as error:
+        _fail(upload, str(error))
+
+
+def bring(visitor: Visitor, name: str, path: Path, mine: bool = True) -> Upload:
+    """Take a file in and start to read what it is."""
+    upload = Upload(name, path, mine)
+    visitor.uploads[upload.id] = upload
+    begin(upload, "reading", "inspect", {"path": str(path), "name": name}, LOOK)
+    return upload
+
+
+def poll(visitor: Visitor) -> bool:
+    """Take the results of finished steps; returns whether anything changed."""
+    changed = False
+    for upload in list(visitor.uploads.values()):
+        if upload.job is not None and upload.job.done:
+            changed = True
+            job, upload.job = upload.job, None
+            try:
+                _TAKE[upload.stage](visitor, upload, job.result())
+            except CageError as error:
+                _fail(upload, str(error))
+    return changed
+
+
+def _fail(upload: Upload, sentence: str) -> None:
+    back = {"reading": "refused", "checking": "ready", "drawing": "checked" if upload.check else "ready"}
+    upload.job = None
+    upload.stage = "drawn" if upload.run is not None else back.get(upload.stage, upload.stage)
+    upload.error = sentence
+
+
+def _take_report(visitor: Visitor, upload: Upload, result: dict[str, Any]) -> None:
+    upload.report = FileReport.from_json(result["report"])
+    upload.candidates = result.get("candidates", [])
+    upload.stage = "ready"
+    if upload.report.refusal:
+        upload.stage, upload.error, upload.advice = "refused", upload.report.refusal, upload.report.advice
+        _drop_copy(upload)
+    elif upload.report.kind == IMAGES:
+        out = visitor.workspace.directory / "folders" / upload.id
+        begin(upload, "drawing", "folder", {"path": str(upload.path), "out": str(out)}, DRAW)
+
+
+def _take_check(visitor: Visitor, upload: Upload, result: dict[str, Any]) -> None:
+    upload.check, upload.stage = result, "checked"
+
+
+def _take_drawn(visitor: Visitor, upload: Upload, result: dict[str, Any]) -> None:
+    upload.stage = "drawn"
+    if "folder" in result:
+        visitor.folders[Path(upload.name).stem] = Path(result["folder"])
+        upload.check = result
+        _drop_copy(upload)
+        return
+    upload.run = Path(result["directory"])
+    upload.quick = bool(result.get("quick_look"))
+    upload.seconds_all = result.get("seconds_all")
+
+
+_TAKE: dict[str, Callable[[Visitor, Upload, dict[str, Any]], None]] = {
+    "reading": _take_report,
+    "checking": _take_check,
+    "drawing": _take_drawn,
+}
+
+
+def start_check(upload: Upload, **choices: Any) -> None:
+    """Run 512 labelled images through each plausible input and variant of the chosen network."""
+    upload.choices |= choices
+    upload.check = {}
+    arguments = _source(upload) | {"expected_accuracy": choices.get("expected_accuracy")}
+    begin(upload, "checking", "check", arguments, CHECK)
+
+
+def start_drawing(
+    visitor: Visitor, upload: Upload, row: dict[str, Any], classes: list[str] | None
+) -> None:
+    """Extract the activations: of three classes (a quick look), or with None of all.
+
+    Args:
+        visitor: whose; upload: a checked one; row: the line of the check's table to believe.
+        classes: names of three classes, or None.
+    """
+    upload.choices["row"] = row
+    keys = ("targets", "label_smoothing", "expected_accuracy")
+    arguments = _source(upload) | {key: upload.choices.get(key) for key in keys}
+    arguments |= {
+        "row": row,
+        "classes": classes,
+        "per_class": QUICK_PER_CLASS if classes else None,
+        "out": str(_place(visitor, upload)),
+    }
+    begin(upload, "drawing", "adopt", arguments, DRAW)
+
+
+def start_arrays(visitor: Visitor, uploads: dict[str, Upload], name: str, choices: dict[str, Any]) -> None:
+    """Make a run of files of activations: split -> file; the first of them carries the run."""
+    first, *rest = uploads.values()
+    first.choices |= choices
+    arguments = choices | {
+        "files": {split: str(upload.path) for split, upload in uploads.items()},
+        "out": str(_place(visitor, first, name)),
+    }
+    begin(first, "drawing", "activations", arguments, DRAW)
+    for upload in rest:
+        upload.stage = "drawn"
+
+
+def _source(upload: Upload) -> dict[str, Any]:
+    assert upload.report is not None
+    return {
+        "path": str(upload.path),
+        "name": upload.name,
+        "model": upload.choices["model"],
+        "dataset": upload.choices["dataset"],
+        "data_dir": upload.choices["data_dir"],
+    }
+
+
+def _place(visitor: Visitor, upload: Upload, name: str | None = None) -> Path:
+    """A directory for the run, named by the visitor's words as far as they make a file name."""
+    if upload.run is not None:
+        return upload.run
+    wanted = Path(name or upload.name).stem
+    base = "".join(c if c.isalnum() or c in "-_." else "-" for c in wanted).strip("-.")[:60] or "run"
+    taken = {path.name for path in visitor.runs_directory.iterdir()}
+    return visitor.runs_directory / next(
+        n for n in (base, *(f"{base}-{i}" for i in range(2, len(taken) + 3))) if n not in taken
+    )
+
+
+def cancel(upload: Upload) -> None:
+    """Stop the step under way; the upload stands where it stood before."""
+    if upload.job is not None:
+        upload.job.cancel()
+        _fail(upload, "Cancelled.")
+
+
+def remove(visitor: Visitor, upload: Upload) -> None:
+    """Forget an upload, its file, and the run drawn from it."""
+    if upload.job is not None:
+        upload.job.cancel()
+        upload.job.wait(5)
+    visitor.uploads.pop(upload.id, None)
+    _drop_copy(upload)
+    if upload.run is not None:
+        shutil.rmtree(upload.run, ignore_errors=True)
+    folder = visitor.folders.pop(Path(upload.name).stem, None) if "folder" in upload.check else None
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _drop_copy(upload: Upload) -> None:
+    if upload.mine:
+        upload.path.unlink(missing_ok=True)

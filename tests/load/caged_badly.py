@@ -1,0 +1,240 @@
+"""The caged side with tasks that misbehave, for the tests: python caged_badly.py --serve."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import mmap
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from penviz import InputError
+from penviz.load import caged
+from penviz.load.tasks import TASKS
+
+Tell = Callable[[dict[str, Any]], None]
+
+
+def channel() -> int:
+    """The pipe to the app, found as hostile code would find it."""
+    return next(
+        int(n)
+        for n in os.listdir("/proc/self/fd")
+        if int(n) > 2 and "pipe" in os.readlink(f"/proc/self/fd/{n}")
+    )
+
+
+def echo(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    return {"arguments": arguments, "threads": torch.get_num_threads(), "cuda": torch.cuda.is_available()}
+
+
+def where(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    Path("here").write_text("x")
+    with tempfile.NamedTemporaryFile(delete=False) as file:
+        status = dict(
+            s.split(":\t", 1) for s in Path("/proc/self/status").read_text().splitlines() if ":\t" in s
+        )
+        return {
+            "cwd": os.getcwd(),
+            "temporary": file.name,
+            "home": os.environ["HOME"],
+            "secret": os.environ.get("PENVIZ_TEST_SECRET"),
+            "descriptors": sorted(int(n) for n in os.listdir("/proc/self/fd")),
+            "threads": status["Threads"],
+            "group": os.getpgid(0) == os.getpid(),
+            "nice": os.nice(0),
+            "pid": os.getpid(),
+            "ppid": os.getppid(),
+        }
+
+
+def count(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    for i in range(arguments["n"]):
+        tell({"done": i + 1, "of": arguments["n"], "pid": os.getpid()})
+        time.sleep(arguments.get("pause", 0.05))
+    return {"done": arguments["n"]}
+
+
+def allocate_python(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    return {"n": len(bytearray(arguments["bytes"]))}
+
+
+def allocate_torch(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    return {"n": torch.ones(arguments["bytes"] // 4).numel()}
+
+
+def allocate_slowly(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    kept = []
+    while True:
+        kept.append(os.urandom(1 << 20))
+
+
+def allocate_as_a_refusal(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    try:
+        torch.ones(arguments["bytes"] // 4)
+    except RuntimeError as error:
+        raise InputError("The file is damaged.") from error
+    return {}
+
+
+def map_shared(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    maps = [mmap.mmap(-1, 1 << 30) for _ in range(64)]
+    return {"n": len(maps)}
+
+
+def loop(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    while True:
+        pass
+
+
+def sleep(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    tell({"pid": os.getpid()})
+    time.sleep(3600)
+    return {}
+
+
+def sleep_with_the_pipe_closed(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    os.close(channel())
+    time.sleep(3600)
+    return {}
+
+
+def sleep_deaf(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_IGN)
+    tell({"pid": os.getpid()})
+    while True:
+        time.sleep(3600)
+
+
+def write_file(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    with open("huge", "wb") as file:
+        for _ in range(arguments["bytes"] >> 20):
+            file.write(bytes(1 << 20))
+    return {}
+
+
+def open_files(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    return {"n": len([open(os.devnull) for _ in range(100_000)])}
+
+
+def segfault(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    ctypes.string_at(8)
+    return {}
+
+
+def bus_error(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    Path("short").write_bytes(bytes(4096))
+    with open("short", "r+b") as file:
+        mapped = mmap.mmap(file.fileno(), 4096)
+        file.truncate(0)
+        return {"first": mapped[0]}
+
+
+def kill_itself(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    os.kill(os.getpid(), arguments["signal"])
+    time.sleep(5)
+    return {}
+
+
+def leave(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    os._exit(arguments["status"])
+
+
+def say(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    os.write(channel(), arguments["text"].encode("utf-8", "surrogateescape"))
+    return {}
+
+
+def say_deep(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    os.write(channel(), b"[" * 200_000 + b"\n")
+    return {}
+
+
+def flood_a_line(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    while True:
+        os.write(channel(), b"a" * 65536)
+
+
+def flood_lines(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    while True:
+        tell({"text": "a" * 10_000})
+
+
+def refuse(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    error = InputError("This is\x1b[31m refused.")
+    error.advice = "Save it again."  # type: ignore[attr-defined]
+    raise error
+
+
+def fail(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    raise KeyError("secret path")
+
+
+def answer_no_json(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    return {"path": Path()}
+
+
+def fork_bomb(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    """A tree of 64 sleeping processes, each in a session of its own, all named by the job's marker."""
+    for _ in range(6):
+        if os.fork() == 0:
+            os.setsid()
+    while True:
+        time.sleep(3600)
+
+
+def leave_a_daemon(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(3600)"], start_new_session=True
+    )
+    return {"pid": process.pid}
+
+
+def start_a_thread(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    thread = threading.Thread(target=print)
+    thread.start()
+    thread.join()
+    return {}
+
+
+def connect(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    with socket.create_connection(("127.0.0.1", arguments["port"]), timeout=2):
+        return {"connected": True}
+
+
+def write_outside(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    Path(arguments["path"]).write_text("x")
+    return {}
+
+
+def litter(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    Path("locked/inner").mkdir(parents=True)
+    Path("locked/inner/file").write_text("x")
+    Path("link").symlink_to("/")
+    os.mkfifo("fifo")
+    os.chmod("locked/inner", 0)
+    os.chmod("locked", 0)
+    return {}
+
+
+BAD_TASKS = {
+    name: value
+    for name, value in list(globals().items())
+    if callable(value) and getattr(value, "__module__", "") == __name__ and name != "channel"
+}
+
+if __name__ == "__main__":
+    assert json.dumps(sorted(BAD_TASKS))
+    caged.main(TASKS | BAD_TASKS)

@@ -37,7 +37,8 @@ def data_choices(directory: Path, offer_disk: bool, uploaded: Mapping[str, Path]
     """What can be chosen here, the visitor's own folders first.
 
     Args:
-        directory: the data directory; offer_disk: whether folders below it are offered; uploaded: name -> place.
+        directory: the data directory; offer_disk: whether folders below it are offered.
+        uploaded: name -> directory of the visitor's own folders.
     """
     choices = [DataChoice(f"{name} (uploaded)", str(path), True) for name, path in uploaded.items()]
     for name, (label, unpacked) in BUILT_IN.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -55,7 +56,7 @@ def card(who: Visitor, upload: Upload, choices: Sequence[DataChoice], missing: S
             if report.kind in uploads.ARRAYS:
                 _arrays(who, upload)
             elif report.kind != uploads.RUN:
-                _choose(upload, choices, missing)
+                _choose(who, upload, choices, missing)
                 if upload.stage == "checked":
                     _checked(who, upload)
         if report is not None:
@@ -86,12 +87,12 @@ def _waiting(upload: Upload) -> None:
         st.rerun()
 
 
-def _choose(upload: Upload, choices: Sequence[DataChoice], missing: Sequence[str]) -> None:
+def _choose(who: Visitor, upload: Upload, choices: Sequence[DataChoice], missing: Sequence[str]) -> None:
     """Which network, which images, what it was trained on, and the accuracy that is known of it."""
     if not upload.candidates:
         st.warning(
-            "No network that penviz knows has these keys and shapes. On the command line a function of your "
-            "own can build it: `penviz extract FILE --model package.module:factory --dataset DATA --out DIR`.",
+            "No network that penviz knows has these keys and shapes. On the command line a function of "
+            "your own can build it: `penviz extract FILE --model package.module:factory --dataset DATA ...`.",
             icon=":material/help:",
         )
         return
@@ -144,7 +145,7 @@ def _choose(upload: Upload, choices: Sequence[DataChoice], missing: Sequence[str
         type="secondary" if checked else "primary",
         disabled=dataset is None,
     ):
-        uploads.start_check(upload, **wanted)
+        uploads.start_check(who, upload, **wanted)
         st.rerun()
     if dataset is None:
         st.caption("Choose the images: the check runs 512 of them through each plausible input.")
@@ -198,7 +199,7 @@ def _checked(who: Visitor, upload: Upload) -> None:
 def _arrays(who: Visitor, upload: Upload) -> None:
     """Which split these activations are, and of which run."""
     left, middle, right = st.columns(3)
-    stem = upload.path.stem if upload.mine is False else upload.name.rsplit(".", 1)[0]
+    stem = Path(upload.name).stem
     guess = next((s for s in SPLITS if s in stem.lower()), SPLITS[0])
     split = left.selectbox("Split", SPLITS, SPLITS.index(guess), key=f"split-{upload.id}")
     others = [

@@ -13,6 +13,7 @@ import streamlit as st
 
 from penviz.runs import Run, list_runs
 from penviz.view.catalogue import runs_directory
+from penviz.view.uploads import remove
 from penviz.view.visitor import Visitor, listens_locally
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
@@ -98,6 +99,4 @@ def forget(who: Visitor, directory: Path) -> None:
     shutil.rmtree(directory, ignore_errors=True)
     for upload in list(who.uploads.values()):
         if upload.run == directory:
-            who.uploads.pop(upload.id)
-            if upload.mine:
-                upload.path.unlink(missing_ok=True)
+            remove(who, upload)

@@ -25,8 +25,8 @@ def show_model() -> None:
         st.html(
             '<h1 class="pz-finding">Your model</h1>'
             '<p class="pz-detail">Drop a checkpoint, and its classes stand in the grid beside the others. '
-            "Nothing in a file is run to see what it is. It lies in a directory of your own on the computer that "
-            "runs penviz and is removed when you close this page.</p>"
+            "Nothing in a file is run to see what it is. It lies in a directory of your own on the computer "
+            "that runs penviz, and is removed when you close this page.</p>"
         )
         who = visitor()
         uploads.poll(who)
@@ -54,11 +54,11 @@ def _drop(who: Visitor) -> None:
         return
     for file in files:
         try:
-            path, _ = who.workspace.receive(file, MOST_MEGABYTES * 10**6)
+            kept = who.workspace.keep(file.name, file, MOST_MEGABYTES * 10**6)
         except InputError as error:
             st.session_state["drop-refused"] = str(error)
             continue
-        uploads.bring(who, file.name, path)
+        uploads.bring(who, file.name, kept.path, kept)
     st.session_state[_NONCE] = number + 1  # a fresh, empty place: the bytes are on disk now
     st.rerun()
 
@@ -77,16 +77,15 @@ def _from_disk(who: Visitor) -> None:
         placeholder=f"{len(found)} files below {directory}",
     )
     if chosen is not None and st.button("Look at it", key="look"):
-        uploads.bring(who, Path(chosen).name, Path(chosen), mine=False)
+        uploads.bring(who, Path(chosen).name, Path(chosen))
         st.rerun()
 
 
 def _cards(who: Visitor) -> None:
     """A card a file, newest first, and the runs made of them; polled while work is under way."""
     changed = uploads.poll(who)
-    if changed or not any(upload.busy for upload in who.uploads.values()):
-        if changed:
-            st.rerun()
+    if changed:
+        st.rerun()  # the whole page: the cards may poll less often, or no longer
     choices = data_choices(data_directory(), offers_disk(), who.folders)
     missing = missing_sets(data_directory())
     for upload in reversed(list(who.uploads.values())):
@@ -95,20 +94,24 @@ def _cards(who: Visitor) -> None:
 
 
 def _what_fits() -> None:
-    st.html(
-        """<div class="pz-fits"><div><b>A checkpoint</b><p>A state dict as <code>.pth</code>, <code>.pt</code> or
-<code>.safetensors</code>: penviz's own networks, CIFAR ResNets, every torchvision classifier, timm where it is
-installed. Wrappers such as <code>state_dict</code> and prefixes such as <code>module.</code> are undone.</p></div>
-<div><b>Activations</b><p>From any framework: <code>features</code> [n, d], <code>labels</code> [n], and the last
-layer's <code>weight</code> [K, d] and <code>bias</code> [K] if it has them, one <code>.npz</code> a split.</p></div>
-<div><b>Your images</b><p>A <code>.zip</code> with <code>train/</code> and <code>validation/</code>, one folder a
-class. Drop it beside the checkpoint and choose it there.</p></div></div>"""
-    )
+    blocks = "".join(f"<div><b>{title}</b><p>{text}</p></div>" for title, text in FITS.items())
+    st.html(f'<div class="pz-fits">{blocks}</div>')
     with st.expander("Write activations from PyTorch, JAX or TensorFlow"):
         for name, text in SNIPPETS.items():
             st.markdown(f"**{name}**")
             st.code(text, language="python")
 
+
+FITS = {
+    "A checkpoint": "A state dict as <code>.pth</code>, <code>.pt</code> or <code>.safetensors</code>: penviz's own "
+    "networks, CIFAR ResNets, every torchvision classifier, timm where it is installed. Wrappers such as "
+    "<code>state_dict</code> and prefixes such as <code>module.</code> are undone.",
+    "Activations": "From any framework: <code>features</code> [n, d], <code>labels</code> [n], and the last layer's "
+    "<code>weight</code> [K, d] and <code>bias</code> [K] if it has them, one <code>.npz</code> a split.",
+    "Your images": "A <code>.zip</code> with <code>train/</code> and <code>validation/</code>, one folder a class. "
+    "Drop it beside the checkpoint and choose it there.",
+}
+"""What can be dropped: title -> text."""
 
 SNIPPETS: dict[str, str] = {
     "PyTorch": """import numpy as np, torch
@@ -141,5 +144,3 @@ np.savez("validation.npz", features=np.concatenate(features), labels=np.concaten
          weight=kernel.T, bias=bias)""",
 }
 """Ten lines that write activations; the same stand in the docs."""
-
-

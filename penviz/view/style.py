@@ -123,7 +123,8 @@ table.pz-table td.pz-change {{ color: {colours.note}; }}
 .pz-facts dd {{ margin: 0; overflow-wrap: anywhere; }}
 .pz-keys {{ max-height: 22rem; overflow-y: auto; }}
 .pz-keys td:first-child {{ overflow-wrap: anywhere; }}
-table.pz-table tr.pz-best td {{ font-weight: 650; background: color-mix(in srgb, {CLASS_COLOURS[0]} 9%, transparent); }}
+table.pz-table tr.pz-best td {{ font-weight: 650;
+  background: color-mix(in srgb, {CLASS_COLOURS[0]} 9%, transparent); }}
 .pz-fits {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: 1rem 1.6rem;
   font-size: .9rem; line-height: 1.45; margin-top: .4rem; }}
 .pz-fits p {{ margin: .2rem 0 0 0; color: {colours.note}; }}

@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from penviz.foreign.cage import Budget, CageError, Job
+from penviz import InputError
+from penviz.foreign.answer import Budget
+from penviz.foreign.cage import Job
 from penviz.foreign.report import FileReport
+from penviz.foreign.workspace import Upload as Kept
 from penviz.view.visitor import Visitor, cage
 
 GIB = 2**30
@@ -33,7 +36,8 @@ class Upload:
     """One file on its way into the grid.
 
     Attributes:
-        name: as the visitor calls it; path: where its bytes lie; mine: whether that copy is to be removed.
+        name: as the visitor calls it; path: where its bytes lie; kept: the visitor's copy, None for a file
+            that lies on this disk anyway.
         stage: "reading", "ready", "refused", "checking", "checked", "drawing" or "drawn".
         report: what the file holds; candidates: networks that fit it, best first; check: table of accuracies.
         choices: what the visitor said: model, dataset, targets, ...; run: the directory drawn from it.
@@ -43,7 +47,7 @@ class Upload:
 
     name: str
     path: Path
-    mine: bool = True
+    kept: Kept | None = None
     id: str = field(default_factory=lambda: uuid4().hex[:12])
     stage: str = "reading"
     job: Job | None = None
@@ -64,22 +68,24 @@ class Upload:
         return self.job is not None
 
 
-def begin(upload: Upload, stage: str, task: str, arguments: dict[str, Any], budget: Budget) -> None:
+def begin(
+    visitor: Visitor, upload: Upload, stage: str, task: str, arguments: dict[str, Any], budget: Budget
+) -> None:
     """Start a step in the cage."""
     upload.error = upload.advice = ""
     upload.stage = stage
     upload.started = time.monotonic()
     try:
-        upload.job = cage().start(task, arguments, budget)
-    except CageError as error:
+        upload.job = visitor.workspace.start(cage(), task, arguments, budget)
+    except InputError as error:
         _fail(upload, str(error))
 
 
-def bring(visitor: Visitor, name: str, path: Path, mine: bool = True) -> Upload:
+def bring(visitor: Visitor, name: str, path: Path, kept: Kept | None = None) -> Upload:
     """Take a file in and start to read what it is."""
-    upload = Upload(name, path, mine)
+    upload = Upload(name, path, kept)
     visitor.uploads[upload.id] = upload
-    begin(upload, "reading", "inspect", {"path": str(path), "name": name}, LOOK)
+    begin(visitor, upload, "reading", "inspect", {"path": str(path), "name": name}, LOOK)
     return upload
 
 
@@ -92,7 +98,7 @@ def poll(visitor: Visitor) -> bool:
             job, upload.job = upload.job, None
             try:
                 _TAKE[upload.stage](visitor, upload, job.result())
-            except CageError as error:
+            except InputError as error:
                 _fail(upload, str(error))
     return changed
 
@@ -110,10 +116,10 @@ def _take_report(visitor: Visitor, upload: Upload, result: dict[str, Any]) -> No
     upload.stage = "ready"
     if upload.report.refusal:
         upload.stage, upload.error, upload.advice = "refused", upload.report.refusal, upload.report.advice
-        _drop_copy(upload)
+        _drop_copy(visitor, upload)
     elif upload.report.kind == IMAGES:
         out = visitor.workspace.directory / "folders" / upload.id
-        begin(upload, "drawing", "folder", {"path": str(upload.path), "out": str(out)}, DRAW)
+        begin(visitor, upload, "drawing", "folder", {"path": str(upload.path), "out": str(out)}, DRAW)
 
 
 def _take_check(visitor: Visitor, upload: Upload, result: dict[str, Any]) -> None:
@@ -125,7 +131,7 @@ def _take_drawn(visitor: Visitor, upload: Upload, result: dict[str, Any]) -> Non
     if "folder" in result:
         visitor.folders[Path(upload.name).stem] = Path(result["folder"])
         upload.check = result
-        _drop_copy(upload)
+        _drop_copy(visitor, upload)
         return
     upload.run = Path(result["directory"])
     upload.quick = bool(result.get("quick_look"))
@@ -139,17 +145,15 @@ _TAKE: dict[str, Callable[[Visitor, Upload, dict[str, Any]], None]] = {
 }
 
 
-def start_check(upload: Upload, **choices: Any) -> None:
+def start_check(visitor: Visitor, upload: Upload, **choices: Any) -> None:
     """Run 512 labelled images through each plausible input and variant of the chosen network."""
     upload.choices |= choices
     upload.check = {}
     arguments = _source(upload) | {"expected_accuracy": choices.get("expected_accuracy")}
-    begin(upload, "checking", "check", arguments, CHECK)
+    begin(visitor, upload, "checking", "check", arguments, CHECK)
 
 
-def start_drawing(
-    visitor: Visitor, upload: Upload, row: dict[str, Any], classes: list[str] | None
-) -> None:
+def start_drawing(visitor: Visitor, upload: Upload, row: dict[str, Any], classes: list[str] | None) -> None:
     """Extract the activations: of three classes (a quick look), or with None of all.
 
     Args:
@@ -165,7 +169,7 @@ def start_drawing(
         "per_class": QUICK_PER_CLASS if classes else None,
         "out": str(_place(visitor, upload)),
     }
-    begin(upload, "drawing", "adopt", arguments, DRAW)
+    begin(visitor, upload, "drawing", "adopt", arguments, DRAW)
 
 
 def start_arrays(visitor: Visitor, uploads: dict[str, Upload], name: str, choices: dict[str, Any]) -> None:
@@ -176,7 +180,7 @@ def start_arrays(visitor: Visitor, uploads: dict[str, Upload], name: str, choice
         "files": {split: str(upload.path) for split, upload in uploads.items()},
         "out": str(_place(visitor, first, name)),
     }
-    begin(first, "drawing", "activations", arguments, DRAW)
+    begin(visitor, first, "drawing", "activations", arguments, DRAW)
     for upload in rest:
         upload.stage = "drawn"
 
@@ -217,7 +221,7 @@ def remove(visitor: Visitor, upload: Upload) -> None:
         upload.job.cancel()
         upload.job.wait(5)
     visitor.uploads.pop(upload.id, None)
-    _drop_copy(upload)
+    _drop_copy(visitor, upload)
     if upload.run is not None:
         shutil.rmtree(upload.run, ignore_errors=True)
     folder = visitor.folders.pop(Path(upload.name).stem, None) if "folder" in upload.check else None
@@ -225,6 +229,6 @@ def remove(visitor: Visitor, upload: Upload) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _drop_copy(upload: Upload) -> None:
-    if upload.mine:
-        upload.path.unlink(missing_ok=True)
+def _drop_copy(visitor: Visitor, upload: Upload) -> None:
+    if upload.kept is not None:
+        visitor.workspace.forget(upload.kept)

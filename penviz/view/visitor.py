@@ -15,8 +15,8 @@ from uuid import uuid4
 
 import streamlit as st
 
-from penviz.foreign.cage import Cage, Job
-from penviz.foreign.workspace import Workspace
+from penviz.foreign.cage import Cage
+from penviz.foreign.workspace import Workspace, Workspaces
 
 if TYPE_CHECKING:
     from penviz.view.uploads import Upload
@@ -47,14 +47,8 @@ class Visitor:
         """Where the runs of this visitor lie."""
         return self.workspace.directory / "runs"
 
-    def jobs(self) -> list[Job]:
-        """Work under way."""
-        return [upload.job for upload in self.uploads.values() if upload.job is not None]
-
     def close(self) -> None:
         """Stop the visitor's work and remove everything that was brought."""
-        for job in self.jobs():
-            job.cancel()
         self.uploads.clear()
         self.folders.clear()
         self.workspace.close()
@@ -64,7 +58,7 @@ def visitor() -> Visitor:
     """The visitor of this session, made when something is brought for the first time."""
     found: Visitor | None = st.session_state.get(_KEY)
     if found is None:
-        found = Visitor(Workspace())
+        found = Visitor(_workspaces().open())
         found.runs_directory.mkdir()
         st.session_state[_KEY] = found
     _presence(found.name, found)
@@ -98,6 +92,12 @@ def _presence(name: str, _visitor: Visitor) -> _Presence:
         _visitor.leaving.cancel()
         _visitor.leaving = None
     return _Presence(_visitor)
+
+
+@st.cache_resource(show_spinner=False)
+def _workspaces() -> Workspaces:
+    """The directories of all visitors of this process."""
+    return Workspaces()
 
 
 @st.cache_resource(show_spinner=False)

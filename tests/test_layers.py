@@ -33,7 +33,18 @@ FILE_CALLS = {"open", "load", "save", "savez", "savez_compressed", "savetxt", "l
 }
 
 FORBIDDEN: dict[str, tuple[str, ...]] = {
+    "foreign": (
+        "penviz.learn",
+        "penviz.load",
+        "penviz.measure",
+        "penviz.show",
+        "penviz.view",
+        "penviz.cli",
+        *HEAVY,
+        *DRAWING,
+    ),
     "learn": ("penviz.show", "penviz.view", "penviz.cli", *DRAWING),
+    "load": ("penviz.show", "penviz.view", "penviz.cli", *DRAWING),
     "measure": (
         "penviz.learn",
         "penviz.show",

@@ -31,7 +31,7 @@ def grid_query() -> dict[str, list[str]]:
 
 def grid_link(label: str, run: Path) -> None:
     """A link to the grid with a run among those shown."""
-    from penviz.view.page_grid import link_with, show_grid
+    from penviz.view.page_grid import show_grid
 
     page = st.Page(show_grid, title="penviz", default=True)
-    st.page_link(page, label=label, icon=":material/scatter_plot:", query_params=link_with(run, grid_query()))
+    st.page_link(page, label=label, icon=":material/scatter_plot:", query_params=grid_query())

@@ -53,7 +53,7 @@ def card(who: Visitor, upload: Upload, choices: Sequence[DataChoice], missing: S
         elif upload.stage == "drawn":
             _drawn(who, upload)
         elif report is not None and upload.stage != "refused":
-            if report.kind in uploads.ARRAYS:
+            if upload.holds_arrays:
                 _arrays(who, upload)
             elif report.kind != uploads.RUN:
                 _choose(who, upload, choices, missing)
@@ -70,7 +70,12 @@ def _waiting(upload: Upload) -> None:
     """How far the step is, and the way out of it."""
     job = upload.job
     assert isinstance(job, Job)
-    words = {"reading": "Reading what it is", "checking": "Trying inputs", "drawing": "Running the images"}
+    words = {
+        "reading": "Reading what it is",
+        "matching": "Looking for networks that fit",
+        "checking": "Trying inputs",
+        "drawing": "Running the images",
+    }
     done, n = job.progress.get("done"), job.progress.get("n")
     passed = time.monotonic() - upload.started
     text = words.get(upload.stage, "Working")
@@ -205,10 +210,7 @@ def _arrays(who: Visitor, upload: Upload) -> None:
     others = [
         other
         for other in who.uploads.values()
-        if other is not upload
-        and other.stage == "ready"
-        and other.report is not None
-        and other.report.kind in uploads.ARRAYS
+        if other is not upload and other.stage == "ready" and other.holds_arrays
     ]
     partner = middle.selectbox(
         "The other split, if it is here",

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
@@ -34,7 +35,7 @@ def your_runs(who: Visitor) -> None:
                 _rename(who, run)
             st.download_button(
                 "Download",
-                lambda run=run: run_zip(run.directory),
+                partial(run_zip, run.directory),
                 f"{run.name}.zip",
                 on_click="ignore",
                 key=f"zip-{run.name}",

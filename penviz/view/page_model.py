@@ -103,13 +103,14 @@ def _what_fits() -> None:
 
 
 FITS = {
-    "A checkpoint": "A state dict as <code>.pth</code>, <code>.pt</code> or <code>.safetensors</code>: penviz's own "
-    "networks, CIFAR ResNets, every torchvision classifier, timm where it is installed. Wrappers such as "
-    "<code>state_dict</code> and prefixes such as <code>module.</code> are undone.",
-    "Activations": "From any framework: <code>features</code> [n, d], <code>labels</code> [n], and the last layer's "
-    "<code>weight</code> [K, d] and <code>bias</code> [K] if it has them, one <code>.npz</code> a split.",
-    "Your images": "A <code>.zip</code> with <code>train/</code> and <code>validation/</code>, one folder a class. "
-    "Drop it beside the checkpoint and choose it there.",
+    "A checkpoint": "A state dict as <code>.pth</code>, <code>.pt</code> or <code>.safetensors</code>: "
+    "penviz's own networks, CIFAR ResNets, every torchvision classifier, timm where it is installed. Wrappers "
+    "such as <code>state_dict</code> and prefixes such as <code>module.</code> are undone.",
+    "Activations": "From any framework: <code>features</code> [n, d], <code>labels</code> [n], and the last "
+    "layer's <code>weight</code> [K, d] and <code>bias</code> [K] if it has them, one <code>.npz</code> a "
+    "split.",
+    "Your images": "A <code>.zip</code> with <code>train/</code> and <code>validation/</code>, one folder a "
+    "class. Drop it beside the checkpoint and choose it there.",
 }
 """What can be dropped: title -> text."""
 

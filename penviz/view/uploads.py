@@ -1,4 +1,4 @@
-"""What a visitor brought, one step after another: read, matched, checked, drawn. Every step runs in the cage."""
+"""What a visitor brought, step after step: read, matched, checked, drawn. Every step runs in the cage."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ DRAW = Budget(memory_bytes=12 * GIB, cpu_seconds=6 * 3600, wall_seconds=6 * 3600
 """For all images of a data set through the network."""
 QUICK_PER_CLASS = 100
 
-ARRAYS = ("npz", "safetensors arrays")
 IMAGES = "zip of images"
 RUN = "penviz run"
 
@@ -38,7 +37,7 @@ class Upload:
     Attributes:
         name: as the visitor calls it; path: where its bytes lie; kept: the visitor's copy, None for a file
             that lies on this disk anyway.
-        stage: "reading", "ready", "refused", "checking", "checked", "drawing" or "drawn".
+        stage: "reading", "matching", "ready", "refused", "checking", "checked", "drawing" or "drawn".
         report: what the file holds; candidates: networks that fit it, best first; check: table of accuracies.
         choices: what the visitor said: model, dataset, targets, ...; run: the directory drawn from it.
         quick: whether only the three classes were run; seconds_all: how long the rest will take.
@@ -61,6 +60,12 @@ class Upload:
     seconds_all: float | None = None
     error: str = ""
     advice: str = ""
+
+    @property
+    def holds_arrays(self) -> bool:
+        """Whether it is a file of activations, and not of weights."""
+        keys = {tensor.key for tensor in self.report.tensors} if self.report else set()
+        return keys >= {"features", "labels"}
 
     @property
     def busy(self) -> bool:
@@ -104,15 +109,19 @@ def poll(visitor: Visitor) -> bool:
 
 
 def _fail(upload: Upload, sentence: str) -> None:
-    back = {"reading": "refused", "checking": "ready", "drawing": "checked" if upload.check else "ready"}
+    back = {
+        "reading": "refused",
+        "matching": "ready",
+        "checking": "ready",
+        "drawing": "checked" if upload.check else "ready",
+    }
     upload.job = None
     upload.stage = "drawn" if upload.run is not None else back.get(upload.stage, upload.stage)
     upload.error = sentence
 
 
 def _take_report(visitor: Visitor, upload: Upload, result: dict[str, Any]) -> None:
-    upload.report = FileReport.from_json(result["report"])
-    upload.candidates = result.get("candidates", [])
+    upload.report = FileReport.from_json(result)
     upload.stage = "ready"
     if upload.report.refusal:
         upload.stage, upload.error, upload.advice = "refused", upload.report.refusal, upload.report.advice
@@ -120,6 +129,15 @@ def _take_report(visitor: Visitor, upload: Upload, result: dict[str, Any]) -> No
     elif upload.report.kind == IMAGES:
         out = visitor.workspace.directory / "folders" / upload.id
         begin(visitor, upload, "drawing", "folder", {"path": str(upload.path), "out": str(out)}, DRAW)
+    elif upload.report.kind == RUN:
+        out = _place(visitor, upload)
+        begin(visitor, upload, "drawing", "run", {"path": str(upload.path), "out": str(out)}, DRAW)
+    elif not upload.holds_arrays:
+        begin(visitor, upload, "matching", "match", {"report": result}, LOOK)
+
+
+def _take_candidates(visitor: Visitor, upload: Upload, result: dict[str, Any]) -> None:
+    upload.candidates, upload.stage = result["candidates"], "ready"
 
 
 def _take_check(visitor: Visitor, upload: Upload, result: dict[str, Any]) -> None:
@@ -140,6 +158,7 @@ def _take_drawn(visitor: Visitor, upload: Upload, result: dict[str, Any]) -> Non
 
 _TAKE: dict[str, Callable[[Visitor, Upload, dict[str, Any]], None]] = {
     "reading": _take_report,
+    "matching": _take_candidates,
     "checking": _take_check,
     "drawing": _take_drawn,
 }

@@ -1,7 +1,7 @@
 """Who is looking: a visitor's private directory, what they brought, and the cage that reads it.
 
-A visitor is a browser session. What they bring lies in a directory of their own, is shown to nobody else, and is
-removed when they leave.
+A visitor is a browser session. What they bring lies in a directory of their own, is shown to nobody else, and
+is removed when they leave.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Images that a checkpoint can be tried on: only what lies here, and nothing of the disk unless it is offered."""
+"""Images that a checkpoint can be tried on: what lies here, and nothing of the disk unless it is offered."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from penviz.foreign.report import FileReport, TensorEntry
 
+from penviz.foreign.report import FileReport, TensorEntry
 from penviz.view.model_report import (
     MOST_TENSORS,
     check_html,

@@ -25,6 +25,12 @@ from penviz.view.uploads import Upload
 from penviz.view.visitor import Visitor, data_directory
 
 TARGETS = {"unknown": "not known", "hard": "hard targets", "uniform": "label smoothing"}
+STEPS = {
+    "reading": "Reading what it is",
+    "matching": "Looking for networks that fit",
+    "checking": "Trying inputs",
+    "drawing": "Running the images",
+}
 SPLITS = ("validation", "train", "test")
 
 
@@ -70,15 +76,9 @@ def _waiting(upload: Upload) -> None:
     """How far the step is, and the way out of it."""
     job = upload.job
     assert isinstance(job, Job)
-    words = {
-        "reading": "Reading what it is",
-        "matching": "Looking for networks that fit",
-        "checking": "Trying inputs",
-        "drawing": "Running the images",
-    }
     done, n = job.progress.get("done"), job.progress.get("n")
     passed = time.monotonic() - upload.started
-    text = words.get(upload.stage, "Working")
+    text = STEPS[upload.stage]
     if job.progress.get("what"):
         text += f": {job.progress['what']}"
     if done and n:

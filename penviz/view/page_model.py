@@ -12,7 +12,7 @@ from penviz.view.data_choices import checkpoints_below, data_choices, missing_se
 from penviz.view.model_card import card
 from penviz.view.model_runs import your_runs
 from penviz.view.style import style_sheet
-from penviz.view.visitor import Visitor, data_directory, offers_disk, visitor
+from penviz.view.visitor import Visitor, cage, data_directory, offers_disk, visitor
 
 MOST_MEGABYTES = 500
 _NONCE = "dropped"
@@ -29,6 +29,7 @@ def show_model() -> None:
             "that runs penviz, and is removed when you close this page.</p>"
         )
         who = visitor()
+        cage().warm_up()  # torch takes seconds to import: start while the visitor looks for the file
         uploads.poll(who)
         _drop(who)
         if offers_disk():
@@ -104,8 +105,8 @@ def _what_fits() -> None:
 
 FITS = {
     "A checkpoint": "A state dict as <code>.pth</code>, <code>.pt</code> or <code>.safetensors</code>: "
-    "penviz's own networks, CIFAR ResNets, every torchvision classifier, timm where it is installed. Wrappers "
-    "such as <code>state_dict</code> and prefixes such as <code>module.</code> are undone.",
+    "penviz's own networks, CIFAR ResNets, every torchvision classifier, timm where it is installed. "
+    "Wrappers such as <code>state_dict</code> and prefixes such as <code>module.</code> are undone.",
     "Activations": "From any framework: <code>features</code> [n, d], <code>labels</code> [n], and the last "
     "layer's <code>weight</code> [K, d] and <code>bias</code> [K] if it has them, one <code>.npz</code> a "
     "split.",

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from penviz import InputError
-from penviz.foreign.answer import Budget
+from penviz.foreign.answer import Budget, CageError
 from penviz.foreign.cage import Job
 from penviz.foreign.report import FileReport
 from penviz.foreign.workspace import Upload as Kept
@@ -103,20 +103,21 @@ def poll(visitor: Visitor) -> bool:
             job, upload.job = upload.job, None
             try:
                 _TAKE[upload.stage](visitor, upload, job.result())
-            except InputError as error:
+            except CageError as error:
                 _fail(upload, str(error))
+                upload.advice = error.advice
     return changed
 
 
 def _fail(upload: Upload, sentence: str) -> None:
-    back = {
-        "reading": "refused",
-        "matching": "ready",
-        "checking": "ready",
-        "drawing": "checked" if upload.check else "ready",
-    }
+    """Let the upload stand where it stood before the step that failed, and say why."""
     upload.job = None
-    upload.stage = "drawn" if upload.run is not None else back.get(upload.stage, upload.stage)
+    if upload.run is not None:
+        upload.stage = "drawn"
+    elif upload.stage == "reading":
+        upload.stage = "refused"
+    else:
+        upload.stage = "checked" if upload.stage == "drawing" and upload.check else "ready"
     upload.error = sentence
 
 

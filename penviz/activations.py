@@ -9,7 +9,7 @@ import json
 import os
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,9 @@ from penviz import InputError
 
 FORMAT_VERSION = 1
 """Version of the .npz layout; a file of another version is refused."""
+
+PREDICTORS = ("network", "nearest class mean")
+"""What predictions can come from: the network, or the nearest class mean where its own are unknown."""
 
 DAMAGED: tuple[type[Exception], ...] = (
     *(OSError, ValueError, EOFError, KeyError, AttributeError, TypeError, MemoryError),
@@ -107,13 +110,28 @@ class Head:
 
 
 @dataclass(frozen=True)
+class ClassMeans:
+    """Class means that stand in for the templates of a network without a single linear head.
+
+    Attributes:
+        head: weight mu_k and bias -|mu_k|^2 / 2 up to a constant, so that its argmax is the class of the
+            nearest mean. It is no head of the network, and its logits are none of the network's.
+        split: whose examples the means are of; present: [K] whether a class has any.
+    """
+
+    head: Head
+    split: str
+    present: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
 class Activations:
     """Penultimate features of one split of one run, raw, with all that is needed to read them.
 
     Attributes:
         features: [n, d] float32, what enters the head in evaluation mode; never normalised.
         labels: [n] int64 in [0, K).
-        predictions: [n] int64 in [0, K), the network's own argmax.
+        predictions: [n] int64 in [0, K), the network's own argmax (but see `predicted_by`).
         indices: [n] int64, the row of each example in the split's source.
         class_names: K names.
         run: name of the run; split: "train", "validation" or "test".
@@ -122,6 +140,9 @@ class Activations:
         checkpoint_sha256: hex digest of the model file the features came from.
         hashes: [n] uint64 or None, the first 8 bytes of sha256(seed, pixels) (learn/data.py).
         total: n of each class in the split the examples were taken from, [K], or None when all are here.
+        partial: examples of some classes only were taken; numbers over all classes need the full pass.
+        predicted_by: what made the predictions, one of PREDICTORS.
+        class_means: stand in where there is no head (`measure.class_means`); never stored.
 
     Raises:
         ActivationsError: an axis, a length, a type or a value that does not fit.
@@ -139,6 +160,9 @@ class Activations:
     checkpoint_sha256: str = ""
     hashes: NDArray[np.uint64] | None = None
     total: IntArray | None = None
+    partial: bool = False
+    predicted_by: str = "network"
+    class_means: ClassMeans | None = None
 
     def __post_init__(self) -> None:
         def put(name: str, value: object) -> None:
@@ -161,6 +185,8 @@ class Activations:
             put("total", _integers("total", self.total, n_classes))
             if (np.bincount(self.labels, minlength=n_classes) > self.total).any():
                 raise ActivationsError("total is below the number of examples stored for a class.")
+        if self.predicted_by not in PREDICTORS:
+            raise ActivationsError(f"predicted_by is one of {', '.join(PREDICTORS)}.")
         if self.head is not None and self.head.weight.shape != (n_classes, self.features.shape[1]):
             raise ActivationsError(
                 f"The head has shape {self.head.weight.shape}, but there are {n_classes} classes "
@@ -177,21 +203,30 @@ class Activations:
             raise ActivationsError(f"{self.run} has no linear head, so it has no logits here.")
         return self.head.logits(self.features)
 
+    def planar_head(self, bias: bool = True) -> tuple[Head, bool]:
+        """The head whose rows span the plane, and whether its bias is a coordinate of a template.
+
+        Without a head the class means stand in; their bias is never a coordinate, it only moves boundaries.
+
+        Raises:
+            ActivationsError: neither a head nor class means.
+        """
+        if self.head is not None:
+            return self.head, bias
+        if self.class_means is None:
+            raise ActivationsError(f"{self.run} has no linear head, so it has no templates to draw on.")
+        return self.class_means.head, False
+
     def take(self, rows: NDArray[Any]) -> Activations:
         """The same run and split with some rows only; `rows` is an index [m] or a mask [n]."""
-        return Activations(
-            self.features[rows],
-            self.labels[rows],
-            self.predictions[rows],
-            self.indices[rows],
-            self.class_names,
-            self.run,
-            self.split,
-            self.head,
-            self.dataset_id,
-            self.checkpoint_sha256,
-            None if self.hashes is None else self.hashes[rows],
-            self.class_totals(),
+        return replace(
+            self,
+            features=self.features[rows],
+            labels=self.labels[rows],
+            predictions=self.predictions[rows],
+            indices=self.indices[rows],
+            hashes=None if self.hashes is None else self.hashes[rows],
+            total=self.class_totals(),
         )
 
     def class_totals(self) -> IntArray:
@@ -216,6 +251,8 @@ class Activations:
                     "split": self.split,
                     "dataset_id": self.dataset_id,
                     "checkpoint_sha256": self.checkpoint_sha256,
+                    **({"partial": True} if self.partial else {}),
+                    **({} if self.predicted_by == "network" else {"predicted_by": self.predicted_by}),
                 }
             ),
         }
@@ -279,4 +316,6 @@ class Activations:
             str(meta.get("checkpoint_sha256", "")),
             stored.get("hashes"),
             stored.get("total"),
+            bool(meta.get("partial", False)),
+            str(meta.get("predicted_by", "network")),
         )

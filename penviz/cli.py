@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from penviz import InputError, __version__
-from penviz.runs import RunConfig, RunError, activations_path, read_run
+from penviz.runs import RunConfig, RunError, differences, read_run
 
 app = typer.Typer(
     add_completion=False,
@@ -208,23 +208,27 @@ def measure(
 ) -> None:
     """Print the numbers of one or more runs, and what they say."""
     found = [read_run(path) for path in runs]
-    from penviz import terminal
-    from penviz.activations import Activations
+    from penviz import run_activations, terminal
     from penviz.measure.finding import build_finding
     from penviz.measure.summary import Summary
     from penviz.measure.table import compare
+    from penviz.run_activations import first_classes
 
-    loaded = []
+    opened, notes = [], []
     for run in found:
         if not run.splits():
             raise RunError(f"{run.directory} has no activations: run penviz extract {run.directory} first.")
-        parts = {s: Activations.load(activations_path(run.directory, s)) for s in run.splits()}
+        parts = run_activations.load(run)
+        notes += run_activations.notes(run, parts)
         for split, activations in parts.items():
             if run.model_sha256 and activations.checkpoint_sha256 != run.model_sha256:
                 say(f"{run.name}: the {split} activations are of another checkpoint; extract it again.")
-        loaded.append({split: Summary.of(activations) for split, activations in parts.items()})
-    names = next(iter(loaded[0].values())).activations.class_names
-    triple = [_class(name, names) for name in classes or names[:3]]
+        opened.append(parts)
+    names = next(iter(opened[0].values())).class_names
+    if len(names) < 3:
+        raise RunError(f"A template plane needs three classes: {found[0].name} has {len(names)}.")
+    triple = [_class(name, names) for name in classes or ()] or first_classes(opened)
+    loaded = [{split: Summary.of(a) for split, a in parts.items()} for parts in opened]
     alphas = [run.config.label_smoothing for run in found]
     table = compare(loaded, triple, bias=bias, label_smoothings=alphas)
     labels = [run.name for run in found]
@@ -232,14 +236,15 @@ def measure(
         table,
         names=labels,
         label_smoothings=alphas,
-        seeds=[run.config.seed for run in found],
-        differences=sorted({d for run in found for d in run.config.differences(found[0].config)}),
+        seeds=[run.seed for run in found],
+        differences=differences(found),
         runs=loaded,
+        adopted=[run.adopted for run in found],
     )
     if as_json:
-        print(json.dumps(terminal.table_record(table, labels, finding), indent=1))
+        print(json.dumps(terminal.table_record(table, labels, finding, alphas, notes), indent=1))
     else:
-        print(terminal.table_text(table, labels, finding))
+        print(terminal.table_text(table, labels, finding, notes))
 
 
 def _class(name: str, names: tuple[str, ...]) -> str | int:

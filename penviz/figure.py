@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from penviz import InputError
+from penviz import InputError, run_activations
 from penviz.activations import Activations
 from penviz.measure.finding import build_finding
 from penviz.measure.panel import Panel, build_grid
@@ -16,7 +16,7 @@ from penviz.measure.projection import class_indices
 from penviz.measure.summary import Summary
 from penviz.measure.table import compare
 from penviz.recipe import Class, Recipe, RecipeError, RecipeRow, RecipeRun, versions
-from penviz.runs import SPLITS, Run, activations_path, read_run, sha256_of
+from penviz.runs import SPLITS, Run, activations_path, differences, read_run, sha256_of
 from penviz.show.export import Part, bundle
 
 FORMATS = ("pdf", "svg", "png", "html", "tex")
@@ -36,22 +36,30 @@ def describe_run(run: Run, path: str, splits: Sequence[str]) -> RecipeRun:
     return RecipeRun(run.name, _path_word(Path(path)), run.model_sha256, digests)
 
 
-def find_runs(recipe: Recipe, directory: Path, *, follow_paths: bool = True) -> list[Run]:
-    """The runs of a recipe, found again and compared with it.
+def find_runs(
+    recipe: Recipe,
+    directory: Path,
+    *,
+    follow_paths: bool = True,
+    known: Mapping[str, Path] | None = None,
+) -> list[Run]:
+    """The runs of a recipe, found again and compared with it, under the names that it gives them.
 
     Args:
         recipe: whose runs are wanted.
         directory: what the recipe's paths start from; a run is looked for in it by its name too.
         follow_paths: whether paths are used at all; not for a recipe that a stranger sent.
+        known: name -> directory of runs that lie elsewhere.
 
     Raises:
         RecipeError: a run that is missing, or whose checkpoint or activations are others; it says which.
     """
-    return [_find(wanted, directory, follow_paths) for wanted in recipe.runs]
+    return [_find(wanted, directory, follow_paths, known or {}) for wanted in recipe.runs]
 
 
-def _find(wanted: RecipeRun, directory: Path, follow_paths: bool) -> Run:
+def _find(wanted: RecipeRun, directory: Path, follow_paths: bool, known: Mapping[str, Path]) -> Run:
     places = [directory / wanted.path] if follow_paths else []
+    places += [known[wanted.name]] if wanted.name in known else []
     if Path(wanted.name).name == wanted.name and wanted.name not in ("", "..", "."):
         places.append(directory / wanted.name)
     place = next((p for p in places if p.is_dir()), None)
@@ -70,24 +78,19 @@ def _find(wanted: RecipeRun, directory: Path, follow_paths: bool) -> Run:
             raise RecipeError(f"The {split} activations of run {wanted.name} are missing from {place}.")
         if sha256_of(path) != digest:
             raise RecipeError(f"The {split} activations of run {wanted.name} have changed since the recipe.")
-    return run
+    return replace(run, name=wanted.name)
 
 
 def load_splits(recipe: Recipe, runs: Sequence[Run]) -> list[dict[str, Activations]]:
     """Activations of the runs of a recipe, by split: those it names, so that limits and units are the same.
 
     Raises:
-        RecipeError: two runs that were extracted under one name, which nothing could tell apart.
         ActivationsError: a file that cannot be read.
     """
-    loaded = [
-        {s: Activations.load(activations_path(run.directory, s)) for s in SPLITS if s in named.activations}
+    return [
+        run_activations.load(run, list(named.activations))
         for run, named in zip(runs, recipe.runs, strict=True)
     ]
-    own = [next(iter(parts.values())).run for parts in loaded]
-    if twice := next((name for name in own if own.count(name) > 1), None):
-        raise RecipeError(f"Two of the runs were extracted under the name {twice}: extract one again.")
-    return loaded
 
 
 def class_words(wanted: Sequence[Class], class_names: Sequence[str]) -> tuple[Class, Class, Class]:
@@ -140,6 +143,7 @@ def build_panels(
             scale=recipe.scale,
             label_smoothings=[runs[i].config.label_smoothing for i in positions],
             summaries=None if summaries is None else [summaries[i] for i in positions],
+            remarks=[runs[i].adoption.mark for i in positions],
         )
         built.append([[next((p for p in row if p.split == s), None) for s in columns] for row in rows])
     return built
@@ -201,18 +205,20 @@ def build_parts(
         alphas = [run.config.label_smoothing for run in own]
         table = compare(digests, classes, bias=recipe.bias, label_smoothings=alphas)
         names = [run.name for run in own]
-        seeds = [run.config.seed for run in own]
+        seeds = [run.seed for run in own]
         finding = build_finding(
             table,
             names=names,
             label_smoothings=alphas,
             seeds=seeds,
-            differences=sorted({d for run in own for d in run.config.differences(own[0].config)}),
+            differences=differences(own),
             runs=digests,
+            adopted=[run.adopted for run in own],
         )
-        heads = [next(iter(loaded[i].values())).head for i in positions]
-        planes = [Plane.of_head(head, table.classes, recipe.bias) for head in heads if head is not None]
-        made.append(Part(grid, table, finding, names, alphas, seeds, planes))
+        heads = [next(iter(loaded[i].values())).planar_head(recipe.bias) for i in positions]
+        planes = [Plane.of_head(head, table.classes, bias) for head, bias in heads]
+        notes = [n for i in positions for n in run_activations.notes(runs[i], loaded[i])]
+        made.append(Part(grid, table, finding, names, alphas, seeds, planes, notes))
     return made
 
 
@@ -270,6 +276,11 @@ def new_recipe(
     recipe = Recipe(tuple(named), triple, tuple(given), columns, versions=versions(), **choices)
     runs = [run for run, _ in found.values()]
     loaded = load_splits(recipe, runs)
+    if few := next((parts for parts in loaded if len(next(iter(parts.values())).class_names) < 3), None):
+        a = next(iter(few.values()))
+        raise InputError(f"A template plane needs three classes: {a.run} has {len(a.class_names)}.")
+    if not rows and not classes:
+        recipe = replace(recipe, classes=run_activations.first_classes(loaded))
     known = [next(iter(parts.values())).class_names for parts in loaded]
     words = [class_words(names, known[positions[0]]) for positions, names in triples(recipe)]
     if rows:

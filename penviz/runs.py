@@ -7,11 +7,13 @@ import hashlib
 import json
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from penviz import InputError
+from penviz.adopted import KNOWN, Adoption
 
 RUN_FILE = "run.json"
 MODEL_FILE = "model.safetensors"
@@ -39,8 +41,9 @@ class RunConfig:
     Attributes:
         dataset: a data set's name, a directory, or an .npz file.
         model: a network's name (learn/models.py).
-        targets: "hard" or "uniform" (label smoothing towards the uniform distribution over all K).
-        label_smoothing: alpha in [0, 1), 0 for hard targets.
+        targets: "hard", "uniform" (label smoothing towards the uniform distribution over all K), or "unknown"
+            (a network that penviz did not train).
+        label_smoothing: alpha in [0, 1), 0 for hard targets, None for unknown ones.
         epochs: passes over the training split.
         batch_size: examples a step; the last, smaller batch of an epoch is dropped.
         lr: learning rate at the top of the schedule.
@@ -66,7 +69,7 @@ class RunConfig:
     dataset: str
     model: str
     targets: str = "hard"
-    label_smoothing: float = 0.0
+    label_smoothing: float | None = 0.0
     epochs: int = 30
     batch_size: int = 128
     lr: float = 0.1
@@ -87,11 +90,15 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "milestones", tuple(self.milestones))
+        alpha = self.label_smoothing
         checks = {
-            "label smoothing must be at least 0 and below 1": 0 <= self.label_smoothing < 1,
-            'targets must be "hard" or "uniform"': self.targets in ("hard", "uniform"),
+            "label smoothing must be at least 0 and below 1": alpha is None or 0 <= alpha < 1,
+            'targets must be "hard", "uniform" or "unknown"': self.targets in ("hard", "uniform", "unknown"),
+            "unknown targets have no label smoothing, and only they": (
+                (self.targets == "unknown") == (alpha is None)
+            ),
             "hard targets have label smoothing 0, soft ones more than 0": (
-                (self.targets == "hard") == (self.label_smoothing == 0)
+                (self.targets == "hard") == (alpha == 0)
             ),
             "epochs must be at least 1": self.epochs >= 1,
             "the batch size must be at least 1": self.batch_size >= 1,
@@ -158,6 +165,21 @@ class Run:
     model_sha256: str = ""
     record: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def adopted(self) -> bool:
+        """Whether penviz did not train it; then only the config fields of `adopted.KNOWN` are known."""
+        return "adopted" in self.record
+
+    @property
+    def adoption(self) -> Adoption:
+        """What is known of an adopted run; empty for any other."""
+        return Adoption.from_json(self.record.get("adopted") or {})
+
+    @property
+    def seed(self) -> int | None:
+        """Of its training, None when unknown."""
+        return None if self.adopted else self.config.seed
+
     def splits(self) -> list[str]:
         """Splits whose activations exist, train first."""
         return [s for s in SPLITS if activations_path(self.directory, s).is_file()]
@@ -191,6 +213,7 @@ def read_run(directory: Path | str) -> Run:
         raise RunError(f"{path} has no config.")
     try:
         config = RunConfig.from_json(record["config"])
+        Adoption.from_json(dict(record.get("adopted") or {}))
         return Run(
             directory,
             directory.resolve().name,
@@ -204,6 +227,12 @@ def read_run(directory: Path | str) -> Run:
         raise RunError(f"{path}: {error}") from None
     except (TypeError, ValueError):
         raise RunError(f"{path} has entries of the wrong type.") from None
+
+
+def differences(runs: Sequence[Run]) -> list[str]:
+    """Names of the config fields in which some runs differ from the first, as far as they are known."""
+    names = dict.fromkeys(name for run in runs[1:] for name in runs[0].config.differences(run.config))
+    return [n for n in names if n in KNOWN or not any(run.adopted for run in runs)]
 
 
 def list_runs(root: Path | str) -> tuple[list[Run], list[DamagedRun]]:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from penviz.measure.finding import Finding, change_text, three
+from penviz.measure.finding import Finding, change_text, value_text
 from penviz.measure.table import Table
 
 if TYPE_CHECKING:
@@ -82,15 +82,15 @@ class ExtractionProgress(TrainingProgress):
         self.bar.update(done - self.bar.n)
 
 
-def table_text(table: Table, names: Sequence[str], finding: Finding) -> str:
-    """The finding, then a line a number: a column a run and split, and the changes between two runs."""
+def table_text(table: Table, names: Sequence[str], finding: Finding, notes: Sequence[str] = ()) -> str:
+    """The finding and notes, then a line a number: a column a run and split, and changes between two runs."""
     columns = [(i, split) for i, name in enumerate(names) for split in table.splits]
     heads = [f"{names[i]} {split}" for i, split in columns]
     changed = [split for split in table.splits if any(row.changes.get(split) for row in table.rows)]
     heads += [f"change, {split} [95 %]" for split in changed]
     lines = [["", *heads]]
     for row in table.rows:
-        cells = [three(row.values[i].get(split)) for i, split in columns]
+        cells = [value_text(row, i, split) for i, split in columns]
         cells += [change_text(row.changes.get(split)) for split in changed]
         unit = f" ({row.number.unit})" if row.number.unit else ""
         lines.append([f"{row.number.label}{unit}", *cells])
@@ -99,14 +99,23 @@ def table_text(table: Table, names: Sequence[str], finding: Finding) -> str:
     for first, *rest in lines:
         cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
         text.append("  ".join([first.ljust(widths[0]), *cells]))
-    return "\n".join([finding.headline + ".", finding.detail, "", *text])
+    return "\n".join([finding.headline + ".", finding.detail, *notes, "", *text])
 
 
-def table_record(table: Table, names: Sequence[str], finding: Finding) -> dict[str, Any]:
-    """The same as a dictionary for JSON; a number that does not exist is null."""
+def table_record(
+    table: Table,
+    names: Sequence[str],
+    finding: Finding,
+    label_smoothings: Sequence[float | None],
+    notes: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The same as a dictionary for JSON; a number that does not exist is null, and so is an unknown alpha."""
     return {
         "finding": vars(finding),
+        "notes": list(notes),
         "runs": list(names),
+        "label_smoothings": list(label_smoothings),
+        "class_means_as_templates": [n for n, m in zip(names, table.class_means, strict=True) if m],
         "classes": list(table.classes),
         "bias": table.bias,
         "reference": names[table.reference],
@@ -118,6 +127,7 @@ def table_record(table: Table, names: Sequence[str], finding: Finding) -> dict[s
                 "scale_free": row.number.scale_free,
                 "values": {name: dict(values) for name, values in zip(names, row.values, strict=True)},
                 "changes": {k: None if c is None else vars(c) for k, c in row.changes.items()},
+                "needs_full_pass": [n for n, p in zip(names, row.pending, strict=True) if p],
             }
             for row in table.rows
         },

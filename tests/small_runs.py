@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from penviz.activations import Activations, Head
-from penviz.runs import MODEL_FILE, RunConfig, activations_path, thumbnails_path, write_json
+from penviz.runs import MODEL_FILE, RUN_FILE, RunConfig, activations_path, thumbnails_path, write_json
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 SHA = "0" * 64
@@ -92,4 +95,48 @@ def make_run(
     }
     write_json(directory / "run.json", record)
     (directory / MODEL_FILE).write_bytes(b"")
+    return directory
+
+
+def make_adopted(
+    root: Path,
+    name: str,
+    alpha: float | None = None,
+    head: bool = True,
+    quick_look: Sequence[str | int] = (),
+    accuracy: dict[str, Any] | None = None,
+    predicted_by: str = "network",
+    model: str = "torchvision:resnet18",
+    **settings: Any,
+) -> Path:
+    """A run that penviz did not train, as an adoption writes it; settings as for `make_run`.
+
+    Args:
+        alpha: as stated, None for unknown targets; head: whether one was proved; quick_look: the only
+            classes with examples; accuracy: as penviz measured it, with what was expected and a warning.
+    """
+    directory = make_run(root, name, alpha or 0.0, **settings)
+    record = json.loads((directory / RUN_FILE).read_text())
+    names = record["class_names"]
+    record["config"] = {
+        "dataset": record["config"]["dataset"],
+        "model": model,
+        "targets": "unknown" if alpha is None else "uniform" if alpha else "hard",
+        "label_smoothing": alpha,
+    }
+    record["adopted"] = {"file": f"{name}.pth", "accuracy": accuracy or {"measured": 0.8, "n": 512}}
+    if quick_look:
+        record["adopted"]["quick_look"] = {"classes": list(quick_look), "per_class": 100}
+    write_json(directory / RUN_FILE, record)
+    held = [c if isinstance(c, int) else names.index(c) for c in quick_look]
+    for split in ("train", "validation"):
+        path = activations_path(directory, split)
+        if not path.is_file():
+            continue
+        a = Activations.load(path)
+        if quick_look:
+            a = a.take(np.isin(a.labels, held))
+        if not head:
+            a = replace(a, head=None, predicted_by=predicted_by)
+        a.save(path)
     return directory

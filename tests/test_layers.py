@@ -59,6 +59,8 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "view": ("penviz.learn", "penviz.cli", "penviz.terminal", *HEAVY),
     "app": ("penviz.learn", "penviz.cli", "penviz.terminal", *HEAVY),
     "activations": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
+    "adopted": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
+    "run_activations": ("penviz.learn", "penviz.show", "penviz.view", "penviz.cli", *HEAVY, *DRAWING),
     "runs": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
     "recipe": ("penviz.learn", "penviz.view", "penviz.cli", "penviz.terminal", *HEAVY, *DRAWING),
     "figure": ("penviz.learn", "penviz.view", "penviz.cli", "penviz.terminal", *HEAVY, *DRAWING),
@@ -67,6 +69,13 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "terminal": ("streamlit", "penviz.view"),
 }
 """Room or module -> what it must not import anywhere, inside functions too."""
+
+GROUND = {
+    "adopted": (),
+    "runs": ("penviz.InputError", "penviz.adopted"),
+    "activations": ("penviz.InputError",),
+}
+"""Modules that everything stands on -> what of ours they may import."""
 
 LATE_ONLY = ("penviz.learn", "penviz.show", "penviz.measure", "numpy", "PIL", "tqdm", *HEAVY, *DRAWING)
 """What the command line may import inside a verb only."""
@@ -158,9 +167,9 @@ def forbidden_imports(tree: ast.Module, module: str, room: str, is_package: bool
     for line, name in imports(tree, module, is_package):
         if name == "a name that cannot be read" or under(name, FORBIDDEN.get(room, ())):
             found.append(f"{module}:{line} imports {name}")
-        elif room == "runs" and not under(name, ("penviz", *sys.stdlib_module_names)):
-            found.append(f"{module}:{line} imports {name}, and runs is standard library only")
-        elif room in ("runs", "activations") and under(name, ("penviz",)) and name != "penviz.InputError":
+        elif room in ("runs", "adopted") and not under(name, ("penviz", *sys.stdlib_module_names)):
+            found.append(f"{module}:{line} imports {name}, and {room} is standard library only")
+        elif room in GROUND and under(name, ("penviz",)) and not under(name, GROUND[room]):
             found.append(f"{module}:{line} imports {name}, and {room} stands on nothing of ours")
         elif room not in ("view", "app") and under(name, ("streamlit",)):
             found.append(f"{module}:{line} imports {name} outside the views")
@@ -365,6 +374,7 @@ PLANTED = {
     "app knows torch": ("../app.py", "import torch", "imports torch"),
     "app reaches learn through another module": ("core.py", "import penviz.learn.train", "into the app"),
     "runs uses numpy": ("runs.py", "import numpy", "standard library only"),
+    "adopted uses runs": ("adopted.py", "from penviz.runs import Run", "nothing of ours"),
     "runs uses activations": ("runs.py", "from penviz.activations import Head", "nothing of ours"),
     "activations uses torch": ("activations.py", "def f():\n    import torch", "imports torch"),
     "cli is heavy": ("cli.py", "from penviz.learn import data", "outside a verb"),

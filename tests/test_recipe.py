@@ -266,12 +266,16 @@ def test_a_split_that_is_not_drawn_still_sets_the_scale(runs: Path) -> None:
     assert one[0][0].unit == both[0][1].unit
 
 
-def test_runs_extracted_under_one_name_are_refused(runs: Path) -> None:
-    (runs / "copies").mkdir()
-    (runs / "hard").rename(runs / "copies" / "other")
+def test_a_run_is_called_by_its_directory_also_when_it_was_renamed(runs: Path) -> None:
+    (runs / "hard").rename(runs / "other")
     make_run(runs, "hard")
-    with pytest.raises(RecipeError, match="extracted under the name hard"):
-        figure.new_recipe([runs / "hard", runs / "copies" / "other"], TRIPLE)
+    made = figure.new_recipe([runs / "hard", runs / "other"], TRIPLE)
+    (grid,) = figure.build_panels(*made)
+    assert [row[0].run for row in grid if row[0]] == ["hard", "other"]
+    named = replace(made[0], runs=(made[0].runs[0], replace(made[0].runs[1], name="theirs (2)")))
+    found = figure.find_runs(named, runs)
+    (grid,) = figure.build_panels(named, found, figure.load_splits(named, found))
+    assert [row[0].run for row in grid if row[0]] == ["hard", "theirs (2)"]
 
 
 def test_a_class_whose_name_is_not_alone_is_called_by_its_row(tmp_path: Path) -> None:

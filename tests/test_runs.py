@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from penviz import runs as RUNS
-from penviz.runs import RunConfig, RunError, activations_path, list_runs, read_run, sha256_of, write_json
+from penviz.runs import (
+    RunConfig,
+    RunError,
+    activations_path,
+    differences,
+    list_runs,
+    read_run,
+    sha256_of,
+    write_json,
+)
 
 SOFT = RunConfig("cifar10", "tutorial_alexnet", targets="uniform", label_smoothing=0.1, milestones=(0.3, 0.6))
 
@@ -126,3 +135,63 @@ def test_json_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest
 def test_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"abc")
     assert sha256_of(tmp_path / "f") == hashlib.sha256(b"abc").hexdigest()
+
+
+def adopted(tmp_path: Path, **more: object) -> Path:
+    """A run.json as an adoption writes it, with nothing about a training."""
+    config = {"dataset": "cifar10", "model": "timm:resnet50", "targets": "unknown", "label_smoothing": None}
+    directory = tmp_path / "theirs"
+    directory.mkdir(parents=True)
+    write_json(directory / "run.json", {"config": config, "adopted": {"file": "a.pth", **more}})
+    return directory
+
+
+def test_unknown_targets_have_no_alpha_and_only_they() -> None:
+    for targets, alpha in (("unknown", 0.1), ("unknown", 0.0), ("hard", None), ("uniform", None)):
+        with pytest.raises(RunError, match="Unknown targets have no label smoothing"):
+            replace(SOFT, targets=targets, label_smoothing=alpha)
+    unknown = replace(SOFT, targets="unknown", label_smoothing=None)
+    assert RunConfig.from_json(json.loads(json.dumps(unknown.to_json()))) == unknown
+
+
+def test_an_adopted_run_says_what_is_not_known(tmp_path: Path) -> None:
+    own, theirs = read_run(write_run(tmp_path / "own")), read_run(adopted(tmp_path))
+    assert (own.adopted, own.seed, own.adoption.mark) == (False, 0, "")
+    assert (theirs.adopted, theirs.seed, theirs.config.label_smoothing) == (True, None, None)
+    assert differences([own, theirs]) == ["model", "targets", "label_smoothing"]
+    longer = replace(own, config=replace(SOFT, epochs=7))
+    assert differences([own, longer]) == ["epochs"]
+    assert differences([own, longer, theirs]) == ["model", "targets", "label_smoothing"]
+
+
+@pytest.mark.parametrize(
+    ("measured", "expected", "mark"),
+    [
+        (0.780, 0.931, "accuracy 15 points below the stated"),
+        (0.93, 0.921, "accuracy 1 point above the stated"),
+        (0.78, None, "accuracy in doubt"),
+        (0.93, 0.932, "accuracy in doubt"),
+    ],
+)
+def test_a_warning_of_the_accuracy_has_a_short_mark(
+    measured: float, expected: float | None, mark: str, tmp_path: Path
+) -> None:
+    accuracy = {"measured": measured, "expected": expected, "n": 512}
+    told = read_run(adopted(tmp_path, accuracy=accuracy | {"warning": "The input may be wrong."}))
+    assert (told.adoption.mark, told.adoption.warning) == (mark, "The input may be wrong.")
+    assert read_run(adopted(tmp_path / "fine", accuracy=accuracy)).adoption.mark == ""
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"accuracy": 3},
+        {"accuracy": {"measured": "high"}},
+        {"quick_look": [1]},
+        {"quick_look": {"classes": 3}},
+        {"quick_look": {"classes": [[1]]}},
+    ],
+)
+def test_an_adoption_of_the_wrong_type_is_refused(entry: dict, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="wrong type"):
+        read_run(adopted(tmp_path, **entry))

@@ -73,6 +73,8 @@ def train(
         (out / checkpoints.STATE_FILE).unlink(missing_ok=True)
         say(f"{out} is finished already.")
         return out
+    if config.label_smoothing is None:
+        raise RunError("Unknown targets cannot be trained on: choose a label smoothing, 0 for hard targets.")
     training = Training(config, dataset, out, checkpoints.choose_device(device), observe)
     if (out / checkpoints.STATE_FILE).is_file():
         for note in training.restore():

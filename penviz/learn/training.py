@@ -164,7 +164,7 @@ class Training:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
             logits = self.network(batch)
         logits = logits.float()
-        loss = targets.smoothed_cross_entropy(logits, labels, config.label_smoothing)
+        loss = targets.smoothed_cross_entropy(logits, labels, config.label_smoothing or 0.0)
         self.optimizer.zero_grad(set_to_none=True)
         (loss * config.loss_factor).backward()
         if config.clip_norm:

@@ -14,7 +14,7 @@ import numpy as np
 
 from penviz.measure.intervals import Change, seed_change
 from penviz.measure.summary import Summary, triple_changes
-from penviz.measure.table import Table
+from penviz.measure.table import Row, Table
 
 TARGETS = ("label_smoothing", "targets", "seed")
 """Config fields in which runs may differ and still be compared."""
@@ -22,6 +22,9 @@ TARGETS = ("label_smoothing", "targets", "seed")
 SEEDS_NEEDED = 3
 ADJECTIVE = {"train": "training", "validation": "validation", "test": "test"}
 NOTHING = "penviz draws them and concludes nothing"
+DRAWN = "penviz draws these runs and concludes nothing"
+STATED = "Targets are as stated: penviz did not train these networks and does not know what else differs."
+FULL_PASS = "needs the full pass"
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,8 @@ class Finding:
     """What the page says at its top.
 
     Attributes:
-        kind: "none", "one", "unknown", "equal", "differs", "tighter", "looser", "unclear", "series".
+        kind: "none", "one", "unknown", "adopted", "planes", "equal", "differs", "tighter", "looser",
+            "unclear", "series".
         headline: one sentence without a full stop.
         detail: the numbers behind it, with what varies in the intervals.
     """
@@ -46,6 +50,13 @@ def three(value: float | None) -> str:
     if value != 0 and not 1e-4 <= abs(value) < 1e6:
         return f"{value:.2e}"
     return f"{value:#.3g}".rstrip(".") if abs(value) < 999.5 else f"{value:.0f}"
+
+
+def value_text(row: Row, run: int, split: str) -> str:
+    """A number of the table with three digits; where it is missing because not all classes are held, that."""
+    value = row.values[run].get(split)
+    pending = split in row.values[run] and value is None and run < len(row.pending) and row.pending[run]
+    return FULL_PASS if pending else three(value)
 
 
 def change_text(change: Change | None) -> str:
@@ -104,6 +115,7 @@ def build_finding(
     seeds: Sequence[int | None],
     differences: Sequence[str] = (),
     runs: Sequence[Mapping[str, Summary]] = (),
+    adopted: Sequence[bool] = (),
 ) -> Finding:
     """The sentence for the runs of a table.
 
@@ -114,6 +126,7 @@ def build_finding(
         seeds: training seed of each, None when unknown.
         differences: config fields in which the runs differ, those of `TARGETS` ignored.
         runs: the summaries, for the rank among all triples; without them the rank is left out.
+        adopted: whether penviz did not train a run; none of them by default. Their targets are as stated.
     """
     if not names:
         return Finding("none", "No runs are chosen")
@@ -121,35 +134,47 @@ def build_finding(
     common = [s for s in table.splits if all(v.get(s) is not None for v in row.values)]
     if not common:
         return Finding("none", "The chosen runs have no split in common whose clusters can be measured")
+    foreign = list(adopted) or [False] * len(names)
     if len(names) == 1:
-        return _one(table, names[0], common)
+        return _one(table, names[0], common, label_smoothings[0], foreign[0])
+    plain = _plain(table, names, common)
     unknown = [n for n, a in zip(names, label_smoothings, strict=True) if a is None]
     if unknown:
-        who = _series(unknown)
-        return Finding(
-            "unknown", f"The targets of {who} are unknown; {NOTHING}", _plain(table, names, common)
-        )
+        head = f"The targets of {_series(unknown)} are not known: {DRAWN}"
+        return Finding("unknown", head, plain)
+    if any(foreign) and not all(foreign):
+        others = _series([n for n, f in zip(names, foreign, strict=True) if f])
+        head = f"penviz did not train {others} and does not know what else differs: it draws these runs and"
+        return Finding("adopted", f"{head} concludes nothing", plain)
+    if not table.one_kind:
+        headless = _series([n for n, means in zip(names, table.class_means, strict=True) if means])
+        head = f"Class means stand in for the templates of {headless} and not of the others: {DRAWN}"
+        return Finding("planes", head, plain)
     alphas = [float(a) for a in label_smoothings if a is not None]
     fields = [f.replace("_", " ") for f in differences if f not in TARGETS]
     levels = sorted(set(alphas))
+    stated = all(foreign)
     if len(levels) == 1:
-        return _equal(table, names, levels[0], fields, seeds, common)
+        return _equal(table, names, levels[0], fields, seeds, common, stated)
     if fields:
         what = f"These runs differ in {_series(fields)} too; {NOTHING}"
-        return Finding("differs", what, _plain(table, names, common))
+        return Finding("differs", what, plain)
     if len(levels) > 2:
-        return _by_alpha(table, alphas, common)
+        return _by_alpha(table, alphas, common, stated)
     sides = [[i for i, a in enumerate(alphas) if a == level] for level in levels]
     counts = [len({seeds[i] for i in side if seeds[i] is not None}) for side in sides]
     if len(names) == 2:
-        return _pair(table, levels, [seeds[s[0]] for s in sides], common, runs)
+        return _pair(table, levels, [seeds[s[0]] for s in sides], common, runs, stated)
+    if stated:
+        head = f"rho/d of {len(names)} runs whose training seeds are not known: no conclusion"
+        return Finding("series", head, f"{plain} {STATED}")
     if min(counts) < SEEDS_NEEDED or any(len(side) != n for side, n in zip(sides, counts, strict=True)):
-        detail = f"{_plain(table, names, common)} An interval over seeds needs three different ones a side."
+        detail = f"{plain} An interval over seeds needs three different ones a side."
         return Finding("series", f"rho/d of {len(names)} runs; too few seeds for a conclusion", detail)
     return _over_seeds(table, levels, sides, common)
 
 
-def _one(table: Table, name: str, common: Sequence[str]) -> Finding:
+def _one(table: Table, name: str, common: Sequence[str], alpha: float | None, stated: bool) -> Finding:
     row = table.row("rho_d")
     said, spans = [], []
     for split in common:
@@ -159,6 +184,11 @@ def _one(table: Table, name: str, common: Sequence[str]) -> Finding:
             spans.append(f"{split} [{three(bounds[0])}, {three(bounds[1])}]")
     tail = "95 % over examples of this network; training seeds are not in it."
     detail = f"{', '.join(spans)}. {tail}" if spans else "Too few examples for an interval."
+    if alpha is None:
+        detail += " Its targets are not known."
+    elif stated:
+        targets = _targets(alpha)
+        detail += f" {targets[0].upper()}{targets[1:]}, as stated: penviz did not train it."
     return Finding("one", f"{name}: rho/d {_series(said)}", f"{detail[0].upper()}{detail[1:]}")
 
 
@@ -176,9 +206,11 @@ def _equal(
     fields: Sequence[str],
     seeds: Sequence[int | None],
     common: Sequence[str],
+    stated: bool,
 ) -> Finding:
     who = "Both runs" if len(names) == 2 else f"All {len(names)} runs"
-    head = f"{who} have the same targets ({_targets(alpha)}): there is no difference between targets to see"
+    targets = f"{_targets(alpha)}, as stated" if stated else _targets(alpha)
+    head = f"{who} have the same targets ({targets}): there is no difference between targets to see"
     others = [*fields, *(["seed"] if len(set(seeds)) > 1 else [])]
     detail = _plain(table, names, common)
     if others:
@@ -188,10 +220,12 @@ def _equal(
         word = _word(change)
         said = f"{_percent(change.value)} {word}" if change.clear else "no clear difference"
         detail += f" Between the two: {said} {_range(change, word)}, 95 % over examples."
+    if stated:
+        detail += f" {STATED}"
     return Finding("equal", head, detail)
 
 
-def _by_alpha(table: Table, alphas: Sequence[float], common: Sequence[str]) -> Finding:
+def _by_alpha(table: Table, alphas: Sequence[float], common: Sequence[str], stated: bool) -> Finding:
     values = table.row("rho_d").values
     levels = sorted(set(alphas))
     lines = []
@@ -203,9 +237,10 @@ def _by_alpha(table: Table, alphas: Sequence[float], common: Sequence[str]) -> F
         lines.append([three(m) for m in means])
     at = _series([f"{a:g}" for a in levels])
     head = f"rho/d on {common[0]} is {_series(lines[0])} at label smoothing {at}"
+    head += ", as stated" if stated else ""
     rest = [f"{split}: {_series(line)}." for split, line in zip(common[1:], lines[1:], strict=True)]
     seeds = "Means over the runs of one alpha." if len(alphas) > len(levels) else "One run an alpha."
-    detail = " ".join([*rest, seeds, "Training seeds are not in it."])
+    detail = " ".join([*rest, seeds, "Training seeds are not in it.", *([STATED] if stated else [])])
     return Finding("series", head, f"{detail[0].upper()}{detail[1:]}")
 
 
@@ -215,6 +250,7 @@ def _pair(
     seeds: Sequence[int | None],
     common: Sequence[str],
     runs: Sequence[Mapping[str, Summary]],
+    stated: bool,
 ) -> Finding:
     row = table.row("rho_d")
     split = common[0]
@@ -222,13 +258,13 @@ def _pair(
     before, after = row.values[table.reference][split], row.values[1 - table.reference][split]
     plain = f"rho/d {three(before)} to {three(after)}"
     if change is None or change.low is None:
-        return Finding("unclear", "Too few examples for an interval", f"{plain} on {split}.")
+        detail = f"{plain} on {split}. {STATED}" if stated else f"{plain} on {split}."
+        return Finding("unclear", "Too few examples for an interval", detail)
     word = _word(change)
     clusters = f"{ADJECTIVE[split]} clusters"
     if change.clear:
-        cause = f"label smoothing (alpha = {levels[1]:g})"
-        if levels[0]:
-            cause = f"more label smoothing (alpha = {levels[1]:g}, not {levels[0]:g})"
+        value = f"alpha = {levels[1]:g}" + (f", not {levels[0]:g}" if levels[0] else "")
+        cause = f"{'more ' if levels[0] else ''}label smoothing ({value}{', as stated' if stated else ''})"
         head = f"In this pair of networks, {cause} goes with {_percent(change.value)} {word} {clusters}"
         parts = [f"{plain} {_range(change, word)}"]
         kind = word
@@ -248,13 +284,16 @@ def _pair(
     if None not in seeds and seeds[0] != seeds[1]:
         tail = f"The two have different seeds ({seeds[0]} and {seeds[1]}). {tail}"
     rank = _rank(table, split, runs, change)
-    return Finding(kind, head, " ".join(filter(None, [f"{'; '.join(parts)}.", tail, rank])))
+    sentences = [f"{'; '.join(parts)}.", STATED if stated else "", tail, rank]
+    return Finding(kind, head, " ".join(filter(None, sentences)))
 
 
 def _rank(table: Table, split: str, runs: Sequence[Mapping[str, Summary]], change: Change) -> str:
     """How the chosen triple stands among all: a lucky one shows."""
     if len(runs) != 2:
         return ""
+    if table.partial:
+        return f"The rank among all triples {FULL_PASS}."
     found = triple_changes(runs[table.reference][split], runs[1 - table.reference][split], table.bias)
     if found is None or len(found[1]) < 2:
         return ""

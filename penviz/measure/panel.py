@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from penviz.activations import Activations, ActivationsError
 from penviz.measure.frame import SCALES, Frame, frame_of, share_frames
 from penviz.measure.logits import smoothed_targets
-from penviz.measure.projection import Projection
+from penviz.measure.projection import Projection, distinct_names
 from penviz.measure.sample import draw, sample_keys
 from penviz.measure.summary import Summary
 
@@ -42,9 +42,10 @@ class Panel:
         classes: the three names in the order chosen; class_indices: their rows in the head.
         xy: [m, 2] float32, in an order that mixes the classes; labels: [m] position in `classes` (0, 1, 2);
             predictions: [m] in [0, K);
-            confidences: [m] float32, the largest softmax probability over all K; kinds: [m] CORRECT, INSIDE
-            or OUTSIDE; indices: [m] rows of the split's source; rows: [m] rows of the Activations.
-        class_names: all K names, so that a prediction can be named.
+            confidences: [m] float32, the largest softmax probability over all K, NaN without a head;
+            kinds: [m] CORRECT, INSIDE or OUTSIDE; indices: [m] rows of the split's source; rows: [m] rows of
+            the Activations.
+        class_names: all K names, so that a prediction can be named; equal ones with their rows.
         means_xy: [3, 2] class means over all stored examples; templates_xy: [3, 2].
         boundaries: [3, 2, 2] for the pairs (0, 1), (0, 2), (1, 2): two points on the line where the two
             logits are equal; the first is the point where all three are, the second lies on the half that
@@ -55,12 +56,17 @@ class Panel:
         ideal_xy: [3, 2] where label smoothing wants each class, or None (hard targets: at infinity; unknown).
         limits: (x0, x1, y0, y1) of the axes; equal for the splits of one run.
         shading: [g, g, 3] float32 softmax restricted to the three classes at cell centres of `limits`;
-            axis 0 runs upward in y, axis 1 to the right in x.
+            axis 0 runs upward in y, axis 1 to the right in x; None without a head.
         unit: feature units per drawn unit; scale: one of SCALES; bias: whether the template holds the bias.
         n_shown: [3]; n_stored: [3]; n_total: [3] examples a class: drawn, in the file, in the split.
         n_outside: examples drawn that fall outside the limits.
         seed: of the sample drawn.
-        metrics: numbers under the picture, by key (measure/table.py has their words).
+        metrics: numbers under the picture, by key (measure/table.py has their words); no accuracy where
+            not all classes are held.
+        class_means: split whose class means stand in for the templates of a network without a head, "" with
+            one. Then `boundaries` part the nearest class means. predicted_by: what made the predictions.
+        unit_split: split whose class means gave the unit of the scale "distance".
+        partial: numbers over all classes need the full pass. remark: what must stand in the picture, or "".
         dataset_id, checkpoint_sha256: what the picture stands on.
     """
 
@@ -83,7 +89,7 @@ class Panel:
     boundaries: NDArray[np.float64]
     ideal_xy: NDArray[np.float64] | None
     limits: tuple[float, float, float, float]
-    shading: NDArray[np.float32]
+    shading: NDArray[np.float32] | None
     unit: float
     scale: str
     bias: bool
@@ -95,12 +101,17 @@ class Panel:
     metrics: Mapping[str, float] = field(default_factory=dict)
     dataset_id: str = ""
     checkpoint_sha256: str = ""
+    class_means: str = ""
+    predicted_by: str = "network"
+    unit_split: str = ""
+    partial: bool = False
+    remark: str = ""
 
 
-def _ideal_points(projection: Projection, label_smoothing: float | None, n_classes: int) -> Float | None:
-    if not label_smoothing:
+def _ideal_points(a: Activations, projection: Projection, label_smoothing: float | None) -> Float | None:
+    if not label_smoothing or a.head is None:
         return None
-    targets = smoothed_targets(label_smoothing, n_classes, projection.classes)
+    targets = smoothed_targets(label_smoothing, len(a.class_names), projection.classes)
     return projection.plane.ideal_points(targets, projection.classes)
 
 
@@ -120,7 +131,8 @@ def _title(run: str, split: str, label_smoothing: float | None) -> str:
 def _confidences(a: Activations, rows: NDArray[np.int64], s: Summary | None) -> NDArray[np.float32]:
     if s is not None and s.logits is not None:
         return s.logits.confidence[rows].astype(np.float32)
-    assert a.head is not None
+    if a.head is None:
+        return np.full(len(rows), np.nan, np.float32)
     z = a.head.logits(a.features[rows])
     z -= z.max(axis=1, keepdims=True)
     return (1 / np.exp(z).sum(axis=1)).astype(np.float32)
@@ -144,6 +156,8 @@ def _panel(
     scale: str,
     label_smoothing: float | None,
     summary: Summary | None,
+    remark: str,
+    unit_split: str,
 ) -> Panel:
     drawn = [draw(a.indices[rows], per_class, seed) for rows in p.rows]
     rows = np.concatenate([own[at] for own, at in zip(p.rows, drawn, strict=True)])
@@ -155,7 +169,9 @@ def _panel(
     predictions = a.predictions[rows]
     kinds = np.where(np.isin(predictions, p.classes), INSIDE, OUTSIDE)
     kinds[predictions == a.labels[rows]] = CORRECT
-    ideal = _ideal_points(p, label_smoothing, len(a.class_names))
+    ideal = _ideal_points(a, p, label_smoothing)
+    head, bias = a.planar_head(bias)
+    names = distinct_names(a.class_names)
     x0, x1, y0, y1 = frame.limits
     start = p.plane.equal_point()
     corner = np.array([max(abs(x0), abs(x1)), max(abs(y0), abs(y1))]) * frame.unit
@@ -168,9 +184,9 @@ def _panel(
         split=a.split,
         title=_title(a.run, a.split, label_smoothing),
         label_smoothing=label_smoothing,
-        classes=(a.class_names[first], a.class_names[second], a.class_names[third]),
+        classes=(names[first], names[second], names[third]),
         class_indices=(first, second, third),
-        class_names=a.class_names,
+        class_names=names,
         xy=xy,
         labels=labels,
         predictions=predictions,
@@ -179,11 +195,11 @@ def _panel(
         indices=a.indices[rows],
         rows=rows,
         means_xy=p.clusters.mean / frame.unit,
-        templates_xy=p.plane.project(_templates(a, p, bias)) / frame.unit,
+        templates_xy=p.plane.project(head.templates(bias)[list(p.classes)]) / frame.unit,
         boundaries=p.plane.boundaries(reach) / frame.unit,
         ideal_xy=None if ideal is None else ideal / frame.unit,
         limits=frame.limits,
-        shading=_shading(p, frame),
+        shading=None if a.head is None else _shading(p, frame),
         unit=frame.unit,
         scale=scale,
         bias=bias,
@@ -198,17 +214,17 @@ def _panel(
             "distance": distance,
             "plane_share": p.share,
             "off_plane": p.off_plane,
-            "accuracy": float((a.predictions == a.labels).mean()),
+            **({} if a.partial else {"accuracy": float((a.predictions == a.labels).mean())}),
             "n": float(p.clusters.count.sum()),
         },
         dataset_id=a.dataset_id,
         checkpoint_sha256=a.checkpoint_sha256,
+        class_means="" if a.head is not None or a.class_means is None else a.class_means.split,
+        predicted_by=a.predicted_by,
+        unit_split=unit_split,
+        partial=a.partial,
+        remark=remark,
     )
-
-
-def _templates(a: Activations, p: Projection, bias: bool) -> Float:
-    assert a.head is not None
-    return a.head.templates(bias)[list(p.classes)]
 
 
 def _three(values: Iterable[int]) -> tuple[int, int, int]:
@@ -227,11 +243,12 @@ def build_panel(
     label_smoothing: float | None = None,
     frame: Frame | None = None,
     summary: Summary | None = None,
+    remark: str = "",
 ) -> Panel:
     """The picture of one run and split.
 
     Args:
-        activations: with a head.
+        activations: with a head, or with class means in its place.
         classes: three names or indices: left, right, above.
         per_class: examples drawn a class at most; every number uses all that are stored.
         seed: of the sample drawn.
@@ -240,15 +257,16 @@ def build_panel(
         label_smoothing: alpha of the run; 0 for hard targets, None when unknown (no ideal points).
         frame: unit and limits shared with other panels; without it those of this split alone.
         summary: of these activations, to save time.
+        remark: a few words that must stand in the picture.
 
     Raises:
-        ActivationsError: no head, unknown, repeated or empty classes.
+        ActivationsError: neither head nor class means, unknown, repeated or empty classes.
         DegeneratePlane: templates on one line.
         ValueError: an unknown scale.
     """
     projection = _project(activations, classes, bias, summary)
     if frame is None:
-        stars = _ideal_points(projection, label_smoothing, len(activations.class_names))
+        stars = _ideal_points(activations, projection, label_smoothing)
         frame = frame_of([projection], stars, scale)
     return _panel(
         activations,
@@ -260,6 +278,8 @@ def build_panel(
         scale=scale,
         label_smoothing=label_smoothing,
         summary=summary,
+        remark=remark,
+        unit_split=activations.split,
     )
 
 
@@ -273,6 +293,7 @@ def build_grid(
     scale: str = "distance",
     label_smoothings: Sequence[float | None] | None = None,
     summaries: Sequence[Mapping[str, Summary]] | None = None,
+    remarks: Sequence[str] | None = None,
 ) -> list[list[Panel]]:
     """Rows of panels: a row a run, its splits train, validation, test, as far as they are there.
 
@@ -281,6 +302,7 @@ def build_grid(
         classes, per_class, seed, bias, scale: as for `build_panel`.
         label_smoothings: alpha of each run, None when unknown.
         summaries: of the same activations, to save time.
+        remarks: a few words for each run that must stand in all of its panels.
 
     Raises:
         ActivationsError: runs of different class lists, a run without activations, and as `build_panel`.
@@ -299,7 +321,7 @@ def build_grid(
         digests = summaries[number] if summaries is not None else {}
         shown = [run[s] for s in splits]
         projections = [_project(run[s], classes, bias, digests.get(s)) for s in splits]
-        stars = _ideal_points(projections[0], alpha, len(shown[0].class_names))
+        stars = _ideal_points(shown[0], projections[0], alpha)
         frames.append(frame_of(projections, stars, scale))
         rows.append((shown, projections, [digests.get(s) for s in splits]))
     frames = share_frames(frames, scale)
@@ -315,8 +337,12 @@ def build_grid(
                 scale=scale,
                 label_smoothing=alpha,
                 summary=digest,
+                remark=said,
+                unit_split=shown[0].split,
             )
             for a, p, digest in zip(shown, projections, digested, strict=True)
         ]
-        for (shown, projections, digested), frame, alpha in zip(rows, frames, alphas, strict=True)
+        for (shown, projections, digested), frame, alpha, said in zip(
+            rows, frames, alphas, remarks or [""] * len(runs), strict=True
+        )
     ]

@@ -5,6 +5,7 @@ Axis letters: n_k examples of class k, d penultimate width, K classes.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -45,12 +46,18 @@ def class_indices(classes: Sequence[str | int], class_names: Sequence[str]) -> t
     return found[0], found[1], found[2]
 
 
+def distinct_names(class_names: Sequence[str]) -> tuple[str, ...]:
+    """Names that tell classes apart: one that several share gets its row, as in "crane (517)"."""
+    counts = Counter(class_names)
+    return tuple(n if counts[n] == 1 else f"{n} ({k})" for k, n in enumerate(class_names))
+
+
 @dataclass(frozen=True)
 class Projection:
     """Where the examples of three classes lie on their plane, and how much of them lies off it.
 
     Attributes:
-        classes: rows of the three classes in the head; plane: through their templates.
+        classes: rows of the three classes in the head; plane: through their templates, or class means.
         rows: for each class [n_k] rows of the Activations, by rising index of the example.
         points: for each class [n_k, 2] in-plane coordinates in feature units, float64.
         clusters: their sums.
@@ -80,22 +87,25 @@ class Projection:
         """Project all stored examples of three classes.
 
         Args:
-            activations: of one run and split, with a head.
+            activations: of one run and split, with a head or with class means in its place.
             classes: three names or indices, in the order left, right, above.
             bias: the template holds the bias.
             errors: keep the examples that the network got wrong.
             rows, moments: of these activations, to save their computation (`class_rows`, `Moments.of`).
 
         Raises:
-            ActivationsError: no head, a class that is unknown or has no examples here.
+            ActivationsError: neither head nor class means, a class that is unknown or has no examples here.
             DegeneratePlane: templates on one line.
         """
         chosen = class_indices(classes, activations.class_names)
-        if activations.head is None:
+        head, bias = activations.planar_head(bias)
+        means = activations.class_means if activations.head is None else None
+        if means is not None and (none := [k for k in chosen if not means.present[k]]):
             raise ActivationsError(
-                f"{activations.run} has no linear head, so it has no templates to draw on."
+                f"No {means.split} examples of {activations.class_names[none[0]]} are stored for "
+                f"{activations.run}, so there is no class mean to draw on."
             )
-        plane = Plane.of_head(activations.head, chosen, bias)
+        plane = Plane.of_head(head, chosen, bias)
         if rows is None:
             rows = class_rows(activations.labels, len(activations.class_names), activations.indices)
         picked = [rows[k] for k in chosen]
@@ -104,9 +114,10 @@ class Projection:
             moments = None
         for k, r in zip(chosen, picked, strict=True):
             if not len(r):
+                more = ": other classes need the full pass." if activations.partial else "."
                 raise ActivationsError(
                     f"No {activations.split} examples of {activations.class_names[k]} are stored "
-                    f"for {activations.run}."
+                    f"for {activations.run}{more}"
                 )
         ends = np.cumsum([len(r) for r in picked])
         features = activations.features[np.concatenate(picked)].astype(np.float64)

@@ -25,6 +25,15 @@ from penviz.measure.tightness import (
 )
 from penviz.measure.triples import TripleMoments
 
+OVER_ALL = (
+    *("space_radius", "space_distance", "space_ratio", "space_within_total", "class_separation"),
+    *("nc1", "cdnv", "accuracy"),
+)
+"""Numbers over all classes that every run has."""
+
+OVER_LOGITS = ("gap", "spread", "confidence", "nll")
+"""Numbers over all classes that need logits; `top5` is one too, from six classes on."""
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -35,8 +44,10 @@ class Summary:
         rows: for each class [n_k] rows of the activations, by rising index of the example.
         moments: of the features.
         logits: one number an example, None without a head.
-        triples: moments of all triples, None without a head or below three classes.
+        triples: moments of all triples, None without a plane, below three classes, or where not all classes
+            are held.
         numbers: those over all classes, by key (`table.NUMBERS`); None where one is undefined.
+        pending: keys of numbers over all classes that need the full pass, because not all classes are held.
         nc1_rank: at which the inverse in NC1 was truncated.
         rho_d: [t] radius over distance of all triples, with (True) and without the bias in the templates.
     """
@@ -48,6 +59,7 @@ class Summary:
     triples: TripleMoments | None
     numbers: Mapping[str, float | None] = field(default_factory=dict)
     nc1_rank: int = 0
+    pending: frozenset[str] = frozenset()
     rho_d: Mapping[bool, NDArray[np.float64]] = field(default_factory=dict)
 
     @classmethod
@@ -56,6 +68,8 @@ class Summary:
         a, n_classes = activations, len(activations.class_names)
         rows = class_rows(a.labels, n_classes, a.indices)
         moments = Moments.of(a.features, a.labels, n_classes, rows)
+        if a.partial:
+            return cls._partial(a, rows, moments)
         collapse, rank = nc1(moments)
         numbers: dict[str, float | None] = {
             "space_radius": space_radius(moments),
@@ -81,10 +95,26 @@ class Summary:
         if len(a):
             numbers["accuracy"] = float((a.predictions == a.labels).mean())
         finite = {key: v if v is not None and np.isfinite(v) else None for key, v in numbers.items()}
+        if a.class_means is not None and len(a) and n_classes >= 3:
+            means = a.class_means
+            held = [r if known else r[:0] for r, known in zip(rows, means.present, strict=True)]
+            triples = TripleMoments.of(means.head.logits(a.features), held)
         ratios = {}
-        if a.head is not None and triples is not None:
-            ratios = {bias: triples.rho_d(a.head.templates(bias)) for bias in (True, False)}
-        return cls(a, tuple(rows), moments, logits, triples, finite, rank, ratios)
+        if triples is not None:
+            for bias in (True, False):
+                head, counted = a.planar_head(bias)
+                ratios[bias] = triples.rho_d(head.templates(counted))
+        return cls(a, tuple(rows), moments, logits, triples, finite, rank, frozenset(), ratios)
+
+    @classmethod
+    def _partial(cls, a: Activations, rows: Sequence[NDArray[np.int64]], moments: Moments) -> Summary:
+        """Of activations that hold some classes only: nothing is said about all."""
+        pending, logits = set(OVER_ALL), None
+        if a.head is not None:
+            pending |= {*OVER_LOGITS, *(("top5",) if len(a.class_names) > 5 else ())}
+            logits = LogitNumbers.of(a.logits(), a.labels, a.predictions) if len(a) else None
+        nothing: dict[str, float | None] = dict.fromkeys(pending)
+        return cls(a, tuple(rows), moments, logits, None, nothing, 0, frozenset(pending))
 
     def by_example(self, key: str) -> NDArray[np.float64] | None:
         """[n] one of the `LogitNumbers` in the order of `rows`, None where there is none."""

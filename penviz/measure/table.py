@@ -14,8 +14,8 @@ import numpy as np
 from penviz.activations import ActivationsError
 from penviz.measure.intervals import Change, Estimate, Jackknifed, mean_difference, mean_log_ratio
 from penviz.measure.logits import optimal_gap
-from penviz.measure.numbers import BY_KEY, NUMBERS, Number
-from penviz.measure.projection import Projection
+from penviz.measure.numbers import BY_KEY, NUMBERS, PLANE, Number
+from penviz.measure.projection import Projection, distinct_names
 from penviz.measure.summary import Summary
 from penviz.measure.tightness import SURE, Clusters, space_ratio, towards_centre
 
@@ -47,6 +47,7 @@ class Row:
         changes: split -> change from the reference run to the other; empty unless there are two runs.
         note: a remark on how it was computed, or "".
         intervals: for rho_d only, for each run split -> 95 % interval of the value over its examples.
+        pending: for each run whether the number needs the full pass, because not all classes are held.
     """
 
     number: Number
@@ -54,6 +55,7 @@ class Row:
     changes: Mapping[str, Change | None] = field(default_factory=dict)
     note: str = ""
     intervals: tuple[Mapping[str, tuple[float, float] | None], ...] = ()
+    pending: tuple[bool, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ class Table:
         splits: the columns of each run, as far as a run has them.
         classes: rows of the three classes in the head; bias: whether the template holds the bias.
         reference: position of the run that changes start from.
+        class_means: for each run whether it stands on class means, because it has no head.
+        partial: whether some run holds some classes only.
     """
 
     rows: tuple[Row, ...]
@@ -72,6 +76,13 @@ class Table:
     classes: tuple[int, int, int]
     bias: bool
     reference: int = 0
+    class_means: tuple[bool, ...] = ()
+    partial: bool = False
+
+    @property
+    def one_kind(self) -> bool:
+        """Whether all runs stand on planes of one kind, so that numbers of the plane can be compared."""
+        return len(set(self.class_means)) < 2
 
     def row(self, key: str) -> Row:
         """The row of a number; KeyError for an unknown key."""
@@ -109,7 +120,8 @@ def _split_values(split: _Split, alpha: float | None) -> dict[str, float | None]
     if all(mask.any() for mask in right):
         kept = [xy[mask] for xy, mask in zip(p.points, right, strict=True)]
         values["rho_d_correct"] = float(Clusters.of(kept).rho_d())
-    values |= {f"towards_centre_{k}": float(v) for k, v in enumerate(towards_centre(split.probs))}
+    if s.activations.head is not None:
+        values |= {f"towards_centre_{k}": float(v) for k, v in enumerate(towards_centre(split.probs))}
     values["triple_ratio"] = space_ratio(s.moments, p.classes)
     values |= s.numbers
     gap = values.get("gap")
@@ -201,7 +213,8 @@ def compare(
         label_smoothings: alpha of each run, None when unknown.
 
     Raises:
-        ActivationsError: runs of different class lists, no head, unknown, repeated or empty classes.
+        ActivationsError: runs of different class lists, neither head nor class means, unknown,
+            repeated or empty classes.
         DegeneratePlane: templates on one line.
     """
     alphas = [None] * len(runs) if label_smoothings is None else list(label_smoothings)
@@ -221,7 +234,9 @@ def compare(
         before, after = parts[first], parts[1 - first]
         pairs = {s: _Pair(before[s], after[s]) for s in splits if s in before and s in after}
     one = next(split for mine in parts for split in mine.values())
-    names = [one.summary.activations.class_names[k] for k in one.projection.classes]
+    every = distinct_names(one.summary.activations.class_names)
+    names = [every[k] for k in one.projection.classes]
+    on_means = tuple(any(s.activations.head is None for s in run.values()) for run in runs)
     rows = []
     for number in NUMBERS:
         key = number.key
@@ -231,16 +246,29 @@ def compare(
             Row(
                 number,
                 tuple({split: v.get(key) for split, v in mine.items()} for mine in values),
-                _changes(pairs, values[first], values[1 - first], key) if pairs else {},
+                _changes(pairs, values[first], values[1 - first], key)
+                if pairs and (number.scope != PLANE or len(set(on_means)) == 1)
+                else {},
                 _note(key, runs),
                 tuple({k: s.interval() for k, s in mine.items()} for mine in parts) if key == "rho_d" else (),
+                tuple(_pending(key, run, alpha) for run, alpha in zip(runs, alphas, strict=True)),
             )
         )
-    return Table(tuple(rows), splits, one.projection.classes, bias, first)
+    partial = any(s.activations.partial for run in runs for s in run.values())
+    return Table(tuple(rows), splits, one.projection.classes, bias, first, on_means, partial)
+
+
+def _pending(key: str, run: Mapping[str, Summary], alpha: float | None) -> bool:
+    """Whether a number of a run needs the full pass."""
+    if key == "accuracy_gap":
+        return len(run) > 1 and _pending("accuracy", run, alpha)
+    if key == "gap_ratio":
+        return bool(alpha) and _pending("gap", run, alpha)
+    return any(key in s.pending for s in run.values())
 
 
 def _note(key: str, runs: Sequence[Mapping[str, Summary]]) -> str:
-    if key != "nc1":
+    ranks = sorted({s.nc1_rank for run in runs for s in run.values() if "nc1" not in s.pending})
+    if key != "nc1" or not ranks:
         return ""
-    ranks = sorted({s.nc1_rank for run in runs for s in run.values()})
     return f"inverse truncated at rank {' and '.join(map(str, ranks))}"

@@ -47,6 +47,7 @@ class Part:
     Attributes:
         grid: its panels, a row a run, None where a run lacks a split; table, finding: its numbers and what
             they say. names, label_smoothings, seeds, planes: of its runs, in the order of the rows.
+            notes: sentences that must stand beside it (penviz/run_activations.py).
     """
 
     grid: Sequence[Sequence[Panel | None]]
@@ -56,6 +57,7 @@ class Part:
     label_smoothings: Sequence[float | None]
     seeds: Sequence[int | None]
     planes: Sequence[Plane] = ()
+    notes: Sequence[str] = ()
 
     @property
     def panels(self) -> list[Panel]:
@@ -162,6 +164,7 @@ def numbers_json(parts: Sequence[Part]) -> str:
             "classes": list(part.panels[0].classes),
             "bias": part.table.bias,
             "finding": asdict(part.finding),
+            "notes": list(part.notes),
             "reference": part.names[part.table.reference],
             "runs": [
                 {"name": name, "label_smoothing": alpha, "seed": seed}
@@ -178,6 +181,7 @@ def numbers_json(parts: Sequence[Part]) -> str:
                     "seed": panel.seed,
                     "unit": panel.unit,
                     "scale": panel.scale,
+                    "class_means_as_templates": panel.class_means,
                     "metrics": dict(panel.metrics),
                     "dataset_id": panel.dataset_id,
                     "checkpoint_sha256": panel.checkpoint_sha256,
@@ -193,6 +197,7 @@ def numbers_json(parts: Sequence[Part]) -> str:
                     "changes": {k: None if c is None else asdict(c) for k, c in row.changes.items()},
                     "intervals": dict(zip(part.names, map(dict, row.intervals), strict=False)),
                     "note": row.note,
+                    "needs_full_pass": [n for n, p in zip(part.names, row.pending, strict=False) if p],
                 }
                 for row in part.table.rows
             },

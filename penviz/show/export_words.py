@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from penviz.measure.finding import change_text, three
+from penviz.measure.finding import change_text, three, value_text
 from penviz.measure.panel import INSIDE, OUTSIDE, SPLITS, Panel
 from penviz.measure.table import Row
 from penviz.show.screen import Marks
 from penviz.show.theme import short_names
+from penviz.show.words import dashed_words, template_word, unit_splits
 
 if TYPE_CHECKING:
     from penviz.show.export import Part
@@ -85,7 +86,7 @@ def booktabs(part: Part) -> str:
         unit = f" ({row.number.unit})" if row.number.unit not in ("", "share") else ""
         cells = [latex(f"{row.number.label}{unit}")]
         for split in table.splits:
-            cells += [latex(three(row.values[i].get(split))) for i in order]
+            cells += [latex(value_text(row, i, split)) for i in order]
             cells += [latex(_minus(change_text(row.changes.get(split))))] if changed else []
         lines.append(f"{' & '.join(cells)} \\\\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
@@ -113,6 +114,7 @@ def caption(parts: Sequence[Part], marks: Marks) -> str:
         head = f"{_listed(part.panels[0].classes)}: " if len(parts) > 1 else ""
         sentences += [f"{head}{_shares(part)}", _radii(part)]
         sentences += [f"{part.finding.headline}.", part.finding.detail]
+    sentences += dict.fromkeys(note for part in parts for note in part.notes)
     return " ".join(" ".join(sentences).split())
 
 
@@ -140,7 +142,8 @@ def _runs(parts: Sequence[Part]) -> str:
                 if alpha
                 else "hard targets"
             )
-            found[f"{name} ({targets}, {'seed unknown' if seed is None else f'training seed {seed}'})"] = None
+            training = "training unknown" if seed is None else f"training seed {seed}"
+            found[f"{name} ({targets}, {training})"] = None
     return f"Runs: {'; '.join(found)}."
 
 
@@ -165,19 +168,20 @@ def _number(counts: Sequence[int]) -> str:
 
 
 def _scale(parts: Sequence[Part]) -> str:
-    return SCALES[parts[0].panels[0].scale].format(first=parts[0].table.splits[0])
+    panels = [panel for part in parts for panel in part.panels]
+    return SCALES[panels[0].scale].format(first=unit_splits(panels))
 
 
 def _marks(panels: Sequence[Panel], marks: Marks) -> str:
     words = []
-    if marks.shading:
+    if marks.shading and any(p.shading is not None for p in panels):
         words.append("shading: softmax restricted to the three classes")
     if marks.boundaries:
-        words.append("dashed lines: where two of the three logits are equal")
+        words.append(dashed_words(panels))
     if marks.means:
         words.append("plus: class mean over all stored examples")
     if marks.templates:
-        words.append("diamond: template")
+        words.append(f"diamond: {template_word(panels)}")
     if marks.optimum and any(p.ideal_xy is not None for p in panels):
         words.append("star: where label smoothing wants the class (hard targets have no optimum)")
     if marks.errors and any((p.kinds == INSIDE).any() for p in panels):

@@ -148,13 +148,22 @@ def notes(panel: Panel, cell: Cell, ink: Ink) -> list[dict[str, Any]]:
 
 
 def heading(panel: Panel, ink: Ink) -> str:
-    """Two lines inside the panel: its targets and split; its run and accuracy over all classes."""
+    """Lines inside the panel: targets and split; run and accuracy over all classes; what is unusual."""
     accuracy = panel.metrics.get("accuracy")
-    second = panel.run + ("" if accuracy is None else f" · accuracy {accuracy:.3f}")
-    return (
-        f"<b>{targets_name(panel.label_smoothing)}</b> · {panel.split}<br>"
-        f'<span style="font-size:11px;color:{ink.note}">{second}</span>'
-    )
+    by = "" if panel.predicted_by == "network" else f" of the {panel.predicted_by}"
+    second = panel.run + ("" if accuracy is None else f" · accuracy{by} {accuracy:.3f}")
+    lines = [f"<b>{targets_name(panel.label_smoothing)}</b> · {panel.split}", _small(second, ink.note)]
+    if panel.class_means:
+        lines.append(_small(f"no head: class means on {panel.class_means} as templates", ink.note))
+    if panel.partial:
+        lines.append(_small("quick look: accuracy needs the full pass", ink.note))
+    if panel.remark:
+        lines.append(_small(f"<b>{panel.remark}</b>", ink.text))
+    return "<br>".join(lines)
+
+
+def _small(words: str, colour: str) -> str:
+    return f'<span style="font-size:11px;color:{colour}">{words}</span>'
 
 
 def numbers(panel: Panel, ink: Ink) -> str:

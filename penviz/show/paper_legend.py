@@ -11,6 +11,7 @@ from penviz.show.paper_face import Face
 from penviz.show.paper_panel import DASHES, SHAPES, plus_look, star_look, template_look
 from penviz.show.screen import Marks
 from penviz.show.theme import CLASS_COLOURS, LIGHT
+from penviz.show.words import boundary_word, template_word
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,11 +51,11 @@ def mark_entries(panels: Sequence[Panel], marks: Marks) -> list[Entry]:
     if marks.means:
         made.append(Entry("class mean", plus_look(5.0)))
     if marks.templates:
-        made.append(Entry("template", template_look(5.0, LIGHT.page)))
+        made.append(Entry(template_word(panels), template_look(5.0, LIGHT.page)))
     if marks.optimum and any(p.ideal_xy is not None for p in panels):
         made.append(Entry("optimum of label smoothing", star_look(5.0)))
     if marks.boundaries:
-        made.append(Entry("decision boundary", dashed, wide=True))
+        made.append(Entry(boundary_word(panels), dashed, wide=True))
     bar = {"ls": "-", "lw": 1.0, "color": LIGHT.text, "solid_capstyle": "butt"}
     made.append(Entry("scale bar, feature units", bar, wide=True))
     return made

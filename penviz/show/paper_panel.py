@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,9 @@ CORNER = {
     "n": ("n = ", "{:,.0f}"),
 }
 """Numbers that can stand in a panel's corner: key in `Panel.metrics`, words before it, format."""
+
+REMARK_WIDTH = 20
+"""Characters a line of a panel's remark, under the numbers in its corner."""
 
 INSET_PT = 3.0
 """From the axes to the text inside them, points."""
@@ -113,7 +117,7 @@ def draw_panel(
     ax.set(xlim=(x0, x1), ylim=(y0, y1), xticks=[], yticks=[], aspect="equal")
     for spine in ax.spines.values():
         spine.set(linewidth=0.5, edgecolor="#9aa3b0", zorder=5)
-    if marks.shading:
+    if marks.shading and panel.shading is not None:
         rgba = shading_rgba(panel.shading).astype(np.float32)
         alpha = rgba[..., 3:] / 255
         tint = np.rint(255 - alpha * (255 - rgba[..., :3])).astype(np.uint8)
@@ -210,7 +214,8 @@ def _words(ax: Axes, panel: Panel, side_in: float, corner: Sequence[str], face: 
         paper = box if _covers(panel, (left, left + width, low, low + height)) else None
         ax.text(x, y, text, ha=ha, va=va, color=colour, gid=gid, bbox=paper, **said)
 
-    text = corner_text(panel, corner)
+    remark = textwrap.wrap(panel.remark, REMARK_WIDTH)
+    text = "\n".join([*filter(None, [corner_text(panel, corner)]), *remark])
     if text:
         write(1 - inset, 1 - inset, text, "right", "top", LIGHT.text, "corner")
     length = bar_length((x1 - x0) * panel.unit)

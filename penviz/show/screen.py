@@ -158,7 +158,7 @@ def template_figure(
         shape, label = scale_bar(panel, cell, colours)
         layout["shapes"].append(shape)
         layout["annotations"].append(label)
-        if marks.shading:
+        if marks.shading and panel.shading is not None:
             layout["images"].append(shading_image(panel, cell.x, cell.y))
         if marks.boundaries:
             layout["shapes"] += _boundaries(panel, cell, colours.line)
@@ -176,6 +176,7 @@ def _points(panel: Panel, cell: Cell, k: int, kind: int, positions: NDArray[np.i
         marker = {"color": colour, "size": 7, "symbol": f"{shape}-open", "line": {"width": 1.3}}
     elif kind == OUTSIDE:
         marker = {"color": colour, "size": 5.5, "symbol": "x-thin-open", "line": {"width": 1.3}}
+    said = "" if np.isnan(panel.confidences).any() else "<br>confidence %{customdata[1]:.3f}"
     right = kind == CORRECT and bool((panel.kinds[positions] == CORRECT).all())
     trace: dict[str, Any] = {
         "type": "scattergl" if len(panel.xy) > WEBGL_ABOVE else "scatter",
@@ -183,15 +184,15 @@ def _points(panel: Panel, cell: Cell, k: int, kind: int, positions: NDArray[np.i
         "name": name + {CORRECT: "", INSIDE: ", predicted as another", OUTSIDE: ", as a fourth class"}[kind],
         "x": np.ascontiguousarray(panel.xy[positions, 0], np.float32),
         "y": np.ascontiguousarray(panel.xy[positions, 1], np.float32),
-        "customdata": np.column_stack([panel.indices[positions], panel.confidences[positions]]).astype(
-            np.float32
-        ),
+        "customdata": np.column_stack(
+            [panel.indices[positions], np.nan_to_num(panel.confidences[positions])]
+        ).astype(np.float32),
         "marker": marker,
         "unselected": {"marker": {"opacity": 0.18}},
         "hovertemplate": (
             f"{panel.split} example %{{customdata[0]:d}}<br>label <b>{name}</b>"
             f"<br>prediction <b>{name if right else '%{text}'}</b>"
-            "<br>confidence %{customdata[1]:.3f}<extra></extra>"
+            f"{said}<extra></extra>"
         ),
         "xaxis": cell.x,
         "yaxis": cell.y,
@@ -206,7 +207,8 @@ def _overlays(panel: Panel, cell: Cell, marks: Marks, page: str, text: str) -> l
     wanted: list[tuple[str, Any, dict[str, Any]]] = []
     if marks.templates:
         diamond = {"symbol": "diamond", "size": 11, "color": list(CLASS_COLOURS)}
-        wanted.append(("template", panel.templates_xy, diamond | {"line": {"width": 1.5, "color": text}}))
+        word = "class mean as template" if panel.class_means else "template"
+        wanted.append((word, panel.templates_xy, diamond | {"line": {"width": 1.5, "color": text}}))
     if marks.optimum and panel.ideal_xy is not None:
         star = {"symbol": "star", "size": 15, "color": page, "line": {"width": 1.5, "color": text}}
         wanted.append(("smoothing optimum", panel.ideal_xy, star))

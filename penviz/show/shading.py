@@ -49,8 +49,9 @@ def png(rgba: NDArray[np.uint8]) -> bytes:
 
 
 def shading_image(panel: Panel, xref: str, yref: str) -> dict[str, Any]:
-    """A Plotly layout image that fills the limits of a panel, below its points."""
+    """A Plotly layout image that fills the limits of a panel with a shading, below its points."""
     x0, x1, y0, y1 = panel.limits
+    assert panel.shading is not None
     picture = png(shading_rgba(panel.shading)[::-1])
     return {
         "source": "data:image/png;base64," + base64.b64encode(picture).decode("ascii"),

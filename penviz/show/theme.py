@@ -58,10 +58,12 @@ def short_names(label_smoothings: Sequence[float | None], runs: Sequence[str]) -
     """What runs are called in the head of a column: "hard" and "soft" where that tells them apart, else more.
 
     Args:
-        label_smoothings: alpha of each, None when unknown; runs: their names, for runs of equal targets.
+        label_smoothings: alpha of each, None when unknown; runs: their names, for runs of equal or unknown
+            targets.
     """
-    kinds = ["unknown" if a is None else "soft" if a else "hard" for a in label_smoothings]
+    pairs = list(zip(label_smoothings, runs, strict=True))
+    kinds = [name if a is None else "soft" if a else "hard" for a, name in pairs]
     if len(set(kinds)) == len(kinds):
         return kinds
-    named = [targets_name(a) for a in label_smoothings]
+    named = [name if a is None else targets_name(a) for a, name in pairs]
     return named if len(set(named)) == len(named) else list(runs)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import streamlit as st
 
 from penviz.activations import Activations, ActivationsError
 from penviz.measure.summary import Summary
+from penviz.run_activations import notes, ready
 from penviz.runs import RUN_FILE, DamagedRun, Run, activations_path, list_runs
 
 RUNS_VARIABLE = "PENVIZ_RUNS"
@@ -33,20 +34,25 @@ class Group:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What the runs directory holds: usable runs in groups, and advice about the others."""
+    """What the directories of runs hold: usable runs in groups, and advice about the others."""
 
-    directory: Path
+    roots: tuple[Path, ...]
     groups: tuple[Group, ...] = ()
     damaged: tuple[DamagedRun, ...] = ()
 
 
 @dataclass(frozen=True)
 class Opened:
-    """One run with the activations that could be read, and sentences about what is wrong with it."""
+    """One run with the activations that could be read, and sentences about what is wrong with it.
+
+    Attributes:
+        digests: split -> what its numbers are cached by; notes: sentences for the foot of the page.
+    """
 
     run: Run
     splits: dict[str, Activations]
     digests: dict[str, str]
+    notes: tuple[str, ...] = field(default=())
     warnings: tuple[str, ...] = field(default=())
 
 
@@ -57,11 +63,20 @@ OPEN_SHIPPED = "open-shipped"
 """Key in the session: the visitor of an empty directory asked for the shipped runs."""
 
 
+MORE_ROOTS = "more-roots"
+"""Key in the session: further directories of runs, a tuple of paths, such as the visitor's own workspace."""
+
+
 def runs_directory() -> Path:
-    """The directory whose runs are shown: PENVIZ_RUNS, or ./checkpoints, or the shipped runs if asked for."""
+    """The runs that everybody sees: of PENVIZ_RUNS, or ./checkpoints, or the shipped runs if asked for."""
     if st.session_state.get(OPEN_SHIPPED):
         return SHIPPED
     return Path(os.environ.get(RUNS_VARIABLE) or "checkpoints")
+
+
+def run_roots() -> tuple[Path, ...]:
+    """All directories whose runs this session shows: the one for everybody, then its own."""
+    return runs_directory(), *st.session_state.get(MORE_ROOTS, ())
 
 
 def digest_of(path: Path) -> str:
@@ -70,28 +85,47 @@ def digest_of(path: Path) -> str:
     return f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
 
 
-def directory_digest(root: Path) -> str:
-    """Changes whenever a run is added, removed or written again."""
-    if not root.is_dir():
-        return f"{root}|none"
-    parts = []
-    for directory in sorted(p for p in root.iterdir() if p.is_dir()):
+def directory_digest(roots: Sequence[Path]) -> str:
+    """Changes whenever a run is added, removed or written again under one of some directories."""
+    parts = [f"{root}|{root.is_dir()}" for root in roots]
+    found = [p for root in roots if root.is_dir() for p in sorted(root.iterdir()) if p.is_dir()]
+    for directory in found:
         files = [directory / RUN_FILE, *(activations_path(directory, split) for split in SPLITS_SHOWN)]
         parts += [digest_of(file) for file in files if file.is_file()]
         parts.append(str(directory))
     return "\n".join(parts)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
-def read_catalogue(directory: Path, digest: str) -> Catalogue:
-    """List the runs of a directory; `digest` is its `directory_digest`."""
-    runs, damaged = list_runs(directory)
-    damaged = list(damaged)
+def _list_runs(roots: Sequence[Path]) -> tuple[list[Run], list[DamagedRun]]:
+    """The runs of several directories; a name that an earlier one has gets a number: "theirs (2)"."""
+    runs: list[Run] = []
+    damaged: list[DamagedRun] = []
+    for root in roots:
+        found, broken = list_runs(root)
+        damaged += broken
+        taken = {run.name for run in runs}
+        for run in found:
+            others = taken | {other.name for other in found if other is not run}
+            name, number = run.name, 1
+            while name in (taken if number == 1 else others):
+                number += 1
+                name = f"{run.name} ({number})"
+            runs.append(replace(run, name=name))
+    return runs, damaged
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def read_catalogue(roots: tuple[Path, ...], digest: str) -> Catalogue:
+    """List the runs of some directories; `digest` is their `directory_digest`.
+
+    The first directory's runs keep their names, so that links to them mean the same in every session.
+    """
+    runs, damaged = _list_runs(roots)
     by_classes: dict[tuple[str, ...], list[Run]] = {}
     for run in runs:
         splits = [split for split in SPLITS_SHOWN if split in run.splits()]
         if not splits:
-            advice = f"{run.name} has no activations: run `penviz extract {run.directory}`."
+            advice = f"{run.name} has no activations. {again(run)}"
             damaged.append(DamagedRun(run.name, advice))
             continue
         names = run.class_names
@@ -100,11 +134,11 @@ def read_catalogue(directory: Path, digest: str) -> Catalogue:
                 path = activations_path(run.directory, splits[0])
                 names = read_activations(path, digest_of(path)).class_names
             except ActivationsError as error:
-                advice = f"{error} Run `penviz extract {run.directory}`."
+                advice = f"{error} {again(run)}"
                 damaged.append(DamagedRun(run.name, advice))
                 continue
         if len(names) < 3:
-            advice = "A template plane needs three classes, this run has two."
+            advice = f"A template plane needs three classes, this run has {len(names)}."
             damaged.append(DamagedRun(run.name, advice))
             continue
         by_classes.setdefault(names, []).append(run)
@@ -114,7 +148,14 @@ def read_catalogue(directory: Path, digest: str) -> Catalogue:
         name = f"{Path(members[0].config.dataset).stem} ({len(names)} classes)"
         taken = sum(group.name.startswith(name) for group in groups)
         groups.append(Group(name if not taken else f"{name}, {taken + 1}", names, tuple(members)))
-    return Catalogue(directory, tuple(groups), tuple(damaged))
+    return Catalogue(roots, tuple(groups), tuple(damaged))
+
+
+def again(run: Run) -> str:
+    """How to write the activations of a run again, as a sentence."""
+    if run.adopted:
+        return "Bring its file to penviz again."
+    return f"Run `penviz extract {run.directory}`."
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
@@ -150,16 +191,13 @@ def open_runs(runs: Sequence[Run]) -> list[Opened]:
         for (owner, split, _), result in zip(wanted, results, strict=True):
             if owner is not run:
                 continue
-            again = f"Run `penviz extract {run.directory}`."
             if isinstance(result, str):
-                warnings.append(f"{run.name}, {split}: {result} {again}")
+                warnings.append(f"{run.name}, {split}: {result} {again(run)}")
                 continue
             activations, digest = result
             if run.class_names and activations.class_names != run.class_names:
-                warnings.append(f"{run.name}, {split}: its classes are not those of its {RUN_FILE}. {again}")
-                continue
-            if activations.head is None:
-                warnings.append(f"{run.name}, {split}: it has no linear head, so there is no template plane.")
+                other = f"its classes are not those of its {RUN_FILE}."
+                warnings.append(f"{run.name}, {split}: {other} {again(run)}")
                 continue
             if run.model_sha256 and activations.checkpoint_sha256 not in ("", run.model_sha256):
                 stale.append(split)
@@ -167,10 +205,23 @@ def open_runs(runs: Sequence[Run]) -> list[Opened]:
         if stale:
             warnings.append(
                 f"{run.name}: the activations are stale ({' and '.join(stale)}), they come from another "
-                f"checkpoint than the one in the directory. Run `penviz extract {run.directory}`."
+                f"checkpoint than the one in the directory. {again(run)}"
             )
-        opened.append(Opened(run, splits, digests, tuple(warnings)))
+        if run.adoption.warning:
+            warnings.append(f"{run.name}: {run.adoption.warning}")
+        # What a split says depends on the others too where class means stand in for a head.
+        key = "|".join([run.name, str(run.adoption.quick_look), *digests.values()])
+        splits = _ready(key, run, splits)
+        digests = {split: f"{split}|{key}" for split in digests}
+        said = [note for note in notes(run, splits) if note not in warnings]
+        opened.append(Opened(run, splits, digests, tuple(said), tuple(warnings)))
     return opened
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _ready(key: str, _run: Run, _splits: dict[str, Activations]) -> dict[str, Activations]:
+    """`run_activations.ready`, keyed by the run's name and its files."""
+    return ready(_run, _splits)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
@@ -190,8 +241,3 @@ def most_stored(opened: Sequence[Opened]) -> int:
         (len(rows) for one in opened for summary in summaries_of(one).values() for rows in summary.rows),
         default=0,
     )
-
-
-def differences(runs: Sequence[Run]) -> list[str]:
-    """Names of the config fields in which some of the runs differ from the first."""
-    return list(dict.fromkeys(name for run in runs[1:] for name in runs[0].config.differences(run.config)))

@@ -80,20 +80,23 @@ def choose_runs(group: Group, end: str) -> list[str]:
     )
 
 
-def choose_classes(group: Group, end: str) -> tuple[int, int, int]:
-    """Three different classes: left, right, above."""
+def choose_classes(group: Group, end: str, rows: Sequence[int]) -> tuple[int, int, int]:
+    """Three different classes out of some rows of the head: left, right, above."""
     _heading("Classes")
     names = group.class_names
-    rows = range(len(names))
     keys = (f"{CLASS_KEYS[0]}{end}", f"{CLASS_KEYS[1]}{end}", f"{CLASS_KEYS[2]}{end}")
     preset_key, memory_key = f"preset{end}", f"triple{end}"
-    start = default_classes(names)
+    triples = presets(names, rows)
+    start = default_classes(triples, rows)
+    for key in keys:  # a class that the runs chosen before had, and those chosen now do not hold
+        if key in st.session_state and st.session_state[key] not in rows:
+            del st.session_state[key]
     chosen = []
     for place, (word, icon) in enumerate(_PLACES):
         picked = st.selectbox(
             f"Class {word}",
             rows,
-            index=start[place],
+            index=list(rows).index(start[place]),
             format_func=lambda k: f"{names[k]} ({k})",
             key=keys[place],
             bind=URL,
@@ -103,7 +106,6 @@ def choose_classes(group: Group, end: str) -> tuple[int, int, int]:
             args=(place, keys, preset_key, memory_key),
         )
         chosen.append(start[place] if picked is None else int(picked))
-    triples = presets(names)
     if triples:
         st.selectbox(
             "Preset",
@@ -115,9 +117,11 @@ def choose_classes(group: Group, end: str) -> tuple[int, int, int]:
             on_change=take_preset,
             args=(triples, keys, preset_key),
         )
-    classes = distinct(chosen, len(names))
+    classes = distinct(chosen, rows)
     if list(classes) != chosen:
         st.caption("One class was chosen twice; another stands in for it.")
+    if len(rows) < len(names):
+        st.caption(f"{len(rows)} of {len(names)} classes: the others need the full pass.")
     st.session_state[memory_key] = classes
     return classes
 
@@ -184,20 +188,21 @@ def choose_layout() -> str:
     return layout or layouts[0]
 
 
-def controls(groups: Sequence[Group], most_stored: Callable[[Sequence[Run]], int]) -> State:
+def controls(groups: Sequence[Group], stored: Callable[[Sequence[Run]], tuple[int, Sequence[int]]]) -> State:
     """Draw the sidebar in the order of thought and read it.
 
     Args:
         groups: at least one.
-        most_stored: examples a class that some runs store at most.
+        stored: examples a class that some runs store at most, and the classes that all of them hold.
     """
     group = choose_group(groups)
     end = suffix(group, len(groups) == 1)
     wanted = choose_runs(group, end)
     runs = tuple(run for run in in_order(group.runs) if run.name in wanted)
-    classes = choose_classes(group, end)
+    most, held = stored(runs)
+    classes = choose_classes(group, end, held if len(held) >= 3 else range(len(group.class_names)))
     scale, bias = choose_scale()
     marks = choose_marks()
-    per_class = choose_number(most_stored(runs))
+    per_class = choose_number(most)
     layout = choose_layout()
     return State(group, runs, classes, scale, bias, marks, per_class, layout)

@@ -6,8 +6,10 @@ import base64
 from collections.abc import Sequence
 from html import escape
 
+from penviz.measure.panel import Panel
 from penviz.show.screen import Marks
 from penviz.show.theme import CLASS_COLOURS, ink
+from penviz.show.words import boundary_word, optimum_words, template_word
 
 _SHAPES = (
     '<circle cx="7" cy="7" r="4.6" {}/>',
@@ -24,19 +26,18 @@ def _svg(inner: str, width: int = 14) -> str:
     return f'<img width="{width}" height="14" alt="" src="data:image/svg+xml;base64,{source}">'
 
 
-def legend_html(classes: Sequence[str], marks: Marks, has_optimum: bool, dark: bool) -> str:
+def legend_html(panels: Sequence[Panel], marks: Marks, dark: bool) -> str:
     """A line that wraps, or a column: three classes, then each mark that is drawn.
 
     Args:
-        classes: the three names in the order chosen.
+        panels: of the three classes, at least one.
         marks: what is drawn.
-        has_optimum: whether any row has a smoothing optimum; hard targets have none.
         dark: for a dark page.
     """
     colours = ink(dark)
     line = f'fill="none" stroke="{colours.note}" stroke-width="1.4"'
     items = []
-    for name, colour, shape in zip(classes, CLASS_COLOURS, _SHAPES, strict=True):
+    for name, colour, shape in zip(panels[0].classes, CLASS_COLOURS, _SHAPES, strict=True):
         drawn = shape.format(f'fill="{colour}"')
         items.append(f"<span>{_svg(drawn)}<b>{escape(name)}</b></span>")
     if marks.errors:
@@ -48,14 +49,13 @@ def legend_html(classes: Sequence[str], marks: Marks, has_optimum: bool, dark: b
         items.append(f"<span>{_svg(plus)}class mean</span>")
     if marks.optimum:
         star = f'<path d="{_STAR}" fill="{colours.page}" stroke="{colours.text}" stroke-width="1.2"/>'
-        said = "smoothing optimum" if has_optimum else "hard targets have no optimum: it lies at infinity"
-        items.append(f"<span>{_svg(star)}{said}</span>")
+        items.append(f"<span>{_svg(star)}{optimum_words(panels)}</span>")
     if marks.templates:
         diamond = (
             f'<path d="M7 1 L13 7 L7 13 L1 7 Z" fill="none" stroke="{colours.text}" stroke-width="1.4"/>'
         )
-        items.append(f"<span>{_svg(diamond)}template</span>")
+        items.append(f"<span>{_svg(diamond)}{template_word(panels)}</span>")
     if marks.boundaries:
         dashes = f'<path d="M0 7 H26" {line} stroke-dasharray="4 3"/>'
-        items.append(f"<span>{_svg(dashes, 26)}decision boundary</span>")
+        items.append(f"<span>{_svg(dashes, 26)}{boundary_word(panels)}</span>")
     return f'<div class="pz-legend">{"".join(items)}</div>'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from penviz.measure.finding import change_text, three
+from penviz.measure.finding import change_text, value_text
 from penviz.measure.numbers import NUMBERS
 from penviz.measure.table import Row, Table
 
@@ -29,7 +29,7 @@ def _cell(words: str, kind: str = "") -> str:
 
 
 def _value(row: Row, run: int, split: str) -> str:
-    return three(row.values[run].get(split))
+    return value_text(row, run, split)
 
 
 def _change(row: Row, split: str) -> str:
@@ -44,7 +44,8 @@ def _name(row: Row) -> str:
 
 
 def _empty(row: Row) -> bool:
-    return all(value is None for values in row.values for value in values.values())
+    missing = all(value is None for values in row.values for value in values.values())
+    return missing and not any(row.pending)
 
 
 def _rows(table: Table, keys: Sequence[str]) -> list[Row]:

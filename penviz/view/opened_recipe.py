@@ -41,7 +41,8 @@ def controls_of(recipe: Recipe, groups: Sequence[Group]) -> dict[str, object]:
     """
     if recipe.rows or recipe.layout not in LAYOUTS or recipe.width not in (None, *WIDTHS):
         raise RecipeError("This figure is more than a page shows: make it with penviz figure --recipe.")
-    find_runs(recipe, runs_directory(), follow_paths=False)
+    known = {run.name: run.directory for group in groups for run in group.runs}
+    find_runs(recipe, runs_directory(), follow_paths=False, known=known)
     names = [run.name for run in recipe.runs]
     group = next((g for g in groups if set(names) <= {run.name for run in g.runs}), None)
     if group is None:

@@ -13,7 +13,8 @@ from penviz import InputError
 from penviz.measure.finding import build_finding
 from penviz.measure.panel import Panel, build_grid
 from penviz.measure.table import compare
-from penviz.runs import Run
+from penviz.run_activations import classes_held
+from penviz.runs import Run, differences
 from penviz.show.screen import selected_points, template_figure
 from penviz.show.theme import short_names
 from penviz.view.catalogue import (
@@ -21,12 +22,11 @@ from penviz.view.catalogue import (
     Catalogue,
     Group,
     Opened,
-    differences,
     directory_digest,
     most_stored,
     open_runs,
     read_catalogue,
-    runs_directory,
+    run_roots,
     summaries_of,
 )
 from penviz.view.controls import controls
@@ -58,10 +58,10 @@ def show_grid() -> None:
     """Draw the page for the runs of the runs directory."""
     dark = st.context.theme.type == "dark"
     st.html(style_sheet(dark))
-    root = runs_directory()
-    catalogue = read_catalogue(root, directory_digest(root))
+    roots = run_roots()
+    catalogue = read_catalogue(roots, directory_digest(roots))
     if not catalogue.groups:
-        show_empty(root)
+        show_empty(roots[0])
         show_damaged(catalogue.damaged)
         return
     _page(catalogue, dark)
@@ -72,9 +72,9 @@ def _page(catalogue: Catalogue, dark: bool) -> None:
     """All that a control changes; a change reruns this and nothing else."""
     opened: list[Opened] = []
 
-    def stored(runs: Sequence[Run]) -> int:
+    def stored(runs: Sequence[Run]) -> tuple[int, list[int]]:
         opened.extend(open_runs(runs))
-        return most_stored(opened)
+        return most_stored(opened), classes_held([one.splits for one in opened])
 
     with st.sidebar:
         state = controls(catalogue.groups, stored)
@@ -108,6 +108,7 @@ def _draw(
         scale=state.scale,
         label_smoothings=alphas,
         summaries=summaries,
+        remarks=[run.adoption.mark for run in runs],
     )
     splits = [split for split in SPLITS_SHOWN if any(split in one.splits for one in opened)]
     cells = [[next((p for p in row if p.split == split), None) for split in splits] for row in rows]
@@ -130,9 +131,10 @@ def _draw(
         table,
         names=[run.name for run in runs],
         label_smoothings=alphas,
-        seeds=[run.config.seed for run in runs],
+        seeds=[run.seed for run in runs],
         differences=differences(runs),
         runs=summaries,
+        adopted=[run.adopted for run in runs],
     )
     with header:
         st.html(
@@ -143,8 +145,7 @@ def _draw(
             share(state, groups)
             export(state, opened)
     with side:
-        has_optimum = any(panel.ideal_xy is not None for row in rows for panel in row)
-        st.html(legend_html(state.class_words, state.marks, has_optimum, dark))
+        st.html(legend_html([panel for row in rows for panel in row], state.marks, dark))
         st.html(f'<p class="pz-note">{HINT}</p>')
     tray([panel for row in cells for panel in row], selected, runs, NONCE)
     titles = short_names(alphas, [run.name for run in runs])
@@ -152,7 +153,8 @@ def _draw(
     unfolded = st.expander("All numbers", key="all-numbers", on_change="rerun")
     if unfolded.open:  # thirty rows that nobody sees are not sent with every change of a class
         unfolded.html(pair_table(table, titles, ALL))
-    st.html(f'<p class="pz-foot">{escape(provenance(state, rows))}</p>')
+    foot = " ".join([provenance(state, rows), *(note for one in opened for note in one.notes)])
+    st.html(f'<p class="pz-foot">{escape(foot)}</p>')
 
 
 def _chart(

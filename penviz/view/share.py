@@ -8,6 +8,7 @@ from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
 
+from penviz.figure import class_words
 from penviz.view.catalogue import Group
 from penviz.view.opened_recipe import offer_recipe
 from penviz.view.state import State
@@ -23,7 +24,8 @@ def query_string(parameters: Mapping[str, Sequence[str]]) -> str:
 def command(state: State) -> str:
     """The command line that prints the numbers of this view."""
     parts = ["penviz", "measure", *(str(run.directory) for run in state.runs)]
-    return shlex.join([*parts, "--classes", *state.class_words, *([] if state.bias else ["--no-bias"])])
+    classes = [str(word) for word in class_words(state.classes, state.group.class_names)]
+    return shlex.join([*parts, "--classes", *classes, *([] if state.bias else ["--no-bias"])])
 
 
 def share(state: State, groups: Sequence[Group]) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import streamlit as st
 
-from penviz.runs import Run
+from penviz.measure.projection import distinct_names
+from penviz.runs import Run, differences
 from penviz.show.screen import Marks
 from penviz.view.catalogue import Group
 
@@ -48,9 +49,9 @@ class State:
 
     @property
     def class_words(self) -> tuple[str, str, str]:
-        """Names of the three classes."""
+        """Names of the three classes, equal ones with their rows."""
         left, right, above = self.classes
-        names = self.group.class_names
+        names = distinct_names(self.group.class_names)
         return names[left], names[right], names[above]
 
 
@@ -60,23 +61,29 @@ def suffix(group: Group, alone: bool) -> str:
 
 
 def in_order(runs: Sequence[Run]) -> list[Run]:
-    """Runs from hard to soft, then by name."""
-    return sorted(runs, key=lambda run: (run.config.label_smoothing, run.name))
+    """Runs from hard to soft, those of unknown targets last, then by name."""
+
+    def key(run: Run) -> tuple[bool, float, str]:
+        alpha = run.config.label_smoothing
+        return alpha is None, alpha or 0.0, run.name
+
+    return sorted(runs, key=key)
 
 
 def default_runs(runs: Sequence[Run]) -> list[str]:
     """Names of the runs shown at first: a hard and a soft one that are else equal, or the first two."""
     ordered = in_order(runs)
     for hard in (run for run in ordered if run.config.label_smoothing == 0):
-        for soft in (run for run in ordered if run.config.label_smoothing > 0):
-            if set(hard.config.differences(soft.config)) <= {"targets", "label_smoothing"}:
+        for soft in (run for run in ordered if run.config.label_smoothing):
+            same = set(differences([hard, soft])) <= {"targets", "label_smoothing"}
+            if same and hard.adopted == soft.adopted:
                 return [hard.name, soft.name]
     return [run.name for run in ordered[:2]]
 
 
-def presets(class_names: Sequence[str]) -> dict[str, tuple[int, int, int]]:
-    """Presets whose classes all exist, as rows of the head."""
-    index = {name: i for i, name in enumerate(class_names)}
+def presets(class_names: Sequence[str], rows: Sequence[int]) -> dict[str, tuple[int, int, int]]:
+    """Presets whose classes are all among some rows of the head, as rows."""
+    index = {class_names[i]: i for i in rows}
     return {
         words: (index[a], index[b], index[c])
         for words, (a, b, c) in PRESETS.items()
@@ -84,16 +91,16 @@ def presets(class_names: Sequence[str]) -> dict[str, tuple[int, int, int]]:
     }
 
 
-def default_classes(class_names: Sequence[str]) -> tuple[int, int, int]:
-    """The first preset, or the first three classes."""
-    return next(iter(presets(class_names).values()), (0, 1, 2))
+def default_classes(offered: Mapping[str, tuple[int, int, int]], rows: Sequence[int]) -> tuple[int, int, int]:
+    """The first preset that is offered, or the first three classes."""
+    return next(iter(offered.values()), (rows[0], rows[1], rows[2]))
 
 
-def distinct(chosen: Sequence[int], n_classes: int) -> tuple[int, int, int]:
+def distinct(chosen: Sequence[int], rows: Sequence[int]) -> tuple[int, int, int]:
     """Three different classes: a repeated one, from a link, gives way to the first that is free."""
     kept: list[int] = []
     for k in chosen:
-        kept.append(k if k not in kept else next(i for i in range(n_classes) if i not in (*kept, *chosen)))
+        kept.append(k if k not in kept else next(i for i in rows if i not in (*kept, *chosen)))
     return kept[0], kept[1], kept[2]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -39,11 +40,13 @@ def _figure(panel: Panel, position: int, uri: str | None) -> str:
     picture = (
         '<i class="tile"></i>' if uri is None else f'<img class="tile" src="{uri}" alt="{escape(label)}">'
     )
+    confidence = float(panel.confidences[position])
+    sure = "" if math.isnan(confidence) else f"<br>confidence {confidence:.2f}"
     said = "" if right else f"<br>as <b>{escape(prediction)}</b>"
     return (
         f'<figure class="{"right" if right else "wrong"}">{picture}'
         f'<span style="color:{CLASS_COLOURS[k]}">{CLASS_SIGNS[k]}</span> <b>{escape(label)}</b>{said}'
-        f"<br>confidence {panel.confidences[position]:.2f}"
+        f"{sure}"
         f"<br>{panel.split} {panel.indices[position]}</figure>"
     )
 

@@ -17,6 +17,7 @@ import streamlit as st
 
 from penviz.foreign.cage import Cage
 from penviz.foreign.workspace import Workspace, Workspaces
+from penviz.view.catalogue import MORE_ROOTS
 
 if TYPE_CHECKING:
     from penviz.view.uploads import Upload
@@ -61,15 +62,9 @@ def visitor() -> Visitor:
         found = Visitor(_workspaces().open())
         found.runs_directory.mkdir()
         st.session_state[_KEY] = found
+        st.session_state[MORE_ROOTS] = (found.runs_directory,)
     _presence(found.name, found)
     return found
-
-
-def runs_brought() -> list[Path]:
-    """The directory of the visitor's own runs, if they brought any: a root of the catalogue."""
-    if _KEY not in st.session_state:
-        return []
-    return [visitor().runs_directory]
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from penviz.measure.panel import Panel
 from penviz.show.theme import targets_name
+from penviz.show.words import unit_splits
 from penviz.view.state import State
 
 _SCALES = {
-    "distance": "each row is divided by the mean distance between its class means on train",
+    "distance": "each row is divided by the mean distance between its class means on {}",
     "own": "feature units, each run on axes of its own",
     "same": "feature units, all runs on the same axes",
 }
@@ -36,11 +37,18 @@ def provenance(state: State, rows: Sequence[Sequence[Panel]]) -> str:
             f"of {_counts(panel.n_total)} a class"
         )
     bias = "with the bias" if state.bias else "without the bias"
+    plane = f"Plane of the three templates {bias}"
+    if all(panel.class_means for panel in panels):
+        plane = "Plane of the three class means"
+    elif any(panel.class_means for panel in panels):
+        plane += ", of the class means where there is no head"
+    scale = _SCALES[state.scale].format(unit_splits(panels))
+    both = "both splits" if len(splits) == 2 else "the split"
     return (
         f"Runs {runs}; classes {', '.join(state.class_words)}; {'; '.join(splits)}; "
         f"drawn with seed {panels[0].seed}, numbers from all that are stored, errors included. "
-        f"Plane of the three templates {bias}; {_SCALES[state.scale]}; limits hold 99.5 % of the stored "
-        f"points of both splits, the class means and the optima."
+        f"{plane}; {scale}; limits hold 99.5 % of the stored points of {both}, the class means and the "
+        f"optima."
     )
 
 
@@ -51,6 +59,7 @@ def alt_text(state: State, panels: Sequence[Panel | None]) -> str:
         for panel in panels
         if panel is not None
     ]
-    return f"Scatter plots of {', '.join(state.class_words)} on the plane of their templates. " + "; ".join(
+    what = "class means" if any(panel and panel.class_means for panel in panels) else "templates"
+    return f"Scatter plots of {', '.join(state.class_words)} on the plane of their {what}. " + "; ".join(
         parts
     )

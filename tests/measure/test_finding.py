@@ -3,12 +3,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from synthetic import make
 
 from penviz.activations import ActivationsError
+from penviz.measure.class_means import with_class_means
 from penviz.measure.finding import Finding, build_finding, change_text, three
 from penviz.measure.intervals import Change
 from penviz.measure.projection import Projection
@@ -23,7 +25,12 @@ def run(noise: float, seed: int = 0, splits: tuple[str, ...] = ("train", "valida
     return {s: Summary.of(make(seed, split=s, n=n, noise=noise)) for s in splits}
 
 
-def say(runs, alphas, seeds=None, differences=(), classes=CLASSES) -> Finding:
+def headless(noise: float) -> dict[str, Summary]:
+    splits = {s: replace(v.activations, head=None) for s, v in run(noise).items()}
+    return {s: Summary.of(a) for s, a in with_class_means(splits).items()}
+
+
+def say(runs, alphas, seeds=None, differences=(), classes=CLASSES, adopted=()) -> Finding:
     table = compare(runs, classes, label_smoothings=alphas)
     finding = build_finding(
         table,
@@ -32,6 +39,7 @@ def say(runs, alphas, seeds=None, differences=(), classes=CLASSES) -> Finding:
         seeds=[0] * len(runs) if seeds is None else seeds,
         differences=differences,
         runs=runs,
+        adopted=adopted,
     )
     assert not FORBIDDEN.search(finding.headline + finding.detail)
     assert not finding.headline.endswith(".")
@@ -140,7 +148,72 @@ def test_one_run_has_two_numbers() -> None:
 def test_unknown_targets_are_said() -> None:
     finding = say([run(1.0), run(0.7)], [0, None])
     assert finding.kind == "unknown"
-    assert "targets of run 1 are unknown" in finding.headline
+    assert finding.headline == (
+        "The targets of run 1 are not known: penviz draws these runs and concludes nothing"
+    )
+    assert "targets of run 0 and run 1 are" in say([run(1.0), run(0.7)], [None, None]).headline
+    one = say([run(1.0)], [None])
+    assert one.kind == "one"
+    assert one.detail.endswith("Its targets are not known.")
+
+
+def test_two_adopted_runs_are_compared_as_stated() -> None:
+    runs = [run(1.0), run(0.7)]
+    plain, stated = say(runs, [0, 0.1]), say(runs, [0, 0.1], seeds=[None, None], adopted=[True, True])
+    assert stated.kind == "tighter"
+    assert stated.headline == plain.headline.replace("(alpha = 0.1)", "(alpha = 0.1, as stated)")
+    assert "does not know what else differs" in stated.detail
+    assert "seeds (" not in stated.detail
+    equal = say(runs, [0.1, 0.1], adopted=[True, True])
+    assert "(label smoothing 0.1, as stated)" in equal.headline
+    assert "does not know what else differs" in equal.detail
+    series = say([*runs, run(0.85)], [0, 0.1, 0.2], adopted=[True] * 3)
+    assert series.headline.endswith("at label smoothing 0, 0.1 and 0.2, as stated")
+    assert "does not know what else differs" in series.detail
+    one = say(runs[:1], [0.1], adopted=[True])
+    assert one.detail.endswith("Label smoothing 0.1, as stated: penviz did not train it.")
+    differ = say(runs, [0, 0.1], differences=["model"], adopted=[True, True])
+    assert differ.headline == "These runs differ in model too; penviz draws them and concludes nothing"
+
+
+def test_unknown_seeds_allow_no_interval_over_seeds() -> None:
+    runs = [run(noise, seed) for noise in (1.0, 0.7) for seed in (0, 1, 2)]
+    finding = say(runs, [0, 0, 0, 0.1, 0.1, 0.1], seeds=[None] * 6, adopted=[True] * 6)
+    assert (finding.kind, "makes" in finding.headline) == ("series", False)
+    assert "training seeds are not known" in finding.headline
+
+
+@pytest.mark.parametrize("alphas", [[0, 0.1], [0, 0]])
+def test_an_adopted_run_beside_one_of_penviz_allows_no_conclusion(alphas: list[float]) -> None:
+    finding = say([run(1.0), run(0.7)], alphas, adopted=[False, True])
+    assert finding.kind == "adopted"
+    assert finding.headline == (
+        "penviz did not train run 1 and does not know what else differs: it draws these runs and "
+        "concludes nothing"
+    )
+    assert finding.detail.startswith("rho/d on train: ")
+
+
+def test_planes_of_two_kinds_allow_no_conclusion() -> None:
+    runs = [run(1.0), headless(0.7)]
+    finding = say(runs, [0, 0.1])
+    assert finding.kind == "planes"
+    assert finding.headline.startswith(
+        "Class means stand in for the templates of run 1 and not of the others"
+    )
+    table = compare(runs, CLASSES)
+    assert not table.row("rho_d").changes.get("train")
+    assert table.row("triple_ratio").changes["train"] is not None
+    both = say([headless(1.0), headless(0.7)], [0, 0.1])
+    assert both.kind == "tighter"
+    assert "Of all 35 triples" in both.detail
+
+
+def test_a_quick_look_has_no_rank() -> None:
+    runs = [run(1.0), run(0.7)]
+    looked = [{s: Summary.of(replace(v.activations, partial=True)) for s, v in r.items()} for r in runs]
+    assert say(looked, [0, 0.1]).detail.endswith("The rank among all triples needs the full pass.")
+    assert say(looked, [0, 0.1]).headline == say(runs, [0, 0.1]).headline
 
 
 def test_three_alphas_are_a_series() -> None:

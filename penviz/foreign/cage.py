@@ -106,6 +106,8 @@ class Job:
                 self._result = self._supervise()
         except CageError as error:
             self._error = error
+        except ServerGone:
+            self._error = CageError("died", "The process that loads files was ended; try again.")
         except Exception:
             logger.exception("A caged job failed on the app's side.")
             self._error = CageError("died", "The process that loads files could not be used; try again.")
@@ -118,10 +120,11 @@ class Job:
 
         When the server turns out to be dead before the job began, both are started again, once.
         """
-        for last in (False, True):
-            with contextlib.suppress(*(() if last else (ServerGone,))):
-                return self._attempt(self._cage.child(self.directory))
-        raise AssertionError("unreachable")
+        try:
+            return self._attempt(self._cage.child(self.directory))
+        except ServerGone:
+            time.sleep(0.2)  # it may be dying still
+            return self._attempt(self._cage.child(self.directory))
 
     def _attempt(self, child: Child) -> dict[str, Any]:
         with self._lock:
@@ -273,7 +276,7 @@ class Cage:
             return FreshChild(self._command, directory)
         try:
             return server.child(directory)
-        except OSError:
+        except ConnectionError:
             server.close()
             raise ServerGone from None
 

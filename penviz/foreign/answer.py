@@ -99,10 +99,10 @@ def judge(
     if "memory" in answer:
         raise CageError("memory", memory)
     if "full" in answer:
-        limit = f"writes a file larger than the {_size(budget.file_bytes)} that it may write"
-        raise CageError(
-            "died", f"This {'needs more room than is left on the disk' if answer['full'] else limit}."
-        )
+        if answer["full"]:
+            raise CageError("died", "This needs more room than is left on the disk.")
+        limit = _size(budget.file_bytes)
+        raise CageError("died", f"This writes a file larger than the {limit} that it may write.")
     if "failed" in answer:
         name = _clean(str(answer["failed"]))[:80]
         detail = str(answer.get("trace"))[-4000:]

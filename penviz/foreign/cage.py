@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from penviz.foreign.answer import BadMessage, Budget, CageError, judge, messages
-from penviz.foreign.children import Child, ForkServer, FreshChild, ask_limits
+from penviz.foreign.children import START_SECONDS, Child, ForkServer, FreshChild, ask_limits
 
 REQUEST_FILE = "request.json"
 """In a job's directory: what the job is to do, and its budget."""
@@ -33,11 +33,18 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Usage:
-    """What a job used: peak resident memory (torch's own included), processor time and time on the clock."""
+    """What a job used: peak resident memory (torch's own included), processor time and time on the clock.
+
+    Memory and processor time are 0 where each job is a fresh process: there they are not known.
+    """
 
     max_rss_bytes: int
     cpu_seconds: float
     wall_seconds: float
+
+
+class ServerGone(Exception):
+    """The server died before a job began."""
 
 
 class Job:
@@ -99,6 +106,8 @@ class Job:
                 self._result = self._supervise()
         except CageError as error:
             self._error = error
+        except ServerGone:
+            self._error = CageError("died", "The process that loads files was ended; try again.")
         except Exception:
             logger.exception("A caged job failed on the app's side.")
             self._error = CageError("died", "The process that loads files could not be used; try again.")
@@ -107,22 +116,32 @@ class Job:
             self._finished.set()
 
     def _supervise(self) -> dict[str, Any]:
-        """Start the child, hear it out, end it, and say what came of it."""
-        child = self._cage.child(self)
-        started = time.monotonic()
+        """Start the child, hear it out, end it, and say what came of it.
+
+        When the server turns out to be dead before the job began, both are started again, once.
+        """
+        try:
+            return self._attempt(self._cage.child(self.directory))
+        except ServerGone:
+            time.sleep(0.2)  # it may be dying still
+            return self._attempt(self._cage.child(self.directory))
+
+    def _attempt(self, child: Child) -> dict[str, Any]:
         with self._lock:
             self._child = child
             if self._stopped:
                 child.kill()
-        clock = threading.Timer(self.budget.wall_seconds, self._stop, ("time",))
-        clock.daemon = True
-        clock.start()
-        answer, fault = {}, ""
+        clock, started = self._clock(START_SECONDS), 0.0
+        answer: dict[str, Any] = {}
+        fault = ""
         try:
             with child.messages as stream:
                 for message in messages(stream):
                     if isinstance(message.get("tell"), dict):
                         self.progress = message["tell"]
+                    elif "begun" in message and not started:
+                        clock.cancel()
+                        clock, started = self._clock(self.budget.wall_seconds), time.monotonic()
                     else:
                         answer = message
                         break
@@ -134,8 +153,17 @@ class Job:
             child.kill()
             ending = child.wait()
             clock.cancel()
-        self.usage = Usage(ending.max_rss_bytes, ending.cpu_seconds, time.monotonic() - started)
+        if ending.status is None and not started and not self._stopped:
+            raise ServerGone
+        wall_seconds = time.monotonic() - started if started else 0.0
+        self.usage = Usage(ending.max_rss_bytes, ending.cpu_seconds, wall_seconds)
         return judge(answer, fault, ending.status, self._stopped, self.budget)
+
+    def _clock(self, seconds: float) -> threading.Timer:
+        clock = threading.Timer(seconds, self._stop, ("time",))
+        clock.daemon = True
+        clock.start()
+        return clock
 
 
 class Cage:
@@ -241,19 +269,16 @@ class Cage:
         with self._turn:
             self._turn.notify_all()
 
-    def child(self, job: Job) -> Child:
-        """A new child process for a job; a server that died is started again, once."""
-        for last in (False, True):
-            server = self._ready()
-            if server is None:
-                return FreshChild(self._command, job.directory)
-            try:
-                return server.child(job.directory)
-            except OSError:
-                if last:
-                    raise
-                server.close()
-        raise AssertionError("unreachable")
+    def child(self, directory: Path) -> Child:
+        """A new child process for the request in a directory; ServerGone when it could not be asked for."""
+        server = self._ready()
+        if server is None:
+            return FreshChild(self._command, directory)
+        try:
+            return server.child(directory)
+        except ConnectionError:
+            server.close()
+            raise ServerGone from None
 
     def _ready(self) -> ForkServer | None:
         """The running server, started if there is none; None where each job is a fresh process."""

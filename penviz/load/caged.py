@@ -85,13 +85,14 @@ class Server:
                         with contextlib.suppress(BlockingIOError):
                             woken.recv(1 << 12)
                         self._reap()
-                    else:  # the app pulled a leash, or dropped it
+                    elif key.data in self._jobs:  # the app pulled a leash, or dropped it
                         self._selector.unregister(key.fileobj)
-                        if key.data in self._jobs:
-                            _kill_group(key.data)
+                        _kill_group(key.data)
         finally:
             for child in self._jobs:
                 _kill_group(child)
+            while self._jobs:  # dead first, so that what they leave is the server's
+                os.waitpid(self._jobs.popitem()[0], 0)
             self._end_orphans()
 
     def _accept(self) -> bool:
@@ -190,7 +191,7 @@ def work(tasks: Mapping[str, Task], directory: Path, channel: int, parent: int) 
     Args:
         tasks: name -> function.
         directory: of the job.
-        channel: where the messages go: {"tell": ...} as often as the task likes, then one of
+        channel: where the messages go: {"begun": true}, {"tell": ...} as often as the task likes, then one of
             {"result": ...}, {"refused": sentence, "advice": ...}, {"memory": true},
             {"full": whether the disk is full, rather than the file too large}, {"failed": ..., "trace": ...}.
         parent: the process with which this one dies.
@@ -199,6 +200,7 @@ def work(tasks: Mapping[str, Task], directory: Path, channel: int, parent: int) 
     try:
         request = json.loads((directory / REQUEST_FILE).read_text(encoding="utf-8"))
         confinement.confine(Budget(**request["budget"]), directory, parent)
+        _send(channel, {"begun": True})
         _send(channel, _answer(tasks, request, lambda message: _send(channel, {"tell": message})))
         status = 0
     finally:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import math
 import mmap
 import os
 import signal
 import socket
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,7 +39,7 @@ def confine(budget: Budget, directory: Path, parent: int | None = None) -> None:
     """Hold this process to a budget, in a directory of its own; for good, in a child that does one job.
 
     Args:
-        budget: memory counts from what the process has now, processor time from its birth.
+        budget: memory and time count from now.
         directory: becomes the working directory and the place for temporary files.
         parent: the process with which this one dies (Linux).
     """
@@ -62,7 +64,7 @@ def confine(budget: Budget, directory: Path, parent: int | None = None) -> None:
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_FSIZE, budget.file_bytes)
     _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
-    _limit(resource.RLIMIT_CPU, budget.cpu_seconds, spare=1)
+    _limit(resource.RLIMIT_CPU, budget.cpu_seconds + math.ceil(time.process_time()), spare=1)
     if hasattr(resource, "RLIMIT_NPROC"):
         _limit(resource.RLIMIT_NPROC, 0)  # no process and no thread besides this one; root is exempt
     sizes = _sizes()
@@ -106,7 +108,7 @@ def probe(directory: Path) -> dict[str, bool]:
     import resource
 
     confine(Budget(memory_bytes=64 << 20, cpu_seconds=20, wall_seconds=20, file_bytes=4096), directory)
-    tried["cpu_time"] = resource.getrlimit(resource.RLIMIT_CPU)[0] <= 20
+    tried["cpu_time"] = resource.getrlimit(resource.RLIMIT_CPU)[0] <= 20 + math.ceil(time.process_time())
     tried["dies_with_app"] = _control(_PR_SET_PDEATHSIG, signal.SIGKILL)
     try:
         mmap.mmap(-1, 256 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
@@ -122,9 +124,10 @@ def probe(directory: Path) -> dict[str, bool]:
             probed.connect(("127.0.0.1", 9))
         except OSError as error:
             tried["network"] = error.errno in (errno.ENETUNREACH, errno.ENETDOWN, errno.EPERM, errno.EACCES)
-    copies = []
+    copies: list[int] = []
     try:
-        copies = [os.dup(0) for _ in range(OPEN_FILES)]
+        for _ in range(OPEN_FILES):
+            copies.append(os.dup(0))
     except OSError:
         tried["open_files"] = True
     for copy in copies:

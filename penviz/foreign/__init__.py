@@ -1,1 +1,1 @@
-"""Files that penviz did not write: what they are and hold, read without running anything from them."""
+"""Files that penviz did not write: what they are and hold, found out without running anything in them."""

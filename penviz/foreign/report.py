@@ -28,10 +28,10 @@ KINDS = (
 
 
 class Refused(InputError):
-    """A file that may not be loaded: one sentence why; `advice` says how to convert it, "" where nothing helps.
+    """A file that may not be loaded; the message is one sentence why.
 
     Attributes:
-        advice: one or two sentences.
+        advice: how to convert the file, "" where nothing helps.
         kind: what the file is, where that was known.
         found: fields of the report that were known by then, such as the globals of a pickle.
     """
@@ -123,7 +123,7 @@ class FileReport:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> FileReport:
         """The report that to_json wrote."""
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
         values["tensors"] = tuple(
             TensorEntry(**{**entry, "shape": tuple(entry["shape"])}) for entry in data["tensors"]
         )

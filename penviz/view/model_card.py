@@ -18,6 +18,8 @@ from penviz.view.model_report import (
     check_html,
     details_html,
     duration_text,
+    head_text,
+    setup_text,
     summary_line,
     tensors_html,
 )
@@ -141,7 +143,7 @@ def _choose(who: Visitor, upload: Upload, choices: Sequence[DataChoice], missing
         "data_dir": str(data_directory()),
         "targets": targets,
         "label_smoothing": {"unknown": None, "hard": 0.0, "uniform": alpha}[targets],
-        "expected_accuracy": None if expected is None else expected / 100,
+        "expected": None if expected is None else expected / 100,
     }
     checked = bool(upload.check) and all(upload.choices.get(k) == v for k, v in wanted.items())
     if st.button(
@@ -165,10 +167,10 @@ def _checked(who: Visitor, upload: Upload) -> None:
     """The table of accuracies, the question, and the three classes to look at first."""
     check: dict[str, Any] = upload.check
     rows = check["rows"]
-    picked = st.session_state.get(f"row-{upload.id}", check["best"])
+    picked = st.session_state.get(f"row-{upload.id}", 0)
     row = rows[picked]
     st.html(
-        f'<p class="pz-ask">penviz measures <b>{100 * row["accuracy"]:.1f} %</b> on {check["n"]:,} '
+        f'<p class="pz-ask">penviz measures <b>{100 * row["accuracy"]:.1f} %</b> on {row["n"]:,} '
         f"{escape(check['split'])} images. Is that the accuracy you know?</p>"
     )
     for sentence in check["warnings"]:
@@ -178,8 +180,7 @@ def _checked(who: Visitor, upload: Upload) -> None:
     left.selectbox(
         "Input",
         range(len(rows)),
-        index=check["best"],
-        format_func=lambda i: f"{rows[i]['label']}: {100 * rows[i]['accuracy']:.1f} %",
+        format_func=lambda i: f"{setup_text(rows[i])}: {100 * rows[i]['accuracy']:.1f} %",
         key=f"row-{upload.id}",
     )
     triple = right.multiselect(
@@ -196,7 +197,7 @@ def _checked(who: Visitor, upload: Upload) -> None:
         if st.button("No, change input", key=f"change-{upload.id}"):
             upload.check, upload.stage = {}, "ready"
             st.rerun()
-        st.caption(check["head"])
+        st.caption(head_text(check["head"]))
     with st.expander(f"All {len(rows)} inputs tried"):
         st.html(check_html(rows, picked))
 

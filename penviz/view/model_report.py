@@ -71,7 +71,7 @@ def tensors_html(tensors: Sequence[TensorEntry]) -> str:
 def check_html(rows: Sequence[Mapping[str, Any]], chosen: int) -> str:
     """Accuracy and negative log-likelihood of each input tried, the chosen one marked."""
     body = "".join(
-        f'<tr class="{"pz-best" if i == chosen else ""}"><td>{escape(row["label"])}</td>'
+        f'<tr class="{"pz-best" if i == chosen else ""}"><td>{escape(setup_text(row))}</td>'
         f"<td>{100 * row['accuracy']:.1f} %</td><td>{row['nll']:.3f}</td></tr>"
         for i, row in enumerate(rows)
     )
@@ -79,6 +79,18 @@ def check_html(rows: Sequence[Mapping[str, Any]], chosen: int) -> str:
         '<div class="pz-scroll pz-keys"><table class="pz-table"><thead><tr><th>input and network</th>'
         f"<th>accuracy</th><th>NLL (nats)</th></tr></thead><tbody>{body}</tbody></table></div>"
     )
+
+
+def setup_text(row: Mapping[str, Any]) -> str:
+    """A set-up in words: how pixels are fed, and what of the network leaves no key in a file."""
+    return row["describe"] if row["body"] == "as built" else f"{row['describe']}; {row['body']}"
+
+
+def head_text(head: Mapping[str, Any]) -> str:
+    """How the head was proved, or why class means stand in."""
+    if head["kind"] == "none":
+        return str(head["sentence"])
+    return f"Head {head['module']} ({head['kind']}), proved: W h + b is off by {head['deviation']:.1g}."
 
 
 def duration_text(seconds: float | None) -> str:

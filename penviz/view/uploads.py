@@ -24,7 +24,8 @@ CHECK = Budget(memory_bytes=6 * GIB, cpu_seconds=1200, wall_seconds=1800)
 """For 512 images through each plausible input."""
 DRAW = Budget(memory_bytes=12 * GIB, cpu_seconds=6 * 3600, wall_seconds=6 * 3600)
 """For all images of a data set through the network."""
-QUICK_PER_CLASS = 100
+QUICK_PER_CLASS, PER_CLASS = 100, 1000
+"""Training examples a class, in a quick look and in full; validation is whole in full."""
 
 IMAGES = "zip of images"
 RUN = "penviz run"
@@ -169,7 +170,7 @@ def start_check(visitor: Visitor, upload: Upload, **choices: Any) -> None:
     """Run 512 labelled images through each plausible input and variant of the chosen network."""
     upload.choices |= choices
     upload.check = {}
-    arguments = _source(upload) | {"expected_accuracy": choices.get("expected_accuracy")}
+    arguments = _source(upload) | {"expected": choices.get("expected")}
     begin(visitor, upload, "checking", "check", arguments, CHECK)
 
 
@@ -181,12 +182,13 @@ def start_drawing(visitor: Visitor, upload: Upload, row: dict[str, Any], classes
         classes: names of three classes, or None.
     """
     upload.choices["row"] = row
-    keys = ("targets", "label_smoothing", "expected_accuracy")
+    keys = ("targets", "label_smoothing", "expected")
     arguments = _source(upload) | {key: upload.choices.get(key) for key in keys}
     arguments |= {
         "row": row,
+        "warnings": upload.check["sentences"],
         "classes": classes,
-        "per_class": QUICK_PER_CLASS if classes else None,
+        "per_class": QUICK_PER_CLASS if classes else PER_CLASS,
         "out": str(_place(visitor, upload)),
     }
     begin(visitor, upload, "drawing", "adopt", arguments, DRAW)

@@ -47,7 +47,7 @@ def test_names_from_the_file_cannot_write_into_the_page() -> None:
     report = FileReport(
         nasty, "torch zip", 1, "0" * 64, extras={nasty: nasty}, globals=(nasty,), notes=(nasty,)
     )
-    row = {"label": nasty, "accuracy": 0.5, "nll": 1.0}
+    row = {"describe": nasty, "body": nasty, "accuracy": 0.5, "nll": 1.0}
     for text in (details_html(report), tensors_html([tensor(nasty)]), check_html([row], 0)):
         assert "<script>" not in text
         assert "&lt;script&gt;" in text
@@ -61,5 +61,7 @@ def test_a_long_list_of_tensors_says_how_many_it_leaves_out() -> None:
 
 
 def test_the_chosen_input_is_marked() -> None:
-    rows = [{"label": name, "accuracy": 0.5, "nll": 1.0} for name in ("CIFAR", "ImageNet")]
+    rows = [
+        {"describe": name, "body": "as built", "accuracy": 0.5, "nll": 1.0} for name in ("CIFAR", "ImageNet")
+    ]
     assert '<tr class="pz-best"><td>ImageNet' in check_html(rows, 1)

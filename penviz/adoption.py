@@ -282,7 +282,7 @@ def _setup(
     warning = accuracy.expectation_warning(row.accuracy, request.expected, row.n)
     for sentence in [*sentences, *([warning] if warning else [])]:
         say(sentence)
-    return row, check or accuracy.Check((row,), tuple(sentences), 0, n_classes)
+    return row, check or accuracy.Check((row,), tuple(sentences), 0, len(dataset.class_names))
 
 
 def table_lines(check: Check) -> list[str]:

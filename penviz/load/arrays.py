@@ -1,8 +1,8 @@
 """Activations without a network: one .npz or safetensors file a split becomes a run.
 
 A file holds `features` [n, d] and `labels` [n], and optionally `weight` [K, d] and `bias` [K] of the last
-layer, `predictions` [n] and (.npz) `class_names`. For people who use JAX or TensorFlow, or whose model may not
-leave their machine. NumPy only.
+layer, `predictions` [n] and (.npz) `class_names`. For people who use JAX or TensorFlow, or whose model may
+not leave their machine. NumPy only.
 """
 
 from __future__ import annotations

@@ -68,8 +68,11 @@ def check(arguments: Json, tell: Tell) -> Json:
 
 
 def adopt(arguments: Json, tell: Tell) -> Json:
-    """A run directory; arguments as of `check`, and row (of its table), targets, label_smoothing, out, warnings,
-    classes (names of a quick look, or null) and per_class."""
+    """A run directory.
+
+    Arguments: as of `check`, and row (of its table), targets, label_smoothing, warnings, out, classes (names
+    for a quick look, or null) and per_class.
+    """
     from penviz.load import accuracy
     from penviz.load import adopt as adopting
     from penviz.load.preprocessing import Preprocessing
@@ -78,7 +81,7 @@ def adopt(arguments: Json, tell: Tell) -> Json:
     tell({"what": "loading"})
     report, network, dataset = _opened(arguments)
     row = arguments["row"]
-    way, body = Preprocessing.from_json(row["preprocessing"]), Variant.from_json(row["variant"])
+    way, body = Preprocessing.from_json(row["preprocessing"]), Variant(**row["variant"])
     chosen = adopting.Choices(
         arguments["model"],
         way,

@@ -204,7 +204,7 @@ class _Reader:
         stored = sum(member.size for name, member in self.members.items() if name.startswith("data/"))
         if self.viewed > self.limits.view_ratio * stored:
             raise Refused(
-                f"The tensors of this file take {self.viewed / max(stored, 1):,.0f} times the bytes it stores.",
+                f"The tensors here take {self.viewed / max(stored, 1):,.0f} times the bytes it stores.",
                 REWRITE,
             )
 

@@ -53,9 +53,9 @@ class Workspaces:
         while True:
             self.root = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
             self._owner: IO[Any] | None = open(self.root / OWNER_FILE, "w")  # noqa: SIM115  held open for life
-            if _lock(self._owner):
+            if _lock(self._owner) and (self.root / OWNER_FILE).exists():
                 break
-            self._owner.close()  # a sweep of another process was faster
+            self._owner.close()  # the sweep of another process took it for stale before it was locked
         self._open: set[Workspace] = set()
         self._lock = threading.Lock()
         atexit.register(self.close)
@@ -120,12 +120,11 @@ class Workspace:
         try:
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 while chunk := content.read(CHUNK_BYTES):
-                    n_bytes += len(chunk)
-                    if n_bytes > max_bytes:
-                        raise InputError(
-                            f"The file is larger than the {max_bytes / 1e6:g} MB that are accepted."
-                        )
+                    if n_bytes + len(chunk) > max_bytes:
+                        limit = f"{max_bytes / 1e6:g} MB"
+                        raise InputError(f"The file is larger than the {limit} that are accepted.")
                     self._take(len(chunk))
+                    n_bytes += len(chunk)
                     file.write(chunk)
                     digest.update(chunk)
             if not self._is_open:  # closed meanwhile: the file may have been made after its removal

@@ -25,7 +25,6 @@ from typing import Any, NoReturn
 from penviz import InputError
 from penviz.foreign.cage import REQUEST_FILE, Budget
 from penviz.load import confinement
-from penviz.load.tasks import TASKS
 
 Task = Callable[[dict[str, Any], Callable[[dict[str, Any]], None]], dict[str, Any]]
 
@@ -33,16 +32,15 @@ OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "Cannot allocate 
 """How torch says in a RuntimeError that an allocation or a mapping failed."""
 
 
-def main(tasks: Mapping[str, Task] = TASKS, arguments: list[str] | None = None) -> None:
-    """Serve, run one job, or probe, as the command line says."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments[:1] == ["--serve"]:
-        Server(tasks).run()
+def main(arguments: list[str], tasks: Callable[[], Mapping[str, Task]]) -> None:
+    """Serve, run one job, or probe, as the command line says; `tasks` imports torch with what it returns."""
+    if arguments == ["--serve"]:
+        Server(tasks()).run()
         os._exit(0)  # past what libraries say and do at an exit
     elif arguments[:1] == ["--job"] and len(arguments) == 2:
         channel = os.dup(1)
         _silence()
-        work(tasks, Path(arguments[1]), channel, os.getppid())
+        work(tasks(), Path(arguments[1]), channel, os.getppid())
     elif arguments == ["--probe"]:
         with tempfile.TemporaryDirectory() as directory:
             try:
@@ -211,9 +209,6 @@ def _answer(
     tasks: Mapping[str, Task], request: dict[str, Any], tell: Callable[[dict[str, Any]], None]
 ) -> dict[str, Any]:
     try:
-        import torch
-
-        torch.set_num_threads(1)
         result = {"result": tasks[request["task"]](request["arguments"], tell)}
         json.dumps(result)
         return result
@@ -261,5 +256,12 @@ def _kill_group(leader: int) -> None:
         os.killpg(leader, signal.SIGKILL)
 
 
+def penviz_tasks() -> Mapping[str, Task]:
+    """What the app may ask for."""
+    from penviz.load.tasks import TASKS
+
+    return TASKS
+
+
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:], penviz_tasks)

@@ -73,6 +73,7 @@ def with_command(marker: str) -> list[int]:
     return sorted(found)
 
 
-def make_cage(**options: Any) -> BadCage:
+def make_cage(weight: str = "light", **options: Any) -> BadCage:
+    """A new cage; "heavy" is with torch, imported before the fork."""
     marker = f"marker-{secrets.token_hex(8)}"
-    return BadCage(Cage([sys.executable, str(SERVER), marker], **options), marker)
+    return BadCage(Cage([sys.executable, str(SERVER), marker, weight], **options), marker)

@@ -1,4 +1,7 @@
-"""The caged side with tasks that misbehave, for the tests: python caged_badly.py MARKER --serve."""
+"""The caged side with tasks that misbehave, for the tests: python caged_badly.py MARKER heavy --serve.
+
+"light" in place of "heavy" leaves torch out, for tests of processes alone.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from penviz import InputError
 from penviz.load import caged
-from penviz.load.tasks import TASKS
 
 Tell = Callable[[dict[str, Any]], None]
 
@@ -36,7 +36,13 @@ def channel() -> int:
 
 
 def echo(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
-    return {"arguments": arguments, "threads": torch.get_num_threads(), "cuda": torch.cuda.is_available()}
+    return {"arguments": arguments}
+
+
+def state_of_torch(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    import torch
+
+    return {"threads": torch.get_num_threads(), "cuda": torch.cuda.is_available()}
 
 
 def where(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
@@ -71,6 +77,8 @@ def allocate_python(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
 
 
 def allocate_torch(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    import torch
+
     return {"n": torch.ones(arguments["bytes"] // 4).numel()}
 
 
@@ -81,6 +89,8 @@ def allocate_slowly(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
 
 
 def allocate_as_a_refusal(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    import torch
+
     try:
         torch.ones(arguments["bytes"] // 4)
     except RuntimeError as error:
@@ -236,4 +246,5 @@ BAD_TASKS = {
 }
 
 if __name__ == "__main__":
-    caged.main(TASKS | BAD_TASKS, sys.argv[2:])
+    heavy = sys.argv[2] == "heavy"
+    caged.main(sys.argv[3:], lambda: BAD_TASKS | (caged.penviz_tasks() if heavy else {}))

@@ -23,10 +23,10 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fork server
 GIGABYTE = 1 << 30
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def bad_cage() -> Iterator[BadCage]:
     """Shared by the tests that leave the server alive, as a real one must be."""
-    bad = make_cage()
+    bad = make_cage("heavy")
     yield bad
     bad.cage.close()
     assert bad.processes() == []
@@ -59,16 +59,17 @@ def test_a_task_runs_in_a_directory_of_its_own(bad_cage: BadCage, tmp_path: Path
     bad_cage.assert_clean(tmp_path)
 
 
-def test_the_server_sees_no_gpu_has_one_thread_and_no_secret(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_server_sees_no_gpu_and_has_one_thread(bad_cage: BadCage, tmp_path: Path) -> None:
+    assert bad_cage.run("state_of_torch", tmp_path) == {"threads": 1, "cuda": False}
+    assert len(os.listdir(f"/proc/{bad_cage.server}/task")) == 1
+    assert b"CUDA_VISIBLE_DEVICES=\0" in Path(f"/proc/{bad_cage.server}/environ").read_bytes()
+
+
+def test_the_server_knows_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PENVIZ_TEST_SECRET", "token")
     bad = make_cage()
     try:
         assert bad.run("where", tmp_path)["secret"] is None
-        assert bad.run("echo", tmp_path) == {"arguments": {}, "threads": 1, "cuda": False}
-        assert len(os.listdir(f"/proc/{bad.server}/task")) == 1
-        assert b"CUDA_VISIBLE_DEVICES=\0" in Path(f"/proc/{bad.server}/environ").read_bytes()
     finally:
         bad.cage.close()
 
@@ -286,7 +287,7 @@ from pathlib import Path
 from penviz.foreign.cage import Cage
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
-cage = Cage([sys.executable, {str(SERVER)!r}, "marker-app"])
+cage = Cage([sys.executable, {str(SERVER)!r}, "marker-app", "light"])
 start = lambda: cage.start("echo", {{}}, directory=Path({str(tmp_path)!r}))
 start().result()
 before = resident()
@@ -327,7 +328,7 @@ def test_a_killed_app_leaves_no_process(tmp_path: Path) -> None:
 import sys, time
 from pathlib import Path
 from penviz.foreign.cage import Budget, Cage
-cage = Cage([sys.executable, {str(SERVER)!r}, sys.argv[1]])
+cage = Cage([sys.executable, {str(SERVER)!r}, sys.argv[1], "light"])
 jobs = [cage.start(task, {{}}, directory=Path({str(tmp_path)!r})) for task in ("sleep_deaf", "fork_bomb")]
 while not jobs[0].progress:
     time.sleep(0.01)
@@ -366,14 +367,13 @@ def test_a_server_that_cannot_start_is_one_sentence(tmp_path: Path) -> None:
     cage.close()
 
 
-@pytest.mark.slow
 def test_without_a_fork_server_each_job_is_a_fresh_process(tmp_path: Path) -> None:
     bad = make_cage(fork=False)
     try:
         assert bad.run("echo", tmp_path, a=1)["arguments"] == {"a": 1}
         assert bad.cage.enforced["memory"]
         assert not bad.cage.enforced["network"]
-        assert bad.refusal("allocate_torch", tmp_path, bytes=GIGABYTE).reason == "memory"
+        assert bad.refusal("allocate_python", tmp_path, bytes=GIGABYTE).reason == "memory"
         assert bad.refusal("segfault", tmp_path).reason == "died"
         assert bad.refusal("sleep_deaf", tmp_path, Budget(wall_seconds=0.5)).reason == "time"
         assert bad.refusal("loop", tmp_path, Budget(cpu_seconds=1)).reason == "time"

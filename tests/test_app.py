@@ -353,7 +353,7 @@ def test_unknown_targets_have_no_star_and_no_conclusion(
     )
     assert len(charts(app)) == 2
     assert "smoothing optimum" not in marks(app)
-    assert "where targets are not known, neither is an optimum" in html(app)
+    assert "it lies at infinity; no optimum for unknown targets" in html(app)
     assert any("targets unknown" in note for note in notes(app))
     assert "penviz did not train theirs; its targets are not known." in html(app)
     assert '<th class="">theirs</th>' in table(app)
@@ -401,13 +401,16 @@ def test_a_network_without_a_head_stands_on_class_means(
     assert not [image for chart in charts(app) for image in chart["layout"]["images"]]
     assert marks(app) == {"class mean", "class mean as template"}
     assert "boundary of the nearest class mean" in html(app)
-    assert "without a head no optimum can be placed" in html(app)
+    assert "no optimum without a head" in html(app)
     assert "Plane of the three class means" in html(app)
     assert "NLL" not in table(app)
     assert all("confidence" not in t["hovertemplate"] for c in charts(app) for t in c["data"])
     make_run(tmp_path, "soft", 0.2)
     app = open_app(runs=["bare", "soft"])
-    assert "decision boundary; without a head: boundary of the nearest class mean" in html(app)
+    assert "decision boundary (no head: nearest mean)" in html(app)
+    assert "smoothing optimum (none without a head)" in html(app)
+    assert "hard (class means)" not in table(app)
+    assert "(class means)</th>" in table(app)
     assert len([image for chart in charts(app) for image in chart["layout"]["images"]]) == 2
 
 

@@ -28,7 +28,8 @@ COLUMNS = (
     "panel", "run", "split", "class", "label", "prediction", "index", "x", "y", "unit", "confidence", "kind",
 )  # fmt: skip
 """Of points.csv: number of the panel in reading order; name and row of the label, row of the prediction, row
-in the split's source; drawn units, feature units per drawn unit; largest probability over all classes."""
+in the split's source; drawn units, feature units per drawn unit; largest probability over all classes, empty
+where the network has no linear head."""
 
 ARRAYS = (
     "xy", "labels", "predictions", "indices", "confidences", "kinds", "means_xy", "templates_xy",
@@ -105,6 +106,7 @@ def points_csv(panels: Sequence[Panel]) -> str:
         rows = np.array(panel.class_indices)[panel.labels]
         names = [panel.class_names[k] for k in rows]
         n = len(names)
+        confidences = zip(panel.confidences.tolist(), _shortest(panel.confidences), strict=True)
         writer.writerows(
             zip(
                 [number] * n,
@@ -117,7 +119,7 @@ def points_csv(panels: Sequence[Panel]) -> str:
                 _shortest(panel.xy[:, 0]),
                 _shortest(panel.xy[:, 1]),
                 [repr(float(panel.unit))] * n,
-                _shortest(panel.confidences),
+                ["" if math.isnan(c) else word for c, word in confidences],
                 [KIND_WORDS[kind] for kind in panel.kinds.tolist()],
                 strict=True,
             )

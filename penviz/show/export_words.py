@@ -10,7 +10,7 @@ from penviz.measure.panel import INSIDE, OUTSIDE, SPLITS, Panel
 from penviz.measure.table import Row
 from penviz.show.screen import Marks
 from penviz.show.theme import short_names
-from penviz.show.words import dashed_words, template_word, unit_splits
+from penviz.show.words import column_names, dashed_words, template_word, unit_splits
 
 if TYPE_CHECKING:
     from penviz.show.export import Part
@@ -62,7 +62,8 @@ def booktabs(part: Part) -> str:
     Args:
         part: of the figure. With two runs a column a split shows the change between them.
     """
-    table, titles = part.table, short_names(part.label_smoothings, part.names)
+    table = part.table
+    titles = column_names(part.label_smoothings, part.names, table.class_means)
     order = [table.reference, 1 - table.reference] if len(titles) == 2 else list(range(len(titles)))
     changed = len(titles) == 2 and any(c is not None for row in table.rows for c in row.changes.values())
     each = len(order) + changed
@@ -124,10 +125,17 @@ def _what(parts: Sequence[Part]) -> str:
         shown = _listed([f"{name} ({shape})" for name, shape in zip(triples[0], SHAPES, strict=True)])
     else:
         shown = "; ".join(_listed(classes) for classes in triples) + f" ({_listed(SHAPES)}, in this order)"
+    panels = [panel for part in parts for panel in part.panels]
     bias = "the bias included as a last coordinate" if parts[0].table.bias else "the bias left out"
+    through = f"the three classes' templates, the rows of the last layer, {bias} ({PAPER})"
+    headless = list(dict.fromkeys(p.run for p in panels if p.class_means))
+    if all(p.class_means for p in panels):
+        through = f"the three class means, in place of templates ({PAPER})"
+    elif headless:
+        through += f", for {_listed(headless)} through the class means in their place"
     return (
-        f"Penultimate-layer features of {shown}, projected on the plane through the three classes' "
-        f"templates, the rows of the last layer, {bias} ({PAPER}); networks in evaluation mode."
+        f"Penultimate-layer features of {shown}, projected on the plane through {through}; "
+        "networks in evaluation mode."
     )
 
 
@@ -142,6 +150,7 @@ def _runs(parts: Sequence[Part]) -> str:
                 if alpha
                 else "hard targets"
             )
+            targets += " as stated" if seed is None and alpha is not None else ""
             training = "training unknown" if seed is None else f"training seed {seed}"
             found[f"{name} ({targets}, {training})"] = None
     return f"Runs: {'; '.join(found)}."

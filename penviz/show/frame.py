@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from penviz.measure.finding import FULL_PASS
 from penviz.measure.panel import Panel
 from penviz.show.theme import Ink, rgb, targets_name
 
@@ -151,12 +152,11 @@ def heading(panel: Panel, ink: Ink) -> str:
     """Lines inside the panel: targets and split; run and accuracy over all classes; what is unusual."""
     accuracy = panel.metrics.get("accuracy")
     by = "" if panel.predicted_by == "network" else f" of the {panel.predicted_by}"
-    second = panel.run + ("" if accuracy is None else f" · accuracy{by} {accuracy:.3f}")
+    measured = FULL_PASS if panel.partial else "" if accuracy is None else f"{accuracy:.3f}"
+    second = panel.run + (f" · accuracy{by} {measured}" if measured else "")
     lines = [f"<b>{targets_name(panel.label_smoothing)}</b> · {panel.split}", _small(second, ink.note)]
     if panel.class_means:
         lines.append(_small(f"no head: class means on {panel.class_means} as templates", ink.note))
-    if panel.partial:
-        lines.append(_small("quick look: accuracy needs the full pass", ink.note))
     if panel.remark:
         lines.append(_small(f"<b>{panel.remark}</b>", ink.text))
     return "<br>".join(lines)

@@ -214,7 +214,7 @@ def _words(ax: Axes, panel: Panel, side_in: float, corner: Sequence[str], face: 
         paper = box if _covers(panel, (left, left + width, low, low + height)) else None
         ax.text(x, y, text, ha=ha, va=va, color=colour, gid=gid, bbox=paper, **said)
 
-    remark = textwrap.wrap(panel.remark, REMARK_WIDTH)
+    remark = [*(["on class means"] if panel.class_means else []), *textwrap.wrap(panel.remark, REMARK_WIDTH)]
     text = "\n".join([*filter(None, [corner_text(panel, corner)]), *remark])
     if text:
         write(1 - inset, 1 - inset, text, "right", "top", LIGHT.text, "corner")

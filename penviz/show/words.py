@@ -5,22 +5,54 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from penviz.measure.panel import Panel
+from penviz.show.theme import short_names
 
 
 def template_word(panels: Sequence[Panel]) -> str:
     """What a diamond is in some panels."""
-    return _kind(panels, "template", "class mean as template")
+    return _kind(panels, "template", "class mean", "class mean as template")
 
 
 def boundary_word(panels: Sequence[Panel]) -> str:
     """What a dashed line is in some panels."""
-    return _kind(panels, "decision boundary", "boundary of the nearest class mean")
+    return _kind(panels, "decision boundary", "nearest mean", "boundary of the nearest class mean")
 
 
 def dashed_words(panels: Sequence[Panel]) -> str:
     """Where the dashed lines are, for a caption."""
-    head, means = "where two of the three logits are equal", "where two class means are equally near"
-    return f"dashed lines: {_kind(panels, head, means)}"
+    means = "where two class means are equally near"
+    return f"dashed lines: {_kind(panels, 'where two of the three logits are equal', means, means)}"
+
+
+def _kind(panels: Sequence[Panel], head: str, means: str, alone: str) -> str:
+    """Words for networks with a head; for some without one beside them; and for those alone."""
+    kinds = {bool(p.class_means) for p in panels}
+    return head if True not in kinds else alone if kinds == {True} else f"{head} (no head: {means})"
+
+
+def optimum_words(panels: Sequence[Panel]) -> str:
+    """What a star is in some panels, and why a panel has none.
+
+    Hard targets are passed over where there are stars beside them: their row says that they are hard.
+    """
+    without = [
+        *(["for unknown targets"] if any(p.label_smoothing is None for p in panels) else []),
+        *(["without a head"] if any(p.class_means and p.label_smoothing for p in panels) else []),
+    ]
+    none = " or ".join(without)
+    if any(p.ideal_xy is not None for p in panels):
+        return f"smoothing optimum (none {none})" if none else "smoothing optimum"
+    hard = "hard targets have no optimum: it lies at infinity"
+    said = [hard] if any(p.label_smoothing == 0 for p in panels) else []
+    return "; ".join([*said, *([f"no optimum {none}"] if none else [])])
+
+
+def column_names(
+    label_smoothings: Sequence[float | None], runs: Sequence[str], class_means: Sequence[bool]
+) -> list[str]:
+    """Heads of columns, as `short_names`; runs whose class means stand in for templates say so."""
+    names = short_names(label_smoothings, runs)
+    return [f"{n} (class means)" if m else n for n, m in zip(names, class_means, strict=True)]
 
 
 def unit_splits(panels: Sequence[Panel]) -> str:
@@ -31,25 +63,3 @@ def unit_splits(panels: Sequence[Panel]) -> str:
     if len(set(first.values())) == 1:
         return next(iter(first.values()))
     return " and ".join(f"{split} ({run})" for run, split in first.items())
-
-
-def _kind(panels: Sequence[Panel], head: str, means: str) -> str:
-    kinds = {bool(p.class_means) for p in panels}
-    return means if kinds == {True} else f"{head}; without a head: {means}" if True in kinds else head
-
-
-def optimum_words(panels: Sequence[Panel]) -> str:
-    """What a star is in some panels, and why a panel has none.
-
-    Hard targets are passed over where there are stars beside them: their row says that they are hard.
-    """
-    reasons = []
-    if any(p.class_means and p.label_smoothing for p in panels):
-        reasons.append("without a head no optimum can be placed")
-    if any(p.label_smoothing is None for p in panels):
-        reasons.append("where targets are not known, neither is an optimum")
-    if any(p.ideal_xy is not None for p in panels):
-        return "; ".join(["smoothing optimum", *reasons])
-    if any(p.label_smoothing == 0 for p in panels):
-        reasons.insert(0, "hard targets have no optimum: it lies at infinity")
-    return "; ".join(reasons)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from penviz.measure.finding import change_text, value_text
+from penviz.measure.finding import FULL_PASS, change_text, value_text
 from penviz.measure.numbers import NUMBERS
 from penviz.measure.table import Row, Table
 
@@ -29,7 +29,8 @@ def _cell(words: str, kind: str = "") -> str:
 
 
 def _value(row: Row, run: int, split: str) -> str:
-    return value_text(row, run, split)
+    text = value_text(row, run, split)
+    return f"<small>{text}</small>" if text == FULL_PASS else text
 
 
 def _change(row: Row, split: str) -> str:

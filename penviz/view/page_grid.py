@@ -16,7 +16,7 @@ from penviz.measure.table import compare
 from penviz.run_activations import classes_held
 from penviz.runs import Run, differences
 from penviz.show.screen import selected_points, template_figure
-from penviz.show.theme import short_names
+from penviz.show.words import column_names
 from penviz.view.catalogue import (
     SPLITS_SHOWN,
     Catalogue,
@@ -148,7 +148,7 @@ def _draw(
         st.html(legend_html([panel for row in rows for panel in row], state.marks, dark))
         st.html(f'<p class="pz-note">{HINT}</p>')
     tray([panel for row in cells for panel in row], selected, runs, NONCE)
-    titles = short_names(alphas, [run.name for run in runs])
+    titles = column_names(alphas, [run.name for run in runs], table.class_means)
     st.html(run_table(table, titles) if len(runs) > 2 else pair_table(table, titles))
     unfolded = st.expander("All numbers", key="all-numbers", on_change="rerun")
     if unfolded.open:  # thirty rows that nobody sees are not sent with every change of a class

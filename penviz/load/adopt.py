@@ -135,6 +135,7 @@ def adopt(
     per_class: int = 1000,
     thumbnail_quality: int = 35,
     progress: Progress = lambda done, n, left: None,
+    replace: bool = False,
 ) -> Path:
     """Write a run directory: clean weights, activations a split, thumbnails, run.json.
 
@@ -151,6 +152,7 @@ def adopt(
         per_class: training examples a class, 0 for all; validation and test are whole but for a quick look.
         thumbnail_quality: of the WebP sprite, 0 for none.
         progress: see Progress.
+        replace: an older `out` gives way, such as a quick look to the whole.
 
     Raises:
         RunError: other data than the network's classes, an unknown split, a directory in use.
@@ -200,7 +202,7 @@ def adopt(
     }
     started = time.monotonic()
     done = 0
-    with new_directory(out) as part:
+    with new_directory(out, replace) as part:
         tensors = {key: tensor.detach().clone() for key, tensor in network.state_dict().items()}
         write_tensors(part / MODEL_FILE, tensors, {"model": choices.model})
         digest = sha256_of(part / MODEL_FILE)

@@ -5,10 +5,12 @@ Paths in arguments are strings below the visitor's directory, or below a directo
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch  # noqa: F401  imported before the server forks, so that no child has to
 import torchvision  # noqa: F401
 
@@ -16,6 +18,8 @@ Tell = Callable[[dict[str, Any]], None]
 Json = dict[str, Any]
 
 MOST_CANDIDATES = 8
+PER_CLASS = 1000
+"""Training examples a class in a full pass."""
 
 
 def inspect(arguments: Json, tell: Tell) -> Json:
@@ -93,6 +97,7 @@ def adopt(arguments: Json, tell: Tell) -> Json:
     checked = accuracy.Row(way, body, row["accuracy"], row["nll"], row["n"], row["permuted"])
     names = list(dataset.class_names)
     classes = [names.index(name) for name in arguments["classes"] or ()]
+    started = time.monotonic()
     out = adopting.adopt(
         network,
         chosen,
@@ -105,8 +110,17 @@ def adopt(arguments: Json, tell: Tell) -> Json:
         classes=classes,
         per_class=arguments["per_class"],
         progress=lambda done, n, left: tell({"done": done, "n": n, "seconds_left": left}),
+        replace=True,
     )
-    return {"directory": str(out)}
+    taken = time.monotonic() - started
+    counts = [np.bincount(split.labels) for split in dataset.splits.values()]
+    n_quick = sum(np.minimum(c[classes], arguments["per_class"]).sum() for c in counts)
+    n_all = sum(np.minimum(c, PER_CLASS if i == 0 else c).sum() for i, c in enumerate(counts[:2]))
+    return {
+        "directory": str(out),
+        "quick_look": bool(classes),
+        "seconds_all": taken * float(n_all) / max(float(n_quick), 1) if classes else None,
+    }
 
 
 def activations(arguments: Json, tell: Tell) -> Json:
@@ -129,7 +143,15 @@ def folder(arguments: Json, tell: Tell) -> Json:
 
     out = Path(arguments["out"])
     found = unpack_folder(Path(arguments["path"]), out)
-    return {"folder": str(out), "words": str(found)}
+    parts = [f"{n:,} images{f' in {split}/' if split else ''}" for split, n in found.splits.items()]
+    return {"folder": str(out), "words": f"{' and '.join(parts)}, {len(found.class_names)} classes."}
+
+
+def packed(arguments: Json, tell: Tell) -> Json:
+    """A run that was downloaded from penviz, opened again; arguments: path, out."""
+    from penviz.load.packed import open_packed
+
+    return {"directory": str(open_packed(Path(arguments["path"]), Path(arguments["out"])))}
 
 
 def _opened(arguments: Json) -> tuple[Any, Any, Any]:
@@ -157,4 +179,5 @@ TASKS: dict[str, Callable[[Json, Tell], Json]] = {
     "adopt": adopt,
     "activations": activations,
     "folder": folder,
+    "packed": packed,
 }

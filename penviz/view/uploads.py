@@ -18,14 +18,18 @@ from penviz.foreign.workspace import Upload as Kept
 from penviz.view.visitor import Visitor, cage
 
 GIB = 2**30
-LOOK = Budget(memory_bytes=GIB, cpu_seconds=60, wall_seconds=120)
-"""For reading what a file is."""
-CHECK = Budget(memory_bytes=6 * GIB, cpu_seconds=1200, wall_seconds=1800)
-"""For 512 images through each plausible input."""
-DRAW = Budget(memory_bytes=12 * GIB, cpu_seconds=6 * 3600, wall_seconds=6 * 3600)
-"""For all images of a data set through the network."""
+BUDGETS = {
+    "inspect": (GIB, 60, 120),
+    "match": (2 * GIB, 60, 120),
+    "check": (6 * GIB, 1200, 1800),
+    "adopt": (12 * GIB, 6 * 3600, 6 * 3600),
+    "activations": (4 * GIB, 600, 900),
+    "packed": (4 * GIB, 600, 900),
+    "folder": (GIB, 600, 900),
+}
+"""Task -> bytes of memory, seconds of processor time and seconds on the clock that it may take."""
 QUICK_PER_CLASS, PER_CLASS = 100, 1000
-"""Training examples a class, in a quick look and in full; validation is whole in full."""
+"""Examples a class and split in a quick look; training examples a class in full, validation being whole."""
 
 IMAGES = "zip of images"
 RUN = "penviz run"
@@ -74,15 +78,13 @@ class Upload:
         return self.job is not None
 
 
-def begin(
-    visitor: Visitor, upload: Upload, stage: str, task: str, arguments: dict[str, Any], budget: Budget
-) -> None:
+def begin(visitor: Visitor, upload: Upload, stage: str, task: str, arguments: dict[str, Any]) -> None:
     """Start a step in the cage."""
     upload.error = upload.advice = ""
     upload.stage = stage
     upload.started = time.monotonic()
     try:
-        upload.job = visitor.workspace.start(cage(), task, arguments, budget)
+        upload.job = visitor.workspace.start(cage(), task, arguments, Budget(*BUDGETS[task]))
     except InputError as error:
         _fail(upload, str(error))
 
@@ -91,7 +93,7 @@ def bring(visitor: Visitor, name: str, path: Path, kept: Kept | None = None) -> 
     """Take a file in and start to read what it is."""
     upload = Upload(name, path, kept)
     visitor.uploads[upload.id] = upload
-    begin(visitor, upload, "reading", "inspect", {"path": str(path), "name": name}, LOOK)
+    begin(visitor, upload, "reading", "inspect", {"path": str(path), "name": name})
     return upload
 
 
@@ -130,12 +132,12 @@ def _take_report(visitor: Visitor, upload: Upload, result: dict[str, Any]) -> No
         _drop_copy(visitor, upload)
     elif upload.report.kind == IMAGES:
         out = visitor.workspace.directory / "folders" / upload.id
-        begin(visitor, upload, "drawing", "folder", {"path": str(upload.path), "out": str(out)}, DRAW)
+        begin(visitor, upload, "drawing", "folder", {"path": str(upload.path), "out": str(out)})
     elif upload.report.kind == RUN:
         out = _place(visitor, upload)
-        begin(visitor, upload, "drawing", "run", {"path": str(upload.path), "out": str(out)}, DRAW)
+        begin(visitor, upload, "drawing", "packed", {"path": str(upload.path), "out": str(out)})
     elif not upload.holds_arrays:
-        begin(visitor, upload, "matching", "match", {"report": result}, LOOK)
+        begin(visitor, upload, "matching", "match", {"report": result})
 
 
 def _take_candidates(visitor: Visitor, upload: Upload, result: dict[str, Any]) -> None:
@@ -171,7 +173,7 @@ def start_check(visitor: Visitor, upload: Upload, **choices: Any) -> None:
     upload.choices |= choices
     upload.check = {}
     arguments = _source(upload) | {"expected": choices.get("expected")}
-    begin(visitor, upload, "checking", "check", arguments, CHECK)
+    begin(visitor, upload, "checking", "check", arguments)
 
 
 def start_drawing(visitor: Visitor, upload: Upload, row: dict[str, Any], classes: list[str] | None) -> None:
@@ -191,7 +193,7 @@ def start_drawing(visitor: Visitor, upload: Upload, row: dict[str, Any], classes
         "per_class": QUICK_PER_CLASS if classes else PER_CLASS,
         "out": str(_place(visitor, upload)),
     }
-    begin(visitor, upload, "drawing", "adopt", arguments, DRAW)
+    begin(visitor, upload, "drawing", "adopt", arguments)
 
 
 def start_arrays(visitor: Visitor, uploads: dict[str, Upload], name: str, choices: dict[str, Any]) -> None:
@@ -202,7 +204,7 @@ def start_arrays(visitor: Visitor, uploads: dict[str, Upload], name: str, choice
         "files": {split: str(upload.path) for split, upload in uploads.items()},
         "out": str(_place(visitor, first, name)),
     }
-    begin(visitor, first, "drawing", "activations", arguments, DRAW)
+    begin(visitor, first, "drawing", "activations", arguments)
     for upload in rest:
         upload.stage = "drawn"
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 import time
-import tracemalloc
 from pathlib import Path
 
 import pytest
-from foreign.corpus import HostileFile, code_routes, hostile_files
+from foreign.corpus import HostileFile, hostile_files
 
 from penviz.foreign.inspection import inspect_file
 from penviz.foreign.report import FileReport

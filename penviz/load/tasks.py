@@ -97,6 +97,7 @@ def adopt(arguments: Json, tell: Tell) -> Json:
     checked = accuracy.Row(way, body, row["accuracy"], row["nll"], row["n"], row["permuted"])
     names = list(dataset.class_names)
     classes = [names.index(name) for name in arguments["classes"] or ()]
+    splits = [split for split in ("train", "validation") if split in dataset.splits]
     started = time.monotonic()
     out = adopting.adopt(
         network,
@@ -106,20 +107,20 @@ def adopt(arguments: Json, tell: Tell) -> Json:
         report=report,
         checked=checked,
         warnings=arguments["warnings"],
-        splits=[split for split in ("train", "validation") if split in dataset.splits],
+        splits=splits,
         classes=classes,
         per_class=arguments["per_class"],
         progress=lambda done, n, left: tell({"done": done, "n": n, "seconds_left": left}),
         replace=True,
     )
+    counts = {split: np.bincount(dataset.splits[split].labels) for split in splits}
+    n_quick = sum(int(np.minimum(c[classes], arguments["per_class"]).sum()) for c in counts.values())
+    n_all = sum(int((np.minimum(c, PER_CLASS) if s == "train" else c).sum()) for s, c in counts.items())
     taken = time.monotonic() - started
-    counts = [np.bincount(split.labels) for split in dataset.splits.values()]
-    n_quick = sum(np.minimum(c[classes], arguments["per_class"]).sum() for c in counts)
-    n_all = sum(np.minimum(c, PER_CLASS if i == 0 else c).sum() for i, c in enumerate(counts[:2]))
     return {
         "directory": str(out),
         "quick_look": bool(classes),
-        "seconds_all": taken * float(n_all) / max(float(n_quick), 1) if classes else None,
+        "seconds_all": taken * n_all / n_quick if classes else None,
     }
 
 

@@ -6,9 +6,10 @@ import time
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from penviz.foreign.cage import Job
 from penviz.view import uploads
@@ -33,6 +34,9 @@ STEPS = {
     "checking": "Trying inputs",
     "drawing": "Running the images",
 }
+KEEP: Literal["page"] = "page"
+"""A field keeps its value while the work that replaces it on the card goes on."""
+
 SPLITS = ("validation", "train", "test")
 
 
@@ -108,7 +112,11 @@ def _choose(who: Visitor, upload: Upload, choices: Sequence[DataChoice], missing
     evidence = {c["name"]: c["evidence"] for c in upload.candidates}
     key = upload.id
     model = left.selectbox(
-        "Network", models, format_func=lambda m: f"{m} · {evidence[m]}", key=f"model-{key}"
+        "Network",
+        models,
+        format_func=lambda m: f"{m} · {evidence[m]}",
+        key=f"model-{key}",
+        persist_state=KEEP,
     )
     labels = {choice.source: choice.label for choice in choices}
     dataset = right.selectbox(
@@ -117,32 +125,31 @@ def _choose(who: Visitor, upload: Upload, choices: Sequence[DataChoice], missing
         index=None,
         format_func=labels.__getitem__,
         key=f"dataset-{key}",
+        persist_state=KEEP,
         placeholder="What it was trained on",
         help=f"Not on this computer: {', '.join(missing)}." if missing else None,
     )
-    first, second, third = st.columns(3)
-    targets = first.selectbox(
-        "Trained on", list(TARGETS), format_func=TARGETS.__getitem__, key=f"targets-{key}"
-    )
-    alpha = None
-    if targets == "uniform":
-        alpha = second.number_input("alpha", 0.001, 0.999, 0.1, 0.05, key=f"alpha-{key}", format="%.3f")
-    expected = third.number_input(
+    first, second, third, fourth = st.columns(4)
+    name = first.text_input("Name in the grid", Path(upload.name).stem, 60, f"name-{key}", persist_state=KEEP)
+    targets, alpha = _targets(upload, second, third)
+    expected = fourth.number_input(
         "Accuracy you know, %",
         0.0,
         100.0,
         None,
         0.1,
         key=f"expected-{key}",
+        persist_state=KEEP,
         placeholder="if you know it",
         help="From your training log or the paper, on these images. Empty is fine.",
     )
+    upload.choices["name"] = name
     wanted = {
         "model": model,
         "dataset": dataset,
         "data_dir": str(data_directory()),
         "targets": targets,
-        "label_smoothing": {"unknown": None, "hard": 0.0, "uniform": alpha}[targets],
+        "label_smoothing": alpha,
         "expected": None if expected is None else expected / 100,
     }
     checked = bool(upload.check) and all(upload.choices.get(k) == v for k, v in wanted.items())
@@ -161,6 +168,31 @@ def _choose(who: Visitor, upload: Upload, choices: Sequence[DataChoice], missing
             "The right weights with the wrong pixels still give a plausible picture, so penviz measures the "
             "accuracy first. Nothing is drawn before you have seen it."
         )
+
+
+def _targets(upload: Upload, left: DeltaGenerator, right: DeltaGenerator) -> tuple[str, float | None]:
+    """What the visitor says it was trained on, and alpha: None where it is not known."""
+    targets = left.selectbox(
+        "Trained on",
+        list(TARGETS),
+        format_func=TARGETS.__getitem__,
+        key=f"targets-{upload.id}",
+        persist_state=KEEP,
+        help="It cannot be read off the weights. Unknown is fine: then penviz draws no optimum and concludes "
+        "nothing about the targets.",
+    )
+    alpha = right.number_input(
+        "alpha",
+        0.001,
+        0.999,
+        0.1,
+        0.05,
+        key=f"alpha-{upload.id}",
+        format="%.3f",
+        persist_state=KEEP,
+        disabled=targets != "uniform",
+    )
+    return targets, {"unknown": None, "hard": 0.0, "uniform": alpha}[targets]
 
 
 def _checked(who: Visitor, upload: Upload) -> None:
@@ -182,6 +214,7 @@ def _checked(who: Visitor, upload: Upload) -> None:
         range(len(rows)),
         format_func=lambda i: f"{setup_text(rows[i])}: {100 * rows[i]['accuracy']:.1f} %",
         key=f"row-{upload.id}",
+        persist_state=KEEP,
     )
     triple = right.multiselect(
         "Three classes to look at first",
@@ -189,6 +222,7 @@ def _checked(who: Visitor, upload: Upload) -> None:
         names[:3],
         max_selections=3,
         key=f"triple-{upload.id}",
+        persist_state=KEEP,
     )
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Yes, draw", type="primary", key=f"draw-{upload.id}", disabled=len(triple) != 3):
@@ -207,13 +241,16 @@ def _arrays(who: Visitor, upload: Upload) -> None:
     left, middle, right = st.columns(3)
     stem = Path(upload.name).stem
     guess = next((s for s in SPLITS if s in stem.lower()), SPLITS[0])
-    split = left.selectbox("Split", SPLITS, SPLITS.index(guess), key=f"split-{upload.id}")
+    name = left.text_input("Name in the grid", stem, 60, f"name-{upload.id}", persist_state=KEEP)
+    split = middle.selectbox(
+        "Split", SPLITS, SPLITS.index(guess), key=f"split-{upload.id}", persist_state=KEEP
+    )
     others = [
         other
         for other in who.uploads.values()
         if other is not upload and other.stage == "ready" and other.holds_arrays
     ]
-    partner = middle.selectbox(
+    partner = right.selectbox(
         "The other split, if it is here",
         others,
         index=None,
@@ -222,18 +259,12 @@ def _arrays(who: Visitor, upload: Upload) -> None:
         placeholder="one split is enough",
         disabled=not others,
     )
-    targets = right.selectbox(
-        "Trained on", list(TARGETS), format_func=TARGETS.__getitem__, key=f"targets-{upload.id}"
-    )
-    alpha = None
-    if targets == "uniform":
-        alpha = right.number_input("alpha", 0.001, 0.999, 0.1, 0.05, key=f"alpha-{upload.id}", format="%.3f")
+    targets, alpha = _targets(upload, *st.columns(2))
     if st.button("Draw", type="primary", key=f"draw-{upload.id}"):
         files = {split: upload}
         if partner is not None:
             files["train" if split != "train" else "validation"] = partner
-        smoothing = {"unknown": None, "hard": 0.0, "uniform": alpha}[targets]
-        uploads.start_arrays(who, files, stem, {"targets": targets, "label_smoothing": smoothing})
+        uploads.start_arrays(who, files, name, {"targets": targets, "label_smoothing": alpha})
         st.rerun()
 
 

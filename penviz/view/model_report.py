@@ -90,7 +90,8 @@ def head_text(head: Mapping[str, Any]) -> str:
     """How the head was proved, or why class means stand in."""
     if head["kind"] == "none":
         return str(head["sentence"])
-    return f"Head {head['module']} ({head['kind']}), proved: W h + b is off by {head['deviation']:.1g}."
+    layer = f"The {head['kind']} layer {head['module']}" if head["module"] else f"A {head['kind']} layer"
+    return f"{layer} is proved to be the head: W h + b is off by {head['deviation']:.0e} of the logits."
 
 
 def duration_text(seconds: float | None) -> str:

@@ -12,6 +12,8 @@ FRAME_PX = 50
 """Height of a row of panels beyond the panels: ticks, numbers, borders."""
 SIDES_PX = 62
 """Width of a row of panels beyond the panels: ticks on the left, tools on the right."""
+GAP_PX = 20
+"""Width between a figure and what stands to its right."""
 SIDE_PX = 215
 """Width that the legend needs beside the grid."""
 
@@ -24,10 +26,12 @@ def stage_sheet(layout: str, n_runs: int, n_splits: int) -> str:
         n_runs: figures; n_splits: panels in each.
     """
     fitted = f"calc((100vh - {HEAD_PX}px) / {min(n_runs, 2)})"
-    beside = f"calc((100cqw - {SIDE_PX + SIDES_PX}px) / 2 + {FRAME_PX}px)"
+    columns = 3 - n_splits  # two panels stand side by side, of one run or of two
+    taken = SIDE_PX + columns * (SIDES_PX + GAP_PX)
+    beside = f"calc((100cqw - {taken}px) / 2 + {FRAME_PX - 13}px)"
     square = f""".st-key-stage {{ grid-template-columns: auto minmax({SIDE_PX}px, 1fr); }}
 .st-key-charts {{ --h: max(270px, min({fitted}, {beside}));
-  grid-template-columns: repeat({3 - n_splits}, max-content); }}
+  grid-template-columns: repeat({columns}, max-content); }}
 .st-key-charts > * {{ width: calc({n_splits} * (var(--h) - {FRAME_PX - 13}px) + {SIDES_PX}px); }}
 .st-key-side .pz-legend {{ flex-direction: column; align-items: flex-start; gap: .35rem; }}
 .st-key-side .pz-legend span {{ white-space: normal; line-height: 1.25; }}

@@ -224,7 +224,7 @@ def _place(visitor: Visitor, upload: Upload, name: str | None = None) -> Path:
     """A directory for the run, named by the visitor's words as far as they make a file name."""
     if upload.run is not None:
         return upload.run
-    wanted = Path(name or upload.name).stem
+    wanted = name or upload.choices.get("name") or Path(upload.name).stem
     base = "".join(c if c.isalnum() or c in "-_." else "-" for c in wanted).strip("-.")[:60] or "run"
     taken = {path.name for path in visitor.runs_directory.iterdir()}
     return visitor.runs_directory / next(

@@ -14,7 +14,21 @@ import numpy as np
 
 from penviz.measure.intervals import Change, seed_change
 from penviz.measure.summary import Summary, triple_changes
-from penviz.measure.table import Row, Table
+from penviz.measure.table import Table
+from penviz.measure.wording import (
+    FULL_PASS,
+    change_text,
+    direction,
+    ordinal,
+    percent,
+    percent_range,
+    series,
+    targets_words,
+    three,
+    value_text,
+)
+
+__all__ = ["FULL_PASS", "Finding", "build_finding", "change_text", "three", "value_text"]
 
 TARGETS = ("label_smoothing", "targets", "seed")
 """Config fields in which runs may differ and still be compared."""
@@ -24,7 +38,6 @@ ADJECTIVE = {"train": "training", "validation": "validation", "test": "test"}
 NOTHING = "penviz draws them and concludes nothing"
 DRAWN = "penviz draws these runs and concludes nothing"
 STATED = "Targets are as stated: penviz did not train these networks and does not know what else differs."
-FULL_PASS = "needs the full pass"
 
 
 @dataclass(frozen=True)
@@ -41,72 +54,6 @@ class Finding:
     kind: str
     headline: str
     detail: str = ""
-
-
-def three(value: float | None) -> str:
-    """Three significant digits, zeros kept; an en dash for a number that does not exist."""
-    if value is None or not math.isfinite(value):
-        return "–"
-    if value != 0 and not 1e-4 <= abs(value) < 1e6:
-        return f"{value:.2e}"
-    return f"{value:#.3g}".rstrip(".") if abs(value) < 999.5 else f"{value:.0f}"
-
-
-def value_text(row: Row, run: int, split: str) -> str:
-    """A number of the table with three digits; where it is missing because not all classes are held, that."""
-    value = row.values[run].get(split)
-    pending = split in row.values[run] and value is None and run < len(row.pending) and row.pending[run]
-    if row.number.key == "accuracy_gap" and split != "validation":
-        pending = False
-    return FULL_PASS if pending else three(value)
-
-
-def change_text(change: Change | None) -> str:
-    """A change with its interval: "-24 % [-28, -20]"; a difference: "+0.003 [-0.001, 0.007]"."""
-    if change is None or not math.isfinite(change.value):
-        return "–"
-    if change.relative:
-        ends = [f"{round(100 * v) + 0:d}" for v in (change.low, change.high) if v is not None]
-        text = f"{round(100 * change.value):+d} %" if round(100 * change.value) else "0 %"
-    else:
-        ends = [_signed(v).removeprefix("+") for v in (change.low, change.high) if v is not None]
-        text = _signed(change.value)
-    return f"{text} [{', '.join(ends)}]" if ends else text
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.3f}" if round(value, 3) else "0"
-
-
-def _percent(value: float) -> str:
-    whole = round(abs(value) * 100)
-    return f"{whole} %" if whole else "less than 1 %"
-
-
-def _series(values: Sequence[str], last: str = "and") -> str:
-    return values[0] if len(values) == 1 else f"{', '.join(values[:-1])} {last} {values[-1]}"
-
-
-def _ordinal(n: int) -> str:
-    suffix = "th" if 10 <= n % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
-    return f"{n:,}{suffix}"
-
-
-def _word(change: Change) -> str:
-    return "tighter" if change.value < 0 else "looser"
-
-
-def _range(change: Change, word: str) -> str:
-    """The interval in percent, in the direction of a word: tighter counts downwards."""
-    assert change.low is not None
-    assert change.high is not None
-    ends = (-change.high, -change.low) if word == "tighter" else (change.low, change.high)
-    low, high = (round(100 * e) + 0 for e in ends)
-    return f"[{low}, {high} %]"
-
-
-def _targets(alpha: float) -> str:
-    return f"label smoothing {alpha:g}" if alpha else "hard targets"
 
 
 def build_finding(
@@ -142,14 +89,14 @@ def build_finding(
     plain = _plain(table, names, common)
     unknown = [n for n, a in zip(names, label_smoothings, strict=True) if a is None]
     if unknown:
-        head = f"The targets of {_series(unknown)} are not known: {DRAWN}"
+        head = f"The targets of {series(unknown)} are not known: {DRAWN}"
         return Finding("unknown", head, plain)
     if any(foreign) and not all(foreign):
-        others = _series([n for n, f in zip(names, foreign, strict=True) if f])
+        others = series([n for n, f in zip(names, foreign, strict=True) if f])
         head = f"penviz did not train {others} and does not know what else differs: it draws these runs and"
         return Finding("adopted", f"{head} concludes nothing", plain)
     if not table.one_kind:
-        headless = _series([n for n, means in zip(names, table.class_means, strict=True) if means])
+        headless = series([n for n, means in zip(names, table.class_means, strict=True) if means])
         head = f"Class means stand in for the templates of {headless} and not of the others: {DRAWN}"
         return Finding("planes", head, plain)
     alphas = [float(a) for a in label_smoothings if a is not None]
@@ -159,7 +106,7 @@ def build_finding(
     if len(levels) == 1:
         return _equal(table, names, levels[0], fields, seeds, common, stated)
     if fields:
-        what = f"These runs differ in {_series(fields)} too; {NOTHING}"
+        what = f"These runs differ in {series(fields)} too; {NOTHING}"
         return Finding("differs", what, plain)
     if len(levels) > 2:
         return _by_alpha(table, alphas, common, stated)
@@ -189,9 +136,9 @@ def _one(table: Table, name: str, common: Sequence[str], alpha: float | None, st
     if alpha is None:
         detail += " Its targets are not known."
     elif stated:
-        targets = _targets(alpha)
+        targets = targets_words(alpha)
         detail += f" {targets[0].upper()}{targets[1:]}, as stated: penviz did not train it."
-    return Finding("one", f"{name}: rho/d {_series(said)}", f"{detail[0].upper()}{detail[1:]}")
+    return Finding("one", f"{name}: rho/d {series(said)}", f"{detail[0].upper()}{detail[1:]}")
 
 
 def _plain(table: Table, names: Sequence[str], common: Sequence[str]) -> str:
@@ -211,17 +158,17 @@ def _equal(
     stated: bool,
 ) -> Finding:
     who = "Both runs" if len(names) == 2 else f"All {len(names)} runs"
-    targets = f"{_targets(alpha)}, as stated" if stated else _targets(alpha)
+    targets = f"{targets_words(alpha)}, as stated" if stated else targets_words(alpha)
     head = f"{who} have the same targets ({targets}): there is no difference between targets to see"
     others = [*fields, *(["seed"] if len(set(seeds)) > 1 else [])]
     detail = _plain(table, names, common)
     if others:
-        detail += f" They differ in {_series(others)}."
+        detail += f" They differ in {series(others)}."
     change = table.row("rho_d").changes.get(common[0])
     if change is not None and change.low is not None:
-        word = _word(change)
-        said = f"{_percent(change.value)} {word}" if change.clear else "no clear difference"
-        detail += f" Between the two: {said} {_range(change, word)}, 95 % over examples."
+        word = direction(change)
+        said = f"{percent(change.value)} {word}" if change.clear else "no clear difference"
+        detail += f" Between the two: {said} {percent_range(change, word)}, 95 % over examples."
     if stated:
         detail += f" {STATED}"
     return Finding("equal", head, detail)
@@ -237,10 +184,10 @@ def _by_alpha(table: Table, alphas: Sequence[float], common: Sequence[str], stat
             found = [v[split] for v, a in zip(values, alphas, strict=True) if a == level]
             means.append(float(np.mean([f for f in found if f is not None])))
         lines.append([three(m) for m in means])
-    at = _series([f"{a:g}" for a in levels])
-    head = f"rho/d on {common[0]} is {_series(lines[0])} at label smoothing {at}"
+    at = series([f"{a:g}" for a in levels])
+    head = f"rho/d on {common[0]} is {series(lines[0])} at label smoothing {at}"
     head += ", as stated" if stated else ""
-    rest = [f"{split}: {_series(line)}." for split, line in zip(common[1:], lines[1:], strict=True)]
+    rest = [f"{split}: {series(line)}." for split, line in zip(common[1:], lines[1:], strict=True)]
     seeds = "Means over the runs of one alpha." if len(alphas) > len(levels) else "One run an alpha."
     detail = " ".join([*rest, seeds, "Training seeds are not in it.", *([STATED] if stated else [])])
     return Finding("series", head, f"{detail[0].upper()}{detail[1:]}")
@@ -262,25 +209,25 @@ def _pair(
     if change is None or change.low is None:
         detail = f"{plain} on {split}. {STATED}" if stated else f"{plain} on {split}."
         return Finding("unclear", "Too few examples for an interval", detail)
-    word = _word(change)
+    word = direction(change)
     clusters = f"{ADJECTIVE[split]} clusters"
     if change.clear:
         value = f"alpha = {levels[1]:g}" + (f", not {levels[0]:g}" if levels[0] else "")
         cause = f"{'more ' if levels[0] else ''}label smoothing ({value}{', as stated' if stated else ''})"
-        head = f"In this pair of networks, {cause} goes with {_percent(change.value)} {word} {clusters}"
-        parts = [f"{plain} {_range(change, word)}"]
+        head = f"In this pair of networks, {cause} goes with {percent(change.value)} {word} {clusters}"
+        parts = [f"{plain} {percent_range(change, word)}"]
         kind = word
     else:
         head = f"No clear difference in the tightness of the {clusters} of this pair of networks"
-        parts = [f"{plain}, {_percent(change.value)} {word} {_range(change, word)}"]
+        parts = [f"{plain}, {percent(change.value)} {word} {percent_range(change, word)}"]
         kind = "unclear"
     for other in common[1:]:
         more = row.changes.get(other)
         if more is not None and more.low is not None:
-            same = _word(more)
-            said = f"{_percent(more.value)} {_range(more, same).replace(' %', '')}"
+            same = direction(more)
+            said = f"{percent(more.value)} {percent_range(more, same).replace(' %', '')}"
             if same != word or not change.clear:
-                said = f"{_percent(more.value)} {same} {_range(more, same).replace(' %', '')}"
+                said = f"{percent(more.value)} {same} {percent_range(more, same).replace(' %', '')}"
             parts.append(f"{other} {said}" if more.clear else f"{other} no clear difference, {said}")
     tail = "95 % over examples of these two networks; training seeds are not in it."
     if None not in seeds and seeds[0] != seeds[1]:
@@ -302,19 +249,19 @@ def _rank(table: Table, split: str, runs: Sequence[Mapping[str, Summary]], chang
     triples, changes, n_all = found
     own = (triples == np.sort(table.classes)).all(axis=1)
     others = changes[~own]
-    word = _word(change) if change.clear else "tighter"
+    word = direction(change) if change.clear else "tighter"
     sign = 1 if word == "looser" else -1
     rank = 1 + int((sign * others > sign * change.value).sum())
     moved = int((sign * others > 0).sum()) + 1
     total = len(others) + 1
     median = float(np.median(np.append(others, change.value)))
     middle = (
-        _percent(median)
+        percent(median)
         if (median > 0) == (word == "looser")
-        else f"{_percent(median)} {_word(Change(median))}"
+        else f"{percent(median)} {direction(Change(median))}"
     )
     of = f"all {total:,} triples" if total == n_all else f"{total:,} of all {n_all:,} triples"
-    return f"Of {of} {moved:,} are {word} (median {middle}); this one ranks {_ordinal(rank)}."
+    return f"Of {of} {moved:,} are {word} (median {middle}); this one ranks {ordinal(rank)}."
 
 
 def _over_seeds(
@@ -324,19 +271,19 @@ def _over_seeds(
     split = common[0]
     values = table.row("rho_d").values
     change = seed_change([[v for i in side if (v := values[i][split])] for side in sides])
-    word = _word(change)
+    word = direction(change)
     low_side, high_side = (
         three(math.exp(np.mean([math.log(v) for i in side if (v := values[i][split])]))) for side in sides
     )
     counts = sorted({len(side) for side in sides})
-    seeds = f"{_series([str(c) for c in counts])} training seeds a side"
+    seeds = f"{series([str(c) for c in counts])} training seeds a side"
     clusters = f"{ADJECTIVE[split]} clusters"
     if change.clear:
         cause = f"Label smoothing (alpha = {levels[1]:g})"
         if levels[0]:
             cause = f"More label smoothing (alpha = {levels[1]:g}, not {levels[0]:g})"
-        head = f"{cause} makes {clusters} {_percent(change.value)} {word}"
+        head = f"{cause} makes {clusters} {percent(change.value)} {word}"
     else:
         head = f"No clear difference in the tightness of the {clusters}"
-    detail = f"rho/d {low_side} to {high_side} {_range(change, word)}. 95 % over {seeds}."
+    detail = f"rho/d {low_side} to {high_side} {percent_range(change, word)}. 95 % over {seeds}."
     return Finding(word if change.clear else "unclear", head, detail)

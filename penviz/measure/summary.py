@@ -25,15 +25,6 @@ from penviz.measure.tightness import (
 )
 from penviz.measure.triples import TripleMoments
 
-OVER_ALL = (
-    *("space_radius", "space_distance", "space_ratio", "space_within_total", "class_separation"),
-    *("nc1", "cdnv", "accuracy"),
-)
-"""Numbers over all classes that every run has."""
-
-OVER_LOGITS = ("gap", "spread", "confidence", "nll")
-"""Numbers over all classes that need logits; `top5` is one too, from six classes on."""
-
 
 @dataclass(frozen=True)
 class Summary:
@@ -68,8 +59,6 @@ class Summary:
         a, n_classes = activations, len(activations.class_names)
         rows = class_rows(a.labels, n_classes, a.indices)
         moments = Moments.of(a.features, a.labels, n_classes, rows)
-        if a.partial:
-            return cls._partial(a, rows, moments)
         collapse, rank = nc1(moments)
         numbers: dict[str, float | None] = {
             "space_radius": space_radius(moments),
@@ -84,7 +73,7 @@ class Summary:
         if a.head is not None and len(a):
             z = a.logits()
             logits = LogitNumbers.of(z, a.labels, a.predictions)
-            triples = TripleMoments.of(z, rows) if n_classes >= 3 else None
+            triples = TripleMoments.of(z, rows) if n_classes >= 3 and not a.partial else None
             numbers |= {
                 "gap": float(logits.gap.mean()),
                 "spread": float(logits.spread.mean()),
@@ -95,7 +84,9 @@ class Summary:
         if len(a):
             numbers["accuracy"] = float((a.predictions == a.labels).mean())
         finite = {key: v if v is not None and np.isfinite(v) else None for key, v in numbers.items()}
-        if a.class_means is not None and len(a) and n_classes >= 3:
+        pending = frozenset(key for key, v in finite.items() if a.partial and v is not None)
+        finite |= dict.fromkeys(pending)
+        if a.class_means is not None and len(a) and n_classes >= 3 and not a.partial:
             means = a.class_means
             held = [r if known else r[:0] for r, known in zip(rows, means.present, strict=True)]
             triples = TripleMoments.of(means.head.logits(a.features), held)
@@ -104,17 +95,7 @@ class Summary:
             for bias in (True, False):
                 head, counted = a.planar_head(bias)
                 ratios[bias] = triples.rho_d(head.templates(counted))
-        return cls(a, tuple(rows), moments, logits, triples, finite, rank, frozenset(), ratios)
-
-    @classmethod
-    def _partial(cls, a: Activations, rows: Sequence[NDArray[np.int64]], moments: Moments) -> Summary:
-        """Of activations that hold some classes only: nothing is said about all."""
-        pending, logits = set(OVER_ALL), None
-        if a.head is not None:
-            pending |= {*OVER_LOGITS, *(("top5",) if len(a.class_names) > 5 else ())}
-            logits = LogitNumbers.of(a.logits(), a.labels, a.predictions) if len(a) else None
-        nothing: dict[str, float | None] = dict.fromkeys(pending)
-        return cls(a, tuple(rows), moments, logits, None, nothing, 0, frozenset(pending))
+        return cls(a, tuple(rows), moments, logits, triples, finite, rank, pending, ratios)
 
     def by_example(self, key: str) -> NDArray[np.float64] | None:
         """[n] one of the `LogitNumbers` in the order of `rows`, None where there is none."""

@@ -38,8 +38,8 @@ CORNER = {
 }
 """Numbers that can stand in a panel's corner: key in `Panel.metrics`, words before it, format."""
 
-REMARK_WIDTH = 20
-"""Characters a line of a panel's remark, under the numbers in its corner."""
+REMARK_WIDTHS = (20, 15, 10)
+"""Characters a line of a panel's remark; the first that fits."""
 
 INSET_PT = 3.0
 """From the axes to the text inside them, points."""
@@ -214,8 +214,7 @@ def _words(ax: Axes, panel: Panel, side_in: float, corner: Sequence[str], face: 
         paper = box if _covers(panel, (left, left + width, low, low + height)) else None
         ax.text(x, y, text, ha=ha, va=va, color=colour, gid=gid, bbox=paper, **said)
 
-    remark = [*(["on class means"] if panel.class_means else []), *textwrap.wrap(panel.remark, REMARK_WIDTH)]
-    text = "\n".join([*filter(None, [corner_text(panel, corner)]), *remark])
+    text = corner_text(panel, corner)
     if text:
         write(1 - inset, 1 - inset, text, "right", "top", LIGHT.text, "corner")
     length = bar_length((x1 - x0) * panel.unit)
@@ -228,6 +227,54 @@ def _words(ax: Axes, panel: Panel, side_in: float, corner: Sequence[str], face: 
     write(middle, inset + 2.5 * point, f"{length:g}", "center", "baseline", LIGHT.text, "bar length")
     if panel.n_outside:
         write(1 - inset, inset, f"{panel.n_outside:,} outside", "right", "baseline", LIGHT.note, "outside")
+    said_too = [*(["on class means"] if panel.class_means else []), *([panel.remark] if panel.remark else [])]
+    if said_too:
+        taken = 1.25 * size * len(text.split("\n")) * point if text else 0.0
+        over = 1.5 * size * point
+        room = (inset, inset + over, inset if not panel.n_outside else inset + over, 1 - inset - taken)
+        lines, (x, y) = _remark(panel, said_too, face, size, side_in, room)
+        write(x, y, "\n".join(lines), "left", "bottom", LIGHT.text, "remark")
+
+
+def _remark(
+    panel: Panel,
+    words: Sequence[str],
+    face: Face,
+    size: float,
+    side_in: float,
+    room: tuple[float, float, float, float],
+) -> tuple[list[str], tuple[float, float]]:
+    """What must stand in a panel besides its numbers: its lines, and their lower left corner.
+
+    Of several widths and the four corners of the panel, those that hide fewest points.
+
+    Args:
+        words: sentences, each on lines of its own; size: of the type, points.
+        room: left edge, bottom on the left, bottom on the right, top; shares of the axes.
+    """
+    tried = []
+    for width in REMARK_WIDTHS:
+        lines = [line for sentence in words for line in textwrap.wrap(sentence, width)]
+        across = max(face.width_in(line, size) for line in lines) / side_in
+        if across <= 1 - 2 * room[0] or width == REMARK_WIDTHS[-1]:
+            box = (across, 1.2 * size * len(lines) / 72 / side_in)
+            tried += [(lines, corner, _hidden(panel, corner, box)) for corner in _corners(box, room)]
+    lines, corner, _ = min(tried, key=lambda one: one[2])
+    return lines, corner
+
+
+def _corners(box: tuple[float, float], room: tuple[float, float, float, float]) -> list[tuple[float, float]]:
+    """Lower left corners of a box in the four corners of a room: above right first."""
+    left, bottom_left, bottom_right, top = room
+    right, high = 1 - left - box[0], top - box[1]
+    return [(right, high), (left, high), (right, bottom_right), (left, bottom_left)]
+
+
+def _hidden(panel: Panel, corner: tuple[float, float], box: tuple[float, float]) -> int:
+    """Points of a panel under a box; its lower left corner and sides in shares of the axes."""
+    x0, x1, y0, y1 = panel.limits
+    xy = (panel.xy - (x0, y0)) / (x1 - x0, y1 - y0)
+    return int(((xy > corner) & (xy < (corner[0] + box[0], corner[1] + box[1]))).all(axis=1).sum())
 
 
 def _covers(panel: Panel, box: tuple[float, float, float, float]) -> bool:

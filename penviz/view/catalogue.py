@@ -79,6 +79,16 @@ def run_roots() -> tuple[Path, ...]:
     return runs_directory(), *st.session_state.get(MORE_ROOTS, ())
 
 
+def is_own(run: Run) -> bool:
+    """Whether a run lies in a directory of this session alone, so that nobody else sees it."""
+    return run.directory.parent in st.session_state.get(MORE_ROOTS, ())
+
+
+def path_word(run: Run) -> str:
+    """A run's directory as links, commands and recipes say it; without the place where it is private."""
+    return run.directory.name if is_own(run) else run.directory.as_posix()
+
+
 def digest_of(path: Path) -> str:
     """What a cache keys a file by: its path, size and time of change."""
     stat = path.stat()

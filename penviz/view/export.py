@@ -11,7 +11,7 @@ from penviz.recipe import Recipe, versions
 from penviz.show.export import zip_bytes
 from penviz.show.paper_files import true_size
 from penviz.show.venues import VENUES
-from penviz.view.catalogue import SPLITS_SHOWN, Opened, summaries_of
+from penviz.view.catalogue import SPLITS_SHOWN, Opened, path_word, summaries_of
 from penviz.view.state import State
 
 FORMATS = {"pdf": "PDF", "svg": "SVG", "png": "PNG", "html": "HTML"}
@@ -36,7 +36,7 @@ def recipe_of(state: State, opened: Sequence[Opened], **choices: object) -> Reci
     runs = []
     for one in opened:
         shown = [s for s in SPLITS_SHOWN if s in one.splits]
-        runs.append(figure.describe_run(one.run, one.run.directory.as_posix(), shown))
+        runs.append(figure.describe_run(one.run, path_word(one.run), shown))
     return Recipe(
         tuple(runs),
         figure.class_words(state.classes, state.group.class_names),

@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 import streamlit as st
 
 from penviz.figure import class_words
-from penviz.view.catalogue import Group
+from penviz.view.catalogue import Group, is_own, path_word
 from penviz.view.opened_recipe import offer_recipe
 from penviz.view.state import State
 
@@ -23,7 +23,7 @@ def query_string(parameters: Mapping[str, Sequence[str]]) -> str:
 
 def command(state: State) -> str:
     """The command line that prints the numbers of this view."""
-    parts = ["penviz", "measure", *(str(run.directory) for run in state.runs)]
+    parts = ["penviz", "measure", *map(path_word, state.runs)]
     classes = [str(word) for word in class_words(state.classes, state.group.class_names)]
     return shlex.join([*parts, "--classes", *classes, *([] if state.bias else ["--no-bias"])])
 
@@ -49,6 +49,10 @@ def share(state: State, groups: Sequence[Group]) -> None:
             st.code(f"?{query}", language=None, wrap_lines=True)
         else:
             st.code(f"{url.split('?')[0]}?{query}", language=None, wrap_lines=True)
+        if own := [run.name for run in state.runs if is_own(run)]:
+            st.caption(
+                f"Nobody else sees your own runs ({', '.join(own)}): for others the link leaves them out."
+            )
         st.markdown("**The numbers on the command line**")
         st.code(command(state), language="bash", wrap_lines=True)
         offer_recipe(groups)

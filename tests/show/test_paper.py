@@ -24,7 +24,7 @@ from penviz.measure.panel import CORRECT, INSIDE, OUTSIDE, Panel, build_grid
 from penviz.show import paper
 from penviz.show.paper import figure_bytes, paper_figure
 from penviz.show.paper_face import SERIF
-from penviz.show.paper_panel import clip_segment
+from penviz.show.paper_panel import _hidden, _remark, clip_segment
 from penviz.show.screen import Marks, point_groups
 from penviz.show.theme import CLASS_COLOURS
 from penviz.show.venues import VENUES
@@ -345,3 +345,36 @@ def test_the_screen_is_imported_without_matplotlib() -> None:
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "False"
+
+
+def test_a_remark_stands_where_it_hides_fewest_points(rows: Rows) -> None:
+    panel = rows[0][0]
+    assert panel is not None
+    x0, x1, y0, y1 = panel.limits
+
+    def crowd(x: float, y: float) -> np.ndarray:
+        spot = np.array([x0 + x * (x1 - x0), y0 + y * (y1 - y0)], np.float32)
+        return np.repeat(spot[None], 50, 0)
+
+    spots = [(x, y) for x in (0.1, 0.9) for y in (0.07, 0.93)]
+    for free in spots:
+        others = [crowd(*spot) for spot in spots if spot != free]
+        full = dataclasses.replace(panel, xy=np.concatenate(others))
+        lines, (x, y) = _remark(full, ["on class means"], SERIF, 6, 2.0, (0.02, 0.05, 0.05, 0.95))
+        assert " ".join(lines) == "on class means"
+        assert _hidden(full, (x, y), (0.25, 0.05)) == 0
+        assert _hidden(dataclasses.replace(panel, xy=crowd(*free)), (x, y), (0.25, 0.05)) == 50
+        assert (x < 0.3, y < 0.3) == (free[0] < 0.5, free[1] < 0.5)
+
+
+@pytest.mark.parametrize(("width", "layout"), [("text", "grid"), ("text", "strip"), ("column", "strip")])
+def test_a_remark_and_class_means_are_said_in_every_panel(width: str, layout: str, rows: Rows) -> None:
+    known = {"remark": "accuracy 15 points below the stated", "class_means": "train"}
+    marked = [[dataclasses.replace(p, **known) for p in row if p] for row in rows]
+    figure = paper_figure(marked, width=width, layout=layout)
+    said = [t.get_text() for ax in figure.axes for t in ax.texts if t.get_gid() == "remark"]
+    assert {text.replace("\n", " ") for text in said} == {f"on class means {known['remark']}"}
+    assert len(said) == 4
+    assert overlaps(figure) == []
+    plain = paper_figure(rows, width=width, layout=layout)
+    assert not [t for ax in plain.axes for t in ax.texts if t.get_gid() == "remark"]

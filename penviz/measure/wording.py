@@ -1,0 +1,84 @@
+"""Numbers in words: three significant digits, changes with their intervals, percents, ordinals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from penviz.measure.intervals import Change
+from penviz.measure.table import Row
+
+FULL_PASS = "needs the full pass"
+"""What stands for a number over all classes where examples of some classes only were taken."""
+
+
+def three(value: float | None) -> str:
+    """Three significant digits, zeros kept; an en dash for a number that does not exist."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    if value != 0 and not 1e-4 <= abs(value) < 1e6:
+        return f"{value:.2e}"
+    return f"{value:#.3g}".rstrip(".") if abs(value) < 999.5 else f"{value:.0f}"
+
+
+def value_text(row: Row, run: int, split: str) -> str:
+    """A number of the table with three digits; where it is missing because not all classes are held, that."""
+    value = row.values[run].get(split)
+    pending = split in row.values[run] and value is None and run < len(row.pending) and row.pending[run]
+    if row.number.key == "accuracy_gap" and split != "validation":
+        pending = False
+    return FULL_PASS if pending else three(value)
+
+
+def change_text(change: Change | None) -> str:
+    """A change with its interval: "-24 % [-28, -20]"; a difference: "+0.003 [-0.001, 0.007]"."""
+    if change is None or not math.isfinite(change.value):
+        return "–"
+    if change.relative:
+        ends = [f"{round(100 * v) + 0:d}" for v in (change.low, change.high) if v is not None]
+        text = f"{round(100 * change.value):+d} %" if round(100 * change.value) else "0 %"
+    else:
+        ends = [signed(v).removeprefix("+") for v in (change.low, change.high) if v is not None]
+        text = signed(change.value)
+    return f"{text} [{', '.join(ends)}]" if ends else text
+
+
+def signed(value: float) -> str:
+    """A difference with its sign, three decimals."""
+    return f"{value:+.3f}" if round(value, 3) else "0"
+
+
+def percent(value: float) -> str:
+    """A share without its sign, in whole percent."""
+    whole = round(abs(value) * 100)
+    return f"{whole} %" if whole else "less than 1 %"
+
+
+def series(values: Sequence[str], last: str = "and") -> str:
+    """Words in a row: a, b and c."""
+    return values[0] if len(values) == 1 else f"{', '.join(values[:-1])} {last} {values[-1]}"
+
+
+def ordinal(n: int) -> str:
+    """1st, 2nd, 3rd, ..."""
+    suffix = "th" if 10 <= n % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n:,}{suffix}"
+
+
+def direction(change: Change) -> str:
+    """Which way a change of tightness goes."""
+    return "tighter" if change.value < 0 else "looser"
+
+
+def percent_range(change: Change, word: str) -> str:
+    """The interval in percent, in the direction of a word: tighter counts downwards."""
+    assert change.low is not None
+    assert change.high is not None
+    ends = (-change.high, -change.low) if word == "tighter" else (change.low, change.high)
+    low, high = (round(100 * e) + 0 for e in ends)
+    return f"[{low}, {high} %]"
+
+
+def targets_words(alpha: float) -> str:
+    """How known targets are called in a sentence."""
+    return f"label smoothing {alpha:g}" if alpha else "hard targets"

@@ -121,9 +121,12 @@ features = []
 model.eval()
 head = model.fc                                    # the last linear layer
 head.register_forward_pre_hook(lambda _, x: features.append(x[0].flatten(1).clone()))
+labels = []
 with torch.no_grad():
-    labels = torch.cat([model(x) is None or y for x, y in loader])
-np.savez("validation.npz", features=torch.cat(features).numpy(), labels=labels.numpy(),
+    for x, y in loader:
+        model(x)
+        labels.append(y)
+np.savez("validation.npz", features=torch.cat(features).numpy(), labels=torch.cat(labels).numpy(),
          weight=head.weight.detach().numpy(), bias=head.bias.detach().numpy())""",
     "JAX (Flax)": """import numpy as np
 features, labels = [], []

@@ -197,10 +197,11 @@ def answer_no_json(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
 
 
 def fork_bomb(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
-    """A tree of 64 sleeping processes, each in a session of its own, all named by the job's marker."""
-    for _ in range(6):
-        if os.fork() == 0:
-            os.setsid()
+    """A tree of 64 sleeping processes, each in a session of its own, where the system lets a child fork."""
+    with contextlib.suppress(BlockingIOError):
+        for _ in range(6):
+            if os.fork() == 0:
+                os.setsid()
     while True:
         time.sleep(3600)
 

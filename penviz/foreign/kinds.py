@@ -60,7 +60,7 @@ def kind_of(file: BinaryIO, limits: Limits) -> tuple[str, str]:
         return "parquet", ""
     if len(head) > 9 and head[8:9] == b"{" and struct.unpack("<Q", head[:8])[0] < 2**40:
         return "safetensors", ""
-    if head[:1] == b"\x80" and head[1:2] in b"\0\1\2\3\4\5" or _is_old_pickle(file, n_bytes, limits):
+    if (head[:1] == b"\x80" and head[1:2] in b"\0\1\2\3\4\5") or _is_old_pickle(file, n_bytes, limits):
         return "legacy pickle", ""
     for magic, what in _KNOWN_MAGIC:
         if head.startswith(magic):

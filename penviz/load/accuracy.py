@@ -220,7 +220,7 @@ def check(
     table: dict[tuple[Preprocessing, Variant], tuple[Row, NDArray[np.int64]]] = {}
     n_classes = scores_of(network, preprocessings[0], images[:2]).shape[1]
     if labels.max() >= n_classes:
-        raise RunError(f"The network has {n_classes} outputs, and the data have labels up to {labels.max()}.")
+        raise RunError(_too_few(n_classes, labels))
     clock = time.monotonic()
     scores_of(network, preprocessings[0], images[:FEWEST])
     per_image = (time.monotonic() - clock) / len(images[:FEWEST])
@@ -241,11 +241,8 @@ def check(
                 scores = scores_of(network, preprocessing, images[:n], variant)
             except RunError:
                 continue  # the shapes do not fit: not a way in which it was trained
-            predictions = scores.argmax(1).numpy()
-            accuracy, nll = measure(scores, labels[:n])
-            permuted = permuted_accuracy(predictions, labels[:n], n_classes)
-            row = Row(preprocessing, variant, accuracy, nll, len(predictions), permuted)
-            table[preprocessing, variant] = row, predictions
+            row = _row(preprocessing, variant, scores, labels[:n])
+            table[preprocessing, variant] = row, scores.argmax(1).numpy()
             spent = time.monotonic() - started
             report(len(table), total, spent / len(table) * max(total - len(table), 0))
 
@@ -276,7 +273,35 @@ def check(
         attempt([*final, (preprocessings[0], plain)], len(images))
     rows = _known_first(ranked(), preprocessings[0], plain)
     _, predictions = table[rows[0].preprocessing, rows[0].variant]
-    return Check(tuple(rows), _sentences(rows[0], predictions, labels, n_classes), untried, n_classes)
+    return Check(tuple(rows), sentences(rows[0], predictions, labels, n_classes), untried, n_classes)
+
+
+def _row(preprocessing: Preprocessing, variant: Variant, scores: Tensor, labels: NDArray[np.int64]) -> Row:
+    accuracy, nll = measure(scores, labels)
+    permuted = permuted_accuracy(scores.argmax(1).numpy(), labels, scores.shape[1])
+    return Row(preprocessing, variant, accuracy, nll, len(labels), permuted)
+
+
+def measure_setup(
+    network: nn.Module,
+    preprocessing: Preprocessing,
+    variant: Variant,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+) -> Row:
+    """The row of one set-up, as `check` makes it.
+
+    Raises:
+        RunError: the network does not run so, or has fewer outputs than there are labels.
+    """
+    scores = scores_of(network, preprocessing, images, variant)
+    if labels.max() >= scores.shape[1]:
+        raise RunError(_too_few(scores.shape[1], labels))
+    return _row(preprocessing, variant, scores, labels)
+
+
+def _too_few(n_classes: int, labels: NDArray[np.int64]) -> str:
+    return f"The network has {n_classes} outputs, and the data have labels up to {labels.max()}."
 
 
 def _known_first(rows: list[Row], known: Preprocessing, plain: Variant) -> list[Row]:
@@ -288,9 +313,10 @@ def _known_first(rows: list[Row], known: Preprocessing, plain: Variant) -> list[
     return rows
 
 
-def _sentences(
+def sentences(
     best: Row, predictions: NDArray[np.int64], labels: NDArray[np.int64], n_classes: int
 ) -> tuple[str, ...]:
+    """What is to be said of a row: the order of the classes, or accuracy near chance."""
     order = order_sentence(predictions, labels[: best.n], n_classes)
     if not order and near_chance(best.accuracy, n_classes, best.n):
         return (

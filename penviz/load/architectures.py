@@ -23,7 +23,7 @@ from penviz.load.builders import Shape, Shapes, builder, input_channels, patch_s
 from penviz.load.cifar_resnets import CIFAR_NAMES
 from penviz.runs import RunError
 
-MOST_BUILT = 12
+MOST_BUILT = 8
 """Architectures of torchvision and timm that are built to compare a file with."""
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import math
 import os
+import pkgutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -133,7 +133,7 @@ def _factory(module: str, function: str, n_classes: int) -> Callable[[], nn.Modu
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
-        found = getattr(importlib.import_module(module), function)
+        found = pkgutil.resolve_name(f"{module}:{function}")
     except (ImportError, AttributeError, ValueError) as error:
         raise RunError(f"{module}:{function} cannot be imported ({error}).") from None
 

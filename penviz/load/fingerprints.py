@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 Shape = tuple[int, ...]
 
-STORED = Path(__file__).with_name("fingerprints.npz")
+STORED = "fingerprints.npz"
+"""Beside this module."""
 SIZE = 32
-NOTHING = np.uint32(2**32 - 1)
+NOTHING = 2**32 - 1
 """Fills the sketches of small sets."""
 
 
@@ -34,14 +35,14 @@ def sketch(shapes: Mapping[str, Shape]) -> NDArray[np.uint32]:
         if not key.endswith("num_batches_tracked")
     ]
     hashes = {int.from_bytes(hashlib.blake2b(i.encode(), digest_size=4).digest(), "big") for i in items}
-    lowest = np.array(sorted(hashes - {int(NOTHING)})[:SIZE], np.uint32)
+    lowest = np.array(sorted(hashes - {NOTHING})[:SIZE], np.uint32)
     return np.concatenate([lowest, np.full(SIZE - len(lowest), NOTHING, np.uint32)])
 
 
 @lru_cache(maxsize=1)
 def stored() -> tuple[tuple[str, ...], NDArray[np.uint32]]:
     """Names and sketches [n, SIZE] of all known architectures."""
-    with np.load(STORED, allow_pickle=False) as file:
+    with np.load(Path(__file__).with_name(STORED), allow_pickle=False) as file:
         return tuple(file["names"].tolist()), file["sketches"]
 
 
@@ -90,8 +91,9 @@ def write() -> None:
             kept.append(name)
         except Exception as error:
             print(f"{name} left out: {type(error).__name__} {error}")
-    np.savez_compressed(STORED, names=np.array(kept), sketches=np.stack(sketches))
-    print(f"{len(kept)} fingerprints, {STORED.stat().st_size} bytes")
+    path = Path(__file__).with_name(STORED)
+    np.savez_compressed(path, names=np.array(kept), sketches=np.stack(sketches))
+    print(f"{len(kept)} fingerprints, {path.stat().st_size} bytes")
 
 
 if __name__ == "__main__":

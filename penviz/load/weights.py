@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import json
+import pickle
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,73 +14,31 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from penviz import InputError
+from penviz.activations import DAMAGED
+from penviz.foreign.limits import Limits
 from penviz.foreign.report import FileReport, Refused
+from penviz.foreign.safetensors_header import INDEX_SUFFIX, shard_paths
+from penviz.foreign.weights_found import WRAPPERS, undo_prefixes
 from penviz.load.architectures import compare
 from penviz.runs import RunError
 
-WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "ema")
-INDEX_SUFFIX = ".safetensors.index.json"
-MOST_SHARDS = 1000
+UNREADABLE: tuple[type[Exception], ...] = (
+    *DAMAGED,
+    *(SafetensorError, StopIteration, pickle.UnpicklingError),
+)
+"""What reading a file that changed after its inspection raises."""
+
 LONGEST_DIFF = 12
 """Lines of each kind that a diff shows."""
-
-
-def inspect_weights(path: Path) -> FileReport:
-    """The report of a file, or one of all shards of a `*.safetensors.index.json` or a directory with one.
-
-    Every shard is inspected by itself; one refusal refuses all. The shards must lie beside the index.
-    """
-    from penviz.foreign.inspection import inspect_file
-
-    index = _index_of(path)
-    if index is None:
-        return inspect_file(path)
-    try:
-        listed = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-        shards = sorted({str(name) for name in listed.values()})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return FileReport(index.name, "unknown", 0, "", f"{index.name} is not a readable index of shards.")
-    if len(shards) > MOST_SHARDS or any(Path(name).name != name for name in shards):
-        return FileReport(index.name, "unknown", 0, "", f"{index.name} names shards outside its directory.")
-    parts = []
-    for name in shards:
-        if not (index.parent / name).is_file():
-            return FileReport(index.name, "unknown", 0, "", f"{index.name} names {name}, which is not there.")
-        parts.append(inspect_file(index.parent / name))
-        if parts[-1].refusal or parts[-1].kind != "safetensors":
-            refusal = parts[-1].refusal or f"The shard {name} is not a safetensors file."
-            return dataclasses.replace(parts[-1], refusal=refusal)
-    return dataclasses.replace(
-        max(parts, key=lambda part: part.n_classes is not None),
-        name=index.name,
-        kind="sharded safetensors",
-        n_bytes=sum(part.n_bytes for part in parts),
-        sha256=parts[0].sha256 if len(parts) == 1 else _together(parts),
-        tensors=tuple(entry for part in parts for entry in part.tensors),
-        n_parameters=sum(part.n_parameters for part in parts),
-        not_finite=tuple(key for part in parts for key in part.not_finite),
-    )
-
-
-def _together(parts: list[FileReport]) -> str:
-    import hashlib
-
-    return hashlib.sha256("".join(part.sha256 for part in parts).encode()).hexdigest()
-
-
-def _index_of(path: Path) -> Path | None:
-    if path.is_dir():
-        found = sorted(path.glob(f"*{INDEX_SUFFIX}"))
-        return found[0] if found else None
-    return path if path.name.endswith(INDEX_SUFFIX) else None
 
 
 def read_weights(path: Path, report: FileReport, trust: bool = False) -> dict[str, Tensor]:
     """Read a file's tensors under the keys of its report, on the CPU, half precisions as float32.
 
     Args:
-        path: the file, or the index of shards, that the report describes.
-        report: what `inspect_weights` found.
+        path: the file, the index of shards or the directory that the report describes.
+        report: what `penviz.foreign.inspection.inspect_file` found.
         trust: for one's own files on the command line only: a pickle is executed, with a warning.
 
     Raises:
@@ -91,20 +48,10 @@ def read_weights(path: Path, report: FileReport, trust: bool = False) -> dict[st
     if report.refusal and not trust:
         raise Refused(report.refusal, report.advice)
     try:
-        if report.kind == "sharded safetensors":
-            index = _index_of(path)
-            assert index is not None
-            listed = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-            stored: Any = {}
-            for name in sorted({str(shard) for shard in listed.values()}):
-                stored |= _read_safetensors(index.parent / name)
-        elif report.kind == "safetensors":
-            stored = _read_safetensors(path)
-        else:
-            stored = _read_pickle(path, trust)
-    except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, EOFError, TypeError) as error:
-        if isinstance(error, Refused):
-            raise
+        stored = _read_shards(path) if report.kind == "safetensors" else _read_pickle(path, trust)
+    except InputError:
+        raise
+    except UNREADABLE as error:
         said = " ".join(str(error).split())[:160].rstrip(".")
         raise RunError(f"{report.name} cannot be read: {said or type(error).__name__}.") from None
     tensors = _named_as(report, stored) if report.tensors else _undo_wrappers(stored)
@@ -113,9 +60,17 @@ def read_weights(path: Path, report: FileReport, trust: bool = False) -> dict[st
     return {key: _as_float32(key, tensor, report.name) for key, tensor in tensors.items()}
 
 
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    with safe_open(path, framework="pt", device="cpu") as file:
-        return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+def _read_shards(path: Path) -> dict[str, Tensor]:
+    """Tensors of one safetensors file, or of all that an index or a directory names."""
+    if path.is_dir():
+        indexes = sorted(path.glob(f"*{INDEX_SUFFIX}"))
+        path = indexes[0] if indexes else next(iter(sorted(path.glob("*.safetensors"))))
+    paths = shard_paths(path, Limits())[1] if path.name.endswith(INDEX_SUFFIX) else [path]
+    stored: dict[str, Tensor] = {}
+    for part in paths:
+        with safe_open(part, framework="pt", device="cpu") as file:
+            stored |= {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    return stored
 
 
 def _read_pickle(path: Path, trust: bool) -> Any:
@@ -137,51 +92,40 @@ def _read_pickle(path: Path, trust: bool) -> Any:
 
 
 def _named_as(report: FileReport, stored: Any) -> dict[str, Tensor]:
-    """Tensors of a payload under the keys of the report, whichever way down leads to their stored keys."""
-    places = [stored]
+    """Tensors of a payload under the keys of the report: down its wrapper, then by their stored keys."""
+    group = {"tensor": stored} if isinstance(stored, Tensor) else stored
     for name in report.wrapper:
-        inner = places[-1].get(name) if isinstance(places[-1], Mapping) else None
-        places += [inner] if inner is not None else []
+        group = _below(group, name)
     found = {}
     for entry in report.tensors:
-        tensor = next(
-            (t for place in reversed(places) if (t := _at(place, entry.stored_key)) is not None), None
-        )
-        if tensor is None or tuple(tensor.shape) != entry.shape:
+        tensor = _below(group, entry.stored_key)
+        if not isinstance(tensor, Tensor) or tuple(tensor.shape) != entry.shape:
             raise RunError(f"{report.name} has changed since it was inspected: {entry.stored_key} differs.")
         found[entry.key] = tensor
     return found
 
 
-def _at(place: Any, key: str) -> Tensor | None:
-    """The tensor of a dotted key in nested mappings whose own keys may hold dots."""
-    if not isinstance(place, Mapping):
-        return None
-    if isinstance(place.get(key), Tensor):
-        return place[key]
-    for head, inner in place.items():
-        if isinstance(head, str) and isinstance(inner, Mapping) and key.startswith(f"{head}."):
-            found = _at(inner, key[len(head) + 1 :])
-            if found is not None:
-                return found
+def _below(group: Any, name: str) -> Any:
+    """An item of a mapping or a list by its name as a report has it; None where there is none."""
+    if isinstance(group, Mapping):
+        return group.get(name, group.get(int(name)) if name.isdecimal() else None)
+    if isinstance(group, list | tuple) and name.isdecimal() and int(name) < len(group):
+        return group[int(name)]
     return None
 
 
 def _undo_wrappers(stored: Any) -> dict[str, Tensor]:
     """The state dict in what a trusted pickle gave: a module, or mappings inside each other."""
-    while True:
+    tensors: dict[str, Tensor] = {}
+    while stored is not None and not tensors:
         if isinstance(stored, nn.Module):
             stored = stored.state_dict()
         if not isinstance(stored, Mapping):
             return {}
         tensors = {str(key): value for key, value in stored.items() if isinstance(value, Tensor)}
-        if tensors:
-            break
         stored = next((stored[name] for name in WRAPPERS if name in stored), None)
-    for prefix in ("module.", "_orig_mod.", "module."):
-        if all(key.startswith(prefix) for key in tensors):
-            tensors = {key[len(prefix) :]: value for key, value in tensors.items()}
-    return tensors
+    keys, _, _ = undo_prefixes(list(tensors))
+    return {key: t for key, t in zip(keys, tensors.values(), strict=True) if key is not None}
 
 
 def _as_float32(key: str, tensor: Tensor, name: str) -> Tensor:

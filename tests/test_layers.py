@@ -33,7 +33,18 @@ FILE_CALLS = {"open", "load", "save", "savez", "savez_compressed", "savetxt", "l
 }
 
 FORBIDDEN: dict[str, tuple[str, ...]] = {
+    "foreign": (
+        "penviz.learn",
+        "penviz.load",
+        "penviz.measure",
+        "penviz.show",
+        "penviz.view",
+        "penviz.cli",
+        *HEAVY,
+        *DRAWING,
+    ),
     "learn": ("penviz.show", "penviz.view", "penviz.cli", *DRAWING),
+    "load": ("penviz.show", "penviz.view", "penviz.cli", *DRAWING),
     "measure": (
         "penviz.learn",
         "penviz.show",
@@ -52,12 +63,23 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "recipe": ("penviz.learn", "penviz.view", "penviz.cli", "penviz.terminal", *HEAVY, *DRAWING),
     "figure": ("penviz.learn", "penviz.view", "penviz.cli", "penviz.terminal", *HEAVY, *DRAWING),
     "figure_files": ("penviz.learn", "penviz.view", "penviz.cli", "penviz.terminal", *HEAVY, *DRAWING),
+    "adoption": ("penviz.measure", "penviz.show", "penviz.view", "penviz.cli", "penviz.terminal", *DRAWING),
     "cli": ("streamlit",),
     "terminal": ("streamlit", "penviz.view"),
 }
 """Room or module -> what it must not import anywhere, inside functions too."""
 
-LATE_ONLY = ("penviz.learn", "penviz.show", "penviz.measure", "numpy", "PIL", "tqdm", *HEAVY, *DRAWING)
+LATE_ONLY = (
+    "penviz.learn",
+    "penviz.load",
+    "penviz.show",
+    "penviz.measure",
+    "numpy",
+    "PIL",
+    "tqdm",
+    *HEAVY,
+    *DRAWING,
+)
 """What the command line may import inside a verb only."""
 
 CONSTANT_CALLS = {
@@ -281,7 +303,7 @@ def reached_by_app(root: Path) -> list[str]:
         seen.add(path)
         module = dotted(path, package)
         for line, name in imports(ast.parse(path.read_text()), module, path.name == "__init__.py"):
-            if under(name, ("torch", "torchvision", "safetensors", "penviz.learn")):
+            if under(name, ("torch", "torchvision", "safetensors", "penviz.learn", "penviz.load")):
                 found.append(f"{module}:{line} brings {name} into the app")
             parts = name.split(".")
             todo += [paths[p] for i in range(len(parts)) if (p := ".".join(parts[: i + 1])) in paths]

@@ -1,0 +1,141 @@
+"""Which heads are proved: every torchvision classifier, and the first moderate model of every timm family.
+
+Random weights, 10 classes, three random images of the usual size. A head counts as proved when `prove_head`
+accepts it; what it then claims is checked here on fresh images, by numpy in float64 and without its code:
+W h + b against the network's own output. A claim that fails counts as wrong, and the exit status is 1.
+
+    python benchmarks/heads.py [--only torchvision|timm] [--lines results.jsonl]
+
+Results (torch TORCH, torchvision TORCHVISION, timm TIMM):
+
+RESULTS
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import math
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from penviz import InputError
+from penviz.load import architectures, head, outputs
+
+MOST_PARAMETERS = 120_000_000
+CLASSES = 10
+
+
+def torchvision_names() -> list[str]:
+    from torchvision import models
+
+    return [f"torchvision:{name}" for name in models.list_models(module=models)]
+
+
+def timm_names() -> list[str]:
+    """Of each family the first model that is not too large for a small machine."""
+    import timm
+
+    chosen = []
+    for family in timm.list_modules():
+        names = timm.list_models(module=family)
+        for name in names:
+            shapes = architectures.network_shapes(f"timm:{name}", CLASSES)
+            if sum(math.prod(shape) for shape in shapes.values()) <= MOST_PARAMETERS:
+                chosen.append(f"timm:{name}")
+                break
+    return chosen
+
+
+def fill_zeros(network: nn.Module, generator: torch.Generator) -> None:
+    """Give matrices that start at zero (heads, residual gates) random values: zero logits prove nothing."""
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if parameter.ndim >= 2 and not parameter.any():
+                parameter.normal_(0, 0.05, generator=generator)
+
+
+def claim_error(network: nn.Module, proof: head.HeadProof, images: Tensor) -> float:
+    """Norm of W h + b - logits on fresh images relative to the spread of the logits."""
+    with torch.no_grad():
+        logits = outputs.output_of(network(images)).double().numpy()
+    features = head.features_of(network, proof, images).double().numpy()
+    made = features @ proof.head.weight.astype(float).T
+    made = made if proof.head.bias is None else made + proof.head.bias.astype(float)
+    spread = logits - logits.mean(1, keepdims=True)
+    return float(np.linalg.norm(made - logits) / np.linalg.norm(spread))
+
+
+def examine(name: str) -> dict[str, object]:
+    """Build, prove and check one network: {"name", "outcome", ...}."""
+    generator = torch.Generator().manual_seed(0)
+    started = time.monotonic()
+    try:
+        network = architectures.build(name, CLASSES)
+        fill_zeros(network, generator)
+        shape = architectures.input_shape(name, network)
+        images = torch.randn(3, *shape, generator=generator)
+        found = head.prove_head(network, images)
+    except InputError as error:
+        return {"name": name, "outcome": "not run", "why": str(error)}
+    record: dict[str, object] = {"name": name, "side": shape[-1], **found.to_json()}
+    if isinstance(found, head.NoHead):
+        record["outcome"] = "refused"
+        record["width"] = head.features_of(network, found, images).shape[1]
+    else:
+        error = claim_error(network, found, torch.randn(3, *shape, generator=generator))
+        record |= {"outcome": "proved" if error < 1e-3 else "WRONG", "fresh": error}
+    return record | {"seconds": round(time.monotonic() - started, 2)}
+
+
+def table(records: list[dict[str, object]]) -> str:
+    """Counts by origin, then every refusal with its reason."""
+    lines = ["| networks | examined | proved | of these 1x1 convolutions | refused | not run | wrong |"]
+    lines.append("|---|---|---|---|---|---|---|")
+    for origin in ("torchvision", "timm"):
+        own = [r for r in records if str(r["name"]).startswith(f"{origin}:")]
+        if not own:
+            continue
+        counts = [sum(r["outcome"] == o for r in own) for o in ("proved", "refused", "not run", "WRONG")]
+        convolutions = sum(r.get("kind") == "1x1 convolution" for r in own)
+        share = f"{counts[0]} ({100 * counts[0] / len(own):.0f} %)"
+        lines.append(
+            f"| {origin} | {len(own)} | {share} | {convolutions} | {counts[1]} | {counts[2]} | {counts[3]} |"
+        )
+    lines.append("")
+    for record in records:
+        if record["outcome"] in ("refused", "not run", "WRONG"):
+            why = record.get("sentence") or record.get("why") or f"off by {record.get('fresh')}"
+            lines.append(f"* {record['name']}, {record['outcome']}: {why}")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", choices=["torchvision", "timm"])
+    parser.add_argument("--lines", type=Path, help="Write a line of JSON a network here.")
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    names = [] if chosen.only == "timm" else torchvision_names()
+    names += [] if chosen.only == "torchvision" else timm_names()
+    records = []
+    for name in names:
+        records.append(examine(name))
+        line = json.dumps(records[-1])
+        print(line, file=sys.stderr, flush=True)
+        if chosen.lines:
+            with open(chosen.lines, "a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        gc.collect()
+    print(table(records))
+    return int(any(record["outcome"] == "WRONG" for record in records))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -396,8 +396,8 @@ def _zips(put: Put, canary: Path) -> None:
     torch("two-pickles", "neither|beside", *good, Part("other/data.pkl", evil))
     torch("empty-zip", "neither")
     torch(
-        "100001-members",
-        "members|claims|end record",
+        "65534-members",
+        "early",
         *good,
         *(Part(f"archive/data/x{i}") for i in range(10)),
         count=65534,

@@ -111,6 +111,8 @@ def _file(path: Path, file: BufferedReader, report: FileReport, limits: Limits) 
     file.seek(0)
     report = replace(report, sha256=hashlib.file_digest(file, "sha256").hexdigest())
     kind, looks_like = kind_of(file, limits)
+    if kind == "index":
+        return _shards(path, report, limits)
     report = replace(report, kind="unknown" if kind == "zip" else kind)
     try:
         if kind != "zip":

@@ -330,7 +330,7 @@ from pathlib import Path
 from penviz.foreign.cage import Budget, Cage
 cage = Cage([sys.executable, {str(SERVER)!r}, sys.argv[1], "light"])
 jobs = [cage.start(task, {{}}, directory=Path({str(tmp_path)!r})) for task in ("sleep_deaf", "fork_bomb")]
-while not jobs[0].progress:
+while not (jobs[0].progress and jobs[1].progress):
     time.sleep(0.01)
 print("running", flush=True)
 time.sleep(3600)

@@ -119,6 +119,7 @@ def test_memory_within_the_budget_is_given(bad_cage: BadCage, tmp_path: Path) ->
 
 @pytest.mark.parametrize("task", ["sleep", "sleep_deaf", "sleep_with_the_pipe_closed", "loop", "fork_bomb"])
 def test_time_on_the_clock(bad_cage: BadCage, tmp_path: Path, task: str) -> None:
+    bad_cage.run("echo", tmp_path)  # the server runs
     started = time.monotonic()
     error = bad_cage.refusal(task, tmp_path, Budget(wall_seconds=0.7))
     assert error.reason == "time"
@@ -141,6 +142,7 @@ def test_the_child_has_a_clock_of_its_own(
     bad_cage: BadCage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("penviz.foreign.cage.Job._stop", lambda *_: None)  # as if the app were stopped
+    bad_cage.run("echo", tmp_path)
     started = time.monotonic()
     assert bad_cage.refusal("sleep", tmp_path, Budget(wall_seconds=0.2)).reason == "time"
     assert 4 < time.monotonic() - started < 12

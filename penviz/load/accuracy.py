@@ -128,7 +128,7 @@ def measure(scores: Tensor, labels: NDArray[np.int64]) -> tuple[float, float]:
     """Top-1 accuracy in [0, 1] and NLL in nats of scores [n, K], whichever scores they are."""
     y = torch.from_numpy(labels)
     logits = as_logits(scores, kind_of_scores(scores))
-    return float((scores.argmax(1) == y).float().mean()), float(F.cross_entropy(logits, y))
+    return float((scores.argmax(1) == y).double().mean()), float(F.cross_entropy(logits, y))
 
 
 def confusion(predictions: NDArray[np.int64], labels: NDArray[np.int64], n_classes: int) -> NDArray[np.int64]:

@@ -107,6 +107,9 @@ def open_network(
     weights = read_weights(path, report, trust)
     shapes = {key: tuple(tensor.shape) for key, tensor in weights.items()}
     network = architectures.build(model, n_classes, shapes, local=local)
+    own = network.state_dict().keys()
+    if report.prefix and not any(key in own for key in weights):  # the prefix was the network's own
+        weights = {report.prefix + key: tensor for key, tensor in weights.items()}
     load_strict(network, weights, model)
     return network.eval()
 
@@ -135,7 +138,6 @@ def adopt(
     per_class: int = 1000,
     thumbnail_quality: int = 35,
     progress: Progress = lambda done, n, left: None,
-    replace: bool = False,
 ) -> Path:
     """Write a run directory: clean weights, activations a split, thumbnails, run.json.
 
@@ -152,7 +154,6 @@ def adopt(
         per_class: training examples a class, 0 for all; validation and test are whole but for a quick look.
         thumbnail_quality: of the WebP sprite, 0 for none.
         progress: see Progress.
-        replace: an older `out` gives way, such as a quick look to the whole.
 
     Raises:
         RunError: other data than the network's classes, an unknown split, a directory in use.
@@ -164,9 +165,12 @@ def adopt(
     n_all = sum(len(chosen) for chosen in rows.values())
     if n_all == 0:
         raise RunError("There are no examples of these classes.")
+    first = dataset.splits[splits[0]].images
+    n_names = len(dataset.class_names)
+    accuracy.check_outputs(network, choices.preprocessing, first, n_names, choices.variant)
     if checked is None:
         checked = measure_row(network, choices, dataset)
-    proof = prove_on(network, choices, dataset.splits[splits[0]].images)
+    proof = prove_on(network, choices, first)
     warning = accuracy.expectation_warning(checked.accuracy, choices.expected, checked.n)
     record: dict[str, Any] = {
         "config": {
@@ -202,7 +206,7 @@ def adopt(
     }
     started = time.monotonic()
     done = 0
-    with new_directory(out, replace) as part:
+    with new_directory(out) as part:
         tensors = {key: tensor.detach().clone() for key, tensor in network.state_dict().items()}
         write_tensors(part / MODEL_FILE, tensors, {"model": choices.model})
         digest = sha256_of(part / MODEL_FILE)

@@ -13,15 +13,13 @@ from penviz.runs import RunError
 
 
 @contextmanager
-def new_directory(out: Path, replace: bool = False) -> Iterator[Path]:
+def new_directory(out: Path) -> Iterator[Path]:
     """A directory under a temporary name beside `out` that takes its name at the end, or is removed.
-
-    With `replace` an older `out` stands until the new one is whole.
 
     Raises:
         RunError: `out` exists and is not an empty directory.
     """
-    if not replace and out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RunError(f"{out} is not empty: choose another --out.")
     out.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
@@ -30,12 +28,6 @@ def new_directory(out: Path, replace: bool = False) -> Iterator[Path]:
         mask = os.umask(0)
         os.umask(mask)
         part.chmod(0o777 & ~mask)
-        if replace and out.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".old", dir=out.parent))
-            os.replace(out, old)
-            os.replace(part, out)
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            os.replace(part, out)
+        os.replace(part, out)
     finally:
         shutil.rmtree(part, ignore_errors=True)

@@ -1,184 +1,223 @@
 """What may be asked of the cage: name -> function of JSON arguments and a way to tell progress.
 
-Paths in arguments are strings below the visitor's directory, or below a directory that the app allows.
+Paths are strings: of uploads, and of directories to make, below the session's workspace, or of data below a
+directory that the app allows. What is made lies in the job's own directory until it takes its name at the
+end: a job that is ended half-way leaves nothing.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch  # noqa: F401  imported before the server forks, so that no child has to
-import torchvision  # noqa: F401
+import torchvision  # noqa: F401  before the server forks, so that no child has to
+
+from penviz.foreign.images_zip import unpack_folder
+from penviz.foreign.inspection import inspect_file
+from penviz.foreign.report import FileReport, Refused
+from penviz.learn import data
+from penviz.load import accuracy, adopt, architectures, arrays, preprocessing, variants
+from penviz.load.class_names import in_order
+from penviz.load.packed import open_packed
+from penviz.runs import RunError
 
 Tell = Callable[[dict[str, Any]], None]
-Json = dict[str, Any]
 
 MOST_CANDIDATES = 8
-PER_CLASS = 1000
-"""Training examples a class in a full pass."""
+TRAINING_PER_CLASS = 1000
+"""Training examples a class when nothing else is asked for; validation is whole."""
 
 
-def inspect(arguments: Json, tell: Tell) -> Json:
-    """A file's report (`penviz.foreign.inspection`); arguments: path, name."""
-    from penviz.foreign.inspection import inspect_file
-
+def inspect(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    """The report of a file, as of `FileReport.to_json`. Arguments: path, name."""
     return inspect_file(Path(arguments["path"]), name=arguments.get("name")).to_json()
 
 
-def match(arguments: Json, tell: Tell) -> Json:
-    """Networks that a file fits, best first; arguments: report."""
-    from penviz.foreign.report import FileReport
-    from penviz.load.architectures import candidates
+def match(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    """Architectures that a file fits, best first. Arguments: path, name; n_classes where the file has none.
 
-    report = FileReport.from_json(arguments["report"])
-    found = candidates(report.tensors, report.n_classes)[:MOST_CANDIDATES]
-    return {
-        "candidates": [{"name": c.name, "evidence": c.evidence, "complete": c.complete} for c in found],
-    }
+    Returns:
+        candidates: of each the fields of `Candidate`, and `complete`.
+    """
+    report = _usable(arguments)
+    found = architectures.candidates(report.tensors, report.n_classes or arguments.get("n_classes"))
+    found = found[:MOST_CANDIDATES]
+    return {"candidates": [dataclasses.asdict(c) | {"complete": c.complete} for c in found]}
 
 
-def check(arguments: Json, tell: Tell) -> Json:
-    """Accuracy under every plausible set-up; arguments: path, name, model, dataset, data_dir, expected."""
-    from penviz.load import accuracy, adopt, preprocessing, variants
+def check(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    """What each plausible set-up scores on labelled images.
 
-    tell({"what": "loading"})
-    _, network, dataset = _opened(arguments)
-    split_name = "validation" if "validation" in dataset.splits else next(iter(dataset.splits))
-    split = dataset.splits[split_name]
+    Arguments: those of `match`; model; dataset and what `_data_set` takes; seconds, that it may take about;
+    expected, an accuracy in [0, 1].
+
+    Returns:
+        `Check.to_json`, the split, the data's class_names and image_shape, the head as proved under the best
+        set-up, and warnings: the check's own sentences and that on the expected accuracy.
+    """
+    _, network, dataset = _open(arguments)
+    name = "validation" if "validation" in dataset.splits else next(iter(dataset.splits))
+    split = dataset.splits[name]
     rows = accuracy.sample(split.labels)
     images, labels = split.images[rows], split.labels[rows]
-    ways = preprocessing.plausible(arguments["model"], network, dataset.image_shape, len(dataset.class_names))
+    n_classes = len(dataset.class_names)
+    ways = preprocessing.plausible(arguments["model"], network, dataset.image_shape, n_classes)
     bodies = variants.plausible(network, ways[0].apply(images[:2]))
-    done = accuracy.check(
-        network,
-        ways,
-        bodies,
-        images,
-        labels,
-        report=lambda i, n, left: tell({"done": i, "n": n, "seconds_left": left}),
-    )
-    choices = adopt.Choices(arguments["model"], done.best.preprocessing, done.best.variant)
-    warning = accuracy.expectation_warning(done.best.accuracy, arguments.get("expected"), done.best.n)
-    return done.to_json() | {
-        "split": split_name,
+    seconds = float(arguments.get("seconds", 60))
+    checked = accuracy.check(network, ways, bodies, images, labels, seconds=seconds, report=_progress(tell))
+    best = checked.best
+    chosen = adopt.Choices(arguments["model"], best.preprocessing, best.variant)
+    surprise = accuracy.expectation_warning(best.accuracy, arguments.get("expected"), best.n)
+    return checked.to_json() | {
+        "split": name,
+        "head": adopt.prove_on(network, chosen, images).to_json(),
+        "warnings": [*checked.sentences, *([surprise] if surprise else [])],
         "class_names": list(dataset.class_names),
-        "head": adopt.prove_on(network, choices, images).to_json(),
-        "warnings": [*done.sentences, *([warning] if warning else [])],
+        "image_shape": list(dataset.image_shape),
     }
 
 
-def adopt(arguments: Json, tell: Tell) -> Json:
-    """A run directory.
+def adopt_checkpoint(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    """Write a run directory from a checkpoint.
 
-    Arguments: as of `check`, and row (of its table), targets, label_smoothing, warnings, out, classes (names
-    for a quick look, or null) and per_class.
+    Arguments: those of `check`; out; preprocessing and variant as of a row of the check; targets,
+    label_smoothing, expected, warnings, splits, classes (names or rows) and per_class as of `adopt.adopt`.
+    An older run at `out`, such as a quick look, gives way.
+
+    Returns:
+        directory: the run's; quick_look: whether some classes alone were run, and then seconds_all, about how
+        long all will take.
     """
-    from penviz.load import accuracy
-    from penviz.load import adopt as adopting
-    from penviz.load.preprocessing import Preprocessing
-    from penviz.load.variants import Variant
-
-    tell({"what": "loading"})
-    report, network, dataset = _opened(arguments)
-    row = arguments["row"]
-    way, body = Preprocessing.from_json(row["preprocessing"]), Variant(**row["variant"])
-    chosen = adopting.Choices(
+    report, network, dataset = _open(arguments)
+    choices = adopt.Choices(
         arguments["model"],
-        way,
-        body,
-        arguments["targets"],
-        arguments["label_smoothing"],
+        preprocessing.Preprocessing.from_json(arguments["preprocessing"]),
+        variants.Variant(**arguments.get("variant", {})),
+        arguments.get("targets", "unknown"),
+        arguments.get("label_smoothing"),
         arguments.get("expected"),
     )
-    checked = accuracy.Row(way, body, row["accuracy"], row["nll"], row["n"], row["permuted"])
+    out = Path(arguments["out"])
     names = list(dataset.class_names)
-    classes = [names.index(name) for name in arguments["classes"] or ()]
-    splits = [split for split in ("train", "validation") if split in dataset.splits]
+    classes = [names.index(c) if isinstance(c, str) else int(c) for c in arguments.get("classes") or ()]
+    per_class = arguments.get("per_class", TRAINING_PER_CLASS)
+    splits = arguments.get("splits") or [s for s in ("train", "validation") if s in dataset.splits]
     started = time.monotonic()
-    out = adopting.adopt(
+    made = adopt.adopt(
         network,
-        chosen,
+        choices,
         dataset,
-        Path(arguments["out"]),
+        Path(out.name),
         report=report,
-        checked=checked,
-        warnings=arguments["warnings"],
         splits=splits,
+        warnings=arguments.get("warnings", ()),
         classes=classes,
-        per_class=arguments["per_class"],
-        progress=lambda done, n, left: tell({"done": done, "n": n, "seconds_left": left}),
-        replace=True,
+        per_class=per_class,
+        progress=_progress(tell),
     )
-    counts = {split: np.bincount(dataset.splits[split].labels) for split in splits}
-    n_quick = sum(int(np.minimum(c[classes], arguments["per_class"]).sum()) for c in counts.values())
-    n_all = sum(int((np.minimum(c, PER_CLASS) if s == "train" else c).sum()) for s, c in counts.items())
-    taken = time.monotonic() - started
-    return {
-        "directory": str(out),
-        "quick_look": bool(classes),
-        "seconds_all": taken * n_all / n_quick if classes else None,
-    }
+    done = _move(made, out, replace=True) | {"quick_look": bool(classes)}
+    if classes:
+        counts = {split: np.bincount(dataset.splits[split].labels) for split in splits}
+        n_quick = sum(int(np.minimum(c[classes], per_class).sum()) for c in counts.values())
+        counts["train"] = np.minimum(counts.get("train", np.zeros(1)), TRAINING_PER_CLASS)
+        n_all = sum(int(c.sum()) for c in counts.values())
+        done["seconds_all"] = (time.monotonic() - started) * n_all / max(n_quick, 1)
+    return done
 
 
-def activations(arguments: Json, tell: Tell) -> Json:
-    """A run directory from arrays; arguments: files (split -> path), out, targets, label_smoothing."""
-    from penviz.load.arrays import adopt_arrays
+def adopt_activations(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    """Write a run directory from arrays.
 
+    Arguments: files (split -> path), out; class_names, dataset, model, targets and label_smoothing as of
+    `arrays.adopt_arrays`.
+
+    Returns:
+        directory: the run's.
+    """
     files = {split: Path(path) for split, path in arguments["files"].items()}
-    out = adopt_arrays(
-        files,
-        Path(arguments["out"]),
-        targets=arguments["targets"],
-        label_smoothing=arguments["label_smoothing"],
+    for path in files.values():
+        _usable({"path": path})
+    known = ("class_names", "dataset", "model", "targets", "label_smoothing")
+    options = {key: arguments[key] for key in known if key in arguments}
+    out = Path(arguments["out"])
+    return _move(arrays.adopt_arrays(files, Path(out.name), **options), out)
+
+
+def folder(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    """Unpack a zip of images. Arguments: path, out. Returns the fields of `FolderSummary`, and directory."""
+    out = Path(arguments["out"])
+    summary = unpack_folder(Path(arguments["path"]), Path.cwd() / out.name)
+    return dataclasses.asdict(summary) | _move(Path(out.name), out)
+
+
+def run(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    """Open a run that penviz packed. Arguments: path, out. Returns directory."""
+    out = Path(arguments["out"])
+    return _move(open_packed(Path(arguments["path"]), Path.cwd() / out.name), out)
+
+
+def _usable(arguments: dict[str, Any]) -> FileReport:
+    report = inspect_file(Path(arguments["path"]), name=arguments.get("name"))
+    if report.refusal:
+        raise Refused(report.refusal, report.advice)
+    return report
+
+
+def _open(arguments: dict[str, Any]) -> tuple[FileReport, Any, data.DataSet]:
+    """The report, the network with its weights, and the data in the order of its outputs."""
+    report = _usable(arguments)
+    if report.not_finite:
+        raise RunError(f"{report.name} holds NaN or infinity in {', '.join(report.not_finite[:3])}.")
+    path, model, names = Path(arguments["path"]), arguments["model"], arguments.get("class_names")
+    n_classes = arguments.get("n_classes") or (len(names) if names else None)
+    network = adopt.open_network(path, report, model, n_classes=n_classes)
+    dataset = _data_set(arguments, architectures.input_shape(model, network)[-1])
+    return report, network, dataset
+
+
+def _data_set(arguments: dict[str, Any], side: int) -> data.DataSet:
+    """The data. Arguments: dataset; data_dir, image_size, hold_out, class_names (in the outputs' order)."""
+    size = arguments.get("image_size") or (side if side <= 64 else round(side / 0.875))
+    loaded = data.load(
+        arguments["dataset"],
+        n_hold_out=arguments.get("hold_out", 0),
+        data_dir=arguments.get("data_dir", "data"),
+        image_size=min(size, 1024),
     )
+    names = arguments.get("class_names")
+    return in_order(loaded, tuple(names)) if names else loaded
+
+
+def _progress(tell: Tell) -> adopt.Progress:
+    return lambda done, n, left: tell({"done": done, "of": n, "seconds_left": left})
+
+
+def _move(made: Path, out: Path, replace: bool = False) -> dict[str, Any]:
+    """Give what was made its place; both lie on one disk."""
+    if out.exists() and not replace:
+        raise RunError(f"{out.name} exists already.")
+    if out.exists():
+        old = Path.cwd() / "replaced"
+        os.replace(out, old)
+        os.replace(made, out)
+        shutil.rmtree(old)
+    else:
+        os.replace(made, out)
     return {"directory": str(out)}
 
 
-def folder(arguments: Json, tell: Tell) -> Json:
-    """An unpacked zip of images; arguments: path, out."""
-    from penviz.foreign.images_zip import unpack_folder
-
-    out = Path(arguments["out"])
-    found = unpack_folder(Path(arguments["path"]), out)
-    parts = [f"{n:,} images{f' in {split}/' if split else ''}" for split, n in found.splits.items()]
-    return {"folder": str(out), "words": f"{' and '.join(parts)}, {len(found.class_names)} classes."}
-
-
-def packed(arguments: Json, tell: Tell) -> Json:
-    """A run that was downloaded from penviz, opened again; arguments: path, out."""
-    from penviz.load.packed import open_packed
-
-    return {"directory": str(open_packed(Path(arguments["path"]), Path(arguments["out"])))}
-
-
-def _opened(arguments: Json) -> tuple[Any, Any, Any]:
-    """The report, the network with its weights, and the data set at the size that the network wants."""
-    from penviz.foreign.inspection import inspect_file
-    from penviz.learn import data
-    from penviz.load import adopt, architectures
-
-    path, model = Path(arguments["path"]), arguments["model"]
-    report = inspect_file(path, name=arguments["name"])
-    network = adopt.open_network(path, report, model)
-    side = architectures.input_shape(model, network)[-1]
-    size = side if side <= 64 else round(side / 0.875)
-    return (
-        report,
-        network,
-        data.load(arguments["dataset"], data_dir=arguments["data_dir"], image_size=min(size, 1024)),
-    )
-
-
-TASKS: dict[str, Callable[[Json, Tell], Json]] = {
+TASKS: dict[str, Callable[[dict[str, Any], Tell], dict[str, Any]]] = {
     "inspect": inspect,
     "match": match,
     "check": check,
-    "adopt": adopt,
-    "activations": activations,
+    "adopt": adopt_checkpoint,
+    "activations": adopt_activations,
     "folder": folder,
-    "packed": packed,
+    "run": run,
 }

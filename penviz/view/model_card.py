@@ -19,6 +19,7 @@ from penviz.view.model_report import (
     check_html,
     details_html,
     duration_text,
+    folder_text,
     head_text,
     setup_text,
     summary_line,
@@ -82,7 +83,7 @@ def _waiting(upload: Upload) -> None:
     """How far the step is, and the way out of it."""
     job = upload.job
     assert isinstance(job, Job)
-    done, n = job.progress.get("done"), job.progress.get("n")
+    done, n = job.progress.get("done"), job.progress.get("of")
     passed = time.monotonic() - upload.started
     text = STEPS[upload.stage]
     if job.progress.get("what"):
@@ -271,7 +272,7 @@ def _arrays(who: Visitor, upload: Upload) -> None:
 def _drawn(who: Visitor, upload: Upload) -> None:
     """What came of it, and the way to the grid."""
     if upload.run is None:
-        words = upload.check.get("words", "It belongs to the run drawn beside it.")
+        words = folder_text(upload.check) if upload.check else "It belongs to the run drawn beside it."
         st.html(f'<p class="pz-ask">{escape(words)}</p>')
         return
     words = "Three classes of it stand in the grid." if upload.quick else "It stands in the grid."

@@ -94,6 +94,14 @@ def head_text(head: Mapping[str, Any]) -> str:
     return f"{layer} is proved to be the head: W h + b is off by {head['deviation']:.0e} of the logits."
 
 
+def folder_text(summary: Mapping[str, Any]) -> str:
+    """What a zip of images held."""
+    parts = [f"{n:,} images{f' in {split}/' if split else ''}" for split, n in summary["splits"].items()]
+    left = f" {summary['n_left_out']:,} other files were left out." if summary["n_left_out"] else ""
+    named = len(summary["class_names"])
+    return f"{' and '.join(parts)}, {named} classes: choose it as the images of a checkpoint.{left}"
+
+
 def duration_text(seconds: float | None) -> str:
     """A time to wait: "about 14 min", "under a minute"."""
     if seconds is None:

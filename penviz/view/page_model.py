@@ -87,7 +87,8 @@ def _cards(who: Visitor) -> None:
     changed = uploads.poll(who)
     if changed:
         st.rerun()  # the whole page: the cards may poll less often, or no longer
-    choices = data_choices(data_directory(), offers_disk(), who.folders)
+    folders = {who.uploads[id].name: place for id, place in who.folders.items()}
+    choices = data_choices(data_directory(), offers_disk(), folders)
     missing = missing_sets(data_directory())
     for upload in reversed(list(who.uploads.values())):
         card(who, upload, choices, missing)

@@ -24,7 +24,7 @@ BUDGETS = {
     "check": (6 * GIB, 1200, 1800),
     "adopt": (12 * GIB, 6 * 3600, 6 * 3600),
     "activations": (4 * GIB, 600, 900),
-    "packed": (4 * GIB, 600, 900),
+    "run": (4 * GIB, 600, 900),
     "folder": (GIB, 600, 900),
 }
 """Task -> bytes of memory, seconds of processor time and seconds on the clock that it may take."""
@@ -135,9 +135,9 @@ def _take_report(visitor: Visitor, upload: Upload, result: dict[str, Any]) -> No
         begin(visitor, upload, "drawing", "folder", {"path": str(upload.path), "out": str(out)})
     elif upload.report.kind == RUN:
         out = _place(visitor, upload)
-        begin(visitor, upload, "drawing", "packed", {"path": str(upload.path), "out": str(out)})
+        begin(visitor, upload, "drawing", "run", {"path": str(upload.path), "out": str(out)})
     elif not upload.holds_arrays:
-        begin(visitor, upload, "matching", "match", {"report": result})
+        begin(visitor, upload, "matching", "match", _file(upload))
 
 
 def _take_candidates(visitor: Visitor, upload: Upload, result: dict[str, Any]) -> None:
@@ -150,8 +150,8 @@ def _take_check(visitor: Visitor, upload: Upload, result: dict[str, Any]) -> Non
 
 def _take_drawn(visitor: Visitor, upload: Upload, result: dict[str, Any]) -> None:
     upload.stage = "drawn"
-    if "folder" in result:
-        visitor.folders[Path(upload.name).stem] = Path(result["folder"])
+    if upload.report is not None and upload.report.kind == IMAGES:
+        visitor.folders[upload.id] = Path(result["directory"])
         upload.check = result
         _drop_copy(visitor, upload)
         return
@@ -187,7 +187,8 @@ def start_drawing(visitor: Visitor, upload: Upload, row: dict[str, Any], classes
     keys = ("targets", "label_smoothing", "expected")
     arguments = _source(upload) | {key: upload.choices.get(key) for key in keys}
     arguments |= {
-        "row": row,
+        "preprocessing": row["preprocessing"],
+        "variant": row["variant"],
         "warnings": upload.check["sentences"],
         "classes": classes,
         "per_class": QUICK_PER_CLASS if classes else PER_CLASS,
@@ -211,13 +212,15 @@ def start_arrays(visitor: Visitor, uploads: dict[str, Upload], name: str, choice
 
 def _source(upload: Upload) -> dict[str, Any]:
     assert upload.report is not None
-    return {
-        "path": str(upload.path),
-        "name": upload.name,
+    return _file(upload) | {
         "model": upload.choices["model"],
         "dataset": upload.choices["dataset"],
         "data_dir": upload.choices["data_dir"],
     }
+
+
+def _file(upload: Upload) -> dict[str, Any]:
+    return {"path": str(upload.path), "name": upload.name}
 
 
 def _place(visitor: Visitor, upload: Upload, name: str | None = None) -> Path:
@@ -248,7 +251,7 @@ def remove(visitor: Visitor, upload: Upload) -> None:
     _drop_copy(visitor, upload)
     if upload.run is not None:
         shutil.rmtree(upload.run, ignore_errors=True)
-    folder = visitor.folders.pop(Path(upload.name).stem, None) if "folder" in upload.check else None
+    folder = visitor.folders.pop(upload.id, None)
     if folder is not None:
         shutil.rmtree(folder, ignore_errors=True)
 

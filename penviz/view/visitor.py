@@ -34,7 +34,7 @@ class Visitor:
     Attributes:
         workspace: a directory that only this session uses.
         uploads: what was brought, by its id, in the order of arrival.
-        folders: name -> directory of an unpacked zip of images.
+        folders: id of an upload -> directory of the images unpacked from it.
     """
 
     workspace: Workspace

@@ -32,7 +32,9 @@ class BadCage:
         return self.cage.start(task, arguments, budget, directory=directory)
 
     def run(self, task: str, directory: Path, budget: Budget = SMALL, **arguments: Any) -> dict[str, Any]:
-        return self.start(task, directory, budget, **arguments).result()
+        job = self.start(task, directory, budget, **arguments)
+        assert job.wait(120), "it should have ended long ago"
+        return job.result()
 
     def refusal(self, task: str, directory: Path, budget: Budget = SMALL, **arguments: Any) -> CageError:
         """The error of a job that must not succeed: one sentence."""

@@ -197,10 +197,14 @@ def answer_no_json(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
 
 
 def fork_bomb(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
-    """A tree of 64 sleeping processes, each in a session of its own, all named by the job's marker."""
-    for _ in range(6):
-        if os.fork() == 0:
-            os.setsid()
+    """A tree of 64 sleeping processes, each in a session of its own, where the system lets a child fork."""
+    leader = os.getpid()
+    with contextlib.suppress(BlockingIOError):
+        for _ in range(6):
+            if os.fork() == 0:
+                os.setsid()
+    if os.getpid() == leader:
+        tell({"pid": leader})
     while True:
         time.sleep(3600)
 
@@ -237,6 +241,43 @@ def litter(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
     os.chmod("locked/inner", 0)
     os.chmod("locked", 0)
     return {}
+
+
+def unpickle(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    """What no task of penviz does."""
+    import pickle
+    import zipfile
+
+    path = Path(arguments["path"])
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            pickle.loads(archive.read(next(n for n in archive.namelist() if n.endswith(".pkl"))))
+    else:
+        pickle.loads(path.read_bytes())
+    return {}
+
+
+def load(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    """Read all that a file holds, as adoption does; the sum of its numbers."""
+    import numpy as np
+
+    from penviz.foreign.images_zip import unpack_folder
+    from penviz.foreign.inspection import inspect_file
+    from penviz.foreign.run_zip import unpack_run
+    from penviz.load.arrays import read_arrays
+    from penviz.load.weights import read_weights
+
+    path = Path(arguments["path"])
+    report = inspect_file(path)
+    if report.kind == "zip of images":
+        return {"n": unpack_folder(path, Path.cwd() / "folder").n_images}
+    if report.kind == "penviz run":
+        unpack_run(path, Path.cwd() / "run")
+        return {"n": len(list(Path("run").iterdir()))}
+    if {"features", "labels"} <= {entry.key for entry in report.tensors}:
+        return {"n": int(np.size(read_arrays(path)["features"]))}
+    weights = read_weights(path, report)
+    return {"n": sum(tensor.numel() for tensor in weights.values())}
 
 
 BAD_TASKS = {

@@ -119,6 +119,7 @@ def test_memory_within_the_budget_is_given(bad_cage: BadCage, tmp_path: Path) ->
 
 @pytest.mark.parametrize("task", ["sleep", "sleep_deaf", "sleep_with_the_pipe_closed", "loop", "fork_bomb"])
 def test_time_on_the_clock(bad_cage: BadCage, tmp_path: Path, task: str) -> None:
+    bad_cage.run("echo", tmp_path)  # the server runs
     started = time.monotonic()
     error = bad_cage.refusal(task, tmp_path, Budget(wall_seconds=0.7))
     assert error.reason == "time"
@@ -141,6 +142,7 @@ def test_the_child_has_a_clock_of_its_own(
     bad_cage: BadCage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("penviz.foreign.cage.Job._stop", lambda *_: None)  # as if the app were stopped
+    bad_cage.run("echo", tmp_path)
     started = time.monotonic()
     assert bad_cage.refusal("sleep", tmp_path, Budget(wall_seconds=0.2)).reason == "time"
     assert 4 < time.monotonic() - started < 12
@@ -330,16 +332,18 @@ from pathlib import Path
 from penviz.foreign.cage import Budget, Cage
 cage = Cage([sys.executable, {str(SERVER)!r}, sys.argv[1], "light"])
 jobs = [cage.start(task, {{}}, directory=Path({str(tmp_path)!r})) for task in ("sleep_deaf", "fork_bomb")]
-while not jobs[0].progress:
+while not (jobs[0].progress and jobs[1].progress):
     time.sleep(0.01)
 print("running", flush=True)
 time.sleep(3600)
 """
     with subprocess.Popen([sys.executable, "-c", code, marker], stdout=subprocess.PIPE) as app:
-        assert app.stdout is not None
-        assert app.stdout.readline() == b"running\n"
-        until(lambda: len(with_command(marker)) > 10)
-        app.kill()
+        try:
+            assert app.stdout is not None
+            assert app.stdout.readline() == b"running\n"
+            until(lambda: len(with_command(marker)) >= 4)  # the app, the server and two children
+        finally:
+            app.kill()
     until(lambda: with_command(marker) == [])
 
 

@@ -143,6 +143,21 @@ def train(
 
 
 @app.command()
+def inspect(
+    file: Annotated[Path, typer.Argument(help="A file, an index of shards, or a directory with one.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what a file is and holds; nothing in it is run. Status 2 if it may not be loaded."""
+    from penviz.foreign.inspection import inspect_file
+    from penviz.foreign.report_text import refusal_text, report_text
+
+    report = inspect_file(file)
+    print(json.dumps(report.to_json(), indent=1) if as_json else report_text(report), flush=True)
+    if report.refusal:
+        raise InputError(refusal_text(report))
+
+
+@app.command()
 def models() -> None:
     """List the networks that penviz can train."""
     from penviz.learn.models import MODELS

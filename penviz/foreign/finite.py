@@ -36,9 +36,10 @@ def is_float(dtype: str) -> bool:
     return dtype in _EXPONENTS
 
 
-def has_not_finite(dtype: str, chunks: Iterable[bytes]) -> bool:
-    """Whether little-endian numbers, in chunks of any length, hold NaN or infinity."""
+def has_not_finite(dtype: str, chunks: Iterable[bytes], big_endian: bool = False) -> bool:
+    """Whether numbers, in chunks of any length, hold NaN or infinity."""
     code, mask, value = _EXPONENTS[dtype]
+    code = code.replace("<", ">") if big_endian else code
     item, left = np.dtype(code).itemsize, b""
     for chunk in chunks:
         data = left + chunk

@@ -12,7 +12,7 @@ from penviz.foreign.pickle_tree import Call, Collection, Global, Mapping
 from penviz.foreign.report import printable
 from penviz.foreign.torch_zip import TorchZip
 
-LENGTH, DEPTH, ITEMS = 200, 3, 8
+LENGTH, DEPTH, ITEMS = 200, 1, 8
 """Characters of a text, containers in containers and items of a container that it shows."""
 
 _DTYPE = re.compile(r"[fiub][1248]\Z")
@@ -44,7 +44,7 @@ def _text(node: Any, content: TorchZip, depth: int) -> str:
         items = node.items if isinstance(node, Collection) else node
         left, right = "[]" if isinstance(node, list) else "()" if isinstance(node, tuple) else "{}"
         if depth == 0 and items:
-            return f"{left}{len(items):,} items{right}"
+            return f"{left}{_items(len(items))}{right}"
         shown = [_text(item, content, depth - 1) for item in items[:ITEMS]]
         return (
             left + ", ".join(shown) + (f", ... {len(items):,} in all" if len(items) > ITEMS else "") + right
@@ -52,11 +52,15 @@ def _text(node: Any, content: TorchZip, depth: int) -> str:
     return "something outside the pickle"
 
 
+def _items(n: int) -> str:
+    return f"{n:,} item{'s' * (n != 1)}"
+
+
 def _pairs_text(
     left: str, pairs: list[tuple[Any, Any]], right: str, sign: str, content: TorchZip, depth: int
 ) -> str:
     if depth == 0 and pairs:
-        return f"{left}{len(pairs):,} items{right}"
+        return f"{left}{_items(len(pairs))}{right}"
     shown = [f"{_text(k, content, 0)}{sign}{_text(v, content, depth - 1)}" for k, v in pairs[:ITEMS]]
     more = f", ... {len(pairs):,} in all" if len(pairs) > ITEMS else ""
     return left + ", ".join(shown) + more + right

@@ -12,16 +12,25 @@ from typing import Any
 
 from penviz import InputError
 from penviz.foreign.archive import Archive
+from penviz.foreign.arrays import read_npy, read_npz
 from penviz.foreign.class_count import count_classes
 from penviz.foreign.finite import is_float, not_finite
+from penviz.foreign.images_zip import describe
 from penviz.foreign.kinds import kind_of, kind_of_archive
 from penviz.foreign.limits import Limits
+from penviz.foreign.pickle_tree import globals_of
 from penviz.foreign.report import FileReport, Refused, TensorEntry, printable
+from penviz.foreign.run_zip import describe_run
 from penviz.foreign.safetensors_header import INDEX_SUFFIX, read_safetensors, shard_paths
 from penviz.foreign.stored import ITEM_BYTES, StoredTensor
+from penviz.foreign.tables import read_csv, read_parquet
 from penviz.foreign.torch_zip import REWRITE, SAVE_AGAIN, read_torch_zip
 from penviz.foreign.weights_found import checked_key, find_weights, undo_prefixes
 
+ACTIVATIONS = (
+    "Write what enters the last layer as arrays: "
+    "numpy.savez('activations.npz', features=features, labels=labels, weight=weight, bias=bias)."
+)
 NOT_WEIGHTS = ("running_mean", "running_var", "num_batches_tracked")
 """Statistics of normalisation layers, which no optimizer changes."""
 
@@ -102,6 +111,8 @@ def _file(path: Path, file: BufferedReader, report: FileReport, limits: Limits) 
     file.seek(0)
     report = replace(report, sha256=hashlib.file_digest(file, "sha256").hexdigest())
     kind, looks_like = kind_of(file, limits)
+    if kind == "index":
+        return _shards(path, report, limits)
     report = replace(report, kind="unknown" if kind == "zip" else kind)
     try:
         if kind != "zip":
@@ -238,9 +249,42 @@ def _empty(path: Path, file: BufferedReader, report: FileReport, limits: Limits,
 
 
 def _legacy(path: Path, file: BufferedReader, report: FileReport, limits: Limits, _: str) -> Contents:
+    file.seek(0)
     raise Refused(
-        "This is a pickle outside a zip, as torch wrote before 1.6: loading it can run any code.", REWRITE
+        "This is a pickle outside a zip, as torch wrote before 1.6: loading it can run any code.",
+        REWRITE,
+        globals=globals_of(file.read(limits.pickle_bytes), limits),
     )
+
+
+def _onnx(path: Path, file: BufferedReader, report: FileReport, limits: Limits, _: str) -> Contents:
+    raise Refused("penviz does not run ONNX models.", ACTIVATIONS)
+
+
+def _npy(path: Path, file: BufferedReader, report: FileReport, limits: Limits, _: str) -> Contents:
+    return Contents(replace(report, **read_npy(file, limits)))
+
+
+def _csv(path: Path, file: BufferedReader, report: FileReport, limits: Limits, _: str) -> Contents:
+    found = read_csv(file, limits)
+    raise Refused("penviz reads activations from .npz or safetensors, not from tables.", ACTIVATIONS, **found)
+
+
+def _parquet(path: Path, file: BufferedReader, report: FileReport, limits: Limits, _: str) -> Contents:
+    found = read_parquet(file, limits)
+    raise Refused("penviz reads activations from .npz or safetensors, not from tables.", ACTIVATIONS, **found)
+
+
+def _npz(path: Path, archive: Archive, report: FileReport, limits: Limits) -> Contents:
+    return Contents(replace(report, **read_npz(archive, limits)))
+
+
+def _images(path: Path, archive: Archive, report: FileReport, limits: Limits) -> Contents:
+    return Contents(replace(report, **describe(archive, limits)))
+
+
+def _run(path: Path, archive: Archive, report: FileReport, limits: Limits) -> Contents:
+    return Contents(replace(report, **describe_run(archive, limits)))
 
 
 def _unknown(
@@ -268,10 +312,17 @@ _READERS: dict[str, Callable[[Path, BufferedReader, FileReport, Limits, str], Co
     "safetensors": _safetensors,
     "legacy pickle": _legacy,
     "unknown": _unknown,
+    "ONNX": _onnx,
+    "npy": _npy,
+    "csv": _csv,
+    "parquet": _parquet,
 }
 _ARCHIVE_READERS: dict[str, Callable[[Path, Archive, FileReport, Limits], Contents]] = {
     "torch zip": _torch_zip,
     "TorchScript": _script,
     "pt2": _exported,
     "unknown": _unknown_zip,
+    "npz": _npz,
+    "zip of images": _images,
+    "penviz run": _run,
 }

@@ -35,15 +35,15 @@ _KNOWN_MAGIC = (
     (b"\x7fELF", "a program"),
     (b"MZ", "a program"),
     (b"#!", "a script"),
-    (b"<", "a web page or XML: a download that went wrong?"),
-    (b"version https://git-lfs", "a Git LFS pointer: the file itself was not downloaded"),
+    (b"<", "a web page or XML, as a failed download leaves"),
+    (b"version https://git-lfs", "a Git LFS pointer, whose file was not downloaded"),
 )
 
 
 def kind_of(file: BinaryIO, limits: Limits) -> tuple[str, str]:
     """Kind of a file, one of report.KINDS, and what an unknown one looks like ("" where nothing fits).
 
-    A zip is only "zip" here; its content says more (kind_of_archive).
+    A zip is only "zip" here; its content says more (kind_of_archive). An index of shards is "index".
     """
     n_bytes = file.seek(0, 2)
     if n_bytes == 0:
@@ -60,6 +60,8 @@ def kind_of(file: BinaryIO, limits: Limits) -> tuple[str, str]:
         return "parquet", ""
     if len(head) > 9 and head[8:9] == b"{" and struct.unpack("<Q", head[:8])[0] < 2**40:
         return "safetensors", ""
+    if head.lstrip()[:1] == b"{" and n_bytes <= limits.header_bytes and b'"weight_map"' in _whole(file):
+        return "index", ""
     if (head[:1] == b"\x80" and head[1:2] in b"\0\1\2\3\4\5") or _is_old_pickle(file, n_bytes, limits):
         return "legacy pickle", ""
     for magic, what in _KNOWN_MAGIC:
@@ -74,6 +76,11 @@ def kind_of(file: BinaryIO, limits: Limits) -> tuple[str, str]:
     if _is_table(head):
         return "csv", ""
     return "unknown", ""
+
+
+def _whole(file: BinaryIO) -> bytes:
+    file.seek(0)
+    return file.read()
 
 
 def kind_of_archive(archive: Archive) -> str:

@@ -434,3 +434,18 @@ def read_tree(data: bytes, limits: Limits) -> Tree:
     except Refused as refused:
         refused.found.setdefault("globals", tuple(walker.globals))
         raise
+
+
+def globals_of(data: bytes, limits: Limits) -> tuple[str, ...]:
+    """Names that the pickles at the head of a file ask for: an old torch file has five, then its numbers."""
+    names: dict[str, None] = {}
+    at = 0
+    for _ in range(5):
+        try:
+            tree = read_tree(data[at:], limits)
+        except Refused as refused:
+            names |= dict.fromkeys(refused.found["globals"])
+            break
+        names |= dict.fromkeys(tree.globals)
+        at += tree.end
+    return tuple(names)

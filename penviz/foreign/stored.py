@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 ITEM_BYTES = {
     **dict.fromkeys(("float64", "int64", "uint64", "complex64"), 8),
@@ -15,6 +19,9 @@ ITEM_BYTES = {
     "complex128": 16,
 }
 """Bytes of an element by dtype, for the dtypes that penviz reads."""
+
+NUMPY_DTYPES = {"bfloat16": "uint16"} | {name: "uint8" for name in ITEM_BYTES if name.startswith("float8")}
+"""dtype -> the unsigned integer that stands for its bits in NumPy."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,19 @@ class StoredTensor:
                 self.shape, self.stride, contiguous_stride(self.shape), strict=True
             )
         )
+
+    def read(self) -> NDArray[Any]:
+        """Its numbers, copied from the file; dtypes that NumPy lacks come as their bits (NUMPY_DTYPES)."""
+        dtype = np.dtype(NUMPY_DTYPES.get(self.dtype, self.dtype)).newbyteorder("<")
+        at = self.position + self.offset * dtype.itemsize
+        if self.n_elements == 0:
+            return np.empty(self.shape, dtype)
+        if self.is_contiguous:
+            return np.fromfile(self.path, dtype, self.n_elements, offset=at).reshape(self.shape)
+        reach = 1 + sum((n - 1) * step for n, step in zip(self.shape, self.stride, strict=True))
+        span = np.fromfile(self.path, dtype, reach, offset=at)
+        steps = [step * dtype.itemsize for step in self.stride]
+        return np.lib.stride_tricks.as_strided(span, self.shape, steps, writeable=False).copy()
 
 
 def contiguous_stride(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -67,6 +67,12 @@ INERT_CALLS = (
 )
 """Calls that make plain data."""
 
+COLLECTIONS = ("builtins.set", "builtins.list")
+"""Calls whose result may be given items."""
+
+WITH_STATE = (*MAPPINGS, *NUMPY_ARRAYS, "numpy.dtype", "argparse.Namespace")
+"""Calls whose result may be given a state; a tensor's would replace its storage."""
+
 CALLS = frozenset(
     (*TENSOR_CALLS, *WRAPPING_CALLS, SUBCLASS_CALL, *MAPPINGS, *NUMPY_SCALARS, *NUMPY_ARRAYS, *INERT_CALLS)
 )

@@ -62,10 +62,15 @@ def read_torch_zip(archive: Archive, path: Path, limits: Limits) -> TorchZip:
     members = {name.removeprefix(root): member for name, member in archive.members.items()}
     if (order := members.get("byteorder")) and archive.content(order, 64) != b"little":
         raise Refused("The numbers in this file are big-endian, which penviz does not read.", REWRITE)
-    tree = read_tree(archive.content(members["data.pkl"], limits.pickle_bytes), limits)
+    try:
+        tree = read_tree(archive.content(members["data.pkl"], limits.pickle_bytes), limits)
+    except Refused as refused:
+        _check_names(refused.found.get("globals", ()))  # what it asks for says more than where it breaks
+        raise
     if tree.end != members["data.pkl"].size:
         raise Refused("Bytes stand behind the end of the pickle.", REWRITE, globals=tree.globals)
-    _check_names(tree)
+    _check_names(tree.globals)
+    _check_calls(tree)
     reader = _Reader(members, path, limits)
     try:
         for node in tree.nodes:
@@ -83,25 +88,49 @@ def read_torch_zip(archive: Archive, path: Path, limits: Limits) -> TorchZip:
     return TorchZip(tree, reader.tensors, tuple(notes))
 
 
-def _check_names(tree: Tree) -> None:
-    foreign = [name for name in tree.globals if name not in torch_names.ALLOWED]
+def _check_names(names: tuple[str, ...]) -> None:
+    foreign = [name for name in names if name not in torch_names.ALLOWED]
     if any(name.startswith("torch.nn.modules.") for name in foreign):
         raise Refused(
             "This file holds a whole pickled module, which runs code when it is loaded "
             f"(it asks for {_some(foreign)}).",
             SAVE_AGAIN,
-            globals=tree.globals,
+            globals=names,
+        )
+    if foreign and all(name.startswith(("torch._utils.", "torch.Q", "torch.sparse_")) for name in foreign):
+        raise Refused(
+            f"The file holds tensors of a kind that penviz does not read ({_some(foreign)}).",
+            "Save them as plain dense tensors: torch.save({k: v.dequantize() for k, v in weights.items()}, "
+            "'weights.pt').",
+            globals=names,
         )
     if foreign:
         raise Refused(
             f"The pickle in this file asks for {_some(foreign)}, which could run code when it is loaded.",
             SAVE_AGAIN,
-            globals=tree.globals,
+            globals=names,
         )
+
+
+def _check_calls(tree: Tree) -> None:
+    """Every call makes what is known, and only what can take items or a state is given them."""
     for node in tree.nodes:
-        if isinstance(node, Call) and node.function.name not in torch_names.CALLS:
+        if not isinstance(node, Call):
+            continue
+        name = node.function.name
+        wrong = (
+            f"calls {name}"
+            if name not in torch_names.CALLS
+            else f"sets items of {name}"
+            if (node.pairs and name not in torch_names.MAPPINGS)
+            or (node.items and name not in torch_names.COLLECTIONS)
+            else f"sets the state of {name}"
+            if node.state is not None and name not in torch_names.WITH_STATE
+            else ""
+        )
+        if wrong:
             raise Refused(
-                f"The pickle in this file calls {node.function.name}, which no checkpoint does.",
+                f"The pickle in this file {wrong}, which no checkpoint does.",
                 SAVE_AGAIN,
                 globals=tree.globals,
             )
@@ -204,7 +233,7 @@ class _Reader:
         stored = sum(member.size for name, member in self.members.items() if name.startswith("data/"))
         if self.viewed > self.limits.view_ratio * stored:
             raise Refused(
-                f"The tensors of this file take {self.viewed / max(stored, 1):,.0f} times the bytes it stores.",
+                f"The tensors take {self.viewed / max(stored, 1):,.0f} times the bytes in the file.",
                 REWRITE,
             )
 

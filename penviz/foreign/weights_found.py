@@ -1,4 +1,4 @@
-"""The network's weights in the tree of a checkpoint: which group of tensors they are, and what lies beside."""
+"""The network's weights in the tree of a checkpoint: which group they are, and what lies beside."""
 
 from __future__ import annotations
 
@@ -109,9 +109,9 @@ def _beside(others: dict[tuple[str, ...], int]) -> list[str]:
         sums[first] = sums.get(first, 0) + n
     if not sums:
         return []
-    named = [f"{printable(key, 60)} ({_count(n)})" for key, n in list(sums.items())[:5]]
+    named = [f"{printable(key, 60)} ({n:,})" for key, n in list(sums.items())[:5]]
     more = f" and {len(sums) - 5:,} more" if len(sums) > 5 else ""
-    return [f"Beside the weights lie {', '.join(named)}{more}."]
+    return [f"Tensors beside the weights: {', '.join(named)}{more}."]
 
 
 def pairs_of(node: Any) -> list[tuple[Any, Any]] | None:

@@ -107,6 +107,9 @@ def open_network(
     weights = read_weights(path, report, trust)
     shapes = {key: tuple(tensor.shape) for key, tensor in weights.items()}
     network = architectures.build(model, n_classes, shapes, local=local)
+    own = network.state_dict().keys()
+    if report.prefix and not any(key in own for key in weights):  # the prefix was the network's own
+        weights = {report.prefix + key: tensor for key, tensor in weights.items()}
     load_strict(network, weights, model)
     return network.eval()
 

@@ -1,4 +1,4 @@
-"""Which heads are proved: every torchvision classifier, and the first moderate model of every timm family.
+"""Which heads are proved: every torchvision classifier, and a small model of every timm family.
 
 Random weights, 10 classes, three random images of the usual size. A head counts as proved when `prove_head`
 accepts it; what it then claims is checked here on fresh images, by numpy in float64 and without its code:
@@ -30,6 +30,24 @@ from penviz.load import architectures, head, outputs
 
 MOST_PARAMETERS = 120_000_000
 CLASSES = 10
+SMALL = (
+    "atto",
+    "femto",
+    "pico",
+    "nano",
+    "xxs",
+    "_xs",
+    "tiny",
+    "mini",
+    "_t0",
+    "_m0",
+    "_b0",
+    "_s0",
+    "050",
+    "small",
+)
+SMALL += ("lite", "_s_", "_s", "18", "26", "_b1", "_m1", "base")
+"""How libraries call their small models, the smallest first."""
 
 
 def torchvision_names() -> list[str]:
@@ -39,13 +57,15 @@ def torchvision_names() -> list[str]:
 
 
 def timm_names() -> list[str]:
-    """Of each family the first model that is not too large for a small machine."""
+    """Of each family the first of those that are called smallest."""
     import timm
+
+    def size(name: str) -> int:
+        return next((i for i, word in enumerate(SMALL) if word in name), len(SMALL))
 
     chosen = []
     for family in timm.list_modules():
-        names = timm.list_models(module=family)
-        for name in names:
+        for name in sorted(timm.list_models(module=family), key=size):
             shapes = architectures.network_shapes(f"timm:{name}", CLASSES)
             if sum(math.prod(shape) for shape in shapes.values()) <= MOST_PARAMETERS:
                 chosen.append(f"timm:{name}")

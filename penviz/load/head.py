@@ -168,13 +168,13 @@ def prove_head(network: nn.Module, batch: Tensor, fresh: Tensor | None = None) -
     if not torch.isfinite(scores).all():
         raise RunError("The network returns NaN or infinity.")
     outputs, n_classes = kind_of_scores(scores), scores.shape[1]
-    found = _search(network, batch, fresh, outputs)
+    found = _search(network, batch, fresh, outputs, n_classes)
     if isinstance(found, HeadProof):
         return found
     if torch.equal(scores, scores[:1].expand_as(scores)):
         why = "it gives every image the same scores"
     else:
-        found = _search_in_float64(network, batch, fresh, outputs, found)
+        found = _search_in_float64(network, batch, fresh, outputs, n_classes, found)
         if isinstance(found, HeadProof):
             return found
         tried = len(owners(network, n_classes))
@@ -185,9 +185,10 @@ def prove_head(network: nn.Module, batch: Tensor, fresh: Tensor | None = None) -
     return NoHead(sentence, last_owner(network, batch), outputs)
 
 
-def _search(network: nn.Module, batch: Tensor, fresh: Tensor, outputs: str) -> HeadProof | float:
+def _search(
+    network: nn.Module, batch: Tensor, fresh: Tensor, outputs: str, n_classes: int
+) -> HeadProof | float:
     """The last candidate that is accepted on both batches, or the smallest deviation of those refused."""
-    n_classes = run(network, batch[:2]).shape[1]
     layers = owners(network, n_classes)
     with inputs(layers) as seen:
         logits = as_logits(run(network, batch), outputs).double()
@@ -206,14 +207,14 @@ def _search(network: nn.Module, batch: Tensor, fresh: Tensor, outputs: str) -> H
 
 
 def _search_in_float64(
-    network: nn.Module, batch: Tensor, fresh: Tensor, outputs: str, refused: float
+    network: nn.Module, batch: Tensor, fresh: Tensor, outputs: str, n_classes: int, refused: float
 ) -> HeadProof | float:
     """Search again where float32 may have drowned what little the images change; the network is put back."""
     numbers = [*network.parameters(), *network.buffers()]
     if any(t.is_floating_point() and t.dtype != torch.float32 for t in numbers):
         return refused
     try:
-        return _search(network.double(), batch.double(), fresh.double(), outputs)
+        return _search(network.double(), batch.double(), fresh.double(), outputs, n_classes)
     except RunError:  # a network that makes float32 numbers of its own
         return refused
     finally:

@@ -252,6 +252,7 @@ def _setup(
     )
     if request.preprocessing:
         ways = [_way(request.preprocessing, ways)]
+    accuracy.check_outputs(network, ways[0], images, len(dataset.class_names))
     bodies = variants.plausible(network, ways[0].apply(images[:2]))
     if request.body or request.preprocessing:
         bodies = [_body(request.body or "as built", bodies)]

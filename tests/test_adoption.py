@@ -137,6 +137,35 @@ def test_activations_of_each_split(extract: Callable[..., Ended], tmp_path: Path
     assert Activations.load(activations_path(out, "validation")).head is None
 
 
+def test_the_documented_snippet_writes_what_is_read(
+    extract: Callable[..., Ended], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (Path(__file__).resolve().parent.parent / "docs" / "your-checkpoint.md").read_text(
+        encoding="utf-8"
+    )
+    snippet = text.split("```python")[1].split("```")[0]
+    torch.manual_seed(0)
+
+    class Model(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.fc = torch.nn.Linear(6, 5), torch.nn.Linear(5, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.fc(torch.relu(self.body(x)))
+
+    model = Model()
+    loader = [(torch.randn(8, 6), torch.arange(8) % 3) for _ in range(4)]
+    monkeypatch.chdir(tmp_path)
+    exec(snippet, {"torch": torch, "np": np, "model": model, "loader": loader})
+    ended = extract("train.npz", "--split", "train", "--out", "run")
+    assert ended.returncode == 0, ended.stderr
+    made = Activations.load(tmp_path / "run" / "activations-train.npz")
+    with torch.no_grad():
+        expected = torch.cat([model(x) for x, _ in loader]).double().numpy()
+    assert np.allclose(made.logits(), expected, atol=1e-5)
+
+
 def test_bad_requests_are_one_sentence(theirs: Path, extract: Callable[..., Ended], tmp_path: Path) -> None:
     out = tmp_path / "run"
     common = ("--dataset", "digits", "--out", out)

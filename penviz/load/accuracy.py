@@ -122,6 +122,22 @@ def scores_of(
         return torch.cat([run(network, preprocessing.apply(images[i : i + BATCH])) for i in parts]).float()
 
 
+def check_outputs(
+    network: nn.Module,
+    preprocessing: Preprocessing,
+    images: NDArray[np.uint8],
+    n_names: int,
+    variant: Variant | None = None,
+) -> None:
+    """RunError unless the network has one output a class name."""
+    n_classes = scores_of(network, preprocessing, images[:2], variant).shape[1]
+    if n_classes != n_names:
+        raise RunError(
+            f"The network has {n_classes} outputs and the data have {n_names} classes: "
+            "give the names of the outputs, in their order, as class names."
+        )
+
+
 def measure(scores: Tensor, labels: NDArray[np.int64]) -> tuple[float, float]:
     """Top-1 accuracy in [0, 1] and NLL in nats of scores [n, K], whichever scores they are."""
     y = torch.from_numpy(labels)

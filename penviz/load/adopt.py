@@ -165,9 +165,12 @@ def adopt(
     n_all = sum(len(chosen) for chosen in rows.values())
     if n_all == 0:
         raise RunError("There are no examples of these classes.")
+    first = dataset.splits[splits[0]].images
+    n_names = len(dataset.class_names)
+    accuracy.check_outputs(network, choices.preprocessing, first, n_names, choices.variant)
     if checked is None:
         checked = measure_row(network, choices, dataset)
-    proof = prove_on(network, choices, dataset.splits[splits[0]].images)
+    proof = prove_on(network, choices, first)
     warning = accuracy.expectation_warning(checked.accuracy, choices.expected, checked.n)
     record: dict[str, Any] = {
         "config": {

@@ -81,6 +81,23 @@ def fill_zeros(network: nn.Module, generator: torch.Generator) -> None:
                 parameter.normal_(0, 0.05, generator=generator)
 
 
+def settle(network: nn.Module, images: Tensor) -> None:
+    """Give batch norm the statistics of some images.
+
+    With the initial ones the signal of many networks dies out in evaluation mode: every image gets the same
+    scores, which prove nothing.
+    """
+    norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    if not norms:
+        return
+    for norm in norms:
+        norm.momentum = 1.0
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network.train()(images)
+    network.eval()
+
+
 def claim_error(network: nn.Module, proof: head.HeadProof, images: Tensor) -> float:
     """Norm of W h + b - logits on fresh images relative to the spread of the logits."""
     with torch.no_grad():
@@ -101,6 +118,7 @@ def examine(name: str) -> dict[str, object]:
         fill_zeros(network, generator)
         shape = architectures.input_shape(name, network)
         images = torch.randn(3, *shape, generator=generator)
+        settle(network, images)
         found = head.prove_head(network, images)
     except InputError as error:
         return {"name": name, "outcome": "not run", "why": str(error)}
@@ -139,13 +157,20 @@ def table(records: list[dict[str, object]]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", choices=["torchvision", "timm"])
-    parser.add_argument("--lines", type=Path, help="Write a line of JSON a network here.")
+    parser.add_argument(
+        "--lines", type=Path, help="A line of JSON a network; those in it are not done again."
+    )
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     names = [] if chosen.only == "timm" else torchvision_names()
     names += [] if chosen.only == "torchvision" else timm_names()
     records = []
+    if chosen.lines and chosen.lines.is_file():
+        records = [json.loads(line) for line in chosen.lines.read_text(encoding="utf-8").splitlines()]
+    done = {record["name"] for record in records}
     for name in names:
+        if name in done:
+            continue
         records.append(examine(name))
         line = json.dumps(records[-1])
         print(line, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Which heads are proved: every torchvision classifier, and the first moderate model of every timm family.
+"""Which heads are proved: every torchvision classifier, and a small model of every timm family.
 
 Random weights, 10 classes, three random images of the usual size. A head counts as proved when `prove_head`
 accepts it; what it then claims is checked here on fresh images, by numpy in float64 and without its code:
@@ -30,6 +30,24 @@ from penviz.load import architectures, head, outputs
 
 MOST_PARAMETERS = 120_000_000
 CLASSES = 10
+SMALL = (
+    "atto",
+    "femto",
+    "pico",
+    "nano",
+    "xxs",
+    "_xs",
+    "tiny",
+    "mini",
+    "_t0",
+    "_m0",
+    "_b0",
+    "_s0",
+    "050",
+    "small",
+)
+SMALL += ("lite", "_s_", "_s", "18", "26", "_b1", "_m1", "base")
+"""How libraries call their small models, the smallest first."""
 
 
 def torchvision_names() -> list[str]:
@@ -39,13 +57,15 @@ def torchvision_names() -> list[str]:
 
 
 def timm_names() -> list[str]:
-    """Of each family the first model that is not too large for a small machine."""
+    """Of each family the first of those that are called smallest."""
     import timm
+
+    def size(name: str) -> int:
+        return next((i for i, word in enumerate(SMALL) if word in name), len(SMALL))
 
     chosen = []
     for family in timm.list_modules():
-        names = timm.list_models(module=family)
-        for name in names:
+        for name in sorted(timm.list_models(module=family), key=size):
             shapes = architectures.network_shapes(f"timm:{name}", CLASSES)
             if sum(math.prod(shape) for shape in shapes.values()) <= MOST_PARAMETERS:
                 chosen.append(f"timm:{name}")
@@ -59,6 +79,23 @@ def fill_zeros(network: nn.Module, generator: torch.Generator) -> None:
         for parameter in network.parameters():
             if parameter.ndim >= 2 and not parameter.any():
                 parameter.normal_(0, 0.05, generator=generator)
+
+
+def settle(network: nn.Module, images: Tensor) -> None:
+    """Give batch norm the statistics of some images.
+
+    With the initial ones the signal of many networks dies out in evaluation mode: every image gets the same
+    scores, which prove nothing.
+    """
+    norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    if not norms:
+        return
+    for norm in norms:
+        norm.momentum = 1.0
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network.train()(images)
+    network.eval()
 
 
 def claim_error(network: nn.Module, proof: head.HeadProof, images: Tensor) -> float:
@@ -81,6 +118,7 @@ def examine(name: str) -> dict[str, object]:
         fill_zeros(network, generator)
         shape = architectures.input_shape(name, network)
         images = torch.randn(3, *shape, generator=generator)
+        settle(network, images)
         found = head.prove_head(network, images)
     except InputError as error:
         return {"name": name, "outcome": "not run", "why": str(error)}
@@ -119,13 +157,20 @@ def table(records: list[dict[str, object]]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", choices=["torchvision", "timm"])
-    parser.add_argument("--lines", type=Path, help="Write a line of JSON a network here.")
+    parser.add_argument(
+        "--lines", type=Path, help="A line of JSON a network; those in it are not done again."
+    )
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     names = [] if chosen.only == "timm" else torchvision_names()
     names += [] if chosen.only == "torchvision" else timm_names()
     records = []
+    if chosen.lines and chosen.lines.is_file():
+        records = [json.loads(line) for line in chosen.lines.read_text(encoding="utf-8").splitlines()]
+    done = {record["name"] for record in records}
     for name in names:
+        if name in done:
+            continue
         records.append(examine(name))
         line = json.dumps(records[-1])
         print(line, file=sys.stderr, flush=True)

@@ -241,7 +241,7 @@ def _setup(
     say: Callable[[str], None],
 ) -> tuple[Row, Check | None]:
     """The row that was asked for, measured, or the best of all plausible ones, which are printed."""
-    from penviz.load import accuracy, preprocessing, variants
+    from penviz.load import accuracy, label_order, preprocessing, variants
 
     split = dataset.splits.get("validation") or next(iter(dataset.splits.values()))
     rows = accuracy.sample(split.labels)
@@ -252,6 +252,7 @@ def _setup(
     )
     if request.preprocessing:
         ways = [_way(request.preprocessing, ways)]
+    accuracy.check_outputs(network, ways[0], images, len(dataset.class_names))
     bodies = variants.plausible(network, ways[0].apply(images[:2]))
     if request.body or request.preprocessing:
         bodies = [_body(request.body or "as built", bodies)]
@@ -277,7 +278,7 @@ def _setup(
     )
     predictions = accuracy.scores_of(network, row.preprocessing, images, row.variant).argmax(1).numpy()
     sentences = (
-        check.sentences if check else accuracy.sentences(row, predictions, labels, len(dataset.class_names))
+        check.sentences if check else label_order.sentences(predictions, labels, len(dataset.class_names))
     )
     warning = accuracy.expectation_warning(row.accuracy, request.expected, row.n)
     for sentence in [*sentences, *([warning] if warning else [])]:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from penviz.load import variants as bodies
+from penviz.load.label_order import PERMUTED, near_chance, permuted_accuracy, sentences
 from penviz.load.outputs import as_logits, kind_of_scores, run
 from penviz.load.preprocessing import Preprocessing
 from penviz.load.variants import Variant
@@ -31,9 +32,6 @@ FEWEST = 64
 
 POINTS = 0.02
 """Accuracies further apart than this are called different."""
-
-PERMUTED = 0.20
-"""Gain of accuracy by permuting the labels from which the order of the classes is doubted."""
 
 BATCH = 64
 
@@ -124,58 +122,27 @@ def scores_of(
         return torch.cat([run(network, preprocessing.apply(images[i : i + BATCH])) for i in parts]).float()
 
 
+def check_outputs(
+    network: nn.Module,
+    preprocessing: Preprocessing,
+    images: NDArray[np.uint8],
+    n_names: int,
+    variant: Variant | None = None,
+) -> None:
+    """RunError unless the network has one output a class name."""
+    n_classes = scores_of(network, preprocessing, images[:2], variant).shape[1]
+    if n_classes != n_names:
+        raise RunError(
+            f"The network has {n_classes} outputs and the data have {n_names} classes: "
+            "give the names of the outputs, in their order, as class names."
+        )
+
+
 def measure(scores: Tensor, labels: NDArray[np.int64]) -> tuple[float, float]:
     """Top-1 accuracy in [0, 1] and NLL in nats of scores [n, K], whichever scores they are."""
     y = torch.from_numpy(labels)
     logits = as_logits(scores, kind_of_scores(scores))
     return float((scores.argmax(1) == y).double().mean()), float(F.cross_entropy(logits, y))
-
-
-def confusion(predictions: NDArray[np.int64], labels: NDArray[np.int64], n_classes: int) -> NDArray[np.int64]:
-    """Counts [K, K]: row the label, column the prediction."""
-    pairs = labels * n_classes + predictions
-    return np.bincount(pairs, minlength=n_classes**2).reshape(n_classes, n_classes)
-
-
-def permuted_accuracy(predictions: NDArray[np.int64], labels: NDArray[np.int64], n_classes: int) -> float:
-    """Accuracy under the one-to-one assignment of outputs to labels that makes it largest.
-
-    The assignment maximises the trace of the permuted confusion matrix (scipy's linear_sum_assignment, Crouse
-    2016) of every other image and is counted on the rest, both ways round: with few images a class any
-    network could be assigned to its own errors.
-    """
-    from scipy.optimize import linear_sum_assignment
-
-    order = np.argsort(labels, kind="stable")
-    halves = order[::2], order[1::2]
-    right = 0
-    for found, counted in (halves, halves[::-1]):
-        counts = confusion(predictions[found], labels[found], n_classes)
-        diagonal = np.eye(n_classes) * 0.5  # of equal assignments the one that moves nothing
-        _, outputs = linear_sum_assignment(counts + diagonal, maximize=True)
-        right += int((outputs[labels[counted]] == predictions[counted]).sum())
-    return right / len(labels)
-
-
-def order_sentence(predictions: NDArray[np.int64], labels: NDArray[np.int64], n_classes: int) -> str:
-    """A sentence where permuting the labels raises the accuracy by more than PERMUTED; "" otherwise."""
-    plain = float((predictions == labels).mean())
-    if permuted_accuracy(predictions, labels, n_classes) <= plain + PERMUTED:
-        return ""
-    counts = confusion(predictions, labels, n_classes)
-    shares = counts / counts.sum(1, keepdims=True).clip(1)
-    np.fill_diagonal(shares, 0)
-    folder, output = np.unravel_index(shares.argmax(), shares.shape)
-    return (
-        "Your folder order looks different from the training order: "
-        f"folder {folder} is predicted as {output} in {100 * shares[folder, output]:.0f} % of cases."
-    )
-
-
-def near_chance(accuracy: float, n_classes: int, n: int) -> bool:
-    """Whether an accuracy lies within three standard errors of 1 / K, or a tenth of the way up from it."""
-    chance = 1 / n_classes
-    return accuracy < chance + max(3 * (chance * (1 - chance) / n) ** 0.5, 0.1 * (1 - chance))
 
 
 def expectation_warning(measured: float, expected: float | None, n: int) -> str:
@@ -273,7 +240,9 @@ def check(
         attempt([*final, (preprocessings[0], plain)], len(images))
     rows = _known_first(ranked(), preprocessings[0], plain)
     _, predictions = table[rows[0].preprocessing, rows[0].variant]
-    return Check(tuple(rows), sentences(rows[0], predictions, labels, n_classes), untried, n_classes)
+    return Check(
+        tuple(rows), sentences(predictions, labels[: len(predictions)], n_classes), untried, n_classes
+    )
 
 
 def _row(preprocessing: Preprocessing, variant: Variant, scores: Tensor, labels: NDArray[np.int64]) -> Row:
@@ -311,16 +280,3 @@ def _known_first(rows: list[Row], known: Preprocessing, plain: Variant) -> list[
         if same and known.name.startswith("recipe") and _close(row, rows[0]):
             return [row, *(r for r in rows if r is not row)]
     return rows
-
-
-def sentences(
-    best: Row, predictions: NDArray[np.int64], labels: NDArray[np.int64], n_classes: int
-) -> tuple[str, ...]:
-    """What is to be said of a row: the order of the classes, or accuracy near chance."""
-    order = order_sentence(predictions, labels[: best.n], n_classes)
-    if not order and near_chance(best.accuracy, n_classes, best.n):
-        return (
-            f"The accuracy is near chance ({100 / n_classes:.3g} %): the preprocessing or the order of the "
-            "classes is the likely cause.",
-        )
-    return (order,) if order else ()

@@ -111,6 +111,9 @@ def adopt_arrays(
         raise RunError("The splits have features of different widths.")
     first = next(iter(parts.values()))
     head = _head(parts)
+    width = first["features"].shape[1]
+    if head is not None and head.weight.shape[1] != width:
+        raise RunError(f"weight has rows of {head.weight.shape[1]} numbers and features have {width}.")
     names = tuple(class_names) or _stored_names(first) or _numbered(parts, head)
     means = class_means(first["features"], first["labels"].astype(np.int64), len(names)) if not head else None
     digest = hashlib.sha256("".join(sha256_of(files[split]) for split in parts).encode()).hexdigest()

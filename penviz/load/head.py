@@ -8,7 +8,6 @@ network may average two heads, apply a ReLU after its last convolution, or divid
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from penviz.activations import Head
+from penviz.load.layer_inputs import channels_first, inputs, last_owner, matrices, owners, pooled
 from penviz.load.outputs import as_logits, kind_of_scores, run, unwrap
 from penviz.runs import RunError
 
@@ -94,56 +94,6 @@ class _Trial:
     averaged: bool
 
 
-@contextmanager
-def _inputs(modules: dict[str, nn.Module], only_last: bool = False) -> Iterator[list[tuple[str, Tensor]]]:
-    """Clones of the first tensor that enters each module, in the order of the calls."""
-    seen: list[tuple[str, Tensor]] = []
-    hooks = []
-    for name, module in modules.items():
-
-        def note(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], name: str = name) -> None:
-            x = next((a for a in (*args, *kwargs.values()) if isinstance(a, Tensor)), None)
-            if x is not None and x.is_floating_point():
-                if only_last:
-                    seen.clear()
-                seen.append((name, x.detach().clone()))  # some networks change their input in place
-
-        hooks.append(module.register_forward_pre_hook(note, with_kwargs=True, prepend=False))
-    try:
-        yield seen
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-def _matrices(module: nn.Module, n_classes: int) -> Iterator[tuple[Tensor, str]]:
-    """Matrices [K, d] that a module owns, parametrisations applied, and the kind of layer they make.
-
-    A parameter of another name may lie transposed, as some margin heads keep it.
-    """
-    weight = getattr(module, "weight", None)
-    if isinstance(weight, Tensor) and weight.ndim >= 2 and len(weight) == n_classes:
-        if weight.ndim == 2:
-            yield weight, "linear"
-        elif weight.ndim == 4 and weight.shape[2:] == (1, 1) and getattr(module, "groups", 1) == 1:
-            yield weight.flatten(1), "1x1 convolution"
-    for name, own in module.named_parameters(recurse=False):
-        if name != "weight" and own.ndim == 2:
-            if own.shape[0] == n_classes:
-                yield own, "linear"
-            if own.shape[1] == n_classes:
-                yield own.T, "linear"
-
-
-def _pooled(x: Tensor, width: int, kind: str) -> tuple[Tensor, bool] | None:
-    """[n, d] of an input, averaged over its positions: a linear layer commutes with that mean."""
-    if kind == "1x1 convolution" and x.ndim == 4 and x.shape[1] == width:
-        return x.mean((2, 3)), x.shape[2:] != (1, 1)
-    if kind == "linear" and x.ndim >= 2 and x.shape[-1] == width:
-        return x.flatten(1, -2).mean(1) if x.ndim > 2 else x, x.ndim > 2
-    return None
-
-
 def _deviation(made: Tensor, logits: Tensor) -> float:
     """Largest of the two relative deviations in units of TOLERANCE's; infinity where nothing can be said."""
     error = (made - logits).norm()
@@ -187,12 +137,12 @@ def _explain(trial: _Trial, logits: Tensor, centred: bool) -> tuple[str, float, 
 
 
 def _try(network: nn.Module, module: nn.Module, seen: Tensor, name: str, n_classes: int) -> Iterator[_Trial]:
-    for weight, kind in _matrices(module, n_classes):
-        pooled = _pooled(seen, weight.shape[1], kind)
+    for weight, kind in matrices(module, n_classes):
+        reading = pooled(seen, weight.shape[1], kind)
         bias = getattr(module, "bias", None)
         fits = isinstance(bias, Tensor) and bias.shape == (n_classes,)
-        if pooled is not None:
-            yield _Trial(name, kind, weight, bias if fits else None, *pooled)
+        if reading is not None:
+            yield _Trial(name, kind, weight, bias if fits else None, *reading)
 
 
 @torch.no_grad()
@@ -218,37 +168,33 @@ def prove_head(network: nn.Module, batch: Tensor, fresh: Tensor | None = None) -
     if not torch.isfinite(scores).all():
         raise RunError("The network returns NaN or infinity.")
     outputs, n_classes = kind_of_scores(scores), scores.shape[1]
-    found = _search(network, batch, fresh, outputs)
+    found = _search(network, batch, fresh, outputs, n_classes)
     if isinstance(found, HeadProof):
         return found
     if torch.equal(scores, scores[:1].expand_as(scores)):
         why = "it gives every image the same scores"
     else:
-        found = _search_in_float64(network, batch, fresh, outputs, found)
+        found = _search_in_float64(network, batch, fresh, outputs, n_classes, found)
         if isinstance(found, HeadProof):
             return found
-        tried = len(_owners(network, n_classes))
+        tried = len(owners(network, n_classes))
         nearest = f"; the nearest is off by {found:.2g} of their spread" if found < 1e3 else ""
         why = f"none of the {tried} layers with {n_classes} rows gives the logits as W h + b{nearest}"
         why = why if tried else f"no layer has {n_classes} rows"
     sentence = f"This network has no single linear head ({why}): class means stand in."
-    return NoHead(sentence, _last_owner(network, batch), outputs)
+    return NoHead(sentence, last_owner(network, batch), outputs)
 
 
-def _owners(network: nn.Module, n_classes: int) -> dict[str, nn.Module]:
-    named = network.named_modules()
-    return {name: module for name, module in named if any(True for _ in _matrices(module, n_classes))}
-
-
-def _search(network: nn.Module, batch: Tensor, fresh: Tensor, outputs: str) -> HeadProof | float:
+def _search(
+    network: nn.Module, batch: Tensor, fresh: Tensor, outputs: str, n_classes: int
+) -> HeadProof | float:
     """The last candidate that is accepted on both batches, or the smallest deviation of those refused."""
-    n_classes = run(network, batch[:2]).shape[1]
-    owners = _owners(network, n_classes)
-    with _inputs(owners) as seen:
+    layers = owners(network, n_classes)
+    with inputs(layers) as seen:
         logits = as_logits(run(network, batch), outputs).double()
     best = float("inf")
     for name, x in reversed(seen):
-        for trial in _try(network, owners[name], x, name, n_classes):
+        for trial in _try(network, layers[name], x, name, n_classes):
             kind, scale, deviation, weight, bias = _explain(trial, logits, outputs != "logits")
             if deviation < TOLERANCE:
                 head = Head(weight.cpu().numpy(), None if bias is None else bias.cpu().numpy())
@@ -261,30 +207,18 @@ def _search(network: nn.Module, batch: Tensor, fresh: Tensor, outputs: str) -> H
 
 
 def _search_in_float64(
-    network: nn.Module, batch: Tensor, fresh: Tensor, outputs: str, refused: float
+    network: nn.Module, batch: Tensor, fresh: Tensor, outputs: str, n_classes: int, refused: float
 ) -> HeadProof | float:
     """Search again where float32 may have drowned what little the images change; the network is put back."""
     numbers = [*network.parameters(), *network.buffers()]
     if any(t.is_floating_point() and t.dtype != torch.float32 for t in numbers):
         return refused
     try:
-        return _search(network.double(), batch.double(), fresh.double(), outputs)
+        return _search(network.double(), batch.double(), fresh.double(), outputs, n_classes)
     except RunError:  # a network that makes float32 numbers of its own
         return refused
     finally:
         network.float()
-
-
-def _last_owner(network: nn.Module, batch: Tensor) -> str:
-    """Name of the module that ran last of those that own parameters."""
-    owners = {
-        name: module
-        for name, module in network.named_modules()
-        if any(True for _ in module.parameters(recurse=False))
-    }
-    with _inputs(owners, only_last=True) as seen:
-        run(network, batch)
-    return seen[-1][0] if seen else ""
 
 
 @torch.no_grad()
@@ -298,7 +232,7 @@ def features_and_scores(
     """
     network = unwrap(network)
     module = network.get_submodule(proof.module)
-    with _inputs({proof.module: module}) as seen:
+    with inputs({proof.module: module}) as seen:
         scores = run(network, batch)
     if not seen:
         raise RunError(f"{proof.module or 'The network'} did not run.")
@@ -307,21 +241,14 @@ def features_and_scores(
         width = proof.head.weight.shape[1]
         for _, x in reversed(seen):
             for kind in ("linear", "1x1 convolution"):
-                pooled = _pooled(x, width, kind)
-                if pooled is not None and (kind == proof.kind or proof.kind == "cosine"):
-                    h = pooled[0]
+                reading = pooled(x, width, kind)
+                if reading is not None and (kind == proof.kind or proof.kind == "cosine"):
+                    h = reading[0]
                     return (F.normalize(h, dim=1) if proof.kind == "cosine" else h), scores
         raise RunError(f"What enters {proof.module} has changed its shape.")
     if x.ndim > 2:
-        x = x.mean(tuple(range(2, x.ndim))) if _channels_first(module) else x.flatten(1, -2).mean(1)
+        x = x.mean(tuple(range(2, x.ndim))) if channels_first(module) else x.flatten(1, -2).mean(1)
     return x.flatten(1), scores
-
-
-def _channels_first(module: nn.Module) -> bool:
-    weight = getattr(module, "weight", None)
-    if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
-        return True
-    return isinstance(weight, Tensor) and weight.ndim > 2
 
 
 def features_of(network: nn.Module, proof: HeadProof | NoHead, batch: Tensor) -> Tensor:

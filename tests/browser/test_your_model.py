@@ -1,4 +1,4 @@
-"""A visitor brings a model in a real browser: dropped, checked, drawn, removed; refused when it is hostile."""
+"""A visitor brings a model in a real browser: dropped, checked, drawn, removed; refused when hostile."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from foreign_networks import coloured_digits, small_body
 from torch import nn
 from torch.nn import functional as F
 
-from penviz.load import accuracy, head, preprocessing, variants, weights
+from penviz.load import accuracy, head, label_order, preprocessing, variants, weights
 from penviz.load.preprocessing import IMAGENET, Preprocessing
 from penviz.load.variants import Variant
 from penviz.runs import RunError
@@ -86,7 +86,7 @@ def test_the_right_set_up_is_not_flagged(trained: nn.Module, pictures: tuple[Any
     assert row.accuracy == pytest.approx(known)
     assert accuracy.expectation_warning(row.accuracy, known, row.n) == ""
     predictions = accuracy.scores_of(trained, RIGHT, images).argmax(1).numpy()
-    assert accuracy.sentences(row, predictions, labels, 10) == ()
+    assert label_order.sentences(predictions, labels, 10) == ()
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -146,13 +146,13 @@ def test_a_swap_of_two_classes_of_ten_is_no_order(trained: nn.Module, pictures: 
     """Few images a class can always be assigned to their own errors; halves that agree cannot."""
     rng = np.random.default_rng(0)
     labels, predictions = rng.integers(0, 100, 512), rng.integers(0, 100, 512)
-    assert accuracy.order_sentence(predictions, labels, 100) == ""
-    counts = accuracy.confusion(predictions, labels, 100)
+    assert label_order.order_sentence(predictions, labels, 100) == ""
+    counts = label_order.confusion(predictions, labels, 100)
     from scipy.optimize import linear_sum_assignment
 
     rows, columns = linear_sum_assignment(counts, maximize=True)
-    assert counts[rows, columns].sum() / 512 > accuracy.PERMUTED  # what one half alone would have said
-    assert accuracy.order_sentence(labels, labels, 100) == ""
+    assert counts[rows, columns].sum() / 512 > label_order.PERMUTED  # what one half alone would have said
+    assert label_order.order_sentence(labels, labels, 100) == ""
 
 
 def test_chance_is_said(pictures: tuple[Any, Any]) -> None:

@@ -252,6 +252,8 @@ def _pickles(put: Put, canary: Path) -> None:
     )
     twice = b"}(" + text("w") + tensor("0", (4,)) + text("w") + tensor("0", (2,), n=4) + b"u"
     torch("key-twice", pickled(twice), "have the name")
+    weights = mapping({"w": tensor("0", (4,))})
+    torch("wrapper-twice", pickled(b"}(" + (text("model") + weights) * 2 + b"u"), "have the name")
 
 
 def _tensors(put: Put, canary: Path) -> None:

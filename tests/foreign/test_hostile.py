@@ -20,8 +20,8 @@ from penviz.foreign.inspection import inspect_file
 from penviz.foreign.report import FileReport, Refused
 from penviz.foreign.run_zip import unpack_run
 
-SECONDS, MEGABYTES = 15, 320
-"""What one file may cost at most: 4 s on a busy core, and the 300 MB of a pickle of a million opcodes."""
+SECONDS, MEGABYTES = 20, 160
+"""What one file may cost at most: a pickle of a million opcodes takes 91 MB, and 3 to 7 s on a busy core."""
 
 CHILD = """
 import json, sys, time

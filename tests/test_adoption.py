@@ -18,6 +18,7 @@ from penviz.activations import Activations
 from penviz.learn import data
 from penviz.learn.models import MODELS
 from penviz.runs import activations_path
+from penviz.view.snippets import SNIPPETS
 
 
 @pytest.fixture(scope="module")
@@ -140,10 +141,10 @@ def test_activations_of_each_split(extract: Callable[..., Ended], tmp_path: Path
 def test_the_documented_snippet_writes_what_is_read(
     extract: Callable[..., Ended], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = (Path(__file__).resolve().parent.parent / "docs" / "your-checkpoint.md").read_text(
-        encoding="utf-8"
-    )
-    snippet = text.split("```python")[1].split("```")[0]
+    text = (Path(__file__).resolve().parent.parent / "docs" / "your-model.md").read_text(encoding="utf-8")
+    for name, written in SNIPPETS.items():
+        assert f"{name}:\n\n```python\n{written}\n```" in text, "the page and the docs must say the same"
+    snippet = SNIPPETS["PyTorch"]
     torch.manual_seed(0)
 
     class Model(torch.nn.Module):
@@ -158,9 +159,9 @@ def test_the_documented_snippet_writes_what_is_read(
     loader = [(torch.randn(8, 6), torch.arange(8) % 3) for _ in range(4)]
     monkeypatch.chdir(tmp_path)
     exec(snippet, {"torch": torch, "np": np, "model": model, "loader": loader})
-    ended = extract("train.npz", "--split", "train", "--out", "run")
+    ended = extract("validation.npz", "--split", "validation", "--out", "run")
     assert ended.returncode == 0, ended.stderr
-    made = Activations.load(tmp_path / "run" / "activations-train.npz")
+    made = Activations.load(tmp_path / "run" / "activations-validation.npz")
     with torch.no_grad():
         expected = torch.cat([model(x) for x, _ in loader]).double().numpy()
     assert np.allclose(made.logits(), expected, atol=1e-5)

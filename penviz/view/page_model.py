@@ -11,6 +11,7 @@ from penviz.view import uploads
 from penviz.view.data_choices import checkpoints_below, data_choices, missing_sets
 from penviz.view.model_card import card
 from penviz.view.model_runs import your_runs
+from penviz.view.snippets import SNIPPETS
 from penviz.view.style import style_sheet
 from penviz.view.visitor import Visitor, cage, data_directory, offers_disk, visitor
 
@@ -115,38 +116,3 @@ FITS = {
     "class. Drop it beside the checkpoint and choose it there.",
 }
 """What can be dropped: title -> text."""
-
-SNIPPETS: dict[str, str] = {
-    "PyTorch": """import numpy as np, torch
-features = []
-model.eval()
-head = model.fc                                    # the last linear layer
-head.register_forward_pre_hook(lambda _, x: features.append(x[0].flatten(1).clone()))
-labels = []
-with torch.no_grad():
-    for x, y in loader:
-        model(x)
-        labels.append(y)
-np.savez("validation.npz", features=torch.cat(features).numpy(), labels=torch.cat(labels).numpy(),
-         weight=head.weight.detach().numpy(), bias=head.bias.detach().numpy())""",
-    "JAX (Flax)": """import numpy as np
-features, labels = [], []
-for x, y in loader:
-    _, state = model.apply(variables, x, train=False, capture_intermediates=True)
-    features.append(np.asarray(state["intermediates"]["pooled"]["__call__"][0]))
-    labels.append(np.asarray(y))
-head = variables["params"]["head"]                  # its kernel is [d, K]
-np.savez("validation.npz", features=np.concatenate(features), labels=np.concatenate(labels),
-         weight=np.asarray(head["kernel"]).T, bias=np.asarray(head["bias"]))""",
-    "TensorFlow (Keras)": """import numpy as np, keras
-head = model.layers[-1]                             # the last Dense layer; its kernel is [d, K]
-body = keras.Model(model.inputs, head.input)
-features, labels = [], []
-for x, y in dataset:
-    features.append(body.predict_on_batch(x))
-    labels.append(np.asarray(y))
-kernel, bias = head.get_weights()
-np.savez("validation.npz", features=np.concatenate(features), labels=np.concatenate(labels),
-         weight=kernel.T, bias=bias)""",
-}
-"""Ten lines that write activations; the same stand in the docs."""

@@ -152,7 +152,16 @@ def inspect(
     from penviz.foreign.report_text import refusal_text, report_text
 
     report = inspect_file(file)
-    print(json.dumps(report.to_json(), indent=1) if as_json else report_text(report), flush=True)
+    found: list[Any] = []
+    if report.kind in ("torch zip", "safetensors") and not (report.refusal or report.holds_activations):
+        from penviz.load.architectures import candidates
+
+        found = candidates(report.tensors, report.n_classes)[:5]
+    if as_json:
+        networks = [{"name": c.name, "complete": c.complete, "evidence": c.evidence} for c in found]
+        print(json.dumps(report.to_json() | {"networks": networks}, indent=1), flush=True)
+    else:
+        print(report_text(report, [f"{c.name}: {c.evidence}" for c in found]), flush=True)
     if report.refusal:
         raise InputError(refusal_text(report))
 

@@ -104,6 +104,11 @@ class FileReport:
     not_finite: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
+    @property
+    def holds_activations(self) -> bool:
+        """Whether it is a file of features and labels, and not of weights."""
+        return {tensor.key for tensor in self.tensors} >= {"features", "labels"}
+
     def to_json(self) -> dict[str, Any]:
         """A dictionary for json.dumps."""
         record = {f.name: getattr(self, f.name) for f in fields(self)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from penviz.foreign.report import FileReport, TensorEntry, printable
 
@@ -15,10 +15,15 @@ FIRST, LAST = 8, 6
 _NUMBERED = {"npz": "arrays", "npy": "arrays", "csv": "columns", "parquet": "columns"}
 
 
-def report_text(report: FileReport) -> str:
-    """The report in lines of at most about 100 characters; a refusal is said apart (refusal_text)."""
+def report_text(report: FileReport, networks: Sequence[str] = ()) -> str:
+    """The report in lines of at most about 100 characters; a refusal is said apart (refusal_text).
+
+    Args:
+        report: of a file; networks: which it fits, a line each, from whoever can tell.
+    """
     lines = [f"{report.name}: {report.kind}, {size_text(report.n_bytes)}"]
     rows = _rows(report)
+    rows += [("networks" if i == 0 else "", line) for i, line in enumerate(networks)]
     if rows:
         lines.append("")
     pad = max((len(label) for label, _ in rows), default=0)

@@ -67,12 +67,6 @@ class Upload:
     advice: str = ""
 
     @property
-    def holds_arrays(self) -> bool:
-        """Whether it is a file of activations, and not of weights."""
-        keys = {tensor.key for tensor in self.report.tensors} if self.report else set()
-        return keys >= {"features", "labels"}
-
-    @property
     def busy(self) -> bool:
         """Whether work on it is under way."""
         return self.job is not None
@@ -136,7 +130,7 @@ def _take_report(visitor: Visitor, upload: Upload, result: dict[str, Any]) -> No
     elif upload.report.kind == RUN:
         out = _place(visitor, upload)
         begin(visitor, upload, "drawing", "run", {"path": str(upload.path), "out": str(out)})
-    elif not upload.holds_arrays:
+    elif not upload.report.holds_activations:
         begin(visitor, upload, "matching", "match", _file(upload))
 
 

@@ -91,7 +91,7 @@ def extract_files(
             raise Refused(f"{report.name}: {report.refusal} {report.advice}".strip(), report.advice)
         for note in report.notes:
             say(note)
-    if all({"features", "labels"} <= {entry.key for entry in report.tensors} for report in reports):
+    if all(report.holds_activations for report in reports):
         return _arrays(paths, request)
     if len(paths) > 1:
         raise RunError("Give one checkpoint at a time.")

@@ -66,7 +66,7 @@ def card(who: Visitor, upload: Upload, choices: Sequence[DataChoice], missing: S
         elif upload.stage == "drawn":
             _drawn(who, upload)
         elif report is not None and upload.stage != "refused":
-            if upload.holds_arrays:
+            if report.holds_activations:
                 _arrays(who, upload)
             elif report.kind != uploads.RUN:
                 _choose(who, upload, choices, missing)
@@ -249,7 +249,10 @@ def _arrays(who: Visitor, upload: Upload) -> None:
     others = [
         other
         for other in who.uploads.values()
-        if other is not upload and other.stage == "ready" and other.holds_arrays
+        if other is not upload
+        and other.stage == "ready"
+        and other.report is not None
+        and other.report.holds_activations
     ]
     partner = right.selectbox(
         "The other split, if it is here",

@@ -7,23 +7,17 @@ from html import escape
 from typing import Any
 
 from penviz.foreign.report import FileReport, TensorEntry
+from penviz.foreign.report_text import size_text
 
 MOST_TENSORS = 400
-
-
-def size_text(n_bytes: int) -> str:
-    """Bytes as a person reads them: "38.6 MB"."""
-    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if n_bytes >= factor:
-            return f"{n_bytes / factor:.3g} {unit}"
-    return f"{n_bytes} bytes"
 
 
 def summary_line(report: FileReport) -> str:
     """Kind, size, parameters and classes in one line."""
     parts = [report.kind, size_text(report.n_bytes)]
     if report.n_parameters:
-        parts.append(f"{report.n_parameters:,} parameters in {len(report.tensors):,} tensors")
+        word = "tensor" if len(report.tensors) == 1 else "tensors"
+        parts.append(f"{report.n_parameters:,} parameters in {len(report.tensors):,} {word}")
     if report.n_classes:
         parts.append(f"{report.n_classes:,} classes")
     return " · ".join(parts)

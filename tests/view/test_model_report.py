@@ -10,7 +10,6 @@ from penviz.view.model_report import (
     check_html,
     details_html,
     duration_text,
-    size_text,
     summary_line,
     tensors_html,
 )
@@ -18,13 +17,6 @@ from penviz.view.model_report import (
 
 def tensor(key: str) -> TensorEntry:
     return TensorEntry(key, (10, 64), "float32", 2560, key)
-
-
-@pytest.mark.parametrize(
-    ("n_bytes", "text"), [(12, "12 bytes"), (1500, "1.5 kB"), (38_612_345, "38.6 MB"), (2.5e9, "2.5 GB")]
-)
-def test_sizes_read_as_a_person_says_them(n_bytes: float, text: str) -> None:
-    assert size_text(int(n_bytes)) == text
 
 
 @pytest.mark.parametrize(
@@ -39,7 +31,7 @@ def test_the_line_names_kind_size_parameters_and_classes() -> None:
     report = FileReport(
         "a.pth", "torch zip", 2560, "0" * 64, tensors=(tensor("fc.weight"),), n_parameters=640, n_classes=10
     )
-    assert summary_line(report) == "torch zip · 2.56 kB · 640 parameters in 1 tensors · 10 classes"
+    assert summary_line(report) == "torch zip · 2.56 kB · 640 parameters in 1 tensor · 10 classes"
 
 
 def test_names_from_the_file_cannot_write_into_the_page() -> None:

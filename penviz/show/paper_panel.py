@@ -238,9 +238,13 @@ def _fitted_corner(panel: Panel, keys: Sequence[str], face: Face, size: float, s
         if max(face.width_in(line, size, math="$" in line) for line in lines) <= room:
             break
     else:
-        raise InputError(f"{lines[0]!r} is too wide for panels of {side_in:.2f} inches: choose a wider figure.")
+        raise InputError(
+            f"{lines[0]!r} is too wide for panels of {side_in:.2f} inches: choose a wider figure."
+        )
     if 1.2 * size * len(lines) + spare > 72 * side_in:
-        raise InputError(f"Panels of {side_in:.2f} inches have no room for {len(lines)} numbers: choose fewer.")
+        raise InputError(
+            f"Panels of {side_in:.2f} inches have no room for {len(lines)} numbers: choose fewer."
+        )
     return "\n".join(lines)
 
 

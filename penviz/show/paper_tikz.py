@@ -201,7 +201,10 @@ def _paper(text: Text) -> str:
     patch = text.get_bbox_patch()
     if patch is None:
         return ""
-    pad, alpha = _n(patch.get_boxstyle().pad * float(text.get_fontsize())), _n(patch.get_alpha() or 1)
+    pad, alpha = (
+        _n(vars(patch.get_boxstyle())["pad"] * float(text.get_fontsize())),
+        _n(patch.get_alpha() or 1),
+    )
     fill = _colour("fill", patch.get_facecolor())
     return f",{fill},fill opacity={alpha},text opacity=1,inner sep={pad}bp,outer sep=-{pad}bp"
 

@@ -29,6 +29,8 @@ CASES = [
     if width == "text" or VENUES[name].column_in < VENUES[name].text_in
 ]
 IDS = ["-".join(case) for case in CASES]
+GRIDS = [case for case in CASES if case[2] == "grid"]
+GRID_IDS = ["-".join(case) for case in GRIDS]
 
 SLACK_PT = 0.6
 """How far letters may stand from a neighbour or the page's edge and still count as clear of it."""
@@ -45,7 +47,7 @@ def run(*command: str | Path, place: Path | None = None) -> str:
 
 @pytest.fixture(scope="module")
 def rows() -> Rows:
-    return grid()
+    return grid(per_class=8)
 
 
 def drawn(rows: Rows, name: str, width: str, layout: str) -> Figure:
@@ -163,7 +165,7 @@ def test_pdf(case: tuple[str, str, str], rows: Rows, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["text", "path"])
-@pytest.mark.parametrize("case", CASES, ids=IDS)
+@pytest.mark.parametrize("case", GRIDS, ids=GRID_IDS)
 def test_svg(case: tuple[str, str, str], text: str, rows: Rows, tmp_path: Path) -> None:
     name, width, _ = case
     data = figure_bytes(drawn(rows, *case), "svg", text=text)
@@ -180,7 +182,7 @@ def test_svg(case: tuple[str, str, str], text: str, rows: Rows, tmp_path: Path) 
     run("xmllint", "--noout", "--nonet", tmp_path / "f.svg")
 
 
-@pytest.mark.parametrize("case", CASES, ids=IDS)
+@pytest.mark.parametrize("case", GRIDS, ids=GRID_IDS)
 def test_png(case: tuple[str, str, str], rows: Rows) -> None:
     picture = Image.open(io.BytesIO(figure_bytes(drawn(rows, *case), "png", dpi=200)))
     assert picture.width == pytest.approx(200 * inches(*case[:2]), abs=1)
@@ -209,10 +211,10 @@ def typeset(sources: list[bytes], place: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def pages_by_tex(rows: Rows, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All cases as TikZ, set by one run of LaTeX: a page each."""
+    """The grids as TikZ, set by one run of LaTeX: a page each."""
     if shutil.which("kpsewhich") is None or not run("kpsewhich", "pgfplots.sty").strip():
         pytest.skip("LaTeX with pgfplots is not installed")
-    sources = [figure_bytes(drawn(rows, *case), "tikz") for case in CASES]
+    sources = [figure_bytes(drawn(rows, *case), "tikz") for case in GRIDS]
     return typeset(sources, tmp_path_factory.mktemp("tikz"))
 
 
@@ -225,11 +227,11 @@ def test_tikz_fonts(pages_by_tex: Path) -> None:
     assert font_faults(pages_by_tex) == []
 
 
-@pytest.mark.parametrize("case", CASES, ids=IDS)
+@pytest.mark.parametrize("case", GRIDS, ids=GRID_IDS)
 def test_tikz(
     case: tuple[str, str, str], rows: Rows, pages_by_tex: Path, tex_word_faults: list[list[str]]
 ) -> None:
-    number = CASES.index(case)
+    number = GRIDS.index(case)
     assert page_size(pages_by_tex, number + 1)[0] == pytest.approx(72 * inches(*case[:2]), abs=0.5)
     assert tex_word_faults[number] == []
 

@@ -31,6 +31,11 @@ TABLE = (
 )
 """Numbers of the booktabs table; numbers.json has them all."""
 
+BEST = {"accuracy": max, "nll": min, "ece": min}
+"""Numbers of which more or less is plainly better; tightness is not one of them."""
+
+BOLD = "% Bold: the best off the training split, unless the 95 % interval of the change holds 0."
+
 SHAPES = ("circles", "squares", "triangles")
 
 SCALES = {
@@ -66,11 +71,13 @@ def include_line(figures: Sequence[str]) -> str:
     return ""
 
 
-def booktabs(part: Part) -> str:
-    """The numbers of a triple as a LaTeX table: hard beside soft, nothing bold; it needs booktabs.
+def booktabs(part: Part, bold_best: bool = False) -> str:
+    """The numbers of a triple as a LaTeX table: hard beside soft; it needs booktabs.
 
     Args:
         part: of the figure. With two runs a column a split shows the change between them.
+        bold_best: the best of the numbers that have one (BEST) in bold, off the training split; where the
+            interval of the change holds 0, nothing is.
     """
     table, titles = part.table, short_names(part.label_smoothings, part.names)
     order = [table.reference, 1 - table.reference] if len(titles) == 2 else list(range(len(titles)))
@@ -84,6 +91,7 @@ def booktabs(part: Part) -> str:
     lines = [
         f"% {' '.join(', '.join(part.panels[0].classes).split())}; needs \\usepackage{{booktabs}}.",
         rf"\begin{{tabular}}{{l{'r' * (each * len(table.splits))}}}",
+        *([BOLD] if bold_best else []),
         r"\toprule",
         f"{' & '.join(heads)} \\\\",
         " ".join(rules),
@@ -96,10 +104,29 @@ def booktabs(part: Part) -> str:
         unit = f" ({row.number.unit})" if row.number.unit not in ("", "share") else ""
         cells = [latex(f"{row.number.label}{unit}")]
         for split in table.splits:
-            cells += [latex(three(row.values[i].get(split))) for i in order]
+            best = _best(row, split) if bold_best else set()
+            cells += [_cell(row.values[i].get(split), i in best) for i in order]
             cells += [latex(_minus(change_text(row.changes.get(split))))] if changed else []
         lines.append(f"{' & '.join(cells)} \\\\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+
+
+def _best(row: Row, split: str) -> set[int]:
+    """Runs with the best value, as it is printed; none where it says nothing."""
+    values = {i: v for i, own in enumerate(row.values) if (v := own.get(split)) is not None}
+    if row.number.key not in BEST or split == "train" or len(values) < max(2, len(row.values)):
+        return set()
+    change = row.changes.get(split)
+    if change is not None and change.low is not None and not change.clear:
+        return set()
+    printed = {i: float(three(v)) for i, v in values.items()}
+    best = BEST[row.number.key](printed.values())
+    found = {i for i, v in printed.items() if v == best}
+    return found if len(found) < len(values) else set()
+
+
+def _cell(value: float | None, bold: bool) -> str:
+    return rf"\textbf{{{latex(three(value))}}}" if bold else latex(three(value))
 
 
 def _minus(text: str) -> str:

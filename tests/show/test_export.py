@@ -14,6 +14,7 @@ import pytest
 
 from penviz import InputError
 from penviz.measure.finding import build_finding
+from penviz.measure.intervals import Change
 from penviz.measure.panel import build_grid
 from penviz.measure.plane import Plane
 from penviz.measure.summary import Summary
@@ -215,6 +216,46 @@ def test_hard_stands_left_of_soft(pair: Part) -> None:
         pytest.approx(hard, rel=5e-3),
         pytest.approx(soft, rel=5e-3),
     ]
+
+
+def bold(text: str) -> dict[str, list[str]]:
+    """Bold cells by number."""
+    lines = [line.removesuffix(r" \\\\").split(" & ") for line in text.splitlines() if r"\textbf" in line]
+    return {cells[0]: [cell[8:-1] for cell in cells[1:] if cell.startswith(r"\textbf{")] for cells in lines}
+
+
+def with_values(pair: Part, key: str, values: Sequence[float], change: Change | None) -> Part:
+    row = pair.table.row(key)
+    changed = replace(row, values=[dict.fromkeys(pair.table.splits, v) for v in values],
+                      changes=dict.fromkeys(pair.table.splits, change))  # fmt: skip
+    rows = tuple(changed if r is row else r for r in pair.table.rows)
+    return replace(pair, table=replace(pair.table, rows=rows))
+
+
+CLEAR, OPEN = Change(0.1, 0.05, 0.15, relative=False), Change(0.1, -0.05, 0.15, relative=False)
+
+
+@pytest.mark.parametrize(
+    ("key", "label", "values", "change", "expected"),
+    [
+        ("accuracy", "accuracy", (0.8, 0.9), CLEAR, ["0.900"]),
+        ("nll", "NLL (nats)", (0.8, 0.9), CLEAR, ["0.800"]),
+        ("ece", "ECE", (0.08, 0.09), None, ["0.0800"]),
+        ("accuracy", "accuracy", (0.8, 0.9), OPEN, None),
+        ("ece", "ECE", (0.08001, 0.08002), None, None),
+        ("rho_d", "radius / distance", (0.3, 0.2), CLEAR, None),
+    ],
+)
+def test_the_best_is_bold_when_asked_and_off_training(
+    key: str, label: str, values: tuple[float, ...], change: Change | None, expected: list[str] | None,
+    pair: Part,
+) -> None:  # fmt: skip
+    other = with_values(pair, key, values, change)
+    assert r"\textbf" not in booktabs(other)
+    text = booktabs(other, bold_best=True)
+    assert table_faults(text) == []
+    assert bold(text).get(label) == expected  # one cell: the training split has none
+    assert set(bold(text)) <= {"accuracy", "NLL (nats)", "ECE"}
 
 
 def test_names_are_escaped_for_latex() -> None:

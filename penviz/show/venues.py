@@ -7,9 +7,6 @@ from dataclasses import dataclass
 
 from penviz import InputError
 
-MEASURED = "style file of 2024, widths measured with tueplots 0.2.5"
-GUIDELINES = "author guidelines, not re-read"
-
 INCHES = {"in": 1.0, "mm": 1 / 25.4, "cm": 1 / 2.54, "pt": 1 / 72.27, "bp": 1 / 72}
 """Inches in a unit of length; pt is TeX's point, as \\the\\textwidth prints it, bp is PDF's."""
 
@@ -43,32 +40,46 @@ class Venue:
     height_in: float = 9.0
 
 
+def _one(name: str, label: str, width: float, file: str, height: float = 9.0) -> Venue:
+    """A venue with one column."""
+    return _two(name, label, width, width, file, height)
+
+
+def _two(name: str, label: str, column: float, text: float, file: str, height: float = 9.0) -> Venue:
+    """A venue with two columns, Times-like, in the sizes that all of them read well at."""
+    return Venue(name, label, column, text, True, 8, 6, file, "2026-11", height)
+
+
+def _set(points: float) -> float:
+    """Inches of a width as LaTeX prints it."""
+    return points * INCHES["pt"]
+
+
 VENUES: dict[str, Venue] = {
-    "neurips": Venue("neurips", "NeurIPS 2024", 5.5, 5.5, True, 8, 6, MEASURED, "2026-11"),
-    "icml": Venue("icml", "ICML 2024", 3.25, 6.75, True, 8, 6, MEASURED, "2026-11"),
-    "iclr": Venue("iclr", "ICLR 2024", 5.5, 5.5, True, 8, 6, MEASURED, "2026-11"),
-    "cvpr": Venue("cvpr", "CVPR, ICCV 2024", 3.25, 6.875, True, 8, 6, MEASURED, "2026-11"),
-    "eccv": Venue("eccv", "ECCV 2024", 4.8, 4.8, True, 8, 6, GUIDELINES, "", 7.5),
-    "aaai": Venue("aaai", "AAAI 2024", 3.3, 7.0, True, 8, 6, GUIDELINES, ""),
-    "aistats": Venue("aistats", "AISTATS 2025", 3.25, 6.75, True, 8, 6, GUIDELINES, ""),
-    "acl": Venue("acl", "ACL 2024", 3.03, 6.3, True, 8, 6, GUIDELINES, ""),
-    "tmlr": Venue("tmlr", "TMLR 2023", 6.5, 6.5, True, 8, 6, GUIDELINES, ""),
-    "jmlr": Venue("jmlr", "JMLR 2001", 6.0, 6.0, True, 8, 6, GUIDELINES, "", 8.5),
-    "ieee": Venue("ieee", "IEEE Transactions 2024", 3.5, 7.16, True, 8, 6, GUIDELINES, ""),
-    "nature": Venue("nature", "Nature 2024", 89 / 25.4, 183 / 25.4, False, 7, 5, GUIDELINES, "", 9.7),
-    "beamer": Venue(
-        "beamer",
-        "beamer 16:9, 2024",
-        66 / 25.4,
-        140 / 25.4,
-        False,
-        8,
-        6,
-        "class defaults: a page of 160 x 90 mm with margins of 10 mm, not re-read",
-        "",
-        70 / 25.4,
-    ),
-}
+    v.name: v
+    for v in (
+        _one("neurips", "NeurIPS 2025", _set(397.485), "neurips_2025.sty"),
+        _two("icml", "ICML 2025", _set(234.8775), _set(487.8225), "icml2025.sty"),
+        _one("iclr", "ICLR 2025", _set(397.485), "iclr2025_conference.sty"),
+        _two("cvpr", "CVPR, ICCV 2025", _set(237.136), _set(496.856), "cvpr.sty of September 2025", 8.8),
+        _one("eccv", "ECCV 2024", _set(347.1236), "eccv.sty of 2024 with its llncs.cls", 7.5),
+        _two("aaai", "AAAI 2024", _set(239.394), _set(505.89), "aaai24.sty"),
+        _two("aistats", "AISTATS 2025", _set(234.8775), _set(487.8225), "aistats2025.sty"),
+        _two("acl", "ACL 2025", _set(219.086), _set(455.244), "acl.sty of August 2025"),
+        _one("tmlr", "TMLR 2023", _set(469.755), "tmlr.sty of June 2023"),
+        _one("jmlr", "JMLR 2024", _set(433.62), "jmlr2e.sty of June 2024", 8.5),
+        _two("ieee", "IEEE journals, 2015", _set(252), _set(516), "IEEEtran.cls 1.8b"),
+        Venue(
+            "nature", "Nature 2026", 89 / 25.4, 183 / 25.4, False, 7, 5,
+            "Nature's research figure guide (widths, height, type of 5 to 7 points)", "2026-11", 170 / 25.4,
+        ),
+        Venue(
+            "beamer", "beamer 16:9, 2022", 0.48 * _set(398.3386), _set(398.3386), False, 8, 6,
+            "beamer.cls of TeX Live 2022, aspectratio=169; a column is 0.48 of it", "2026-11", 70 / 25.4,
+        ),
+    )
+}  # fmt: skip
+"""Widths as LaTeX prints \\columnwidth and \\textwidth with the style file that is named."""
 
 
 def width_in(text: str) -> float:

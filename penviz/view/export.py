@@ -81,7 +81,7 @@ def _dialog(state: State, opened: Sequence[Opened]) -> None:
     venue = left.selectbox("Venue", list(VENUES), format_func=lambda k: VENUES[k].label, key="venue")
     width = middle.selectbox("Width", list(WIDTHS), format_func=WIDTHS.__getitem__, key="paper-width")
     if width == "own":
-        width = middle.text_input("Inches, mm, cm or pt", "5.5in", key="paper-own-width").strip()
+        width = middle.text_input("Width in in, mm, cm or pt", "5.5in", key="paper-own-width").strip()
     start = 0 if len(opened) == 2 else 1
     layout = right.selectbox(
         "Layout", list(LAYOUTS), index=start, format_func=LAYOUTS.__getitem__, key="paper-layout"
@@ -92,10 +92,11 @@ def _dialog(state: State, opened: Sequence[Opened]) -> None:
     format = middle.selectbox("Format", list(FORMATS), format_func=FORMATS.__getitem__, key="format")
     letters = right.toggle("panel letters", True, key="letters")
     on_screen = [name for name, shown in asdict(state.marks).items() if shown]
-    shown = st.multiselect(
-        "Beside the points (as on screen, until changed)",
+    shown = st.pills(
+        "Beside the points: as on screen, unless chosen otherwise here",
         list(MARKS),
-        on_screen,
+        selection_mode="multi",
+        default=on_screen,
         format_func=MARKS.__getitem__,
         key="paper-marks",
     )

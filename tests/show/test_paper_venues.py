@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -48,6 +49,12 @@ def run(*command: str | Path, place: Path | None = None) -> str:
 @pytest.fixture(scope="module")
 def rows() -> Rows:
     return grid(per_class=8)
+
+
+@cache
+def kept(*case: str) -> Figure:
+    """A figure that several tests read and none changes."""
+    return drawn(grid(per_class=8), *case)
 
 
 def drawn(rows: Rows, name: str, width: str, layout: str) -> Figure:
@@ -148,9 +155,9 @@ def least_size(pdf: bytes) -> float:
 
 
 @pytest.mark.parametrize("case", CASES, ids=IDS)
-def test_pdf(case: tuple[str, str, str], rows: Rows, tmp_path: Path) -> None:
+def test_pdf(case: tuple[str, str, str], tmp_path: Path) -> None:
     name, width, _ = case
-    figure = drawn(rows, *case)
+    figure = kept(*case)
     data = figure_bytes(figure, "pdf")
     path = tmp_path / "f.pdf"
     path.write_bytes(data)
@@ -166,9 +173,9 @@ def test_pdf(case: tuple[str, str, str], rows: Rows, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["text", "path"])
 @pytest.mark.parametrize("case", GRIDS, ids=GRID_IDS)
-def test_svg(case: tuple[str, str, str], text: str, rows: Rows, tmp_path: Path) -> None:
+def test_svg(case: tuple[str, str, str], text: str, tmp_path: Path) -> None:
     name, width, _ = case
-    data = figure_bytes(drawn(rows, *case), "svg", text=text)
+    data = figure_bytes(kept(*case), "svg", text=text)
     page = ElementTree.fromstring(data)
     assert float(page.get("width", "").removesuffix("pt")) == pytest.approx(72 * inches(name, width), abs=0.5)
     box = [float(number) for number in page.get("viewBox", "").split()]
@@ -183,8 +190,8 @@ def test_svg(case: tuple[str, str, str], text: str, rows: Rows, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("case", GRIDS, ids=GRID_IDS)
-def test_png(case: tuple[str, str, str], rows: Rows) -> None:
-    picture = Image.open(io.BytesIO(figure_bytes(drawn(rows, *case), "png", dpi=200)))
+def test_png(case: tuple[str, str, str]) -> None:
+    picture = Image.open(io.BytesIO(figure_bytes(kept(*case), "png", dpi=200)))
     assert picture.width == pytest.approx(200 * inches(*case[:2]), abs=1)
     assert picture.info["dpi"] == pytest.approx((200, 200), abs=0.1)
     assert rim_is_white(picture)
@@ -210,11 +217,11 @@ def typeset(sources: list[bytes], place: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def pages_by_tex(rows: Rows, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pages_by_tex(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The grids as TikZ, set by one run of LaTeX: a page each."""
     if shutil.which("kpsewhich") is None or not run("kpsewhich", "pgfplots.sty").strip():
         pytest.skip("LaTeX with pgfplots is not installed")
-    sources = [figure_bytes(drawn(rows, *case), "tikz") for case in GRIDS]
+    sources = [figure_bytes(kept(*case), "tikz") for case in GRIDS]
     return typeset(sources, tmp_path_factory.mktemp("tikz"))
 
 
@@ -228,9 +235,7 @@ def test_tikz_fonts(pages_by_tex: Path) -> None:
 
 
 @pytest.mark.parametrize("case", GRIDS, ids=GRID_IDS)
-def test_tikz(
-    case: tuple[str, str, str], rows: Rows, pages_by_tex: Path, tex_word_faults: list[list[str]]
-) -> None:
+def test_tikz(case: tuple[str, str, str], pages_by_tex: Path, tex_word_faults: list[list[str]]) -> None:
     number = GRIDS.index(case)
     assert page_size(pages_by_tex, number + 1)[0] == pytest.approx(72 * inches(*case[:2]), abs=0.5)
     assert tex_word_faults[number] == []

@@ -252,7 +252,14 @@ def pack(
     """
     figures = {f"{stem}.{format}": draw(recipe, grids, format, directory) for format in formats}
     written = replace(recipe, versions=versions()).to_yaml()
-    return bundle(parts, figures=figures, recipe=written, marks=recipe.marks, bold_best=recipe.bold_best)
+    return bundle(
+        parts,
+        figures=figures,
+        recipe=written,
+        marks=recipe.marks,
+        bold_best=recipe.bold_best,
+        corner=recipe.corner,
+    )
 
 
 def new_recipe(

@@ -31,6 +31,12 @@ TABLE = (
 )
 """Numbers of the booktabs table; numbers.json has them all."""
 
+CORNER_WORDS = {
+    "accuracy": "Accuracy is over all classes.",
+    "ece": "ECE is over all classes, in 15 bins of equal width, at temperature 1.",
+}
+"""What a caption says of numbers in a corner that are not about the three classes."""
+
 BEST = {"accuracy": max, "nll": min, "ece": min}
 """Numbers of which more or less is plainly better; tightness is not one of them."""
 
@@ -138,8 +144,12 @@ def _empty(row: Row) -> bool:
     return all(value is None for values in row.values for value in values.values())
 
 
-def caption(parts: Sequence[Part], marks: Marks) -> str:
-    """A caption to begin from: what is drawn, from what, how, and what the numbers are worth."""
+def caption(parts: Sequence[Part], marks: Marks, corner: Sequence[str] = ()) -> str:
+    """A caption to begin from: what is drawn, from what, how, and what the numbers are worth.
+
+    Args:
+        parts: of the figure; marks: beside its points; corner: keys of the numbers in its panels.
+    """
     panels = [panel for part in parts for panel in part.panels]
     sentences = [_what(parts), _runs(parts), _counts(panels), _scale(parts), _marks(panels, marks)]
     sentences += [
@@ -147,6 +157,7 @@ def caption(parts: Sequence[Part], marks: Marks) -> str:
         "class over the mean distance between class means, in the plane, over all stored examples, errors "
         "included."
     ]
+    sentences += [words for key, words in CORNER_WORDS.items() if key in corner]
     for part in parts:
         head = f"{_listed(part.panels[0].classes)}: " if len(parts) > 1 else ""
         sentences += [f"{head}{_shares(part)}", _radii(part)]

@@ -41,7 +41,8 @@ def face_from(path: Path, sha256: str, otherwise: Face) -> Face:
         )
     name = f"{font.family_name} penviz-{hashlib.sha256(f'{sha256} {path}'.encode()).hexdigest()[:12]}"
     if all(entry.name != name for entry in fontManager.ttflist):
-        fontManager.ttflist.append(replace(ttfFontProperty(font), name=name, fname=str(path)))
+        own = replace(ttfFontProperty(font), name=name, fname=str(path))
+        fontManager.ttflist += [replace(own, weight=weight) for weight in (400, 700)]
     return Face((name, *otherwise.family), otherwise.math)
 
 

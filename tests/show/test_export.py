@@ -4,9 +4,12 @@ import base64
 import csv
 import io
 import json
+import shutil
+import subprocess
 import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -337,6 +340,27 @@ def test_the_caption_explains_only_what_is_drawn(mark: str, word: str, pair: Par
     assert word in caption([pair], Marks())
     assert word not in caption([pair], replace(Marks(), **{mark: False}))
     assert "diamond: template" in caption([pair], Marks(templates=True))
+
+
+@pytest.mark.parametrize(("key", "words"), [("ece", "ECE is over all"), ("accuracy", "Accuracy is over all")])
+def test_the_caption_says_what_a_number_in_the_corner_is_over(key: str, words: str, pair: Part) -> None:
+    assert words in caption([pair], Marks(), (key,))
+    assert words not in caption([pair], Marks(), ("rho_d",))
+
+
+def test_latex_sets_the_table_and_the_caption(pair: Part, tmp_path: Path) -> None:
+    if shutil.which("pdflatex") is None:
+        pytest.skip("pdflatex is not installed")
+    words = latex(caption([pair], Marks(templates=True), ("ece",)))
+    tables = booktabs(pair) + booktabs(pair, bold_best=True) + booktabs(part((0.0, 0.1, 0.2), per_class=5))
+    document = (
+        rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{words}{tables}\end{{document}}"
+    )
+    (tmp_path / "a.tex").write_text(document, encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "a.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "Missing character" not in done.stdout
 
 
 def test_hard_targets_alone_have_no_star() -> None:

@@ -82,7 +82,7 @@ def test_fonts_are_truetype_and_ship_with_matplotlib(rows: Rows, name: str, tmp_
         assert all("Type 3" not in line and "TrueType" in line for line in lines), said.stdout
 
 
-def test_a_font_of_ones_own(rows: Rows, tmp_path: Path) -> None:
+def test_a_font_of_ones_own(rows: Rows, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     shipped = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     path = tmp_path / "own.ttf"
     path.write_bytes((shipped / "cmss10.ttf").read_bytes())
@@ -97,6 +97,7 @@ def test_a_font_of_ones_own(rows: Rows, tmp_path: Path) -> None:
     assert not any(b"STIXGeneral-Bold" in name for name in names), "no bold of another face beside it"
     svg = figure_bytes(figure, "svg").decode()
     assert "font-family: 'cmss10', 'STIXGeneral'" in svg
+    assert "findfont" not in caplog.text, "no bold of it is looked for"
     assert "penviz-" not in svg
     assert b"\\fontfamily" not in figure_bytes(figure, "tikz"), "LaTeX takes the document's face"
     other = tmp_path / "moved.ttf"

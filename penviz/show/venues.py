@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from penviz import InputError
 
-INCHES = {"in": 1.0, "mm": 1 / 25.4, "cm": 1 / 2.54, "pt": 1 / 72.27, "bp": 1 / 72}
+PT = 72.27
+"""TeX's points in an inch."""
+
+INCHES = {"in": 1.0, "mm": 1 / 25.4, "cm": 1 / 2.54, "pt": 1 / PT, "bp": 1 / 72}
 """Inches in a unit of length; pt is TeX's point, as \\the\\textwidth prints it, bp is PDF's."""
 
 NARROWEST_IN, WIDEST_IN = 1.5, 20.0
@@ -40,44 +43,53 @@ class Venue:
     height_in: float = 9.0
 
 
-def _one(name: str, label: str, width: float, file: str, height: float = 9.0) -> Venue:
-    """A venue with one column."""
-    return _two(name, label, width, width, file, height)
-
-
-def _two(name: str, label: str, column: float, text: float, file: str, height: float = 9.0) -> Venue:
-    """A venue with two columns, Times-like, in the sizes that all of them read well at."""
-    return Venue(name, label, column, text, True, 8, 6, file, "2026-11", height)
-
-
-def _set(points: float) -> float:
-    """Inches of a width as LaTeX prints it."""
-    return points * INCHES["pt"]
-
+CHECKED = "2026-11"
 
 VENUES: dict[str, Venue] = {
-    v.name: v
-    for v in (
-        _one("neurips", "NeurIPS 2025", _set(397.485), "neurips_2025.sty"),
-        _two("icml", "ICML 2025", _set(234.8775), _set(487.8225), "icml2025.sty"),
-        _one("iclr", "ICLR 2025", _set(397.485), "iclr2025_conference.sty"),
-        _two("cvpr", "CVPR, ICCV 2025", _set(237.136), _set(496.856), "cvpr.sty of September 2025", 8.8),
-        _one("eccv", "ECCV 2024", _set(347.1236), "eccv.sty of 2024 with its llncs.cls", 7.5),
-        _two("aaai", "AAAI 2024", _set(239.394), _set(505.89), "aaai24.sty"),
-        _two("aistats", "AISTATS 2025", _set(234.8775), _set(487.8225), "aistats2025.sty"),
-        _two("acl", "ACL 2025", _set(219.086), _set(455.244), "acl.sty of August 2025"),
-        _one("tmlr", "TMLR 2023", _set(469.755), "tmlr.sty of June 2023"),
-        _one("jmlr", "JMLR 2024", _set(433.62), "jmlr2e.sty of June 2024", 8.5),
-        _two("ieee", "IEEE journals, 2015", _set(252), _set(516), "IEEEtran.cls 1.8b"),
-        Venue(
-            "nature", "Nature 2026", 89 / 25.4, 183 / 25.4, False, 7, 5,
-            "Nature's research figure guide (widths, height, type of 5 to 7 points)", "2026-11", 170 / 25.4,
-        ),
-        Venue(
-            "beamer", "beamer 16:9, 2022", 0.48 * _set(398.3386), _set(398.3386), False, 8, 6,
-            "beamer.cls of TeX Live 2022, aspectratio=169; a column is 0.48 of it", "2026-11", 70 / 25.4,
-        ),
-    )
+    "neurips": Venue(
+        "neurips", "NeurIPS 2025", 397.485 / PT, 397.485 / PT, True, 8, 6, "neurips_2025.sty", CHECKED
+    ),
+    "icml": Venue(
+        "icml", "ICML 2025", 234.8775 / PT, 487.8225 / PT, True, 8, 6, "icml2025.sty", CHECKED
+    ),
+    "iclr": Venue(
+        "iclr", "ICLR 2025", 397.485 / PT, 397.485 / PT, True, 8, 6, "iclr2025_conference.sty", CHECKED
+    ),
+    "cvpr": Venue(
+        "cvpr", "CVPR, ICCV 2025", 237.136 / PT, 496.856 / PT, True, 8, 6, "cvpr.sty of September 2025",
+        CHECKED, 8.8,
+    ),
+    "eccv": Venue(
+        "eccv", "ECCV 2024", 347.1236 / PT, 347.1236 / PT, True, 8, 6, "eccv.sty of 2024 with its llncs.cls",
+        CHECKED, 7.5,
+    ),
+    "aaai": Venue(
+        "aaai", "AAAI 2024", 239.394 / PT, 505.89 / PT, True, 8, 6, "aaai24.sty", CHECKED
+    ),
+    "aistats": Venue(
+        "aistats", "AISTATS 2025", 234.8775 / PT, 487.8225 / PT, True, 8, 6, "aistats2025.sty", CHECKED
+    ),
+    "acl": Venue(
+        "acl", "ACL 2025", 219.086 / PT, 455.244 / PT, True, 8, 6, "acl.sty of August 2025", CHECKED
+    ),
+    "tmlr": Venue(
+        "tmlr", "TMLR 2023", 469.755 / PT, 469.755 / PT, True, 8, 6, "tmlr.sty of June 2023", CHECKED
+    ),
+    "jmlr": Venue(
+        "jmlr", "JMLR 2024", 433.62 / PT, 433.62 / PT, True, 8, 6, "jmlr2e.sty of June 2024",
+        CHECKED, 8.5,
+    ),
+    "ieee": Venue(
+        "ieee", "IEEE journals, 2015", 252 / PT, 516 / PT, True, 8, 6, "IEEEtran.cls 1.8b", CHECKED
+    ),
+    "nature": Venue(
+        "nature", "Nature 2026", 89 / 25.4, 183 / 25.4, False, 7, 5,
+        "Nature's research figure guide (widths, height, type of 5 to 7 points)", CHECKED, 170 / 25.4,
+    ),
+    "beamer": Venue(
+        "beamer", "beamer 16:9, 2022", 191.2 / PT, 398.3386 / PT, False, 8, 6,
+        "beamer.cls of TeX Live 2022, aspectratio=169; a column is 0.48 of it", CHECKED, 70 / 25.4,
+    ),
 }  # fmt: skip
 """Widths as LaTeX prints \\columnwidth and \\textwidth with the style file that is named."""
 

@@ -47,36 +47,36 @@ CHECKED = "2026-11"
 
 VENUES: dict[str, Venue] = {
     "neurips": Venue(
-        "neurips", "NeurIPS 2025", 397.485 / PT, 397.485 / PT, True, 8, 6, "neurips_2025.sty", CHECKED
+        "neurips", "NeurIPS 2025", 5.5, 5.5, True, 8, 6, "neurips_2025.sty", CHECKED
     ),
     "icml": Venue(
-        "icml", "ICML 2025", 234.8775 / PT, 487.8225 / PT, True, 8, 6, "icml2025.sty", CHECKED
+        "icml", "ICML 2025", 3.25, 6.75, True, 8, 6, "icml2025.sty", CHECKED
     ),
     "iclr": Venue(
-        "iclr", "ICLR 2025", 397.485 / PT, 397.485 / PT, True, 8, 6, "iclr2025_conference.sty", CHECKED
+        "iclr", "ICLR 2025", 5.5, 5.5, True, 8, 6, "iclr2025_conference.sty", CHECKED
     ),
     "cvpr": Venue(
-        "cvpr", "CVPR, ICCV 2025", 237.136 / PT, 496.856 / PT, True, 8, 6, "cvpr.sty of September 2025",
+        "cvpr", "CVPR, ICCV 2025", 3.28125, 6.875, True, 8, 6, "cvpr.sty of September 2025",
         CHECKED, 8.8,
     ),
     "eccv": Venue(
-        "eccv", "ECCV 2024", 347.1236 / PT, 347.1236 / PT, True, 8, 6, "eccv.sty of 2024 with its llncs.cls",
+        "eccv", "ECCV 2024", 12.2 / 2.54, 12.2 / 2.54, True, 8, 6, "eccv.sty of 2024 with its llncs.cls",
         CHECKED, 7.5,
     ),
     "aaai": Venue(
-        "aaai", "AAAI 2024", 239.394 / PT, 505.89 / PT, True, 8, 6, "aaai24.sty", CHECKED
+        "aaai", "AAAI 2024", 3.3125, 7.0, True, 8, 6, "aaai24.sty", CHECKED
     ),
     "aistats": Venue(
-        "aistats", "AISTATS 2025", 234.8775 / PT, 487.8225 / PT, True, 8, 6, "aistats2025.sty", CHECKED
+        "aistats", "AISTATS 2025", 3.25, 6.75, True, 8, 6, "aistats2025.sty", CHECKED
     ),
     "acl": Venue(
-        "acl", "ACL 2025", 219.086 / PT, 455.244 / PT, True, 8, 6, "acl.sty of August 2025", CHECKED
+        "acl", "ACL 2025", 7.7 / 2.54, 16 / 2.54, True, 8, 6, "acl.sty of August 2025", CHECKED
     ),
     "tmlr": Venue(
-        "tmlr", "TMLR 2023", 469.755 / PT, 469.755 / PT, True, 8, 6, "tmlr.sty of June 2023", CHECKED
+        "tmlr", "TMLR 2023", 6.5, 6.5, True, 8, 6, "tmlr.sty of June 2023", CHECKED
     ),
     "jmlr": Venue(
-        "jmlr", "JMLR 2024", 433.62 / PT, 433.62 / PT, True, 8, 6, "jmlr2e.sty of June 2024",
+        "jmlr", "JMLR 2024", 6.0, 6.0, True, 8, 6, "jmlr2e.sty of June 2024",
         CHECKED, 8.5,
     ),
     "ieee": Venue(

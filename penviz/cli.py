@@ -366,6 +366,12 @@ def figure(
     corner: Annotated[list[str] | None, typer.Option(help="Numbers in the corner: rho_d, ...; none.")] = None,
     dpi: Annotated[int | None, typer.Option(help="Of a PNG and of rasterised points; 300.")] = None,
     svg_text: Annotated[str | None, typer.Option(help="text (can be edited) or path.")] = None,
+    font: Annotated[
+        Path | None, typer.Option(help="A .ttf or .otf in place of the faces that come with matplotlib.")
+    ] = None,
+    bold_best: Annotated[
+        bool | None, typer.Option(help="Best validation accuracy, NLL and ECE bold in the table; not.")
+    ] = None,
     format: Annotated[
         list[str] | None, typer.Option(help="Of the figures in the bundle; that of --out, else pdf.")
     ] = None,
@@ -388,6 +394,8 @@ def figure(
         "letters": letters,
         "dpi": dpi,
         "text": svg_text,
+        "font": font,
+        "bold_best": bold_best,
     }
     given = {key: value for key, value in choices.items() if value is not None}
     from penviz import figure_files

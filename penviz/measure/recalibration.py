@@ -3,7 +3,7 @@
 Both see only the top class: fitted on whether the prediction is right, they say nothing of the other classes.
 Fit on one half of the held-out examples, report on the other (`temperature.halve`).
 
-Axis letters: n examples, m knots.
+Axis letters: n examples, K classes, m knots.
 """
 
 from __future__ import annotations
@@ -14,6 +14,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Float = NDArray[np.float64]
+
+
+def log_odds(logits: ArrayLike) -> Float:
+    """[n] log-odds of the largest probability, nats, of logits [n, K]: ln(c / (1 - c)), exact where c is 1.
+
+    The largest logit minus the log of the sum of the exponentials of all others. Under it Platt's map of
+    slope 1 and offset 0 is the network's own confidence.
+    """
+    z = np.asarray(logits, np.float64)
+    top = z.argmax(axis=1)
+    own = z[np.arange(len(z)), top]
+    rest = z.copy()
+    rest[np.arange(len(z)), top] = -np.inf
+    second = rest.max(axis=1)
+    return own - second - np.log(np.exp(rest - second[:, None]).sum(axis=1))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 Each is the mean of one term an example. The variance of the terms over n is the sampling variance of the
 error (Jaeckel 1972, the infinitesimal jackknife), also of ECE: with the sign s_b of the gap of each bin,
 sum_b |sum over i in b of (c_i - a_i)| / n = mean_i s_b(i) (c_i - a_i). Near perfect calibration the signs are
-chance and ECE is too high by about `ece_floor`; no interval about it holds the truth then.
+chance and ECE is too high by about `ece_floor`, so that no interval about it is right: of 300 simulations of
+5,000 examples the 95 % interval held the true ECE in 92 to 93 % at 0.013, 0.039 and 0.117, in 26 % at 0.
 
 Axis letters: n examples, K classes, B bins.
 """

@@ -7,11 +7,12 @@ from types import ModuleType
 import numpy as np
 import pytest
 from mutants import mutant
+from scipy.special import logit, softmax
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from penviz.measure import recalibration as RECALIBRATION
-from penviz.measure.recalibration import Isotonic, Platt
+from penviz.measure.recalibration import Isotonic, Platt, log_odds
 
 
 def made(n: int = 300, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -67,7 +68,25 @@ def test_scores_that_part_right_from_wrong(a: list[int]) -> None:
     assert np.isfinite(Platt.fit([3.0, 3, 3], [1, 0, 1]).slope)
 
 
+def check_odds(module: ModuleType) -> None:
+    z = np.random.default_rng(0).normal(size=(80, 6)) * 4
+    c = softmax(z, axis=1).max(axis=1)
+    assert module.log_odds(z) == pytest.approx(logit(c), rel=1e-8)
+    # a confidence of 1 in float64 keeps its order, huge logits stay finite
+    sure = module.log_odds([[60.0, 0, 0], [70.0, 0, 0], [900.0, -900, 0]])
+    assert sure == pytest.approx([60 - np.log(2), 70 - np.log(2), 900])
+    assert module.log_odds([[1.0, 1.0]])[0] == 0
+
+
+def test_log_odds_are_scipys() -> None:
+    check_odds(RECALIBRATION)
+    identity = Platt(1.0, 0.0)(log_odds([[2.0, 0, 1]]))
+    assert identity == pytest.approx(softmax([2.0, 0, 1]).max())
+
+
 MUTANTS = [
+    (check_odds, "rest[np.arange(len(z)), top] = -np.inf", "pass"),
+    (check_odds, "np.exp(rest - second[:, None])", "np.exp(rest)"),
     (check_isotonic, ">= blocks[-1][0] * blocks[-2][1]", ">= blocks[-1][0] * blocks[-1][1]"),
     (check_isotonic, "[total, count, 1]", "[total, 1.0, 1]"),
     (check_platt, "(right + 1) / (right + 2)", "1.0"),

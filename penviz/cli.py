@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from penviz import InputError, __version__
-from penviz.runs import SPLITS, RunConfig, RunError, activations_path, read_run
+from penviz.runs import RunConfig, RunError, activations_path, read_run
 
 app = typer.Typer(
     add_completion=False,
@@ -242,47 +242,6 @@ def measure(
         print(terminal.table_text(table, labels, finding))
 
 
-@app.command()
-def calibrate(
-    runs: Annotated[list[Path], typer.Argument(help="Directories of runs with activations.")],
-    split: Annotated[
-        str, typer.Option(help="One half of it is fitted on, the other measured.")
-    ] = "validation",
-    seed: Annotated[int, typer.Option(min=0, help="Of the two halves.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Print how far confidence is from accuracy, before and after temperature scaling, and what it says."""
-    found = [read_run(path) for path in runs]
-    if split not in SPLITS:
-        raise RunError(f"There is no split {split}: it is one of {', '.join(SPLITS)}.")
-    from penviz import terminal
-    from penviz.activations import Activations
-    from penviz.measure.calibrated import Calibrated
-    from penviz.measure.calibration_finding import describe
-
-    loaded = []
-    for run in found:
-        if split not in run.splits():
-            what = f"{run.directory} has no {split} activations"
-            raise RunError(f"{what}: run penviz extract {run.directory} first.")
-        activations = Activations.load(activations_path(run.directory, split))
-        if run.model_sha256 and activations.checkpoint_sha256 != run.model_sha256:
-            say(f"{run.name}: the {split} activations are of another checkpoint; extract it again.")
-        loaded.append(Calibrated.of(activations, seed))
-    names = [run.name for run in found]
-    finding = describe(
-        loaded,
-        names=names,
-        label_smoothings=[run.config.label_smoothing for run in found],
-        seeds=[run.config.seed for run in found],
-        differences=sorted({d for run in found for d in run.config.differences(found[0].config)}),
-    )
-    if as_json:
-        print(json.dumps(terminal.calibration_record(loaded, names, finding, seed), indent=1))
-    else:
-        print(terminal.calibration_text(loaded, names, finding))
-
-
 def _class(name: str, names: tuple[str, ...]) -> str | int:
     return int(name) if name.isdigit() and name not in names else name
 
@@ -354,6 +313,49 @@ def figure(
         say=say,
     ):
         say(f"Wrote {path}")
+
+
+@app.command()
+def calibrate(
+    runs: Annotated[list[Path], typer.Argument(help="Directories of runs with activations.")],
+    split: Annotated[
+        str, typer.Option(help="One half of it is fitted on, the other measured.")
+    ] = "validation",
+    seed: Annotated[int, typer.Option(min=0, help="Of the two halves.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print how far confidence is from accuracy, before and after temperature scaling, and what it says."""
+    found = [read_run(path) for path in runs]
+    from penviz import calibration_report
+    from penviz.activations import Activations
+    from penviz.measure.calibrated import Calibrated
+    from penviz.measure.calibration_finding import describe
+    from penviz.runs import SPLITS, activations_path
+
+    if split not in SPLITS:
+        raise RunError(f"There is no split {split}: it is one of {', '.join(SPLITS)}.")
+
+    loaded = []
+    for run in found:
+        if split not in run.splits():
+            what = f"{run.directory} has no {split} activations"
+            raise RunError(f"{what}: run penviz extract {run.directory} first.")
+        activations = Activations.load(activations_path(run.directory, split))
+        if run.model_sha256 and activations.checkpoint_sha256 != run.model_sha256:
+            say(f"{run.name}: the {split} activations are of another checkpoint; extract it again.")
+        loaded.append(Calibrated.of(activations, seed))
+    names = [run.name for run in found]
+    finding = describe(
+        loaded,
+        names=names,
+        label_smoothings=[run.config.label_smoothing for run in found],
+        seeds=[run.config.seed for run in found],
+        differences=sorted({d for run in found for d in run.config.differences(found[0].config)}),
+    )
+    if as_json:
+        print(json.dumps(calibration_report.record(loaded, names, finding, seed), indent=1))
+    else:
+        print(calibration_report.text(loaded, names, finding))
 
 
 @app.command(name="app")

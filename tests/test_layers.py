@@ -52,6 +52,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "recipe": ("penviz.learn", "penviz.view", "penviz.cli", "penviz.terminal", *HEAVY, *DRAWING),
     "figure": ("penviz.learn", "penviz.view", "penviz.cli", "penviz.terminal", *HEAVY, *DRAWING),
     "figure_files": ("penviz.learn", "penviz.view", "penviz.cli", "penviz.terminal", *HEAVY, *DRAWING),
+    "calibration_report": ("penviz.learn", "penviz.show", "penviz.view", "penviz.cli", *HEAVY, *DRAWING),
     "cli": ("streamlit",),
     "terminal": ("streamlit", "penviz.view"),
 }

@@ -16,6 +16,7 @@ from penviz.measure.intervals import Change, Estimate, seed_change
 
 BEFORE, AFTER = "before temperature scaling", "after it"
 NOTHING = "penviz lists their numbers and concludes nothing"
+STATED = "Targets are as stated: penviz did not train these networks and does not know what else differs."
 
 
 def describe(
@@ -25,6 +26,7 @@ def describe(
     label_smoothings: Sequence[float | None],
     seeds: Sequence[int | None],
     differences: Sequence[str] = (),
+    adopted: Sequence[bool] = (),
 ) -> Finding:
     """The sentence for some runs of one split.
 
@@ -34,13 +36,22 @@ def describe(
         label_smoothings: alpha of each, 0 for hard targets, None when unknown.
         seeds: training seed of each, None when unknown.
         differences: config fields in which the runs differ, those of `TARGETS` ignored.
+        adopted: whether penviz did not train a run; none of them by default. Their targets are as stated, and
+            more than one of them a side is no series of seeds.
     """
+    foreign = list(adopted) or [False] * len(found)
     if len(found) == 1:
         return _one(found[0], names[0])
     plain = f"ECE {BEFORE}: {_values(found, names)}. {_halves(found)}"
     unknown = [n for n, a in zip(names, label_smoothings, strict=True) if a is None]
     if unknown:
         return Finding("unknown", f"The targets of {_series(unknown)} are unknown; {NOTHING}", plain)
+    if any(foreign) and not all(foreign):
+        who = _series([n for n, f in zip(names, foreign, strict=True) if f])
+        head = f"penviz did not train {who} and does not know what else differs: it concludes nothing"
+        return Finding("adopted", head, plain)
+    if all(foreign):
+        plain += f" {STATED}"
     alphas = [float(a) for a in label_smoothings if a is not None]
     levels = sorted(set(alphas))
     fields = [f.replace("_", " ") for f in differences if f not in TARGETS]
@@ -60,10 +71,14 @@ def describe(
         tail = "" if len(found) == len(levels) else " Means over the runs of one alpha."
         tail += " Training seeds are not in it."
         head = f"ECE {BEFORE} is {_series(means)} at label smoothing {at}"
-        return Finding("series", head, _halves(found) + tail)
+        return Finding("series", head, _halves(found) + tail + (f" {STATED}" if all(foreign) else ""))
     if len(found) == 2:
         first, second = (side[0] for side in sides)
-        return _pair(found[first], found[second], levels, [seeds[first], seeds[second]])
+        stated = STATED if all(foreign) else ""
+        return _pair(found[first], found[second], levels, [seeds[first], seeds[second]], stated)
+    if all(foreign):
+        head = f"ECE of {len(found)} runs whose training seeds are not known: no conclusion"
+        return Finding("series", head, plain)
     counts = [len({seeds[i] for i in side if seeds[i] is not None}) for side in sides]
     if min(counts) < SEEDS_NEEDED or any(len(s) != n for s, n in zip(sides, counts, strict=True)):
         tail = " An interval over seeds needs three different ones a side."
@@ -134,7 +149,11 @@ def _difference(estimate: Estimate | None) -> tuple[str, str]:
 
 
 def _pair(
-    before: Calibrated, after: Calibrated, levels: Sequence[float], seeds: Sequence[int | None]
+    before: Calibrated,
+    after: Calibrated,
+    levels: Sequence[float],
+    seeds: Sequence[int | None],
+    stated: str,
 ) -> Finding:
     word, difference = _difference(before.difference_to(after, "ece"))
     both = f"{three(before.value('ece'))} to {three(after.value('ece'))}"
@@ -142,6 +161,8 @@ def _pair(
         head = f"No clear difference in ECE {BEFORE} between these two networks"
     else:
         head = f"In this pair of networks, {_cause(levels)} goes with {word} ECE {BEFORE}, {both}"
+        if stated:
+            head = head.replace(")", ", as stated)", 1)
     parts = [f"ECE {both}, {difference}; the first is {_side(before)}, the second {_side(after)}."]
     if before.temperature.finite and after.temperature.finite:
         later, scaled = _difference(before.difference_to(after, "ece", SCALED))
@@ -157,7 +178,7 @@ def _pair(
     if None not in seeds and seeds[0] != seeds[1]:
         parts.append(f"The two have different seeds ({seeds[0]} and {seeds[1]}).")
     parts.append("95 % over examples of these two networks; training seeds and the fit of T are not in it.")
-    return Finding(word, head, " ".join(parts))
+    return Finding(word, head, " ".join([*parts, *([stated] if stated else [])]))
 
 
 def _relative(change: Change) -> str:

@@ -28,7 +28,7 @@ def network(factor: float, seed: int = 0, n: int = 900, data: int = 0) -> Calibr
     )
 
 
-def said(found, alphas, seeds=None, differences=(), names=None):
+def said(found, alphas, seeds=None, differences=(), names=None, adopted=()):
     names = names or [f"run {i}" for i in range(len(found))]
     return describe(
         found,
@@ -36,6 +36,7 @@ def said(found, alphas, seeds=None, differences=(), names=None):
         label_smoothings=alphas,
         seeds=seeds or [0] * len(found),
         differences=differences,
+        adopted=adopted,
     )
 
 
@@ -98,6 +99,23 @@ def test_nothing_is_concluded_where_nothing_can_be() -> None:
     assert "They differ in seed." in equal.detail
     for finding in (differs, said(both, [0.0, None])):
         assert "concludes nothing" in finding.headline
+
+
+def test_runs_that_penviz_did_not_train() -> None:
+    both = [WIDE, NARROW]
+    mixed = said(both, [0.0, 0.1], adopted=[False, True])
+    assert mixed.kind == "adopted"
+    assert mixed.headline.startswith(
+        "penviz did not train run 1 and does not know what else differs: it conc"
+    )
+    stated = said(both, [0.0, 0.1], adopted=[True, True])
+    assert "label smoothing (alpha = 0.1, as stated) goes with lower ECE" in stated.headline
+    assert stated.detail.endswith("does not know what else differs.")
+    plain = said(both, [0.0, 0.1], adopted=[False, False])
+    assert "as stated" not in plain.headline + plain.detail
+    many = said(both * 3, [0.0, 0.1] * 3, seeds=[0, 0, 1, 1, 2, 2], adopted=[True] * 6)
+    assert many.headline == "ECE of 6 runs whose training seeds are not known: no conclusion"
+    assert said([*both, WIDE], [0.0, 0.1, 0.2], adopted=[True] * 3).detail.endswith("what else differs.")
 
 
 def test_three_alphas_are_a_series() -> None:

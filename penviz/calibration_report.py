@@ -30,8 +30,10 @@ def _change(found: Sequence[Calibrated], key: str, at: str) -> Change | None:
     return None if estimate is None else estimate.change(relative=False)
 
 
-def text(found: Sequence[Calibrated], names: Sequence[str], finding: Finding) -> str:
-    """The finding, then a line a number: a column a run, and the difference between two."""
+def text(
+    found: Sequence[Calibrated], names: Sequence[str], finding: Finding, notes: Sequence[str] = ()
+) -> str:
+    """The finding and what must stand with it, then a line a number: a column a run, the difference of two."""
     lines = [["", *names, *(["second minus first [95 %]"] if len(found) == 2 else [])]]
     fitted = [c.temperature for c in found]
     rows = [
@@ -53,10 +55,16 @@ def text(found: Sequence[Calibrated], names: Sequence[str], finding: Finding) ->
     for first, *rest in lines:
         cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
         shown.append("  ".join([first.ljust(widths[0]), *cells]))
-    return "\n".join([finding.headline + ".", finding.detail, "", *shown])
+    return "\n".join([finding.headline + ".", finding.detail, *notes, "", *shown])
 
 
-def record(found: Sequence[Calibrated], names: Sequence[str], finding: Finding, seed: int) -> dict[str, Any]:
+def record(
+    found: Sequence[Calibrated],
+    names: Sequence[str],
+    finding: Finding,
+    seed: int,
+    notes: Sequence[str] = (),
+) -> dict[str, Any]:
     """The same as a dictionary for JSON; a number that does not exist is null."""
     numbers: dict[str, Any] = {}
     meanings = {number.key: number for number in NUMBERS}
@@ -79,5 +87,11 @@ def record(found: Sequence[Calibrated], names: Sequence[str], finding: Finding, 
             "n_fit": c.n_fit,
             "n": c.n,
         }
-    split = found[0].split
-    return {"finding": vars(finding), "split": split, "seed": seed, "fits": fits, "numbers": numbers}
+    return {
+        "finding": vars(finding),
+        "notes": list(notes),
+        "split": found[0].split,
+        "seed": seed,
+        "fits": fits,
+        "numbers": numbers,
+    }

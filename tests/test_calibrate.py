@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from small_runs import make_run
 
-from penviz import cli
+from penviz import calibration_report, cli
 from penviz.activations import Activations
 from penviz.measure.calibrated import NUMBERS, SCALED, Calibrated
-from penviz.measure.finding import three
+from penviz.measure.finding import Finding, three
 from penviz.runs import activations_path
 
 SHIPPED = Path(__file__).parent.parent / "checkpoints"
@@ -70,6 +70,14 @@ def test_record_is_that_of_the_activations(calibrate: Any, pair: list[Path]) -> 
             assert record["numbers"]["ece"]["scaled"]["values"][run.name] == found.value("ece", SCALED)
             assert record["numbers"]["ece"]["plain"]["intervals"][run.name] == list(found.bounds("ece"))
     assert record["seed"] == 4
+
+
+def test_notes_stand_with_the_finding(pair: list[Path]) -> None:
+    found = [Calibrated.of(Activations.load(activations_path(pair[0], "validation")))]
+    finding = Finding("one", "A headline", "A detail.")
+    lines = calibration_report.text(found, ["hard"], finding, ["In doubt."]).split("\n")
+    assert lines[:4] == ["A headline.", "A detail.", "In doubt.", ""]
+    assert calibration_report.record(found, ["hard"], finding, 0, ["In doubt."])["notes"] == ["In doubt."]
 
 
 def test_stale_activations_are_said(calibrate: Any, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def _change(found: Sequence[Calibrated], key: str, at: str) -> Change | None:
 def text(
     found: Sequence[Calibrated], names: Sequence[str], finding: Finding, notes: Sequence[str] = ()
 ) -> str:
-    """The finding and what must stand with it, then a line a number: a column a run, the difference of two."""
+    """The finding and notes, then a line a number: a column a run, and the difference between two."""
     lines = [["", *names, *(["second minus first [95 %]"] if len(found) == 2 else [])]]
     fitted = [c.temperature for c in found]
     rows = [

@@ -69,6 +69,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "figure": ("penviz.learn", "penviz.view", "penviz.cli", "penviz.terminal", *HEAVY, *DRAWING),
     "figure_files": ("penviz.learn", "penviz.view", "penviz.cli", "penviz.terminal", *HEAVY, *DRAWING),
     "adoption": ("penviz.measure", "penviz.show", "penviz.view", "penviz.cli", "penviz.terminal", *DRAWING),
+    "calibration_report": ("penviz.learn", "penviz.show", "penviz.view", "penviz.cli", *HEAVY, *DRAWING),
     "cli": ("streamlit",),
     "terminal": ("streamlit", "penviz.view"),
 }

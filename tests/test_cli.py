@@ -321,8 +321,15 @@ def test_app_opens_streamlit_on_the_runs(
         assert penviz("app", "--runs", tmp_path, "--port", "8765").status == 0
     finally:
         os.chdir(before)
+    assert_refused(penviz("app", "--data", tmp_path / "none"), "There is no directory")
+    assert_refused(
+        penviz("app", "--data", tmp_path, "--address", "0.0.0.0"), "--data offers what lies on this disk"
+    )
     ((path, command, runs, cwd),) = told
     assert path == command[0] == sys.executable
-    assert command[1:] == ["-m", "streamlit", "run", "app.py", "--server.port", "8765"]
+    assert command[1:] == [
+        *("-m", "streamlit", "run", "app.py", "--server.port", "8765"),
+        *("--server.address", "localhost"),  # nobody else can reach it unless asked for
+    ]
     assert runs == str(tmp_path.resolve())
     assert (cwd / "app.py").is_file()

@@ -433,7 +433,7 @@ def test_a_quick_look_draws_its_classes_and_no_accuracy(place: Path, penviz: Any
     assert Recipe.read(place / "r.yaml").classes == ("cat", "dog", "ship")
     assert "is a quick look" in (place / "all/caption.txt").read_text()
     assert penviz("figure", "runs/look", "runs/soft", *CLASSES, "--bundle", "both").status == 0
-    assert (place / "both/numbers.tex").read_text().count("needs the full pass") == 6
+    assert (place / "both/numbers.tex").read_text().count("needs the full pass") == 8
     wrong = ("--classes", "cat", "dog", "frog", "--out", "g.svg")
     assert_refused(penviz("figure", "runs/look", *wrong), "other classes need the full pass")
     assert_refused(

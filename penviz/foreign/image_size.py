@@ -24,7 +24,7 @@ def image_size(head: bytes) -> tuple[int, int] | None:
             return _bmp(head)
         if head.startswith((b"II*\0", b"MM\0*")):
             return _tiff(head)
-    except (struct.error, IndexError):
+    except struct.error:
         pass
     return None
 
@@ -44,6 +44,8 @@ def _jpeg(head: bytes) -> tuple[int, int] | None:
 
 
 def _webp(head: bytes) -> tuple[int, int] | None:
+    if len(head) < 30:
+        return None
     if head[12:16] == b"VP8X":
         return 1 + int.from_bytes(head[24:27], "little"), 1 + int.from_bytes(head[27:30], "little")
     if head[12:16] == b"VP8L" and head[20] == 0x2F:

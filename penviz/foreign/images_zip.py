@@ -142,9 +142,15 @@ def _head(archive: Archive, member: Member) -> bytes:
     head = b""
     for chunk in archive.chunks(member):
         head += chunk
-        if len(head) >= HEAD_BYTES:
+        if _is_enough(head, member):
             break
     return head
+
+
+def _is_enough(head: bytes, member: Member) -> bool:
+    """Whether the size of the image can be told from this; a TIFF may keep it at its very end."""
+    is_tiff = head.startswith((b"II*\0", b"MM\0*"))
+    return len(head) >= (member.size if is_tiff else min(HEAD_BYTES, member.size))
 
 
 def _check_head(head: bytes, member: Member, limits: Limits) -> None:
@@ -167,7 +173,7 @@ def _write(archive: Archive, member: Member, target: Path, limits: Limits) -> No
         for chunk in archive.chunks(member):
             if not checked:
                 head += chunk
-                if checked := len(head) >= min(HEAD_BYTES, member.size):
+                if checked := _is_enough(head, member):
                     _check_head(head, member, limits)
             out.write(chunk)
     if not checked:

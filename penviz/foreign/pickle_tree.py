@@ -77,6 +77,7 @@ class Tree:
     end: int
 
 
+@dataclass(frozen=True)
 class _Mark:
     """Where a run of stack items begins."""
 

@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_FLOAT8 = ("float8_e4m3fn", "float8_e5m2", "float8_e8m0fnu", "float8_e4m3fnuz", "float8_e5m2fnuz")
+
 ITEM_BYTES = {
+    "complex128": 16,
     **dict.fromkeys(("float64", "int64", "uint64", "complex64"), 8),
     **dict.fromkeys(("float32", "int32", "uint32"), 4),
     **dict.fromkeys(("float16", "bfloat16", "int16", "uint16"), 2),
-    **dict.fromkeys(("int8", "uint8", "bool"), 1),
-    **dict.fromkeys(("float8_e4m3fn", "float8_e5m2", "float8_e8m0fnu"), 1),
-    **dict.fromkeys(("float8_e4m3fnuz", "float8_e5m2fnuz"), 1),
-    "complex128": 16,
+    **dict.fromkeys(("int8", "uint8", "bool", *_FLOAT8), 1),
 }
 """Bytes of an element by dtype, for the dtypes that penviz reads."""
 
-NUMPY_DTYPES = {"bfloat16": "uint16"} | {name: "uint8" for name in ITEM_BYTES if name.startswith("float8")}
+NUMPY_DTYPES = {"bfloat16": "uint16", **dict.fromkeys(_FLOAT8, "uint8")}
 """dtype -> the unsigned integer that stands for its bits in NumPy."""
 
 

@@ -20,10 +20,12 @@ _STORAGES = {
 }
 
 STORAGE_DTYPES = {
-    f"{module}.{name}Storage": dtype
-    for module in ("torch", "torch.cuda")
-    for name, dtype in _STORAGES.items()
-} | {"torch.storage.UntypedStorage": "uint8", "torch.UntypedStorage": "uint8"}
+    **{
+        f"{module}.{name}Storage": _STORAGES[name] for module in ("torch", "torch.cuda") for name in _STORAGES
+    },
+    "torch.storage.UntypedStorage": "uint8",
+    "torch.UntypedStorage": "uint8",
+}
 """Storage class -> dtype of its elements; an untyped storage counts bytes."""
 
 DTYPES = {f"torch.{name}": name for name in ITEM_BYTES}

@@ -146,19 +146,21 @@ def _groups(content: TorchZip, limits: Limits) -> dict[tuple[str, ...], list[Sto
             raise Refused("The pickle of this file repeats itself without end.")
         below = []
         named: dict[str, StoredTensor] = {}
-        for key, value in items:
+        seen: set[str] = set()
+        for i, (key, value) in enumerate(items):
             tensor = content.tensor(value)
-            name = (
-                key if isinstance(key, str) else str(key) if type(key) is int and abs(key) < 2**63 else None
-            )
-            if tensor is not None:
-                if name is None:
-                    continue
-                if name in named:
-                    raise Refused(f"Two tensors have the name {printable(name, 80)!r}.")
+            is_group = pairs_of(value) is not None or isinstance(value, list | tuple)
+            if tensor is None and not is_group:
+                continue
+            is_name = isinstance(key, str) or (type(key) is int and abs(key) < 2**63)
+            name = str(key) if is_name else f"? {i}"
+            if name in seen:
+                raise Refused(f"Two groups or tensors have the name {printable(name, 80)!r}.")
+            seen.add(name)
+            if tensor is None:
+                below.append(((*path, name), value))
+            elif is_name:
                 named[name] = replace(tensor, key=checked_key(name, limits))
-            elif pairs_of(value) is not None or isinstance(value, list | tuple):
-                below.append(((*path, name if name is not None else "?"), value))
         n_tensors += len(named)
         if n_tensors > limits.n_tensors:
             raise Refused(f"The file names more than {limits.n_tensors:,} tensors.")

@@ -23,7 +23,7 @@ from penviz.foreign.inspection import inspect_file
 from penviz.foreign.report import FileReport, Refused
 from penviz.learn import data
 from penviz.load import accuracy, adopt, architectures, arrays, preprocessing, variants
-from penviz.load.class_names import in_order
+from penviz.load.class_names import in_order, read_class_names
 from penviz.load.packed import open_packed
 from penviz.runs import RunError
 
@@ -174,15 +174,15 @@ def _open(arguments: dict[str, Any]) -> tuple[FileReport, Any, data.DataSet]:
     report = _usable(arguments)
     if report.not_finite:
         raise RunError(f"{report.name} holds NaN or infinity in {', '.join(report.not_finite[:3])}.")
-    path, model, names = Path(arguments["path"]), arguments["model"], arguments.get("class_names")
-    n_classes = arguments.get("n_classes") or (len(names) if names else None)
+    path, model, names = Path(arguments["path"]), arguments["model"], _class_names(arguments)
+    n_classes = arguments.get("n_classes") or len(names) or None
     network = adopt.open_network(path, report, model, n_classes=n_classes)
     dataset = _data_set(arguments, architectures.input_shape(model, network)[-1])
     return report, network, dataset
 
 
 def _data_set(arguments: dict[str, Any], side: int) -> data.DataSet:
-    """The data. Arguments: dataset; data_dir, image_size, hold_out, class_names (in the outputs' order)."""
+    """The data. Arguments: dataset; data_dir, image_size, hold_out, class_names (of the outputs)."""
     size = arguments.get("image_size") or (side if side <= 64 else round(side / 0.875))
     loaded = data.load(
         arguments["dataset"],
@@ -190,8 +190,18 @@ def _data_set(arguments: dict[str, Any], side: int) -> data.DataSet:
         data_dir=arguments.get("data_dir", "data"),
         image_size=min(size, 1024),
     )
-    names = arguments.get("class_names")
-    return in_order(loaded, tuple(names)) if names else loaded
+    names = _class_names(arguments)
+    return in_order(loaded, names) if names else loaded
+
+
+def _class_names(arguments: dict[str, Any]) -> tuple[str, ...]:
+    """class_names as a list, or "cifar10", "cifar100" or "imagenet"; () for those of the data."""
+    given = arguments.get("class_names") or ()
+    if isinstance(given, str):
+        if given not in ("cifar10", "cifar100", "imagenet"):
+            raise RunError(f"There is no list of class names {given}.")
+        return read_class_names(given)
+    return tuple(given)
 
 
 def _progress(tell: Tell) -> adopt.Progress:

@@ -38,6 +38,13 @@ STEPS = {
 KEEP: Literal["page"] = "page"
 """A field keeps its value while the work that replaces it on the card goes on."""
 
+LISTS = {
+    "cifar10": ("CIFAR-10's list", 10),
+    "cifar100": ("CIFAR-100's list", 100),
+    "imagenet": ("ImageNet's list", 1000),
+}
+"""Standard lists of class names: what they are called, and how many."""
+
 SPLITS = ("validation", "train", "test")
 
 
@@ -58,7 +65,10 @@ def card(who: Visitor, upload: Upload, choices: Sequence[DataChoice], missing: S
                 uploads.remove(who, upload)
                 st.rerun()
         if upload.error:
-            st.warning(upload.error, icon=":material/report:")
+            sentence, _, lines = upload.error.partition("\n")
+            st.warning(sentence, icon=":material/report:")
+            if lines:
+                st.code(lines, language=None)
             if upload.advice:
                 st.code(upload.advice, language="python", wrap_lines=True)
         if upload.busy:
@@ -145,7 +155,9 @@ def _choose(who: Visitor, upload: Upload, choices: Sequence[DataChoice], missing
         help="From your training log or the paper, on these images. Empty is fine.",
     )
     upload.choices["name"] = name
+    class_names = _class_names(upload, any(c.folder for c in choices if c.source == dataset))
     wanted = {
+        "class_names": class_names,
         "model": model,
         "dataset": dataset,
         "data_dir": str(data_directory()),
@@ -169,6 +181,22 @@ def _choose(who: Visitor, upload: Upload, choices: Sequence[DataChoice], missing
             "The right weights with the wrong pixels still give a plausible picture, so penviz measures the "
             "accuracy first. Nothing is drawn before you have seen it."
         )
+
+
+def _class_names(upload: Upload, folder: bool) -> str:
+    """Whose order the network's outputs have; asked where folders may be in another."""
+    n = upload.report.n_classes if upload.report else None
+    lists = {name: label for name, (label, k) in LISTS.items() if k == n}
+    if not folder or not lists:
+        return ""
+    options = {"": "alphabetical, as the folders", **lists}
+    return st.selectbox(
+        "Order of the network's classes",
+        list(options),
+        format_func=options.__getitem__,
+        key=f"order-{upload.id}",
+        persist_state=KEEP,
+    )
 
 
 def _targets(upload: Upload, left: DeltaGenerator, right: DeltaGenerator) -> tuple[str, float | None]:

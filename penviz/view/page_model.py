@@ -39,6 +39,9 @@ def show_model() -> None:
         st.fragment(_cards, run_every=1.0 if busy else None, key="cards")(who)
         if not who.uploads:
             _what_fits()
+        missing = [words for limit, words in LIMITS.items() if cage().enforced.get(limit) is False]
+        if missing:
+            st.caption(f"This system does not hold a child process to limits on {', '.join(missing)}.")
 
 
 def _drop(who: Visitor) -> None:
@@ -104,6 +107,17 @@ def _what_fits() -> None:
             st.markdown(f"**{name}**")
             st.code(text, language="python")
 
+
+LIMITS = {
+    "memory": "memory",
+    "cpu_time": "processor time",
+    "wall_time": "time",
+    "file_size": "the size of files",
+    "open_files": "open files",
+    "processes": "further processes",
+    "network": "the network",
+}
+"""What the cage enforces where the system lets it -> words."""
 
 FITS = {
     "A checkpoint": "A state dict as <code>.pth</code>, <code>.pt</code> or <code>.safetensors</code>: "

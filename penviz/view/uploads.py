@@ -210,6 +210,7 @@ def _source(upload: Upload) -> dict[str, Any]:
         "model": upload.choices["model"],
         "dataset": upload.choices["dataset"],
         "data_dir": upload.choices["data_dir"],
+        "class_names": upload.choices["class_names"],
     }
 
 

@@ -78,6 +78,12 @@ def card(who: Visitor, upload: Upload, choices: Sequence[DataChoice], missing: S
         elif report is not None and upload.stage != "refused":
             if report.holds_activations:
                 _arrays(who, upload)
+            elif report.kind in ("npz", "npy"):
+                st.warning(
+                    "These arrays are no activations: penviz looks for features [n, d] and labels [n]. A data "
+                    "set in an .npz goes into the data directory, where a checkpoint can be tried on it.",
+                    icon=":material/help:",
+                )
             elif report.kind != uploads.RUN:
                 _choose(who, upload, choices, missing)
                 if upload.stage == "checked":

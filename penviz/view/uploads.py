@@ -130,7 +130,7 @@ def _take_report(visitor: Visitor, upload: Upload, result: dict[str, Any]) -> No
     elif upload.report.kind == RUN:
         out = _place(visitor, upload)
         begin(visitor, upload, "drawing", "run", {"path": str(upload.path), "out": str(out)})
-    elif not upload.report.holds_activations:
+    elif upload.report.kind in ("torch zip", "safetensors") and not upload.report.holds_activations:
         begin(visitor, upload, "matching", "match", _file(upload))
 
 

@@ -80,8 +80,8 @@ def card(who: Visitor, upload: Upload, choices: Sequence[DataChoice], missing: S
                 _arrays(who, upload)
             elif report.kind in ("npz", "npy"):
                 st.warning(
-                    "These arrays are no activations: penviz looks for features [n, d] and labels [n]. A data "
-                    "set in an .npz goes into the data directory, where a checkpoint can be tried on it.",
+                    "These arrays are no activations: penviz looks for features [n, d] and labels [n]. A "
+                    "data set in an .npz goes into the data directory, to try a checkpoint on.",
                     icon=":material/help:",
                 )
             elif report.kind != uploads.RUN:

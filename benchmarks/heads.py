@@ -1,8 +1,8 @@
 """Which heads are proved: every torchvision classifier, and a small model of every timm family.
 
 Random weights, 10 classes, three random images of the usual size. A head counts as proved when `prove_head`
-accepts it; what it then claims is checked here on fresh images, by numpy in float64 and without its code:
-W h + b against the network's own output. A claim that fails counts as wrong, and the exit status is 1.
+accepts it; what it then claims is checked here on fresh images, by numpy in float64: W h + b against the
+network's own output. A claim that fails counts as wrong, and the exit status is 1.
 
     python benchmarks/heads.py [--only torchvision|timm] [--lines results.jsonl]
 

@@ -1,14 +1,21 @@
 """Which heads are proved: every torchvision classifier, and a small model of every timm family.
 
 Random weights, 10 classes, three random images of the usual size. A head counts as proved when `prove_head`
-accepts it; what it then claims is checked here on fresh images, by numpy in float64 and without its code:
-W h + b against the network's own output. A claim that fails counts as wrong, and the exit status is 1.
+accepts it; what it then claims is checked here on fresh images, by numpy in float64: W h + b against the
+network's own output. A claim that fails counts as wrong, and the exit status is 1.
 
     python benchmarks/heads.py [--only torchvision|timm] [--lines results.jsonl]
 
-Results (torch TORCH, torchvision TORCHVISION, timm TIMM):
+Results (torch 2.15.0, torchvision 0.29.2, timm 1.0.31):
 
-RESULTS
+| networks | examined | proved | of these 1x1 convolutions | refused | not run | wrong |
+|---|---|---|---|---|---|---|
+| torchvision | 80 | 78 (98 %) | 0 | 2 | 0 | 0 |
+| timm | 96 | 87 (91 %) | 3 | 9 | 0 | 0 |
+
+Refused are torchvision's two SqueezeNets (ReLU and pooling after the last convolution), and of timm, with
+two heads or more: crossvit_tiny_240, deit_tiny_distilled_patch16_224, efficientformer_l1,
+efficientformerv2_s0, efficientvim_m1, levit_384_s8, repvit_m0_9, swiftformer_xs, volo_d1_224.
 """
 
 from __future__ import annotations
@@ -29,6 +36,7 @@ from penviz import InputError
 from penviz.load import architectures, head, outputs
 
 MOST_PARAMETERS = 120_000_000
+LARGEST_SIDE = 512
 CLASSES = 10
 SMALL = (
     "atto",
@@ -66,6 +74,9 @@ def timm_names() -> list[str]:
     chosen = []
     for family in timm.list_modules():
         for name in sorted(timm.list_models(module=family), key=size):
+            known = timm.get_pretrained_cfg(name)
+            if known is not None and known.input_size[-1] > LARGEST_SIDE:
+                continue
             shapes = architectures.network_shapes(f"timm:{name}", CLASSES)
             if sum(math.prod(shape) for shape in shapes.values()) <= MOST_PARAMETERS:
                 chosen.append(f"timm:{name}")

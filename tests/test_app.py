@@ -357,6 +357,17 @@ def test_a_recipe_that_the_page_has_no_control_for_is_not_shown_as_another(
         controls_of(figure.new_recipe(runs, CLASSES[:3], **choice)[0], groups)
 
 
+def test_fewer_examples_than_the_runs_before_had(open_app: Callable[..., AppTest], tmp_path: Path) -> None:
+    make_run(tmp_path, "few", names=CLASSES[:4], per_class=60)
+    make_run(tmp_path, "many", names=CLASSES[:5], per_class=146)
+    app = open_app(of="cifar10 (5 classes)")
+    app.slider(key="n").set_value(146)
+    checked(app.run())
+    app.selectbox(key="of").set_value("cifar10 (4 classes)")
+    checked(app.run())
+    assert app.slider(key="n").value == app.slider(key="n").max == 60
+
+
 # Runs that penviz did not train.
 
 

@@ -93,7 +93,7 @@ def test_from_a_checkpoint_to_a_run(cage: Cage, workspace: Workspace, data_file:
     out = workspace.directory / "run-1"
     setup = {"preprocessing": row["preprocessing"], "variant": row["variant"]}
     job = workspace.start(cage, "adopt", asked | setup | {"out": str(out), "expected": 0.9}, BUDGET)
-    assert job.result() == {"directory": str(out)}
+    assert job.result() == {"directory": str(out), "quick_look": False}
     assert job.progress["done"] == job.progress["of"] == 64
     adopted = json.loads((out / RUN_FILE).read_text())["adopted"]
     assert (adopted["file"], adopted["accuracy"]["expected"]) == ("theirs.pth", 0.9)

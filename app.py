@@ -2,7 +2,9 @@
 
 import streamlit as st
 
+from penviz.view.links import draw_links
 from penviz.view.page_grid import show_grid
+from penviz.view.page_model import show_model
 
 ICON = (  # drawn here: an icon by name would be fetched from the net
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
@@ -11,4 +13,8 @@ ICON = (  # drawn here: an icon by name would be fetched from the net
 )
 
 st.set_page_config(page_title="penviz", page_icon=ICON, layout="wide")
-st.navigation([st.Page(show_grid, title="penviz", default=True)], position="hidden").run()
+grid = st.Page(show_grid, title="penviz", default=True)
+model = st.Page(show_model, title="Your model · penviz", url_path="your-model")
+page = st.navigation([grid, model], position="hidden")
+draw_links(grid, model)
+page.run()

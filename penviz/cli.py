@@ -143,6 +143,30 @@ def train(
 
 
 @app.command()
+def inspect(
+    file: Annotated[Path, typer.Argument(help="A file, an index of shards, or a directory with one.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what a file is and holds; nothing in it is run. Status 2 if it may not be loaded."""
+    from penviz.foreign.inspection import inspect_file
+    from penviz.foreign.report_text import refusal_text, report_text
+
+    report = inspect_file(file)
+    found: list[Any] = []
+    if report.kind in ("torch zip", "safetensors") and not (report.refusal or report.holds_activations):
+        from penviz.load.architectures import candidates
+
+        found = candidates(report.tensors, report.n_classes)[:5]
+    if as_json:
+        networks = [{"name": c.name, "complete": c.complete, "evidence": c.evidence} for c in found]
+        print(json.dumps(report.to_json() | {"networks": networks}, indent=1), flush=True)
+    else:
+        print(report_text(report, [f"{c.name}: {c.evidence}" for c in found]), flush=True)
+    if report.refusal:
+        raise InputError(refusal_text(report))
+
+
+@app.command()
 def models() -> None:
     """List the networks that penviz can train."""
     from penviz.learn.models import MODELS
@@ -153,12 +177,48 @@ def models() -> None:
 
 @app.command()
 def extract(
-    runs: Annotated[list[Path], typer.Argument(help="Directories of finished runs.")],
+    runs: Annotated[
+        list[Path], typer.Argument(help="Directories of finished runs, or a checkpoint of your own.")
+    ],
     per_class: Annotated[int, typer.Option(min=0, help="Training examples a class; 0 for all.")] = 1000,
     split: Annotated[
         list[str] | None, typer.Option(help="Which splits; train and validation when not given.")
     ] = None,
-    dataset: Annotated[str | None, typer.Option(help="Where the data are now, if they moved.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Where the data are now, if they moved; of a checkpoint, its data.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Of a checkpoint: directory of the new run.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a checkpoint: resnet20, cifar:resnet18, torchvision:resnet50, timm:NAME, hf:DIR, "
+            "package.module:factory; the one that alone fits when not given."
+        ),
+    ] = None,
+    classes: Annotated[
+        tuple[str, str, str] | None, typer.Option(help="Of a checkpoint: a quick look at these three only.")
+    ] = None,
+    preprocessing: Annotated[
+        str | None, typer.Option(help="Of a checkpoint: a row of the printed table, or a JSON file.")
+    ] = None,
+    body: Annotated[str | None, typer.Option(help="Of a checkpoint: likewise, 'max pooling', ...")] = None,
+    expected_accuracy: Annotated[
+        float | None, typer.Option(help="Of a checkpoint: the accuracy you know, in per cent.")
+    ] = None,
+    label_smoothing: Annotated[
+        float | None, typer.Option(help="Of a checkpoint: alpha of its training, 0 for hard targets.")
+    ] = None,
+    class_names: Annotated[
+        str | None, typer.Option(help="Of a checkpoint: cifar10, cifar100, imagenet or a text file.")
+    ] = None,
+    image_size: Annotated[
+        int, typer.Option(min=0, help="Side to which images of a directory are resized; 0 for the usual.")
+    ] = 0,
+    hold_out: Annotated[int, typer.Option(help="Validation examples taken from the training part.")] = 0,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Unpickle a file of your own, which may run any code.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Take the best preprocessing without a word.")] = False,
     thumbnails: Annotated[bool, typer.Option(help="Write small images for the app.")] = True,
     thumbnail_quality: Annotated[int, typer.Option(min=1, max=100, help="Of the lossy WebP.")] = 35,
     data_dir: DataDir = Path("data"),
@@ -166,10 +226,38 @@ def extract(
     threads: Threads = None,
     progress: ProgressKind = "bar",
 ) -> None:
-    """Write the penultimate activations of a run, for the app and for measuring."""
+    """Write the penultimate activations of a run, or of a checkpoint of your own."""
     _check_progress(progress)
+    from penviz import adoption, terminal
+
+    if any(adoption.is_foreign(path) for path in runs):
+        request = adoption.Request(
+            model=model or "",
+            dataset=dataset or "",
+            out=out,
+            data_dir=data_dir,
+            image_size=image_size,
+            hold_out=hold_out,
+            class_names=class_names or "",
+            preprocessing=preprocessing or "",
+            body=body or "",
+            expected=None if expected_accuracy is None else expected_accuracy / 100,
+            label_smoothing=label_smoothing,
+            classes=classes or (),
+            per_class=per_class,
+            splits=tuple(split or ()),
+            thumbnail_quality=thumbnail_quality if thumbnails else 0,
+            trust=trust,
+            yes=yes,
+        )
+        _set_threads(threads)
+        with terminal.ExtractionProgress(progress) as report:
+            path = adoption.extract_files(
+                runs, request, say=say, progress=lambda done, n, left: report("images", done, n)
+            )
+        say(f"Wrote {path}. Next: penviz measure {path}")
+        return
     found = [read_run(path) for path in runs]
-    from penviz import terminal
     from penviz.learn import data
     from penviz.learn import extract as extraction
 
@@ -278,6 +366,12 @@ def figure(
     corner: Annotated[list[str] | None, typer.Option(help="Numbers in the corner: rho_d, ...; none.")] = None,
     dpi: Annotated[int | None, typer.Option(help="Of a PNG and of rasterised points; 300.")] = None,
     svg_text: Annotated[str | None, typer.Option(help="text (can be edited) or path.")] = None,
+    font: Annotated[
+        Path | None, typer.Option(help="A .ttf or .otf in place of the faces that come with matplotlib.")
+    ] = None,
+    bold_best: Annotated[
+        bool | None, typer.Option(help="Best validation accuracy, NLL and ECE bold in the table; not.")
+    ] = None,
     format: Annotated[
         list[str] | None, typer.Option(help="Of the figures in the bundle; that of --out, else pdf.")
     ] = None,
@@ -300,6 +394,8 @@ def figure(
         "letters": letters,
         "dpi": dpi,
         "text": svg_text,
+        "font": font,
+        "bold_best": bold_best,
     }
     given = {key: value for key, value in choices.items() if value is not None}
     from penviz import figure_files
@@ -320,10 +416,61 @@ def figure(
         say(f"Wrote {path}")
 
 
+@app.command()
+def calibrate(
+    runs: Annotated[list[Path], typer.Argument(help="Directories of runs with activations.")],
+    split: Annotated[
+        str, typer.Option(help="One half of it is fitted on, the other measured.")
+    ] = "validation",
+    seed: Annotated[int, typer.Option(min=0, help="Of the two halves.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print how far confidence is from accuracy, before and after temperature scaling, and what it says."""
+    found = [read_run(path) for path in runs]
+    from penviz import calibration_report, run_activations
+    from penviz.measure.calibrated import Calibrated
+    from penviz.measure.calibration_finding import describe
+    from penviz.runs import SPLITS
+
+    if split not in SPLITS:
+        raise RunError(f"There is no split {split}: it is one of {', '.join(SPLITS)}.")
+    loaded, notes = [], []
+    for run in found:
+        if split not in run.splits():
+            what = f"{run.directory} has no {split} activations"
+            raise RunError(f"{what}: run penviz extract {run.directory} first.")
+        parts = run_activations.load(run, (split,))
+        notes += run_activations.notes(run, parts)
+        if parts[split].partial:
+            raise RunError(f"{run.name} is a quick look at some classes: calibration needs the full pass.")
+        if run.model_sha256 and parts[split].checkpoint_sha256 != run.model_sha256:
+            say(f"{run.name}: the {split} activations are of another checkpoint; extract it again.")
+        loaded.append(Calibrated.of(parts[split], seed))
+    names = [run.name for run in found]
+    finding = describe(
+        loaded,
+        names=names,
+        label_smoothings=[run.config.label_smoothing for run in found],
+        seeds=[run.seed for run in found],
+        differences=differences(found),
+        adopted=[run.adopted for run in found],
+    )
+    if as_json:
+        print(json.dumps(calibration_report.record(loaded, names, finding, seed, notes), indent=1))
+    else:
+        print(calibration_report.text(loaded, names, finding, notes))
+
+
 @app.command(name="app")
 def open_app(
     runs: Annotated[Path | None, typer.Option(help="Directory of runs.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Offer the checkpoints and image folders below this directory.")
+    ] = None,
     port: Annotated[int, typer.Option(help="Port on this machine.")] = 8501,
+    address: Annotated[
+        str, typer.Option(help="Where it listens; localhost means this computer only.")
+    ] = "localhost",
 ) -> None:
     """Open the app in the browser."""
     script = Path(__file__).resolve().parent.parent / "app.py"
@@ -333,8 +480,15 @@ def open_app(
         if not runs.is_dir():
             raise RunError(f"There is no directory {runs}.")
         os.environ["PENVIZ_RUNS"] = str(runs.resolve())
+    if data is not None:
+        if not data.is_dir():
+            raise RunError(f"There is no directory {data}.")
+        if address not in ("localhost", "127.0.0.1", "::1"):
+            raise RunError("--data offers what lies on this disk, so it needs --address localhost.")
+        os.environ["PENVIZ_DATA"] = str(data.resolve())
     os.chdir(script.parent)  # .streamlit/config.toml lies there
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    command += ["--server.address", address]
     os.execv(sys.executable, command)
 
 

@@ -15,7 +15,7 @@ from penviz.measure.plane import Plane
 from penviz.measure.projection import class_indices
 from penviz.measure.summary import Summary
 from penviz.measure.table import compare
-from penviz.recipe import Class, Recipe, RecipeError, RecipeRow, RecipeRun, versions
+from penviz.recipe import Class, Recipe, RecipeError, RecipeFont, RecipeRow, RecipeRun, versions
 from penviz.runs import SPLITS, Run, activations_path, differences, read_run, sha256_of
 from penviz.show.export import Part, bundle
 
@@ -106,6 +106,24 @@ def class_words(wanted: Sequence[Class], class_names: Sequence[str]) -> tuple[Cl
     return left, right, above
 
 
+def find_font(recipe: Recipe, directory: Path) -> tuple[Path, str] | None:
+    """File and digest of the font of a recipe, None where it has none; `directory` is where its path starts.
+
+    Raises:
+        RecipeError: it is missing, or another one.
+    """
+    if recipe.font is None:
+        return None
+    path = directory / recipe.font.path
+    if not path.is_file():
+        raise RecipeError(f"The font of the recipe is missing: there is no file {path}.")
+    if (digest := sha256_of(path)) != recipe.font.sha256:
+        raise RecipeError(
+            f"The font {path} has changed: the recipe has {recipe.font.sha256[:12]}, the file {digest[:12]}."
+        )
+    return path, digest
+
+
 def triples(recipe: Recipe) -> list[tuple[list[int], tuple[Class, ...]]]:
     """For each triple of a recipe, positions of its runs and its classes."""
     names = [run.name for run in recipe.runs]
@@ -156,11 +174,12 @@ def paper_rows(recipe: Recipe, grids: Sequence[Grid]) -> Grid:
     return grids[0]
 
 
-def draw(recipe: Recipe, grids: Sequence[Grid], format: str) -> bytes:
+def draw(recipe: Recipe, grids: Sequence[Grid], format: str, directory: Path = Path()) -> bytes:
     """A figure as the bytes of a file.
 
     Args:
-        recipe: what to draw; grids: its panels (`build_panels`); format: one of FORMATS.
+        recipe: what to draw; grids: its panels (`build_panels`); format: one of FORMATS; directory: where
+            the path of a font starts.
 
     Raises:
         InputError: an unknown format, or a figure that cannot be drawn so.
@@ -183,6 +202,7 @@ def draw(recipe: Recipe, grids: Sequence[Grid], format: str) -> bytes:
         letters=recipe.letters,
         corner=recipe.corner,
         dpi=recipe.dpi,
+        font=find_font(recipe, directory),
     )
     kind = "tikz" if format == "tex" else format
     return figure_bytes(figure, kind, dpi=recipe.dpi, text=recipe.text)
@@ -223,17 +243,29 @@ def build_parts(
 
 
 def pack(
-    recipe: Recipe, grids: Sequence[Grid], parts: Sequence[Part], formats: Sequence[str], stem: str
+    recipe: Recipe,
+    grids: Sequence[Grid],
+    parts: Sequence[Part],
+    formats: Sequence[str],
+    stem: str,
+    directory: Path = Path(),
 ) -> dict[str, bytes]:
     """The bundle of a figure: file name -> bytes.
 
     Args:
         recipe: of the figure; grids, parts: as built from it; formats: of the figures, out of FORMATS;
-            stem: name of the figures.
+            stem: name of the figures; directory: where the path of a font starts.
     """
-    figures = {f"{stem}.{format}": draw(recipe, grids, format) for format in formats}
-    written = replace(recipe, versions=versions())
-    return bundle(parts, figures=figures, recipe=written.to_yaml(), marks=recipe.marks)
+    figures = {f"{stem}.{format}": draw(recipe, grids, format, directory) for format in formats}
+    written = replace(recipe, versions=versions()).to_yaml()
+    return bundle(
+        parts,
+        figures=figures,
+        recipe=written,
+        marks=recipe.marks,
+        bold_best=recipe.bold_best,
+        corner=recipe.corner,
+    )
 
 
 def new_recipe(
@@ -241,6 +273,7 @@ def new_recipe(
     classes: Sequence[str] | None = None,
     rows: Sequence[str] = (),
     splits: Sequence[str] | None = None,
+    font: Path | None = None,
     **choices: Any,
 ) -> tuple[Recipe, list[Run], list[dict[str, Activations]]]:
     """A recipe from what a command line says, with the runs and activations it was made from.
@@ -248,7 +281,7 @@ def new_recipe(
     Args:
         directories: of the runs; classes: names or rows of the head, the first three when not given.
         rows: instead of both, lines such as "HARD SOFT: beaver dolphin otter".
-        splits: columns; choices: other fields of a Recipe.
+        splits: columns; font: a file; choices: other fields of a Recipe.
 
     Raises:
         InputError: a run that cannot be used, an unknown class, or a choice that does not fit.
@@ -272,6 +305,10 @@ def new_recipe(
         RecipeRow(tuple(found[Path(run).resolve()][0].name for run in runs), _three(names))
         for runs, names in wanted
     ]
+    if font is not None:
+        if not font.is_file():
+            raise InputError(f"There is no font {font}: give a .ttf or .otf file.")
+        choices["font"] = RecipeFont(_path_word(font), sha256_of(font))
     triple: tuple[Class, ...] = () if rows else _three(classes) if classes else (0, 1, 2)
     recipe = Recipe(tuple(named), triple, tuple(given), columns, versions=versions(), **choices)
     runs = [run for run, _ in found.values()]

@@ -69,15 +69,17 @@ def make(
     for note in figure.stale(found, loaded):
         say(note)
     grids = figure.build_panels(recipe, found, loaded)
+    place = runs_dir if recipe_path is not None else Path()
     files: dict[Path, bytes] = {}
     if out is not None:
-        files[out] = figure.draw(recipe, grids, kinds[0])
+        files[out] = figure.draw(recipe, grids, kinds[0], place)
     if save_recipe is not None:
         files[save_recipe] = replace(recipe, versions=versions()).to_yaml().encode()
     packed: dict[str, bytes] = {}
     if bundle is not None:
         parts = figure.build_parts(recipe, found, loaded, grids)
-        packed = figure.pack(recipe, grids, parts, kinds[1:], out.stem if out is not None else STEM)
+        stem = out.stem if out is not None else STEM
+        packed = figure.pack(recipe, grids, parts, kinds[1:], stem, place)
         if bundle.suffix == ".zip":
             files[bundle] = zip_bytes(packed)
     _write(files, None if bundle in files else bundle, packed)

@@ -72,6 +72,21 @@ class RecipeRow:
 
 
 @dataclass(frozen=True)
+class RecipeFont:
+    """A font of the user's own.
+
+    Attributes:
+        path: of the file, as it was given; sha256: digest of the file.
+    """
+
+    path: str
+    sha256: str
+
+    def __post_init__(self) -> None:
+        _check(_text(self.path) and _text(self.sha256), "A font needs a path and a sha256, both words")
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Everything that decides a figure; the format of the file is told by its name instead.
 
@@ -81,6 +96,7 @@ class Recipe:
         splits: columns; scale, bias, per_class, seed: as for `build_grid`; marks: what is drawn.
         venue: a venue's name; width: "text", "column" or a length such as "5.5in", None for the text's width.
         layout, letters, corner, dpi: as for `paper_figure`; text: of SVG, "text" or "path".
+        font: in place of the faces that ship with matplotlib; bold_best: of numbers.tex.
         versions: of the packages that decide bytes, when the recipe was written.
     """
 
@@ -100,6 +116,8 @@ class Recipe:
     corner: tuple[str, ...] = ("rho_d",)
     dpi: int = 300
     text: str = "text"
+    font: RecipeFont | None = None
+    bold_best: bool = False
     versions: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -128,7 +146,8 @@ class Recipe:
         _check(self.scale in SCALES, f"scale is one of {', '.join(SCALES)}")
         _check(self.layout in LAYOUTS, f"layout is one of {', '.join(LAYOUTS)}")
         _check(self.text in ("text", "path"), "the text of an SVG is text or path")
-        for key in ("bias", "letters"):
+        _check(self.font is None or isinstance(self.font, RecipeFont), "font has a path and a sha256")
+        for key in ("bias", "letters", "bold_best"):
             _check(isinstance(getattr(self, key), bool), f"{key} is true or false")
         _check(
             isinstance(self.marks, Marks) and all(isinstance(v, bool) for v in asdict(self.marks).values()),
@@ -186,7 +205,10 @@ class Recipe:
         runs = _records(RecipeRun, record.pop("runs", None), "runs")
         rows = _records(RecipeRow, record.pop("rows", []), "rows")
         marks = _record(Marks, record.pop("marks", {}), "marks")
-        return _record(cls, record | {"runs": runs, "rows": rows, "marks": marks}, "the recipe")
+        record |= {"runs": runs, "rows": rows, "marks": marks}
+        if "font" in record:
+            record["font"] = _record(RecipeFont, record["font"], "font")
+        return _record(cls, record, "the recipe")
 
     @classmethod
     def read(cls, path: Path) -> Recipe:
@@ -264,7 +286,7 @@ def _put_classes(owner: Recipe | RecipeRow) -> None:
 
 def _plain(value: Any) -> Any:
     """Lists and dictionaries of what YAML can hold."""
-    if isinstance(value, RecipeRun | RecipeRow | Marks):
+    if isinstance(value, RecipeRun | RecipeRow | RecipeFont | Marks):
         return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Mapping):
         return {str(k): _plain(v) for k, v in value.items()}

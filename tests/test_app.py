@@ -11,6 +11,12 @@ import pytest
 from small_runs import CLASSES, make_adopted, make_run
 from streamlit.testing.v1 import AppTest
 
+from penviz import figure
+from penviz.recipe import RecipeError
+from penviz.runs import read_run
+from penviz.view.catalogue import Group
+from penviz.view.opened_recipe import controls_of
+
 APP = Path(__file__).parents[1] / "app.py"
 
 
@@ -328,6 +334,38 @@ def test_the_tray_shows_sixty_at_most(tmp_path: Path) -> None:
     body, missing = images_html([panel], [(0, i) for i in range(90)], [read_run(directory)])
     assert not missing
     assert body.count("<img") == MOST_IMAGES
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [{"dpi": 450}, {"seed": 1}, {"text": "path"}, {"splits": ["train"]}, {"bold_best": True}, {"font": 1}],
+)
+def test_a_recipe_that_the_page_has_no_control_for_is_not_shown_as_another(
+    choice: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PENVIZ_RUNS", str(tmp_path))
+    runs = [make_run(tmp_path, "hard"), make_run(tmp_path, "soft", 0.1)]
+    groups = [Group("all", CLASSES, tuple(map(read_run, runs)))]
+    if "font" in choice:
+        (tmp_path / "own.ttf").write_bytes(b"any")
+        choice = {"font": tmp_path / "own.ttf"}
+    plain, *_ = figure.new_recipe(runs, CLASSES[:3], width="140mm")
+    controls = controls_of(plain, groups)
+    assert controls["runs"] == ["hard", "soft"]
+    assert (controls["paper-width"], controls["paper-own-width"]) == ("own", "140mm")
+    with pytest.raises(RecipeError, match="more than a page shows"):
+        controls_of(figure.new_recipe(runs, CLASSES[:3], **choice)[0], groups)
+
+
+def test_fewer_examples_than_the_runs_before_had(open_app: Callable[..., AppTest], tmp_path: Path) -> None:
+    make_run(tmp_path, "few", names=CLASSES[:4], per_class=60)
+    make_run(tmp_path, "many", names=CLASSES[:5], per_class=146)
+    app = open_app(of="cifar10 (5 classes)")
+    app.slider(key="n").set_value(146)
+    checked(app.run())
+    app.selectbox(key="of").set_value("cifar10 (4 classes)")
+    checked(app.run())
+    assert app.slider(key="n").value == app.slider(key="n").max == 60
 
 
 # Runs that penviz did not train.

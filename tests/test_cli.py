@@ -209,6 +209,16 @@ def test_extract_and_measure(run: Path, penviz: Any) -> None:
     assert table.status == 0, table.err
     assert json.loads(table.out)
     assert penviz("measure", run).out.strip()
+    told = penviz("calibrate", run)
+    assert told.status == 0, told.err
+    assert told.out.startswith(f"{run.name}: ECE ")
+    record = json.loads(penviz("calibrate", run, "--split", "train", "--json").out)
+    assert record["split"] == "train"
+    assert record["fits"][run.name]["n"] == 100
+    assert set(record["numbers"]["ece"]["plain"]["values"]) == {run.name}
+    assert_refused(penviz("calibrate", run, "--split", "tset"), "no split tset")
+    assert_refused(penviz("calibrate", run, "--split", "test"), "no test activations")
+    assert_refused(penviz("calibrate", run, "--seed", "-1"), "--seed")
     assert_refused(penviz("measure", run, "--classes", "1", "8", "eight"), "no class eight")
     assert_refused(penviz("measure", run, "--classes", "1", "8", "8"), "twice")
     assert_refused(penviz("extract", run, "--split", "test", "--device", "cpu"), "no split test")
@@ -243,6 +253,7 @@ def test_an_interrupted_training_says_how_to_go_on(
     assert ended.err == "Stopped; the state is saved. Continue with the same command and --resume.\n"
     assert_refused(penviz("extract", tmp_path / "run", "--device", "cpu"), "no model.safetensors yet")
     assert_refused(penviz("measure", tmp_path / "run"), "no activations")
+    assert_refused(penviz("calibrate", tmp_path / "run"), "no validation activations")
     ended = penviz(*TRAIN, *QUICK, "--out", tmp_path / "run", "--resume", "--progress", "bar")
     assert ended.status == 0, ended.err
     assert "11/11" in ended.err
@@ -263,7 +274,7 @@ BAD_RECORDS: dict[str, tuple[Any, str]] = {
 }
 
 
-@pytest.mark.parametrize("verb", ["extract", "measure"])
+@pytest.mark.parametrize("verb", ["extract", "measure", "calibrate"])
 @pytest.mark.parametrize("case", BAD_RECORDS)
 def test_damaged_records(case: str, verb: str, penviz: Any, tmp_path: Path) -> None:
     content, words = BAD_RECORDS[case]
@@ -273,7 +284,7 @@ def test_damaged_records(case: str, verb: str, penviz: Any, tmp_path: Path) -> N
     assert [p.name for p in tmp_path.iterdir()] == [RUN_FILE]
 
 
-@pytest.mark.parametrize("verb", ["extract", "measure"])
+@pytest.mark.parametrize("verb", ["extract", "measure", "calibrate"])
 def test_runs_that_are_not_there(verb: str, penviz: Any, tmp_path: Path) -> None:
     assert_refused(penviz(verb, tmp_path / "none"), "There is no directory")
     assert_refused(penviz(verb, tmp_path), "it is not a run of penviz")
@@ -310,8 +321,15 @@ def test_app_opens_streamlit_on_the_runs(
         assert penviz("app", "--runs", tmp_path, "--port", "8765").status == 0
     finally:
         os.chdir(before)
+    assert_refused(penviz("app", "--data", tmp_path / "none"), "There is no directory")
+    assert_refused(
+        penviz("app", "--data", tmp_path, "--address", "0.0.0.0"), "--data offers what lies on this disk"
+    )
     ((path, command, runs, cwd),) = told
     assert path == command[0] == sys.executable
-    assert command[1:] == ["-m", "streamlit", "run", "app.py", "--server.port", "8765"]
+    assert command[1:] == [
+        *("-m", "streamlit", "run", "app.py", "--server.port", "8765"),
+        *("--server.address", "localhost"),  # nobody else can reach it unless asked for
+    ]
     assert runs == str(tmp_path.resolve())
     assert (cwd / "app.py").is_file()

@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pytest
 
@@ -169,6 +170,29 @@ def test_a_bundle_is_a_directory_or_a_zip(place: Path, penviz: Any) -> None:  # 
     assert {p.name: p.read_bytes() for p in (place / "again").iterdir()} == files
 
 
+def test_a_font_and_bold_numbers_are_in_the_recipe(place: Path, penviz: Any) -> None:  # noqa: F811
+    (place / "fonts").mkdir()
+    shipped = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSerif.ttf"
+    (place / "fonts" / "own.ttf").write_bytes(shipped.read_bytes())
+    wanted = ("--per-class", 5, "--font", "fonts/own.ttf", "--bold-best")
+    ended = penviz("figure", *RUNS, *CLASSES, *wanted, "--out", "f.pdf", "--bundle", "all")
+    assert ended.status == 0, ended.err
+    assert b"DejaVuSerif" in (place / "f.pdf").read_bytes()
+    assert "% Bold" in (place / "all/numbers.tex").read_text()
+    again = ("--recipe", "all/recipe.yaml", "--out", "f.pdf", "--bundle", "again")
+    assert penviz("figure", *again).status == 0
+    for name in ("f.pdf", "numbers.tex", "recipe.yaml"):
+        assert (place / "again" / name).read_bytes() == (place / "all" / name).read_bytes()
+    (place / "away").mkdir()
+    os.chdir(place / "away")
+    moved = ("--recipe", "../all/recipe.yaml", "--runs-dir", "..", "--out", "g.pdf")
+    assert penviz("figure", *moved).status == 0
+    assert Path("g.pdf").read_bytes() == (place / "f.pdf").read_bytes()
+    (place / "fonts" / "own.ttf").write_bytes(b"another")
+    assert_refused(penviz("figure", *moved), "own.ttf has changed")
+    assert_refused(penviz("figure", *moved, "--font", "x.ttf"), "leave out font")
+
+
 def test_rows_of_several_triples(place: Path, penviz: Any) -> None:  # noqa: F811
     rows = ("--row", "runs/hard runs/soft: cat dog ship", "--row", "runs/hard runs/soft: 0 1 2")
     ended = penviz("figure", *rows, "--out", "f.pdf", "--save-recipe", "r.yaml", "--bundle", "all")
@@ -219,6 +243,8 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
     "a directory as file": ((*RUNS, "--out", "taken.pdf"), "taken.pdf is a directory"),
     "unknown venue": ((*RUNS, *OUT, "--venue", "wall"), "Unknown venue 'wall'"),
     "unknown width": ((*RUNS, *OUT, "--width", "wide"), "is not a width"),
+    "no such font": ((*RUNS, *OUT, "--font", "none.ttf"), "There is no font none.ttf"),
+    "a font that is none": ((*RUNS, *OUT, "--font", "runs/hard/run.json"), "cannot be read as a font"),
     "a width no page has": ((*RUNS, *OUT, "--width", "900in"), "900in"),
     "unknown layout": ((*RUNS, *OUT, "--layout", "circle"), "Layout is one of"),
     "unknown scale": ((*RUNS, *OUT, "--scale", "log"), "Scale is one of"),
@@ -407,7 +433,7 @@ def test_a_quick_look_draws_its_classes_and_no_accuracy(place: Path, penviz: Any
     assert Recipe.read(place / "r.yaml").classes == ("cat", "dog", "ship")
     assert "is a quick look" in (place / "all/caption.txt").read_text()
     assert penviz("figure", "runs/look", "runs/soft", *CLASSES, "--bundle", "both").status == 0
-    assert (place / "both/numbers.tex").read_text().count("needs the full pass") == 6
+    assert (place / "both/numbers.tex").read_text().count("needs the full pass") == 8
     wrong = ("--classes", "cat", "dog", "frog", "--out", "g.svg")
     assert_refused(penviz("figure", "runs/look", *wrong), "other classes need the full pass")
     assert_refused(

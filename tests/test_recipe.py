@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -7,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import pytest
 import yaml
 
 from penviz import InputError, figure
-from penviz.recipe import LARGEST, Recipe, RecipeError, RecipeRow, RecipeRun, versions
+from penviz.recipe import LARGEST, Recipe, RecipeError, RecipeFont, RecipeRow, RecipeRun, versions
 from penviz.runs import activations_path
 from penviz.show.screen import Marks
 from tests.small_runs import make_run
@@ -38,6 +40,8 @@ CHOSEN = Recipe(
     corner=("plane_share", "accuracy"),
     dpi=450,
     text="path",
+    font=RecipeFont("fonts/a.ttf", "2" * 64),
+    bold_best=True,
     versions={"penviz": "0.1.0"},
 )
 ROWS = Recipe(
@@ -110,6 +114,11 @@ DAMAGE: dict[str, tuple[str, Any, str]] = {
     "negative seed": ("seed", -1, "The seed is"),
     "too many dots": ("dpi", 10**9, "50 to 1200"),
     "bias that is a word": ("bias", "yes", "Bias is true or false"),
+    "font that is a word": ("font", "Times", "Font has no keys"),
+    "font that is none": ("font", None, "Font has no keys"),
+    "font without digest": ("font", {"path": "a.ttf"}, "A key is missing from font"),
+    "font with a number": ("font", {"path": "a.ttf", "sha256": 5}, "A font needs a path and a sha256"),
+    "bold_best that is a word": ("bold_best", "yes", "Bold_best is true or false"),
     "unknown text": ("text", "glyphs", "The text of an SVG"),
     "versions that are numbers": ("versions", {"numpy": 2.3}, "Versions are words"),
     "versions that would write on the terminal": ("versions", {"\x1b[31m": "1"}, "Versions are words"),
@@ -285,6 +294,31 @@ def test_a_class_whose_name_is_not_alone_is_called_by_its_row(tmp_path: Path) ->
     assert Recipe.from_yaml(recipe.to_yaml()) == recipe
 
 
+@pytest.fixture
+def font(tmp_path: Path) -> Path:
+    """A font that no figure has by itself."""
+    path = tmp_path / "own.ttf"
+    path.write_bytes((Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSerif.ttf").read_bytes())
+    return path
+
+
+def test_a_missing_or_changed_font_is_named(runs: Path, font: Path) -> None:
+    recipe = recipe_of(runs, font=font)
+    assert recipe.font is not None
+    assert Recipe.from_yaml(recipe.to_yaml()) == recipe
+    found = figure.find_font(recipe, Path())
+    assert found == (font, hashlib.sha256(font.read_bytes()).hexdigest())
+    grids = figure.build_panels(
+        recipe, figure.find_runs(recipe, runs), figure.load_splits(recipe, figure.find_runs(recipe, runs))
+    )
+    font.write_bytes(font.read_bytes() + b" ")
+    with pytest.raises(RecipeError, match=r"own\.ttf has changed: the recipe has [0-9a-f]{12}, the file"):
+        figure.draw(recipe, grids, "pdf")
+    font.unlink()
+    with pytest.raises(RecipeError, match=r"font of the recipe is missing: there is no file .*own\.ttf"):
+        figure.draw(recipe, grids, "pdf")
+
+
 # The same bytes.
 
 AGAIN = """
@@ -300,8 +334,11 @@ for format in sys.argv[4:]:
 """
 
 
-def test_a_recipe_makes_the_same_bytes_in_every_process(runs: Path, tmp_path: Path) -> None:
-    recipe = recipe_of(runs)
+@pytest.mark.parametrize("own_font", [False, True])
+def test_a_recipe_makes_the_same_bytes_in_every_process(
+    own_font: bool, runs: Path, font: Path, tmp_path: Path
+) -> None:
+    recipe = recipe_of(runs, font=font if own_font else None)
     path = tmp_path / "r.yaml"
     path.write_text(recipe.to_yaml())
     for seed in ("0", "1234"):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penviz.activations import Activations, ActivationsError
+from penviz.measure.calibration import ece
 from penviz.measure.frame import SCALES, Frame, frame_of, share_frames
 from penviz.measure.logits import smoothed_targets
 from penviz.measure.projection import Projection, distinct_names
@@ -128,14 +129,15 @@ def _title(run: str, split: str, label_smoothing: float | None) -> str:
     return f"{targets}, {split}"
 
 
-def _confidences(a: Activations, rows: NDArray[np.int64], s: Summary | None) -> NDArray[np.float32]:
+def _confidences(a: Activations, s: Summary | None) -> Float:
+    """Largest probability of every example, [n]."""
     if s is not None and s.logits is not None:
-        return s.logits.confidence[rows].astype(np.float32)
+        return s.logits.confidence
     if a.head is None:
-        return np.full(len(rows), np.nan, np.float32)
-    z = a.head.logits(a.features[rows])
+        return np.full(len(a), np.nan)
+    z = a.logits()
     z -= z.max(axis=1, keepdims=True)
-    return (1 / np.exp(z).sum(axis=1)).astype(np.float32)
+    return np.asarray(1 / np.exp(z).sum(axis=1), np.float64)
 
 
 def _shading(projection: Projection, frame: Frame) -> NDArray[np.float32]:
@@ -179,6 +181,7 @@ def _panel(
     totals = a.class_totals()
     first, second, third = (int(k) for k in p.classes)
     rho, distance = float(p.clusters.rho()), float(p.clusters.distance())
+    confidences = _confidences(a, summary)
     return Panel(
         run=a.run,
         split=a.split,
@@ -190,7 +193,7 @@ def _panel(
         xy=xy,
         labels=labels,
         predictions=predictions,
-        confidences=_confidences(a, rows, summary),
+        confidences=confidences[rows].astype(np.float32),
         kinds=kinds,
         indices=a.indices[rows],
         rows=rows,
@@ -215,6 +218,7 @@ def _panel(
             "plane_share": p.share,
             "off_plane": p.off_plane,
             **({} if a.partial else {"accuracy": float((a.predictions == a.labels).mean())}),
+            **({} if a.partial or a.head is None else {"ece": ece(confidences, a.predictions == a.labels)}),
             "n": float(p.clusters.count.sum()),
         },
         dataset_id=a.dataset_id,

@@ -67,24 +67,31 @@ class Part:
 
 
 def bundle(
-    parts: Sequence[Part], *, figures: Mapping[str, bytes], recipe: str, marks: Marks | None = None
+    parts: Sequence[Part],
+    *,
+    figures: Mapping[str, bytes],
+    recipe: str,
+    marks: Marks | None = None,
+    bold_best: bool = False,
+    corner: Sequence[str] = (),
 ) -> dict[str, bytes]:
     """Everything that goes with a figure: file name -> bytes, the same bytes for the same arguments.
 
     Args:
         parts: a triple each, in the order of the figure; figures: file name -> bytes, those of one
-            figure in several formats; recipe: YAML that makes the figures again; marks: what they show.
+            figure in several formats; recipe: YAML that makes the figures again; marks: what they show;
+        bold_best: of the table (`booktabs`); corner: keys of the numbers in its panels.
 
     Raises:
         InputError: a figure with the name of another file of the bundle.
     """
     from penviz.show.export_words import booktabs, caption, include_line, latex
 
-    words = caption(parts, marks or Marks())
+    words = caption(parts, marks or Marks(), corner)
     texts = {
         "points.csv": points_csv([panel for part in parts for panel in part.panels]),
         "numbers.json": numbers_json(parts),
-        "numbers.tex": "\n".join(booktabs(part) for part in parts),
+        "numbers.tex": "\n".join(booktabs(part, bold_best) for part in parts),
         "recipe.yaml": recipe,
         "caption.txt": f"{words}\n",
         "caption.tex": f"{latex(words)}\n",

@@ -18,8 +18,30 @@ if TYPE_CHECKING:
 PAPER = "Müller, Kornblith & Hinton 2019"
 """Source of the plane."""
 
-TABLE = ("rho_d", "rho", "distance", "plane_share", "triple_ratio", "radius_ratio", "gap", "accuracy", "nll")
+TABLE = (
+    "rho_d",
+    "rho",
+    "distance",
+    "plane_share",
+    "triple_ratio",
+    "radius_ratio",
+    "gap",
+    "accuracy",
+    "nll",
+    "ece",
+)
 """Numbers of the booktabs table; numbers.json has them all."""
+
+CORNER_WORDS = {
+    "accuracy": "Accuracy is over all classes.",
+    "ece": "ECE is over all classes, in 15 bins of equal width, at temperature 1.",
+}
+"""What a caption says of numbers in a corner that are not about the three classes."""
+
+BEST = {"accuracy": max, "nll": min, "ece": min}
+"""Numbers of which more or less is plainly better; tightness is not one of them."""
+
+BOLD = "% Bold: the best off the training split, unless the 95 % interval of the change holds 0."
 
 SHAPES = ("circles", "squares", "triangles")
 
@@ -56,11 +78,13 @@ def include_line(figures: Sequence[str]) -> str:
     return ""
 
 
-def booktabs(part: Part) -> str:
-    """The numbers of a triple as a LaTeX table: hard beside soft, nothing bold; it needs booktabs.
+def booktabs(part: Part, bold_best: bool = False) -> str:
+    """The numbers of a triple as a LaTeX table: hard beside soft; it needs booktabs.
 
     Args:
         part: of the figure. With two runs a column a split shows the change between them.
+        bold_best: the best of the numbers that have one (BEST) in bold, off the training split; where the
+            interval of the change holds 0, nothing is.
     """
     table = part.table
     titles = column_names(part.label_smoothings, part.names, table.class_means)
@@ -75,6 +99,7 @@ def booktabs(part: Part) -> str:
     lines = [
         f"% {' '.join(', '.join(part.panels[0].classes).split())}; needs \\usepackage{{booktabs}}.",
         rf"\begin{{tabular}}{{l{'r' * (each * len(table.splits))}}}",
+        *([BOLD] if bold_best else []),
         r"\toprule",
         f"{' & '.join(heads)} \\\\",
         " ".join(rules),
@@ -87,10 +112,29 @@ def booktabs(part: Part) -> str:
         unit = f" ({row.number.unit})" if row.number.unit not in ("", "share") else ""
         cells = [latex(f"{row.number.label}{unit}")]
         for split in table.splits:
-            cells += [latex(value_text(row, i, split)) for i in order]
+            best = _best(row, split) if bold_best else set()
+            cells += [_cell(value_text(row, i, split), i in best) for i in order]
             cells += [latex(_minus(change_text(row.changes.get(split))))] if changed else []
         lines.append(f"{' & '.join(cells)} \\\\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+
+
+def _best(row: Row, split: str) -> set[int]:
+    """Runs with the best value, as it is printed; none where it says nothing."""
+    values = {i: v for i, own in enumerate(row.values) if (v := own.get(split)) is not None}
+    if row.number.key not in BEST or split == "train" or len(values) < max(2, len(row.values)):
+        return set()
+    change = row.changes.get(split)
+    if change is not None and change.low is not None and not change.clear:
+        return set()
+    printed = {i: float(three(v)) for i, v in values.items()}
+    best = BEST[row.number.key](printed.values())
+    found = {i for i, v in printed.items() if v == best}
+    return found if len(found) < len(values) else set()
+
+
+def _cell(text: str, bold: bool) -> str:
+    return rf"\textbf{{{latex(text)}}}" if bold else latex(text)
 
 
 def _minus(text: str) -> str:
@@ -102,8 +146,12 @@ def _empty(row: Row) -> bool:
     return all(value is None for values in row.values for value in values.values())
 
 
-def caption(parts: Sequence[Part], marks: Marks) -> str:
-    """A caption to begin from: what is drawn, from what, how, and what the numbers are worth."""
+def caption(parts: Sequence[Part], marks: Marks, corner: Sequence[str] = ()) -> str:
+    """A caption to begin from: what is drawn, from what, how, and what the numbers are worth.
+
+    Args:
+        parts: of the figure; marks: beside its points; corner: keys of the numbers in its panels.
+    """
     panels = [panel for part in parts for panel in part.panels]
     sentences = [_what(parts), _runs(parts), _counts(panels), _scale(parts), _marks(panels, marks)]
     sentences += [
@@ -111,6 +159,7 @@ def caption(parts: Sequence[Part], marks: Marks) -> str:
         "class over the mean distance between class means, in the plane, over all stored examples, errors "
         "included."
     ]
+    sentences += [words for key, words in CORNER_WORDS.items() if key in corner]
     for part in parts:
         head = f"{_listed(part.panels[0].classes)}: " if len(parts) > 1 else ""
         sentences += [f"{head}{_shares(part)}", _radii(part)]

@@ -8,16 +8,18 @@ Path("figure1.pdf").write_bytes(figure_bytes(figure, "pdf"))
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penviz.measure.panel import Panel
 from penviz.show.paper_face import SANS, SERIF, Face
 from penviz.show.paper_files import FORMATS, figure_bytes, html_bytes
+from penviz.show.paper_font import face_from
 from penviz.show.paper_layout import COLUMN_GAP_IN, EDGE_IN, LAYOUTS, Plan, Sheet, plan, sheet
 from penviz.show.paper_legend import draw_legend
 from penviz.show.paper_panel import CORNER, corner_text, draw_panel
 from penviz.show.screen import Marks
-from penviz.show.theme import LIGHT
+from penviz.show.theme import LIGHT, abbreviated
 from penviz.show.venues import Venue, width_in
 from penviz.show.venues import venue as venue_of
 
@@ -41,6 +43,7 @@ def paper_figure(
     corner: Sequence[str] = ("rho_d",),
     row_labels: Sequence[str] | None = None,
     dpi: int = 300,
+    font: tuple[Path, str] | None = None,
 ) -> Figure:
     """A matplotlib figure of panels that goes into a paper as it is, or may be edited further.
 
@@ -55,6 +58,7 @@ def paper_figure(
         corner: numbers in the upper right corner of each panel, keys of `CORNER`.
         row_labels: a label a row; without it the targets of a grid's rows.
         dpi: of rasterised points.
+        font: a .ttf or .otf of one's own in place of the faces that ship with matplotlib, and its sha256.
 
     Returns:
         The figure; every artist has a gid. Write it with `figure_bytes`.
@@ -69,6 +73,8 @@ def paper_figure(
     place = venue if isinstance(venue, Venue) else venue_of(venue)
     across = _width(place, width)
     face = SERIF if place.serif else SANS
+    if font is not None:
+        face = face_from(*font, otherwise=face)
     marks = marks or Marks()
     content = sheet(rows, layout, row_labels)
     panels = [p for row in content.rows for p in row if p is not None]
@@ -139,7 +145,7 @@ def _heads(figure: Figure, content: Sheet, places: Plan, face: Face, size: float
                 number += 1
                 figure.text(left, y, letter, weight="bold", gid="letter", **said)
                 taken = face.width_in(letter, size, bold=True) + 0.35 * size / 72
-            head = face.fitted(head, size, places.side - taken)
+            head = face.fitted(head, size, places.side - taken, abbreviated(head))
             if not head:
                 continue
             half = face.width_in(head, size) / 2
@@ -148,7 +154,7 @@ def _heads(figure: Figure, content: Sheet, places: Plan, face: Face, size: float
     y = places.height - EDGE_IN - places.head + 0.35 * size / 72
     for first, last, word in content.groups:
         left, right = places.lefts[first], places.lefts[last] + places.side
-        word = face.fitted(word, size, right - left + COLUMN_GAP_IN / 2)
+        word = face.fitted(word, size, right - left + COLUMN_GAP_IN / 2, abbreviated(word))
         figure.text((left + right) / 2, y, word, ha="center", gid="group", **said)
         if last > first:
             rule = [y - 0.4 * size / 72] * 2

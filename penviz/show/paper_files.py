@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from penviz import InputError
 from penviz.measure.panel import Panel
+from penviz.show.paper_font import without_tags
 from penviz.show.paper_tikz import tikz_source
 from penviz.show.screen import Marks, template_figure
 
@@ -57,7 +58,7 @@ def figure_bytes(figure: Figure, format: str, *, dpi: int = 300, text: str = "te
     target = io.BytesIO()
     with style.context(["default", settings]):
         figure.savefig(target, format=format, dpi=dpi, metadata=METADATA[format])
-    return target.getvalue()
+    return without_tags(target.getvalue()) if format == "svg" else target.getvalue()
 
 
 def html_bytes(panels: Sequence[Panel | None], *, columns: int = 2, marks: Marks | None = None) -> bytes:

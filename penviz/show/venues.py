@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from penviz import InputError
 
-MEASURED = "style file of 2024, widths measured with tueplots 0.2.5"
-GUIDELINES = "author guidelines, not re-read"
+PT = 72.27
+"""TeX's points in an inch."""
 
-INCHES = {"in": 1.0, "mm": 1 / 25.4, "cm": 1 / 2.54, "pt": 1 / 72.27, "bp": 1 / 72}
+INCHES = {"in": 1.0, "mm": 1 / 25.4, "cm": 1 / 2.54, "pt": 1 / PT, "bp": 1 / 72}
 """Inches in a unit of length; pt is TeX's point, as \\the\\textwidth prints it, bp is PDF's."""
 
 NARROWEST_IN, WIDEST_IN = 1.5, 20.0
@@ -43,32 +43,55 @@ class Venue:
     height_in: float = 9.0
 
 
+CHECKED = "2026-11"
+
 VENUES: dict[str, Venue] = {
-    "neurips": Venue("neurips", "NeurIPS 2024", 5.5, 5.5, True, 8, 6, MEASURED, "2026-11"),
-    "icml": Venue("icml", "ICML 2024", 3.25, 6.75, True, 8, 6, MEASURED, "2026-11"),
-    "iclr": Venue("iclr", "ICLR 2024", 5.5, 5.5, True, 8, 6, MEASURED, "2026-11"),
-    "cvpr": Venue("cvpr", "CVPR, ICCV 2024", 3.25, 6.875, True, 8, 6, MEASURED, "2026-11"),
-    "eccv": Venue("eccv", "ECCV 2024", 4.8, 4.8, True, 8, 6, GUIDELINES, "", 7.5),
-    "aaai": Venue("aaai", "AAAI 2024", 3.3, 7.0, True, 8, 6, GUIDELINES, ""),
-    "aistats": Venue("aistats", "AISTATS 2025", 3.25, 6.75, True, 8, 6, GUIDELINES, ""),
-    "acl": Venue("acl", "ACL 2024", 3.03, 6.3, True, 8, 6, GUIDELINES, ""),
-    "tmlr": Venue("tmlr", "TMLR 2023", 6.5, 6.5, True, 8, 6, GUIDELINES, ""),
-    "jmlr": Venue("jmlr", "JMLR 2001", 6.0, 6.0, True, 8, 6, GUIDELINES, "", 8.5),
-    "ieee": Venue("ieee", "IEEE Transactions 2024", 3.5, 7.16, True, 8, 6, GUIDELINES, ""),
-    "nature": Venue("nature", "Nature 2024", 89 / 25.4, 183 / 25.4, False, 7, 5, GUIDELINES, "", 9.7),
-    "beamer": Venue(
-        "beamer",
-        "beamer 16:9, 2024",
-        66 / 25.4,
-        140 / 25.4,
-        False,
-        8,
-        6,
-        "class defaults: a page of 160 x 90 mm with margins of 10 mm, not re-read",
-        "",
-        70 / 25.4,
+    "neurips": Venue(
+        "neurips", "NeurIPS 2025", 5.5, 5.5, True, 8, 6, "neurips_2025.sty", CHECKED
     ),
-}
+    "icml": Venue(
+        "icml", "ICML 2025", 3.25, 6.75, True, 8, 6, "icml2025.sty", CHECKED
+    ),
+    "iclr": Venue(
+        "iclr", "ICLR 2025", 5.5, 5.5, True, 8, 6, "iclr2025_conference.sty", CHECKED
+    ),
+    "cvpr": Venue(
+        "cvpr", "CVPR, ICCV 2025", 3.28125, 6.875, True, 8, 6, "cvpr.sty of September 2025",
+        CHECKED, 8.8,
+    ),
+    "eccv": Venue(
+        "eccv", "ECCV 2024", 12.2 / 2.54, 12.2 / 2.54, True, 8, 6, "eccv.sty of 2024 with its llncs.cls",
+        CHECKED, 7.5,
+    ),
+    "aaai": Venue(
+        "aaai", "AAAI 2024", 3.3125, 7.0, True, 8, 6, "aaai24.sty", CHECKED
+    ),
+    "aistats": Venue(
+        "aistats", "AISTATS 2025", 3.25, 6.75, True, 8, 6, "aistats2025.sty", CHECKED
+    ),
+    "acl": Venue(
+        "acl", "ACL 2025", 7.7 / 2.54, 16 / 2.54, True, 8, 6, "acl.sty of August 2025", CHECKED
+    ),
+    "tmlr": Venue(
+        "tmlr", "TMLR 2023", 6.5, 6.5, True, 8, 6, "tmlr.sty of June 2023", CHECKED
+    ),
+    "jmlr": Venue(
+        "jmlr", "JMLR 2024", 6.0, 6.0, True, 8, 6, "jmlr2e.sty of June 2024",
+        CHECKED, 8.5,
+    ),
+    "ieee": Venue(
+        "ieee", "IEEE journals, 2015", 252 / PT, 516 / PT, True, 8, 6, "IEEEtran.cls 1.8b", CHECKED
+    ),
+    "nature": Venue(
+        "nature", "Nature 2026", 89 / 25.4, 183 / 25.4, False, 7, 5,
+        "Nature's research figure guide (widths, height, type of 5 to 7 points)", CHECKED, 170 / 25.4,
+    ),
+    "beamer": Venue(
+        "beamer", "beamer 16:9, 2022", 191.2 / PT, 398.3386 / PT, False, 8, 6,
+        "beamer.cls of TeX Live 2022, aspectratio=169; a column is 0.48 of it", CHECKED, 70 / 25.4,
+    ),
+}  # fmt: skip
+"""Widths as LaTeX prints \\columnwidth and \\textwidth with the style file that is named."""
 
 
 def width_in(text: str) -> float:

@@ -166,6 +166,9 @@ def choose_number(most: int) -> int:
         return most
     start = min(DEFAULT_PER_CLASS, most)
     step = 1 if most % 10 else 10
+    held = st.session_state.get("n")  # of runs that were shown before and may store more
+    if isinstance(held, int) and not step <= held <= most:
+        st.session_state["n"] = most if held > most else step
     return st.slider(
         "Examples a class", step, most, start, step, key="n", bind=URL, label_visibility="collapsed"
     )

@@ -22,6 +22,7 @@ def show_empty(directory: Path) -> None:
         if shipped and directory.resolve() != SHIPPED:
             st.button("Open the shipped runs", type="primary", on_click=_open_shipped)
         st.html(
+            '<p class="pz-detail">Or bring a checkpoint of your own: <b>Your model</b>, at the left.</p>'
             '<p class="pz-detail">Or train your own: two small networks on scikit-learn’s digits, one with '
             "hard targets and one with label smoothing, are ready in about 20 seconds and need no download. "
             "Then reload this page.</p>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import streamlit as st
 
@@ -10,14 +11,32 @@ from penviz import InputError, figure
 from penviz.recipe import Recipe, versions
 from penviz.show.export import zip_bytes
 from penviz.show.paper_files import true_size
+from penviz.show.screen import Marks
 from penviz.show.venues import VENUES
 from penviz.view.catalogue import SPLITS_SHOWN, Opened, path_word, summaries_of
 from penviz.view.state import State
 
 FORMATS = {"pdf": "PDF", "svg": "SVG", "png": "PNG", "html": "HTML"}
 LAYOUTS = {"strip": "one row of four", "grid": "a row a run"}
-WIDTHS = {"text": "text width", "column": "column width"}
-CORNERS = {"rho_d": "radius / distance", "accuracy": "accuracy"}
+WIDTHS = {"text": "text width", "column": "column width", "own": "typed by hand"}
+MARKS = {
+    "means": "class means",
+    "templates": "templates",
+    "boundaries": "decision boundaries",
+    "optimum": "smoothing optimum",
+    "shading": "shading",
+    "errors": "errors apart",
+}
+CORNERS = {
+    "rho_d": "radius / distance",
+    "rho": "radius",
+    "distance": "distance",
+    "accuracy": "accuracy (all classes)",
+    "ece": "ECE (all classes)",
+    "plane_share": "share in the plane",
+    "off_plane": "distance off the plane",
+    "n": "examples",
+}
 
 
 def export(state: State, opened: Sequence[Opened]) -> None:
@@ -44,9 +63,8 @@ def recipe_of(state: State, opened: Sequence[Opened], **choices: object) -> Reci
         scale=state.scale,
         bias=state.bias,
         per_class=state.per_class,
-        marks=state.marks,
         versions=versions(),
-        **choices,  # type: ignore[arg-type]
+        **({"marks": state.marks} | choices),  # type: ignore[arg-type]
     )
 
 
@@ -62,6 +80,8 @@ def _dialog(state: State, opened: Sequence[Opened]) -> None:
     left, middle, right = st.columns(3)
     venue = left.selectbox("Venue", list(VENUES), format_func=lambda k: VENUES[k].label, key="venue")
     width = middle.selectbox("Width", list(WIDTHS), format_func=WIDTHS.__getitem__, key="paper-width")
+    if width == "own":
+        width = middle.text_input("Width in in, mm, cm or pt", "5.5in", key="paper-own-width").strip()
     start = 0 if len(opened) == 2 else 1
     layout = right.selectbox(
         "Layout", list(LAYOUTS), index=start, format_func=LAYOUTS.__getitem__, key="paper-layout"
@@ -71,6 +91,15 @@ def _dialog(state: State, opened: Sequence[Opened]) -> None:
     )
     format = middle.selectbox("Format", list(FORMATS), format_func=FORMATS.__getitem__, key="format")
     letters = right.toggle("panel letters", True, key="letters")
+    on_screen = [name for name, shown in asdict(state.marks).items() if shown]
+    shown = st.pills(
+        "Beside the points: as on screen, unless chosen otherwise here",
+        list(MARKS),
+        selection_mode="multi",
+        default=on_screen,
+        format_func=MARKS.__getitem__,
+        key="paper-marks",
+    )
     try:
         recipe = recipe_of(
             state,
@@ -80,6 +109,7 @@ def _dialog(state: State, opened: Sequence[Opened]) -> None:
             layout=layout,
             corner=tuple(corner),
             letters=letters,
+            marks=Marks(**{name: name in shown for name in MARKS}),
         )
         summaries = [summaries_of(one) for one in opened]
         loaded = [one.splits for one in opened]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 import streamlit as st
 
@@ -17,6 +17,9 @@ from penviz.view.state import CLASS_KEYS, suffix
 
 UPLOAD, REFUSED = "recipe-file", "recipe-refused"
 MOST_MEGABYTES = 1
+
+NOT_ON_PAGE = ("rows", "splits", "seed", "dpi", "text", "font", "bold_best")
+"""Choices of a recipe that the page has no control for; a recipe that makes one is not shown as another."""
 
 
 def offer_recipe(groups: Sequence[Group]) -> None:
@@ -39,7 +42,8 @@ def controls_of(recipe: Recipe, groups: Sequence[Group]) -> dict[str, object]:
     Raises:
         InputError: runs that are missing or have changed, or a figure that the page cannot show.
     """
-    if recipe.rows or recipe.layout not in LAYOUTS or recipe.width not in (None, *WIDTHS):
+    usual = {f.name: f.default for f in fields(Recipe)}
+    if recipe.layout not in LAYOUTS or any(getattr(recipe, key) != usual[key] for key in NOT_ON_PAGE):
         raise RecipeError("This figure is more than a page shows: make it with penviz figure --recipe.")
     known = {run.name: run.directory for group in groups for run in group.runs}
     find_runs(recipe, runs_directory(), follow_paths=False, known=known)
@@ -47,6 +51,7 @@ def controls_of(recipe: Recipe, groups: Sequence[Group]) -> dict[str, object]:
     group = next((g for g in groups if set(names) <= {run.name for run in g.runs}), None)
     if group is None:
         raise RecipeError("The runs of this recipe do not share a list of classes here.")
+    by_hand = recipe.width not in (None, *WIDTHS)
     end = suffix(group, len(groups) == 1)
     triple = class_indices(recipe.classes, group.class_names)
     return {
@@ -58,7 +63,8 @@ def controls_of(recipe: Recipe, groups: Sequence[Group]) -> dict[str, object]:
         "n": recipe.per_class,
         **asdict(recipe.marks),
         "venue": recipe.venue,
-        "paper-width": recipe.width or "text",
+        "paper-width": "own" if by_hand else recipe.width or "text",
+        **({"paper-own-width": recipe.width} if by_hand else {}),
         "paper-layout": recipe.layout,
         "corner": list(recipe.corner),
         "letters": recipe.letters,

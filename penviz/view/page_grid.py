@@ -33,6 +33,7 @@ from penviz.view.controls import controls
 from penviz.view.empty import show_damaged, show_empty, show_warnings
 from penviz.view.export import export
 from penviz.view.legend import legend_html
+from penviz.view.links import remember_grid
 from penviz.view.numbers import ALL, pair_table, run_table
 from penviz.view.share import share
 from penviz.view.state import State
@@ -58,8 +59,6 @@ def show_grid() -> None:
     """Draw the page for the runs of the runs directory."""
     dark = st.context.theme.type == "dark"
     st.html(style_sheet(dark))
-    with st.sidebar:
-        st.html('<div class="pz-brand">penviz</div>')
     roots = run_roots()
     catalogue = read_catalogue(roots, directory_digest(roots))
     if not catalogue.groups:
@@ -93,6 +92,7 @@ def _page(catalogue: Catalogue, dark: bool) -> None:
             st.html('<h1 class="pz-finding">Choose a run.</h1>')
             show_warnings(warnings)
         show_damaged(catalogue.damaged)
+    remember_grid()
 
 
 def _draw(

@@ -12,6 +12,8 @@ FRAME_PX = 50
 """Height of a row of panels beyond the panels: ticks, numbers, borders."""
 SIDES_PX = 62
 """Width of a row of panels beyond the panels: ticks on the left, tools on the right."""
+GAP_PX = 20
+"""Width between a figure and what stands to its right."""
 SIDE_PX = 215
 """Width that the legend needs beside the grid."""
 
@@ -24,10 +26,12 @@ def stage_sheet(layout: str, n_runs: int, n_splits: int) -> str:
         n_runs: figures; n_splits: panels in each.
     """
     fitted = f"calc((100vh - {HEAD_PX}px) / {min(n_runs, 2)})"
-    beside = f"calc((100cqw - {SIDE_PX + SIDES_PX}px) / 2 + {FRAME_PX}px)"
+    columns = 3 - n_splits  # two panels stand side by side, of one run or of two
+    taken = SIDE_PX + columns * (SIDES_PX + GAP_PX)
+    beside = f"calc((100cqw - {taken}px) / 2 + {FRAME_PX - 13}px)"
     square = f""".st-key-stage {{ grid-template-columns: auto minmax({SIDE_PX}px, 1fr); }}
 .st-key-charts {{ --h: max(270px, min({fitted}, {beside}));
-  grid-template-columns: repeat({3 - n_splits}, max-content); }}
+  grid-template-columns: repeat({columns}, max-content); }}
 .st-key-charts > * {{ width: calc({n_splits} * (var(--h) - {FRAME_PX - 13}px) + {SIDES_PX}px); }}
 .st-key-side .pz-legend {{ flex-direction: column; align-items: flex-start; gap: .35rem; }}
 .st-key-side .pz-legend span {{ white-space: normal; line-height: 1.25; }}
@@ -111,5 +115,23 @@ table.pz-table td.pz-change {{ color: {colours.note}; }}
   margin-bottom: .2rem; }}
 .pz-images b {{ color: {colours.text}; font-weight: 600; }}
 .pz-images .wrong b {{ text-decoration: underline dotted; }}
+.st-key-pages {{ margin: .1rem -.5rem .2rem -.5rem; }}
+.st-key-pages a {{ padding: .18rem .5rem; border-radius: 5px; }}
+.st-key-model {{ max-width: 58rem; gap: .9rem; }}
+.pz-file {{ font-weight: 650; font-size: 1.02rem; overflow-wrap: anywhere; }}
+[class*="st-key-head-"] > :first-child {{ flex: 1; min-width: 0; }}
+.pz-ask {{ font-size: 1.05rem; margin: .2rem 0; }}
+.pz-facts {{ display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; font-size: .86rem;
+  margin: 0 0 .6rem 0; }}
+.pz-facts dt {{ color: {colours.note}; }}
+.pz-facts dd {{ margin: 0; overflow-wrap: anywhere; }}
+.pz-keys {{ max-height: 22rem; overflow-y: auto; }}
+.pz-keys td:first-child {{ overflow-wrap: anywhere; }}
+table.pz-table tr.pz-best td {{ font-weight: 650;
+  background: color-mix(in srgb, {CLASS_COLOURS[0]} 9%, transparent); }}
+.pz-fits {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: 1rem 1.6rem;
+  font-size: .9rem; line-height: 1.45; margin-top: .4rem; }}
+.pz-fits code {{ font-size: .88em; }}
+.pz-fits p {{ margin: .2rem 0 0 0; color: {colours.note}; }}
 .st-key-empty {{ max-width: 46rem; margin-top: 6vh; }}
 </style>"""

@@ -51,11 +51,12 @@ def free_port() -> int:
 
 @dataclass
 class Server:
-    """A running app: where it answers, and what its process has imported."""
+    """A running app: where it answers, what its process has imported, where its temporary files lie."""
 
     url: str
     process: subprocess.Popen[bytes]
     modules_file: Path
+    temporary: Path
 
     def modules(self) -> set[str]:
         self.modules_file.unlink(missing_ok=True)
@@ -100,14 +101,16 @@ def server(chromium: str, runs: Path, tmp_path_factory: pytest.TempPathFactory) 
     place = tmp_path_factory.mktemp("server")
     port = free_port()
     log = (place / "log").open("wb")
+    temporary = place / "temporary"
+    temporary.mkdir()
     process = subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("serve.py")), str(port), str(place / "modules")],
         cwd=ROOT,
-        env=os.environ | {"PENVIZ_RUNS": str(runs), "OMP_NUM_THREADS": "1"},
+        env=os.environ | {"PENVIZ_RUNS": str(runs), "OMP_NUM_THREADS": "1", "TMPDIR": str(temporary)},
         stdout=log,
         stderr=subprocess.STDOUT,
     )
-    started = Server(f"http://127.0.0.1:{port}", process, place / "modules")
+    started = Server(f"http://127.0.0.1:{port}", process, place / "modules", temporary)
     try:
         for _ in range(600):
             if process.poll() is not None:

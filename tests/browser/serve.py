@@ -26,6 +26,9 @@ def main() -> None:
     signal.signal(signal.SIGUSR1, dump)
     from streamlit.web.cli import main as streamlit
 
+    from penviz.view import visitor
+
+    visitor.GRACE_SECONDS = 0.5  # a test does not wait for a connection to come back
     sys.argv = [
         "streamlit",
         "run",

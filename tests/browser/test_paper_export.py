@@ -137,3 +137,65 @@ def test_link_and_recipe_say_the_same(
     by_file.wait_for_function("() => location.search.includes('ship')")
     by_file.keyboard.press("Escape")
     assert saved_recipe(by_file, tmp_path) == first
+
+
+def choose(page: Page, key: str, words: str) -> None:
+    field = page.locator(f".st-key-{key} input")
+    field.click()
+    field.fill(words)
+    page.locator("[role=option]").filter(has_text=words).first.click()
+
+
+def typed(page: Page, words: str) -> None:
+    field = page.locator(".st-key-paper-own-width input")
+    field.fill(words)
+    field.press("Enter")
+    idle(page)
+
+
+def test_a_width_typed_by_hand_and_marks_of_the_papers_own(
+    opened: Opened, server: Server, browser: BrowserContext, tmp_path: Path
+) -> None:
+    page = opened.page
+    page.goto(server.url)
+    page.wait_for_selector(".js-plotly-plot .point", timeout=60_000)
+    page.get_by_role("button", name="Export").click()
+    preview_pixels(page)
+    choose(page, "paper-width", "typed by hand")
+    typed(page, "wide")
+    page.get_by_text("'wide' is not a width: write one as 5.5in, 140mm, 14cm or 397pt.").wait_for()
+    assert page.locator("[role=dialog] img").count() == 0
+    typed(page, "140mm")
+    assert preview_pixels(page) == round(140 / 25.4 * 96)
+    page.locator(".st-key-paper-marks button").filter(has_text="shading").click()
+    idle(page)
+    recipe = download(page, "Recipe", tmp_path).read_bytes()
+    assert b"width: 140mm" in recipe
+    assert b"shading: false" in recipe
+    assert b"means: true" in recipe
+    assert "shading" not in page.url, "the screen keeps its own"
+    (tmp_path / "mine.yaml").write_bytes(recipe)
+    other = browser.new_page()
+    other.goto(server.url)
+    other.wait_for_selector(".js-plotly-plot .point", timeout=60_000)
+    other.get_by_role("button", name="Share").click()
+    other.locator("input[type=file]").set_input_files(tmp_path / "mine.yaml")
+    other.wait_for_function("() => location.search.includes('shading')")
+    other.keyboard.press("Escape")
+    assert saved_recipe(other, tmp_path) == recipe
+
+
+def test_the_html_opens_offline_with_every_point(browser: BrowserContext, runs: Path, tmp_path: Path) -> None:
+    path = tmp_path / "figure.html"
+    subprocess.run(
+        [sys.executable, "-m", "penviz", "figure", *sorted(map(str, runs.iterdir())), "--out", str(path)],
+        check=True,
+        capture_output=True,
+    )
+    page = browser.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(path.as_uri())
+    page.wait_for_selector(".js-plotly-plot .point")
+    assert page.locator(".js-plotly-plot .cartesianlayer .subplot").count() >= 2
+    assert [url for url in asked if url.startswith("http")] == []

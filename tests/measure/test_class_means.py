@@ -79,7 +79,7 @@ def test_one_split_alone_gives_its_own_means() -> None:
 def test_numbers_of_logits_are_absent_and_the_others_are_there() -> None:
     runs = {s: Summary.of(a) for s, a in with_class_means(splits()).items()}
     table = compare([runs], CLASSES, label_smoothings=[0.1])
-    gone = {"gap", "gap_ratio", "spread", "confidence", "nll", "top5"} | {
+    gone = {"ece", "gap", "gap_ratio", "spread", "confidence", "nll", "top5"} | {
         f"towards_centre_{k}" for k in range(3)
     }
     for row in table.rows:

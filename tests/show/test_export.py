@@ -4,9 +4,12 @@ import base64
 import csv
 import io
 import json
+import shutil
+import subprocess
 import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,7 @@ import pytest
 
 from penviz import InputError
 from penviz.measure.finding import build_finding
+from penviz.measure.intervals import Change
 from penviz.measure.panel import build_grid
 from penviz.measure.plane import Plane
 from penviz.measure.summary import Summary
@@ -217,6 +221,46 @@ def test_hard_stands_left_of_soft(pair: Part) -> None:
     ]
 
 
+def bold(text: str) -> dict[str, list[str]]:
+    """Bold cells by number."""
+    lines = [line.removesuffix(r" \\\\").split(" & ") for line in text.splitlines() if r"\textbf" in line]
+    return {cells[0]: [cell[8:-1] for cell in cells[1:] if cell.startswith(r"\textbf{")] for cells in lines}
+
+
+def with_values(pair: Part, key: str, values: Sequence[float], change: Change | None) -> Part:
+    row = pair.table.row(key)
+    changed = replace(row, values=[dict.fromkeys(pair.table.splits, v) for v in values],
+                      changes=dict.fromkeys(pair.table.splits, change))  # fmt: skip
+    rows = tuple(changed if r is row else r for r in pair.table.rows)
+    return replace(pair, table=replace(pair.table, rows=rows))
+
+
+CLEAR, OPEN = Change(0.1, 0.05, 0.15, relative=False), Change(0.1, -0.05, 0.15, relative=False)
+
+
+@pytest.mark.parametrize(
+    ("key", "label", "values", "change", "expected"),
+    [
+        ("accuracy", "accuracy", (0.8, 0.9), CLEAR, ["0.900"]),
+        ("nll", "NLL (nats)", (0.8, 0.9), CLEAR, ["0.800"]),
+        ("ece", "ECE", (0.08, 0.09), None, ["0.0800"]),
+        ("accuracy", "accuracy", (0.8, 0.9), OPEN, None),
+        ("ece", "ECE", (0.08001, 0.08002), None, None),
+        ("rho_d", "radius / distance", (0.3, 0.2), CLEAR, None),
+    ],
+)
+def test_the_best_is_bold_when_asked_and_off_training(
+    key: str, label: str, values: tuple[float, ...], change: Change | None, expected: list[str] | None,
+    pair: Part,
+) -> None:  # fmt: skip
+    other = with_values(pair, key, values, change)
+    assert r"\textbf" not in booktabs(other)
+    text = booktabs(other, bold_best=True)
+    assert table_faults(text) == []
+    assert bold(text).get(label) == expected  # one cell: the training split has none
+    assert set(bold(text)) <= {"accuracy", "NLL (nats)", "ECE"}
+
+
 def test_names_are_escaped_for_latex() -> None:
     assert latex("a_b & 50 % {x} \\ #1 ~ ^ $") == (
         r"a\_b \& 50 \% \{x\} \textbackslash{} \#1 \textasciitilde{} \textasciicircum{} \$"
@@ -296,6 +340,27 @@ def test_the_caption_explains_only_what_is_drawn(mark: str, word: str, pair: Par
     assert word in caption([pair], Marks())
     assert word not in caption([pair], replace(Marks(), **{mark: False}))
     assert "diamond: template" in caption([pair], Marks(templates=True))
+
+
+@pytest.mark.parametrize(("key", "words"), [("ece", "ECE is over all"), ("accuracy", "Accuracy is over all")])
+def test_the_caption_says_what_a_number_in_the_corner_is_over(key: str, words: str, pair: Part) -> None:
+    assert words in caption([pair], Marks(), (key,))
+    assert words not in caption([pair], Marks(), ("rho_d",))
+
+
+def test_latex_sets_the_table_and_the_caption(pair: Part, tmp_path: Path) -> None:
+    if shutil.which("pdflatex") is None:
+        pytest.skip("pdflatex is not installed")
+    words = latex(caption([pair], Marks(templates=True), ("ece",)))
+    tables = booktabs(pair) + booktabs(pair, bold_best=True) + booktabs(part((0.0, 0.1, 0.2), per_class=5))
+    document = (
+        rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{words}{tables}\end{{document}}"
+    )
+    (tmp_path / "a.tex").write_text(document, encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "a.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "Missing character" not in done.stdout
 
 
 def test_hard_targets_alone_have_no_star() -> None:

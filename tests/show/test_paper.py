@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -33,12 +34,12 @@ ROOT = Path(__file__).resolve().parents[2]
 Rows = list[list[Panel]]
 
 
-def grid(classes: tuple[str, str, str] = ("airplane", "automobile", "bird")) -> Rows:
+def grid(classes: tuple[str, str, str] = ("airplane", "automobile", "bird"), per_class: int = 250) -> Rows:
     runs = [
         {split: small_activations(run, split, alpha) for split in ("train", "validation")}
         for run, alpha in (("hard", 0.0), ("soft", 0.1))
     ]
-    return build_grid(runs, classes, label_smoothings=[0.0, 0.1])
+    return build_grid(runs, classes, label_smoothings=[0.0, 0.1], per_class=per_class)
 
 
 @pytest.fixture(scope="module")
@@ -294,6 +295,8 @@ def test_flat_panels_and_missing_splits(rows: Rows) -> None:
 
 
 def test_what_cannot_be_drawn_is_said_in_a_sentence(rows: Rows) -> None:
+    panel = rows[0][0]
+    no_ece = dataclasses.replace(panel, metrics={k: v for k, v in panel.metrics.items() if k != "ece"})
     for wrong, settings in (
         ("no panels", {"rows": []}),
         ("no panels", {"rows": [[None]]}),
@@ -302,7 +305,7 @@ def test_what_cannot_be_drawn_is_said_in_a_sentence(rows: Rows) -> None:
         ("not a width", {"width": "wide"}),
         ("cannot be drawn", {"width": 0.5}),
         ("Unknown number 'rho-d'", {"corner": ("rho-d",)}),
-        ("no ece", {"corner": ("ece",)}),
+        ("no ece", {"rows": [[no_ece]], "corner": ("ece",)}),
         ("2 rows need as many labels, not 1", {"row_labels": ["one"]}),
         ("do not fit", {"rows": rows * 8}),
         ("do not fit", {"venue": "acl", "width": "column", "rows": [rows[0] * 5], "layout": "strip"}),
@@ -325,6 +328,17 @@ def test_the_example_in_the_module_runs(rows: Rows, tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     names = {"panels": rows, "paper_figure": paper_figure, "figure_bytes": figure_bytes, "Path": Path}
     exec(compile(example, "example", "exec"), names)
+    assert (tmp_path / "figure1.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_the_example_in_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = (ROOT / "README.md").read_text(encoding="utf-8")
+    (example,) = [
+        block for block in re.findall(r"```python\n(.*?)```", said, re.S) if "paper_figure" in block
+    ]
+    (tmp_path / "checkpoints").symlink_to(ROOT / "checkpoints")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(example, "example", "exec"), {})
     assert (tmp_path / "figure1.pdf").read_bytes().startswith(b"%PDF")
 
 

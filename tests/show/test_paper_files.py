@@ -14,6 +14,7 @@ import zlib
 from pathlib import Path
 from xml.etree import ElementTree
 
+import matplotlib
 import numpy as np
 import pytest
 from PIL import Image
@@ -41,7 +42,7 @@ def pdf_streams(data: bytes) -> bytes:
     unpacked = []
     for stream in streams:
         try:
-            unpacked.append(zlib.decompress(stream))
+            unpacked.append(zlib.decompressobj().decompress(stream))  # its last byte may read as a line end
         except zlib.error:
             unpacked.append(stream)
     return data + b"\n".join(unpacked)
@@ -79,6 +80,63 @@ def test_fonts_are_truetype_and_ship_with_matplotlib(rows: Rows, name: str, tmp_
         lines = said.stdout.splitlines()[2:]
         assert lines
         assert all("Type 3" not in line and "TrueType" in line for line in lines), said.stdout
+
+
+def test_a_font_of_ones_own(rows: Rows, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    shipped = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    path = tmp_path / "own.ttf"
+    path.write_bytes((shipped / "cmss10.ttf").read_bytes())
+    font = path, hashlib.sha256(path.read_bytes()).hexdigest()
+    figure = paper_figure(rows, font=font)
+    data = figure_bytes(figure, "pdf")
+    assert figure_bytes(paper_figure(rows, font=font), "pdf") == data
+    held = pdf_streams(data)
+    names = set(re.findall(rb"/BaseFont /(?:[A-Z]{6}\+)?([A-Za-z]+)", held))
+    assert b"Cmss" in names
+    assert b"/Type3" not in held
+    assert not any(b"STIXGeneral-Bold" in name for name in names), "no bold of another face beside it"
+    svg = figure_bytes(figure, "svg").decode()
+    assert "font-family: 'cmss10', 'STIXGeneral'" in svg
+    assert "findfont" not in caplog.text, "no bold of it is looked for"
+    assert "penviz-" not in svg
+    assert b"\\fontfamily" not in figure_bytes(figure, "tikz"), "LaTeX takes the document's face"
+    other = tmp_path / "moved.ttf"
+    path.rename(other)
+    assert figure_bytes(paper_figure(rows, font=(other, font[1])), "pdf") == data, "the path does not matter"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "There is no font"), (b"no font", "cannot be read"), (b"OTTO" + bytes(60), "cannot be read")],
+)
+def test_what_is_no_font_is_said(content: bytes | None, words: str, rows: Rows, tmp_path: Path) -> None:
+    path = tmp_path / "own.ttf"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=words):
+        paper_figure(rows, font=(path, "0" * 64))
+
+
+def test_a_font_without_truetype_outlines_is_refused(rows: Rows, tmp_path: Path) -> None:
+    from fontTools.fontBuilder import FontBuilder
+    from fontTools.pens.t2CharStringPen import T2CharStringPen
+
+    builder = FontBuilder(1000, isTTF=False)
+    builder.setupGlyphOrder([".notdef", "a"])
+    builder.setupCharacterMap({97: "a"})
+    pen = T2CharStringPen(500, None)
+    for step, at in ((pen.moveTo, (0, 0)), (pen.lineTo, (400, 0)), (pen.lineTo, (0, 400))):
+        step(at)
+    pen.closePath()
+    builder.setupCFF("Own", {}, dict.fromkeys([".notdef", "a"], pen.getCharString()), {})
+    builder.setupHorizontalMetrics(dict.fromkeys([".notdef", "a"], (500, 0)))
+    builder.setupHorizontalHeader(ascent=800, descent=-200)
+    builder.setupNameTable({"familyName": "Own", "styleName": "Regular"})
+    builder.setupOS2()
+    builder.setupPost()
+    builder.save(tmp_path / "own.otf")
+    with pytest.raises(InputError, match="no TrueType outlines"):
+        paper_figure(rows, font=(tmp_path / "own.otf", "0" * 64))
 
 
 def test_a_plain_savefig_would_have_type_3(rows: Rows) -> None:
@@ -121,8 +179,6 @@ def test_two_processes_write_the_same_bytes(rows: Rows) -> None:
 
 
 def test_settings_of_the_user_change_nothing(rows: Rows) -> None:
-    import matplotlib
-
     before = figure_bytes(paper_figure(rows), "pdf")
     own = {"font.family": "monospace", "lines.linewidth": 7, "axes.facecolor": "red", "savefig.bbox": "tight"}
     with matplotlib.rc_context(own):

@@ -1,0 +1,97 @@
+"""What `penviz calibrate` shows: a line a number as text, or the same for JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from penviz.measure.calibrated import NUMBERS, PLAIN, SCALED, Calibrated
+from penviz.measure.finding import Finding, three
+from penviz.measure.intervals import Change
+
+
+def _with_bounds(value: float | None, low: float | None, high: float | None) -> str:
+    return three(value) if low is None or high is None else f"{three(value)} [{three(low)}, {three(high)}]"
+
+
+def _lines(found: Sequence[Calibrated]) -> list[tuple[str, str, str]]:
+    """Label, key and place of every number that a run has."""
+    lines = []
+    for number in NUMBERS:
+        held = [at for at in (PLAIN, SCALED) if any((number.key, at) in c.numbers for c in found)]
+        ends = {PLAIN: " at T = 1", SCALED: " at fitted T"} if len(held) == 2 else dict.fromkeys(held, "")
+        lines += [(number.label + ends[at], number.key, at) for at in held]
+    return lines
+
+
+def _change(found: Sequence[Calibrated], key: str, at: str) -> Change | None:
+    """From the first of two runs to the second."""
+    estimate = found[0].difference_to(found[1], key, at) if len(found) == 2 else None
+    return None if estimate is None else estimate.change(relative=False)
+
+
+def text(
+    found: Sequence[Calibrated], names: Sequence[str], finding: Finding, notes: Sequence[str] = ()
+) -> str:
+    """The finding and notes, then a line a number: a column a run, and the difference between two."""
+    lines = [["", *names, *(["second minus first [95 %]"] if len(found) == 2 else [])]]
+    fitted = [c.temperature for c in found]
+    rows = [
+        ["fitted T", *(_with_bounds(t.value, t.low, t.high) for t in fitted)],
+        ["T of least ECE", *(three(c.ece_temperature) for c in found)],
+        ["p of the norm", *(str(c.norm) for c in found)],
+    ]
+    lines += [row + [""] * (len(lines[0]) - len(row)) for row in rows]
+    for label, key, at in _lines(found):
+        row = [label]
+        for c in found:
+            row.append(_with_bounds(c.value(key, at), *(c.bounds(key, at) or (None, None))))
+        if len(found) == 2:
+            change = _change(found, key, at)
+            row.append("–" if change is None else _with_bounds(change.value, change.low, change.high))
+        lines.append(row)
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    shown = []
+    for first, *rest in lines:
+        cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
+        shown.append("  ".join([first.ljust(widths[0]), *cells]))
+    return "\n".join([finding.headline + ".", finding.detail, *notes, "", *shown])
+
+
+def record(
+    found: Sequence[Calibrated],
+    names: Sequence[str],
+    finding: Finding,
+    seed: int,
+    notes: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The same as a dictionary for JSON; a number that does not exist is null."""
+    numbers: dict[str, Any] = {}
+    meanings = {number.key: number for number in NUMBERS}
+    for _, key, at in _lines(found):
+        entry = numbers.setdefault(key, {"label": meanings[key].label, "meaning": meanings[key].meaning})
+        change = _change(found, key, at)
+        entry[at] = {
+            "values": {n: c.value(key, at) for n, c in zip(names, found, strict=True)},
+            "intervals": {n: c.bounds(key, at) for n, c in zip(names, found, strict=True)},
+            "difference": None if change is None else vars(change),
+        }
+    fits = {}
+    for name, c in zip(names, found, strict=True):
+        t = c.temperature
+        fits[name] = {
+            "temperature": t.value if t.finite else None,
+            "temperature_interval": None if t.low is None else [t.low, t.high],
+            "temperature_of_least_ece": c.ece_temperature,
+            "norm": c.norm,
+            "n_fit": c.n_fit,
+            "n": c.n,
+        }
+    return {
+        "finding": vars(finding),
+        "notes": list(notes),
+        "split": found[0].split,
+        "seed": seed,
+        "fits": fits,
+        "numbers": numbers,
+    }

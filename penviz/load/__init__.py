@@ -1,0 +1,1 @@
+"""Networks that penviz did not train: architectures, weights, heads, preprocessing, adoption as a run."""

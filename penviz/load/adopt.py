@@ -1,0 +1,285 @@
+"""A foreign checkpoint becomes a run: a directory that penviz reads like those of its own trainings."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from penviz import __version__
+from penviz.activations import Activations
+from penviz.foreign.report import FileReport
+from penviz.learn.checkpoints import write_tensors
+from penviz.learn.data import DataSet, Split
+from penviz.learn.extract import first_of_each_class, sprite_grid, write_sprite
+from penviz.load import accuracy, architectures
+from penviz.load.head import HeadProof, NoHead, features_and_scores, prove_head
+from penviz.load.new_directory import new_directory
+from penviz.load.preprocessing import Preprocessing
+from penviz.load.variants import Variant, varied
+from penviz.load.weights import load_strict, read_weights
+from penviz.runs import (
+    MODEL_FILE,
+    RUN_FILE,
+    RunError,
+    activations_path,
+    sha256_of,
+    thumbnails_path,
+    write_json,
+)
+
+BATCH = 64
+PROOF_IMAGES = 8
+
+Progress = Callable[[int, int, float], None]
+"""Told (images done, images in all, seconds left); what it raises ends the work and leaves nothing behind."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the user confirmed about a checkpoint.
+
+    Attributes:
+        model: name of the architecture.
+        preprocessing: from stored pixels to the network's input.
+        variant: changes of the body that leave no key.
+        targets: "hard", "uniform" or "unknown"; label_smoothing: alpha, None where it is not known.
+        expected: accuracy in [0, 1] that the user knows, or None.
+
+    Raises:
+        RunError: targets and label smoothing that do not fit, an accuracy out of range.
+    """
+
+    model: str
+    preprocessing: Preprocessing
+    variant: Variant = dataclasses.field(default_factory=Variant)
+    targets: str = "unknown"
+    label_smoothing: float | None = None
+    expected: float | None = None
+
+    def __post_init__(self) -> None:
+        alpha = self.label_smoothing
+        fits = {
+            "unknown": alpha is None,
+            "hard": alpha == 0,
+            "uniform": alpha is not None and 0 < alpha < 1,
+        }
+        if not fits.get(self.targets, False):
+            raise RunError(
+                "Targets are unknown, hard (label smoothing 0) or uniform (label smoothing above 0, below 1)."
+            )
+        if self.expected is not None and not 0 <= self.expected <= 1:
+            raise RunError("The expected accuracy must lie between 0 and 100 %.")
+
+
+def open_network(
+    path: Path,
+    report: FileReport,
+    model: str,
+    *,
+    n_classes: int | None = None,
+    local: bool = False,
+    trust: bool = False,
+) -> nn.Module:
+    """Build an architecture for a file and load its weights strictly.
+
+    Args:
+        path: the file that the report describes.
+        report: of `inspect_file`.
+        model: name of the architecture.
+        n_classes: K, where the file does not say it.
+        local: allow `package.module:factory`; trust: allow pickles that run code. Command line only.
+
+    Raises:
+        Refused: the report refuses the file. RunError: unknown K, an architecture that does not fit.
+    """
+    n_classes = report.n_classes or n_classes
+    if n_classes is None:
+        raise RunError(f"{report.name} does not say how many classes it has: state the class names.")
+    weights = read_weights(path, report, trust)
+    shapes = {key: tuple(tensor.shape) for key, tensor in weights.items()}
+    network = architectures.build(model, n_classes, shapes, local=local)
+    own = network.state_dict().keys()
+    if report.prefix and not any(key in own for key in weights):  # the prefix was the network's own
+        weights = {report.prefix + key: tensor for key, tensor in weights.items()}
+    load_strict(network, weights, model)
+    return network.eval()
+
+
+@torch.no_grad()
+def prove_on(network: nn.Module, choices: Choices, images: NDArray[np.uint8]) -> HeadProof | NoHead:
+    """The head, proved on stored images under the chosen set-up, and again on others of them."""
+    batch = choices.preprocessing.apply(images[: 2 * PROOF_IMAGES])
+    with varied(network, choices.variant, batch):
+        half = max(2, len(batch) // 2)
+        fresh = batch[half:] if len(batch) >= half + 2 else None
+        return prove_head(network, batch[:half], fresh)
+
+
+def adopt(
+    network: nn.Module,
+    choices: Choices,
+    dataset: DataSet,
+    out: Path,
+    *,
+    report: FileReport,
+    checked: accuracy.Row | None = None,
+    warnings: Sequence[str] = (),
+    splits: Sequence[str] = ("train", "validation"),
+    classes: Sequence[int] = (),
+    per_class: int = 1000,
+    thumbnail_quality: int = 35,
+    progress: Progress = lambda done, n, left: None,
+) -> Path:
+    """Write a run directory: clean weights, activations a split, thumbnails, run.json.
+
+    Args:
+        network: with its weights (`open_network`).
+        choices: what the user confirmed.
+        dataset: labels in the order of the network's outputs.
+        out: the new directory.
+        report: of the file, for its name and digest.
+        checked: the row of the check that was confirmed; the 512 images are measured here when not given.
+        warnings: sentences of the check to keep with the picture.
+        splits: which.
+        classes: a quick look at these labels only, `per_class` of each in every split; all when empty.
+        per_class: training examples a class, 0 for all; validation and test are whole but for a quick look.
+        thumbnail_quality: of the WebP sprite, 0 for none.
+        progress: see Progress.
+
+    Raises:
+        RunError: other data than the network's classes, an unknown split, a directory in use.
+    """
+    for name in splits:
+        if name not in dataset.splits:
+            raise RunError(f"{dataset.name} has no split {name}; it has {', '.join(dataset.splits)}.")
+    rows = {name: _rows(dataset.splits[name], name, classes, per_class) for name in splits}
+    n_all = sum(len(chosen) for chosen in rows.values())
+    if n_all == 0:
+        raise RunError("There are no examples of these classes.")
+    first = dataset.splits[splits[0]].images
+    n_names = len(dataset.class_names)
+    accuracy.check_outputs(network, choices.preprocessing, first, n_names, choices.variant)
+    if checked is None:
+        checked = measure_row(network, choices, dataset)
+    proof = prove_on(network, choices, first)
+    warning = accuracy.expectation_warning(checked.accuracy, choices.expected, checked.n)
+    record: dict[str, Any] = {
+        "config": {
+            "dataset": dataset.name,
+            "model": choices.model,
+            "targets": choices.targets,
+            "label_smoothing": choices.label_smoothing,
+        },
+        "adopted": {
+            "file": report.name,
+            "file_sha256": report.sha256,
+            "head": proof.to_json(),
+            "preprocessing": choices.preprocessing.to_json(),
+            "variant": choices.variant.to_json(),
+            "accuracy": {
+                "measured": checked.accuracy,
+                "nll": checked.nll,
+                "n": checked.n,
+                "expected": choices.expected,
+                "warning": " ".join([*([warning] if warning else []), *warnings]),
+            },
+            "targets_stated_by": "" if choices.targets == "unknown" else "user",
+            "quick_look": {"classes": [int(c) for c in classes], "per_class": per_class} if classes else None,
+        },
+        "class_names": list(dataset.class_names),
+        "image_shape": list(dataset.image_shape),
+        "splits": {
+            name: {"n": len(split), "dataset_id": split.dataset_id} for name, split in dataset.splits.items()
+        },
+        "status": "finished",
+        "metrics": {},
+        "versions": {"penviz": __version__, "torch": torch.__version__},
+    }
+    started = time.monotonic()
+    done = 0
+    with new_directory(out) as part:
+        tensors = {key: tensor.detach().clone() for key, tensor in network.state_dict().items()}
+        write_tensors(part / MODEL_FILE, tensors, {"model": choices.model})
+        digest = sha256_of(part / MODEL_FILE)
+        record["model_sha256"] = digest
+        sprites: dict[str, Any] = {}
+        for name in splits:
+            split, chosen = dataset.splits[name], rows[name]
+            features, scores = [], []
+            for start in range(0, len(chosen), BATCH):
+                images = split.images[chosen[start : start + BATCH]]
+                h, logits = forward(network, choices, proof, images)
+                features.append(h)
+                scores.append(logits)
+                done += len(images)
+                progress(done, n_all, (time.monotonic() - started) / done * (n_all - done))
+            if not features:
+                continue
+            predictions = np.concatenate([s.argmax(1) for s in scores])
+            labels = split.labels[chosen]
+            Activations(
+                np.concatenate(features),
+                labels,
+                predictions,
+                split.indices[chosen],
+                dataset.class_names,
+                out.name,
+                name,
+                proof.head if isinstance(proof, HeadProof) else None,
+                split.dataset_id,
+                digest,
+                split.hashes[chosen],
+                np.bincount(split.labels, minlength=len(dataset.class_names)),
+            ).save(activations_path(part, name))
+            if not classes:
+                right, nll = accuracy.measure(torch.from_numpy(np.concatenate(scores)), labels)
+                record["metrics"][name] = {"accuracy": right, "nll": nll, "n": float(len(labels))}
+            if thumbnail_quality and _fit_a_sprite(len(chosen), dataset):
+                written = write_sprite(thumbnails_path(part, name), split.images[chosen], thumbnail_quality)
+                sprites[name] = written | {"checkpoint_sha256": digest}
+        write_json(part / RUN_FILE, record | ({"thumbnails": sprites} if sprites else {}))
+    return out
+
+
+@torch.no_grad()
+def forward(
+    network: nn.Module, choices: Choices, proof: HeadProof | NoHead, images: NDArray[np.uint8]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Features [n, d] and scores [n, K] of stored images under the chosen set-up."""
+    batch = choices.preprocessing.apply(images)
+    with varied(network, choices.variant, batch):
+        features, scores = features_and_scores(network, proof, batch)
+    return features.float().numpy(), scores.float().numpy()
+
+
+def measure_row(network: nn.Module, choices: Choices, dataset: DataSet) -> accuracy.Row:
+    """What the chosen set-up scores on the check's images of the validation split."""
+    split = dataset.splits.get("validation") or next(iter(dataset.splits.values()))
+    rows = accuracy.sample(split.labels)
+    return accuracy.measure_setup(
+        network, choices.preprocessing, choices.variant, split.images[rows], split.labels[rows]
+    )
+
+
+def _rows(split: Split, name: str, classes: Sequence[int], per_class: int) -> NDArray[np.int64]:
+    if not classes:
+        return first_of_each_class(split.labels, per_class if name == "train" else 0)
+    first = first_of_each_class(split.labels, per_class)
+    return first[np.isin(split.labels[first], np.asarray(classes))]
+
+
+def _fit_a_sprite(n: int, dataset: DataSet) -> bool:
+    try:
+        sprite_grid(n, dataset.image_shape)
+    except RunError:
+        return False
+    return True

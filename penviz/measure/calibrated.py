@@ -1,0 +1,216 @@
+"""The calibration of one run and split: every number before and after temperature scaling, with intervals.
+
+Half of the examples, drawn class by class, serve to fit the temperature, the two maps and the norm; every
+number comes from the other half. Axis letters: n examples of the reported half, K classes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penviz.activations import Activations, ActivationsError
+from penviz.measure.calibration import ece
+from penviz.measure.calibration_errors import (
+    adaptive_ece_terms,
+    brier_terms,
+    classwise_ece_terms,
+    ece_floor,
+    ece_terms,
+)
+from penviz.measure.intervals import Z95, Estimate, mean_difference
+from penviz.measure.logits import LogitNumbers
+from penviz.measure.moments import class_rows
+from penviz.measure.recalibration import Isotonic, Platt, log_odds
+from penviz.measure.selective import (
+    aurc_terms,
+    choose_norm,
+    max_logit,
+    max_softmax,
+    normalised_aurc,
+    normalised_logit,
+)
+from penviz.measure.smooth_ece import SmoothECE
+from penviz.measure.temperature import Temperature, fit_temperature, halve, lowest_on_grid, softmax
+
+Float = NDArray[np.float64]
+
+PLAIN, SCALED = "plain", "scaled"
+"""At temperature 1; after a fit on the other half."""
+
+FEWEST = 20
+"""Examples of the two halves together below which nothing is fitted."""
+
+
+@dataclass(frozen=True)
+class CalibrationNumber:
+    """What a number is called and what it means, in one line."""
+
+    key: str
+    label: str
+    meaning: str
+
+
+NUMBERS: tuple[CalibrationNumber, ...] = (
+    CalibrationNumber("ece", "ECE", "mean |confidence - accuracy| over 15 bins of equal width"),
+    CalibrationNumber(
+        "ece_floor", "ECE by chance", "what perfect calibration shows at these confidences and n"
+    ),
+    CalibrationNumber("adaptive_ece", "adaptive ECE", "the same over 15 bins of equal count"),
+    CalibrationNumber("classwise_ece", "classwise ECE", "mean over classes of the ECE of their probability"),
+    CalibrationNumber("smooth_ece", "smooth ECE", "without bins, at its own bandwidth"),
+    CalibrationNumber("confidence_gap", "confidence - accuracy", "above 0: surer than right"),
+    CalibrationNumber("nll", "NLL (nats)", "minus log of the probability of the label"),
+    CalibrationNumber("brier", "Brier score", "sum over classes of squared error of the probability, 0 to 2"),
+    CalibrationNumber("ece_lowest", "ECE, T of least ECE", "T chosen by ECE instead of NLL"),
+    CalibrationNumber("ece_isotonic", "ECE, isotonic", "confidence mapped by isotonic regression"),
+    CalibrationNumber("ece_platt", "ECE, Platt", "confidence mapped by Platt's logistic fit"),
+    CalibrationNumber("accuracy", "accuracy", "no temperature changes it"),
+    CalibrationNumber(
+        "aurc_softmax", "AURC, max-softmax", "mean risk over all coverages; lower: errors come last"
+    ),
+    CalibrationNumber("aurc_logit", "AURC, max-logit", "the same with the largest logit as score"),
+    CalibrationNumber("aurc_norm", "AURC, p-norm logit", "the same with the p-norm normalised logit"),
+    CalibrationNumber(
+        "naurc_softmax", "NAURC, max-softmax", "free of accuracy: 0 a perfect order, 1 a random one"
+    ),
+    CalibrationNumber("naurc_logit", "NAURC, max-logit", "the same with the largest logit"),
+    CalibrationNumber("naurc_norm", "NAURC, p-norm logit", "the same with the p-norm normalised logit"),
+    CalibrationNumber("spread", "wrong-logit spread (nats)", "standard deviation of the wrong logits"),
+)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A number, and the terms [n] whose mean it is where it has an interval."""
+
+    value: float
+    terms: Float | None = None
+
+    def bounds(self) -> tuple[float, float] | None:
+        """Its 95 % interval over examples by the normal approximation."""
+        if self.terms is None or len(self.terms) < 2:
+            return None
+        half = Z95 * float(self.terms.std(ddof=1)) / math.sqrt(len(self.terms))
+        return self.value - half, self.value + half
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """The calibration of one run and split.
+
+    Attributes:
+        run, split: names.
+        temperature: fitted by NLL; ece_temperature: that of least ECE on the same half.
+        norm: the p of the normalised logit.
+        n: examples reported on; n_fit: examples fitted on.
+        numbers: (key, PLAIN or SCALED) -> number; without SCALED where the temperature is not finite and for
+            what no temperature changes.
+        examples: dataset_id and the indices [n], which say whether two runs hold the same examples.
+    """
+
+    run: str
+    split: str
+    temperature: Temperature
+    ece_temperature: float
+    norm: int
+    n: int
+    n_fit: int
+    numbers: Mapping[tuple[str, str], Measured]
+    examples: tuple[str, NDArray[np.int64]] = field(repr=False)
+
+    @classmethod
+    def of(cls, activations: Activations, seed: int = 0) -> Calibrated:
+        """Fit on one half, measure on the other.
+
+        Args:
+            activations: with a head.
+            seed: of the halves.
+
+        Raises:
+            ActivationsError: no head, or fewer than 20 examples.
+        """
+        a = activations
+        z, rows = a.logits(), class_rows(a.labels, len(a.class_names), a.indices)
+        fit, report = halve(rows, seed)
+        if len(a) < FEWEST or not len(fit):
+            raise ActivationsError(f"{a.run} has too few {a.split} examples to fit on one half of them.")
+        report = report[np.argsort(a.indices[report], kind="stable")]
+        right = (a.predictions == a.labels).astype(np.float64)
+        temperature = fit_temperature(z[fit], a.labels[fit])
+        lowest = lowest_on_grid(lambda t: ece(np.exp(max_softmax(z[fit], t)), right[fit]))
+        norm = choose_norm(z[fit], right[fit])
+        odds = log_odds(z)
+        here, label, hits = z[report], a.labels[report], right[report]
+        numbers = {(key, PLAIN): m for key, m in _at(here, label, hits, 1.0).items()}
+        if temperature.finite:
+            scaled = _at(here, label, hits, temperature.value)
+            numbers |= {(key, SCALED): m for key, m in scaled.items()}
+        maps: dict[str, Callable[[], Float]] = {
+            "ece_lowest": lambda: np.exp(max_softmax(here, lowest)),
+            "ece_isotonic": lambda: Isotonic.fit(odds[fit], right[fit])(odds[report]),
+            "ece_platt": lambda: Platt.fit(odds[fit], right[fit])(odds[report]),
+        }
+        for key, confidences in maps.items():
+            numbers[key, SCALED] = _mean(ece_terms(confidences(), hits))
+        spread = LogitNumbers.of(here, label).spread
+        numbers |= {("accuracy", PLAIN): _mean(hits), ("spread", PLAIN): _mean(spread)}
+        for key, score in (("logit", max_logit(here)), ("norm", normalised_logit(here, norm))):
+            numbers["aurc_" + key, PLAIN] = _mean(aurc_terms(score, hits))
+            numbers["naurc_" + key, PLAIN] = Measured(normalised_aurc(score, hits))
+        examples = (a.dataset_id, a.indices[report])
+        n, n_fit = len(report), len(fit)
+        return cls(a.run, a.split, temperature, lowest, norm, n, n_fit, numbers, examples)
+
+    def value(self, key: str, at: str = PLAIN) -> float | None:
+        """A number, None where it does not exist."""
+        found = self.numbers.get((key, at))
+        return found.value if found is not None and math.isfinite(found.value) else None
+
+    def bounds(self, key: str, at: str = PLAIN) -> tuple[float, float] | None:
+        """Its 95 % interval over examples, None where there is none; cut at 0 where a number has no sign."""
+        found = self.numbers.get((key, at))
+        bounds = None if found is None else found.bounds()
+        return bounds if bounds is None or key == "confidence_gap" else (max(bounds[0], 0.0), bounds[1])
+
+    def same_examples(self, other: Calibrated) -> bool:
+        """Both report on the same examples: equal data set, split and indices."""
+        (here, own), (there, theirs) = self.examples, other.examples
+        return bool(here) and here == there and self.split == other.split and np.array_equal(own, theirs)
+
+    def difference_to(self, after: Calibrated, key: str, at: str = PLAIN) -> Estimate | None:
+        """Difference of a number from this run to another, paired where both hold the same examples."""
+        here, there = self.numbers.get((key, at)), after.numbers.get((key, at))
+        if here is None or there is None:
+            return None
+        if here.terms is None or there.terms is None:
+            return Estimate(there.value - here.value, None)
+        return mean_difference(here.terms, there.terms, paired=self.same_examples(after))
+
+
+def _mean(terms: Float) -> Measured:
+    return Measured(float(terms.mean()), terms)
+
+
+def _at(logits: Float, labels: NDArray[np.int64], right: Float, temperature: float) -> dict[str, Measured]:
+    """The numbers of one half that depend on the temperature."""
+    probs = softmax(logits, temperature)
+    score = max_softmax(logits, temperature)
+    confidence = np.minimum(np.exp(score), 1.0)
+    smooth = SmoothECE.of(confidence, right)
+    return {
+        "ece": _mean(ece_terms(confidence, right)),
+        "ece_floor": Measured(ece_floor(confidence)),
+        "adaptive_ece": _mean(adaptive_ece_terms(confidence, right)),
+        "classwise_ece": _mean(classwise_ece_terms(probs, labels)),
+        "smooth_ece": Measured(smooth.value, smooth.terms),
+        "confidence_gap": _mean(confidence - right),
+        "nll": _mean(LogitNumbers.of(logits / temperature, labels).nll),
+        "brier": _mean(brier_terms(probs, labels)),
+        "aurc_softmax": _mean(aurc_terms(score, right)),
+        "naurc_softmax": Measured(normalised_aurc(score, right)),
+    }

@@ -1,0 +1,51 @@
+"""Links between the pages, which keep what the grid showed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+from streamlit.navigation.page import Page
+
+from penviz.view.catalogue import directory_digest, read_catalogue, run_roots
+from penviz.view.state import default_runs, suffix
+
+_QUERY = "grid-query"
+
+
+def draw_links(grid: Page, model: Page) -> None:
+    """The name of the house and its pages, at the head of the sidebar."""
+    with st.sidebar:
+        st.html('<div class="pz-brand">penviz</div>')
+        with st.container(key="pages", gap=None):
+            st.page_link(grid, label="Template plane", query_params=grid_query())
+            st.page_link(model, label="Your model")
+
+
+def remember_grid() -> None:
+    """Keep the grid's link, which says all that its controls hold, for the way back."""
+    st.session_state[_QUERY] = {key: st.query_params.get_all(key) for key in st.query_params}
+
+
+def grid_query() -> dict[str, list[str]]:
+    """The grid's link as it was last shown."""
+    return dict(st.session_state.get(_QUERY, {}))
+
+
+def grid_link(label: str, directory: Path) -> None:
+    """A link to the grid with a run beside those that were shown there."""
+    from penviz.view.page_grid import show_grid
+
+    roots = run_roots()
+    groups = read_catalogue(roots, directory_digest(roots)).groups
+    query = grid_query()
+    for group in groups:
+        for run in group.runs:
+            if run.directory == directory:
+                key = f"runs{suffix(group, len(groups) == 1)}"
+                shown = query.get(key) or default_runs([r for r in group.runs if r is not run])
+                query[key] = [*(name for name in shown if name != run.name), run.name]
+                if len(groups) > 1:
+                    query["of"] = [group.name]
+    page = st.Page(show_grid, title="penviz", default=True)
+    st.page_link(page, label=label, icon=":material/scatter_plot:", query_params=query)

@@ -1,0 +1,324 @@
+"""A card of "Your model": one file, from what it is to its place in the grid."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Any, Literal
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from penviz.foreign.cage import Job
+from penviz.view import uploads
+from penviz.view.data_choices import DataChoice
+from penviz.view.links import grid_link
+from penviz.view.model_report import (
+    check_html,
+    details_html,
+    duration_text,
+    folder_text,
+    head_text,
+    setup_text,
+    summary_line,
+    tensors_html,
+)
+from penviz.view.uploads import Upload
+from penviz.view.visitor import Visitor, data_directory
+
+TARGETS = {"unknown": "not known", "hard": "hard targets", "uniform": "label smoothing"}
+STEPS = {
+    "reading": "Reading what it is",
+    "matching": "Looking for networks that fit",
+    "checking": "Trying inputs",
+    "drawing": "Running the images",
+}
+KEEP: Literal["page"] = "page"
+"""A field keeps its value while the work that replaces it on the card goes on."""
+
+LISTS = {
+    "cifar10": ("CIFAR-10's list", 10),
+    "cifar100": ("CIFAR-100's list", 100),
+    "imagenet": ("ImageNet's list", 1000),
+}
+"""Standard lists of class names: what they are called, and how many."""
+
+SPLITS = ("validation", "train", "test")
+
+
+def card(who: Visitor, upload: Upload, choices: Sequence[DataChoice], missing: Sequence[str]) -> None:
+    """Draw one upload in whatever stage it is.
+
+    Args:
+        who: the visitor; upload: one of theirs.
+        choices: images it can be tried on; missing: built-in sets that are not on this disk.
+    """
+    with st.container(border=True, key=f"card-{upload.id}"):
+        with st.container(horizontal=True, vertical_alignment="top", key=f"head-{upload.id}"):
+            report = upload.report
+            line = "" if report is None else summary_line(report)
+            st.html(f'<div class="pz-file">{escape(upload.name)}</div><p class="pz-note">{escape(line)}</p>')
+            icon = ":material/close:"
+            if st.button("Remove", key=f"remove-{upload.id}", icon=icon, type="tertiary"):
+                uploads.remove(who, upload)
+                st.rerun()
+        if upload.error:
+            sentence, _, lines = upload.error.partition("\n")
+            st.warning(sentence, icon=":material/report:")
+            if lines:
+                st.code(lines, language=None)
+            if upload.advice:
+                st.code(upload.advice, language="python", wrap_lines=True)
+        if upload.busy:
+            _waiting(upload)
+        elif upload.stage == "drawn":
+            _drawn(who, upload)
+        elif report is not None and upload.stage != "refused":
+            if report.holds_activations:
+                _arrays(who, upload)
+            elif report.kind in ("npz", "npy"):
+                st.warning(
+                    "These arrays are no activations: penviz looks for features [n, d] and labels [n]. A "
+                    "data set in an .npz goes into the data directory, to try a checkpoint on.",
+                    icon=":material/help:",
+                )
+            elif report.kind != uploads.RUN:
+                _choose(who, upload, choices, missing)
+                if upload.stage == "checked":
+                    _checked(who, upload)
+        if report is not None:
+            with st.expander("What is in the file"):
+                st.html(details_html(report))
+                if report.tensors:
+                    st.html(tensors_html(report.tensors))
+
+
+def _waiting(upload: Upload) -> None:
+    """How far the step is, and the way out of it."""
+    job = upload.job
+    assert isinstance(job, Job)
+    done, n = job.progress.get("done"), job.progress.get("of")
+    passed = time.monotonic() - upload.started
+    text = STEPS[upload.stage]
+    if job.progress.get("what"):
+        text += f": {job.progress['what']}"
+    if done and n:
+        left = duration_text(job.progress.get("seconds_left") or passed * (n - done) / done)
+        text += f", {done:,} of {n:,}, {left} left"
+    else:
+        text += f", {passed:.0f} s"
+    st.progress(min(done / n, 1.0) if done and n else 0.0, text)
+    if st.button("Cancel", key=f"cancel-{upload.id}"):
+        uploads.cancel(upload)
+        st.rerun()
+
+
+def _choose(who: Visitor, upload: Upload, choices: Sequence[DataChoice], missing: Sequence[str]) -> None:
+    """Which network, which images, what it was trained on, and the accuracy that is known of it."""
+    if not upload.candidates:
+        st.warning(
+            "No network that penviz knows has these keys and shapes. On the command line a function of "
+            "your own can build it: `penviz extract FILE --model package.module:factory --dataset DATA ...`.",
+            icon=":material/help:",
+        )
+        return
+    left, right = st.columns(2)
+    models = [c["name"] for c in upload.candidates]
+    evidence = {c["name"]: c["evidence"] for c in upload.candidates}
+    key = upload.id
+    model = left.selectbox(
+        "Network",
+        models,
+        format_func=lambda m: f"{m} · {evidence[m]}",
+        key=f"model-{key}",
+        persist_state=KEEP,
+    )
+    labels = {choice.source: choice.label for choice in choices}
+    dataset = right.selectbox(
+        "Images with labels",
+        list(labels),
+        index=None,
+        format_func=labels.__getitem__,
+        key=f"dataset-{key}",
+        persist_state=KEEP,
+        placeholder="What it was trained on",
+        help=f"Not on this computer: {', '.join(missing)}." if missing else None,
+    )
+    first, second, third, fourth = st.columns(4)
+    name = first.text_input("Name in the grid", Path(upload.name).stem, 60, f"name-{key}", persist_state=KEEP)
+    targets, alpha = _targets(upload, second, third)
+    expected = fourth.number_input(
+        "Accuracy you know, %",
+        0.0,
+        100.0,
+        None,
+        0.1,
+        key=f"expected-{key}",
+        persist_state=KEEP,
+        placeholder="if you know it",
+        help="From your training log or the paper, on these images. Empty is fine.",
+    )
+    upload.choices["name"] = name
+    class_names = _class_names(upload, any(c.folder for c in choices if c.source == dataset))
+    wanted = {
+        "class_names": class_names,
+        "model": model,
+        "dataset": dataset,
+        "data_dir": str(data_directory()),
+        "targets": targets,
+        "label_smoothing": alpha,
+        "expected": None if expected is None else expected / 100,
+    }
+    checked = bool(upload.check) and all(upload.choices.get(k) == v for k, v in wanted.items())
+    if st.button(
+        "Check again" if upload.check else "Check on 512 images",
+        key=f"check-{key}",
+        type="secondary" if checked else "primary",
+        disabled=dataset is None,
+    ):
+        uploads.start_check(who, upload, **wanted)
+        st.rerun()
+    if dataset is None:
+        st.caption("Choose the images: the check runs 512 of them through each plausible input.")
+    elif not upload.check:
+        st.caption(
+            "The right weights with the wrong pixels still give a plausible picture, so penviz measures the "
+            "accuracy first. Nothing is drawn before you have seen it."
+        )
+
+
+def _class_names(upload: Upload, folder: bool) -> str:
+    """Whose order the network's outputs have; asked where folders may be in another."""
+    n = upload.report.n_classes if upload.report else None
+    lists = {name: label for name, (label, k) in LISTS.items() if k == n}
+    if not folder or not lists:
+        return ""
+    options = {"": "alphabetical, as the folders", **lists}
+    return st.selectbox(
+        "Order of the network's classes",
+        list(options),
+        format_func=options.__getitem__,
+        key=f"order-{upload.id}",
+        persist_state=KEEP,
+    )
+
+
+def _targets(upload: Upload, left: DeltaGenerator, right: DeltaGenerator) -> tuple[str, float | None]:
+    """What the visitor says it was trained on, and alpha: None where it is not known."""
+    targets = left.selectbox(
+        "Trained on",
+        list(TARGETS),
+        format_func=TARGETS.__getitem__,
+        key=f"targets-{upload.id}",
+        persist_state=KEEP,
+        help="It cannot be read off the weights. Unknown is fine: then penviz draws no optimum and concludes "
+        "nothing about the targets.",
+    )
+    alpha = right.number_input(
+        "alpha",
+        0.001,
+        0.999,
+        0.1,
+        0.05,
+        key=f"alpha-{upload.id}",
+        format="%.3f",
+        persist_state=KEEP,
+        disabled=targets != "uniform",
+    )
+    return targets, {"unknown": None, "hard": 0.0, "uniform": alpha}[targets]
+
+
+def _checked(who: Visitor, upload: Upload) -> None:
+    """The table of accuracies, the question, and the three classes to look at first."""
+    check: dict[str, Any] = upload.check
+    rows = check["rows"]
+    picked = st.session_state.get(f"row-{upload.id}", 0)
+    row = rows[picked]
+    st.html(
+        f'<p class="pz-ask">penviz measures <b>{100 * row["accuracy"]:.1f} %</b> on {row["n"]:,} '
+        f"{escape(check['split'])} images. Is that the accuracy you know?</p>"
+    )
+    for sentence in check["warnings"]:
+        st.warning(sentence, icon=":material/warning:")
+    names = check["class_names"]
+    left, right = st.columns(2)
+    left.selectbox(
+        "Input",
+        range(len(rows)),
+        format_func=lambda i: f"{setup_text(rows[i])}: {100 * rows[i]['accuracy']:.1f} %",
+        key=f"row-{upload.id}",
+        persist_state=KEEP,
+    )
+    triple = right.multiselect(
+        "Three classes to look at first",
+        names,
+        names[:3],
+        max_selections=3,
+        key=f"triple-{upload.id}",
+        persist_state=KEEP,
+    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Yes, draw", type="primary", key=f"draw-{upload.id}", disabled=len(triple) != 3):
+            uploads.start_drawing(who, upload, row, triple)
+            st.rerun()
+        if st.button("No, change input", key=f"change-{upload.id}"):
+            upload.check, upload.stage = {}, "ready"
+            st.rerun()
+        st.caption(head_text(check["head"]))
+    with st.expander(f"All {len(rows)} inputs tried"):
+        st.html(check_html(rows, picked))
+
+
+def _arrays(who: Visitor, upload: Upload) -> None:
+    """Which split these activations are, and of which run."""
+    left, middle, right = st.columns(3)
+    stem = Path(upload.name).stem
+    guess = next((s for s in SPLITS if s in stem.lower()), SPLITS[0])
+    name = left.text_input("Name in the grid", stem, 60, f"name-{upload.id}", persist_state=KEEP)
+    split = middle.selectbox(
+        "Split", SPLITS, SPLITS.index(guess), key=f"split-{upload.id}", persist_state=KEEP
+    )
+    others = [
+        other
+        for other in who.uploads.values()
+        if other is not upload
+        and other.stage == "ready"
+        and other.report is not None
+        and other.report.holds_activations
+    ]
+    partner = right.selectbox(
+        "The other split, if it is here",
+        others,
+        index=None,
+        format_func=lambda other: other.name,
+        key=f"partner-{upload.id}",
+        placeholder="one split is enough",
+        disabled=not others,
+    )
+    targets, alpha = _targets(upload, *st.columns(2))
+    if st.button("Draw", type="primary", key=f"draw-{upload.id}"):
+        files = {split: upload}
+        if partner is not None:
+            files["train" if split != "train" else "validation"] = partner
+        uploads.start_arrays(who, files, name, {"targets": targets, "label_smoothing": alpha})
+        st.rerun()
+
+
+def _drawn(who: Visitor, upload: Upload) -> None:
+    """What came of it, and the way to the grid."""
+    if upload.run is None:
+        words = folder_text(upload.check) if upload.check else "It belongs to the run drawn beside it."
+        st.html(f'<p class="pz-ask">{escape(words)}</p>')
+        return
+    words = "Three classes of it stand in the grid." if upload.quick else "It stands in the grid."
+    st.html(f'<p class="pz-ask"><b>{words}</b></p>')
+    with st.container(horizontal=True, vertical_alignment="center"):
+        grid_link("See it in the grid", upload.run)
+        if upload.quick:
+            left = duration_text(upload.seconds_all)
+            label = f"Continue with all ({left})" if left else "Continue with all"
+            if st.button(label, key=f"all-{upload.id}"):
+                uploads.start_drawing(who, upload, upload.choices["row"], None)
+                st.rerun()

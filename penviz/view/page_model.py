@@ -1,0 +1,132 @@
+"""The page "Your model": drop a file, see what it is, check it by its accuracy, put it into the grid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from penviz import InputError
+from penviz.view import uploads
+from penviz.view.data_choices import checkpoints_below, data_choices, missing_sets
+from penviz.view.model_card import card
+from penviz.view.model_runs import your_runs
+from penviz.view.snippets import SNIPPETS
+from penviz.view.style import style_sheet
+from penviz.view.visitor import Visitor, cage, data_directory, offers_disk, visitor
+
+MOST_MEGABYTES = 500
+_NONCE = "dropped"
+
+
+def show_model() -> None:
+    """Draw the page for this visitor."""
+    st.html(style_sheet(st.context.theme.type == "dark"))
+    with st.container(key="model"):
+        st.html(
+            '<h1 class="pz-finding">Your model</h1>'
+            '<p class="pz-detail">Drop a checkpoint, and its classes stand in the grid beside the others. '
+            "Nothing in a file is run to see what it is. It lies in a directory of your own on the computer "
+            "that runs penviz, and is removed when you close this page.</p>"
+        )
+        who = visitor()
+        cage().warm_up()  # torch takes seconds to import: start while the visitor looks for the file
+        uploads.poll(who)
+        _drop(who)
+        if offers_disk():
+            _from_disk(who)
+        busy = any(upload.busy for upload in who.uploads.values())
+        st.fragment(_cards, run_every=1.0 if busy else None, key="cards")(who)
+        if not who.uploads:
+            _what_fits()
+        missing = [words for limit, words in LIMITS.items() if cage().enforced.get(limit) is False]
+        if missing:
+            st.caption(f"This system does not hold a child process to limits on {', '.join(missing)}.")
+
+
+def _drop(who: Visitor) -> None:
+    """The place to drop files; each is written to the visitor's directory and Streamlit's copy let go."""
+    number = st.session_state.get(_NONCE, 0)
+    files = st.file_uploader(
+        "Checkpoints, activations, or a zip of images",
+        accept_multiple_files=True,
+        key=f"drop-{number}",
+        max_upload_size=MOST_MEGABYTES,
+        help="state dicts (.pth, .pt, .safetensors), activations (.npz, .safetensors), a run saved by penviz "
+        "or an image folder (.zip)",
+    )
+    if not files:
+        return
+    for file in files:
+        try:
+            kept = who.workspace.keep(file.name, file, MOST_MEGABYTES * 10**6)
+        except InputError as error:
+            st.session_state["drop-refused"] = str(error)
+            continue
+        uploads.bring(who, file.name, kept.path, kept)
+    st.session_state[_NONCE] = number + 1  # a fresh, empty place: the bytes are on disk now
+    st.rerun()
+
+
+def _from_disk(who: Visitor) -> None:
+    directory = data_directory()
+    found = checkpoints_below(directory)
+    if not found:
+        return
+    chosen = st.selectbox(
+        "Or take one that lies here",
+        found,
+        index=None,
+        format_func=lambda path: str(Path(path).relative_to(directory)),
+        key="from-disk",
+        placeholder=f"{len(found)} files below {directory}",
+    )
+    if chosen is not None and st.button("Look at it", key="look"):
+        uploads.bring(who, Path(chosen).name, Path(chosen))
+        st.rerun()
+
+
+def _cards(who: Visitor) -> None:
+    """A card a file, newest first, and the runs made of them; polled while work is under way."""
+    changed = uploads.poll(who)
+    if changed:
+        st.rerun()  # the whole page: the cards may poll less often, or no longer
+    folders = {who.uploads[id].name: place for id, place in who.folders.items()}
+    choices = data_choices(data_directory(), offers_disk(), folders)
+    missing = missing_sets(data_directory())
+    for upload in reversed(list(who.uploads.values())):
+        card(who, upload, choices, missing)
+    your_runs(who)
+
+
+def _what_fits() -> None:
+    blocks = "".join(f"<div><b>{title}</b><p>{text}</p></div>" for title, text in FITS.items())
+    st.html(f'<div class="pz-fits">{blocks}</div>')
+    with st.expander("Write activations from PyTorch, JAX or TensorFlow"):
+        for name, text in SNIPPETS.items():
+            st.markdown(f"**{name}**")
+            st.code(text, language="python")
+
+
+LIMITS = {
+    "memory": "memory",
+    "cpu_time": "processor time",
+    "wall_time": "time",
+    "file_size": "the size of files",
+    "open_files": "open files",
+    "processes": "further processes",
+    "network": "the network",
+}
+"""What the cage enforces where the system lets it -> words."""
+
+FITS = {
+    "A checkpoint": "A state dict as <code>.pth</code>, <code>.pt</code> or <code>.safetensors</code>: "
+    "penviz's own networks, CIFAR ResNets, every torchvision classifier, timm where it is installed. "
+    "Wrappers such as <code>state_dict</code> and prefixes such as <code>module.</code> are undone.",
+    "Activations": "From any framework: <code>features</code> [n, d], <code>labels</code> [n], and the last "
+    "layer's <code>weight</code> [K, d] and <code>bias</code> [K] if it has them, one <code>.npz</code> a "
+    "split.",
+    "Your images": "A <code>.zip</code> with <code>train/</code> and <code>validation/</code>, one folder a "
+    "class. Drop it beside the checkpoint and choose it there.",
+}
+"""What can be dropped: title -> text."""

@@ -1,0 +1,185 @@
+"""`penviz extract FILE`: from somebody's file to a run in one line, each step said."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from penviz import cli
+from penviz.activations import Activations
+from penviz.learn import data
+from penviz.learn.models import MODELS
+from penviz.runs import activations_path
+from penviz.view.snippets import SNIPPETS
+
+
+@pytest.fixture(scope="module")
+def theirs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dense network that somebody trained on the digits, scaled to 0..1, in a nested file."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    split = data.load("digits").splits["train"]
+    x = torch.from_numpy(split.images).permute(0, 3, 1, 2) / 255
+    y = torch.from_numpy(split.labels)
+    network = MODELS["fc800"].build((1, 8, 8), 10)
+    optimizer = torch.optim.Adam(network.parameters(), 1e-3)
+    for _ in range(60):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(network(x), y).backward()
+        optimizer.step()
+    path = tmp_path_factory.mktemp("theirs") / "model.pth"
+    state = {f"module.{k}": v for k, v in network.state_dict().items()}
+    torch.save({"state_dict": state, "epoch": 60}, path)
+    return path
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a verb ended: its exit status and what it said."""
+
+    returncode: int
+    stderr: str
+
+
+@pytest.fixture
+def extract(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    """The command line, run in this process: importing torch for every call would take most of the time."""
+
+    def run(*arguments: Any) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["penviz", "extract", *map(str, arguments), "--progress", "none"])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        return Ended(int(stopped.value.code or 0), capsys.readouterr().err)
+
+    return run
+
+
+def refused(ended: Ended, sentence: str) -> None:
+    assert ended.returncode == 2, ended.stderr
+    assert sentence in ended.stderr
+
+
+def test_one_line_from_a_file_to_a_run(theirs: Path, extract: Callable[..., Ended], tmp_path: Path) -> None:
+    out = tmp_path / "runs" / "theirs"
+    ended = extract(theirs, "--dataset", "digits", "--out", out, "--expected-accuracy", "99.9")
+    assert ended.returncode == 0, ended.stderr
+    said = ended.stderr
+    assert "Took fc800: all 6 keys and shapes match. Another: --model NAME." in said
+    starred = [line for line in said.splitlines() if line.startswith("* ")]
+    assert len(starred) == 1
+    assert "Took the first row. Another: --preprocessing" in said
+    assert "Is that the accuracy you know?" in said
+    assert "where 99.9 % is expected" in said
+    assert "Head: head (linear), proved" in said
+    record = json.loads((out / "run.json").read_text())
+    assert "is expected" in record["adopted"]["accuracy"]["warning"]
+    assert record["adopted"]["accuracy"]["measured"] > 0.85
+    assert record["config"]["targets"] == "unknown"
+    assert len(Activations.load(activations_path(out, "validation"))) == 360
+
+    again = extract(theirs, "--dataset", "digits", "--out", out)
+    refused(again, "is not empty")
+
+
+def test_a_quick_look_with_all_stated(theirs: Path, extract: Callable[..., Ended], tmp_path: Path) -> None:
+    out = tmp_path / "quick"
+    ended = extract(
+        *(theirs, "--dataset", "digits", "--out", out, "--model", "fc800", "--preprocessing", "0..1"),
+        *("--classes", "3", "5", "8", "--per-class", "20", "--label-smoothing", "0"),
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "Trying" not in ended.stderr
+    record = json.loads((out / "run.json").read_text())
+    assert record["adopted"]["quick_look"] == {"classes": [3, 5, 8], "per_class": 20}
+    assert record["config"]["targets"] == "hard"
+    assert record["adopted"]["preprocessing"]["name"] == "0..1"
+
+
+def test_label_order_is_doubted_aloud(theirs: Path, extract: Callable[..., Ended], tmp_path: Path) -> None:
+    order = [0, 2, 3, 4, 5, 6, 1, 7, 8, 9]
+    digits = data.load("digits").splits
+    arrays = {"class_names": np.array([f"n{i}" for i in range(10)])}
+    for part, split in (("train", "train"), ("test", "validation")):
+        arrays |= {
+            f"x_{part}": digits[split].images[..., 0],
+            f"y_{part}": np.array(order)[digits[split].labels],
+        }
+    np.savez(tmp_path / "mine.npz", **arrays)
+    out = tmp_path / "run"
+    ended = extract(theirs, "--dataset", tmp_path / "mine.npz", "--out", out, "--yes")
+    assert ended.returncode == 0, ended.stderr
+    assert "Your folder order looks different from the training order: folder " in ended.stderr
+    assert "Took the first row" not in ended.stderr
+    warning = json.loads((out / "run.json").read_text())["adopted"]["accuracy"]["warning"]
+    assert "folder order" in warning
+
+
+def test_activations_of_each_split(extract: Callable[..., Ended], tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    files = []
+    for split in ("train", "validation"):
+        labels = np.arange(30) % 3
+        np.savez(
+            tmp_path / f"{split}.npz", features=rng.normal(size=(30, 5)) + labels[:, None], labels=labels
+        )
+        files.append(tmp_path / f"{split}.npz")
+    out = tmp_path / "run"
+    refused(extract(*files, "--out", out), "Say which split each file of activations holds")
+    ended = extract(*files, "--split", "train", "--split", "validation", "--out", out)
+    assert ended.returncode == 0, ended.stderr
+    assert Activations.load(activations_path(out, "validation")).head is None
+
+
+def test_the_documented_snippet_writes_what_is_read(
+    extract: Callable[..., Ended], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (Path(__file__).resolve().parent.parent / "docs" / "your-model.md").read_text(encoding="utf-8")
+    for name, written in SNIPPETS.items():
+        assert f"{name}:\n\n```python\n{written}\n```" in text, "the page and the docs must say the same"
+    snippet = SNIPPETS["PyTorch"]
+    torch.manual_seed(0)
+
+    class Model(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.fc = torch.nn.Linear(6, 5), torch.nn.Linear(5, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.fc(torch.relu(self.body(x)))
+
+    model = Model()
+    loader = [(torch.randn(8, 6), torch.arange(8) % 3) for _ in range(4)]
+    monkeypatch.chdir(tmp_path)
+    exec(snippet, {"torch": torch, "np": np, "model": model, "loader": loader})
+    ended = extract("validation.npz", "--split", "validation", "--out", "run")
+    assert ended.returncode == 0, ended.stderr
+    made = Activations.load(tmp_path / "run" / "activations-validation.npz")
+    with torch.no_grad():
+        expected = torch.cat([model(x) for x, _ in loader]).double().numpy()
+    assert np.allclose(made.logits(), expected, atol=1e-5)
+
+
+def test_bad_requests_are_one_sentence(theirs: Path, extract: Callable[..., Ended], tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    common = ("--dataset", "digits", "--out", out)
+    refused(extract(theirs, "--dataset", "digits"), "--out")
+    refused(extract(theirs, "--out", out), "--dataset")
+    wrong = extract(theirs, *common, "--model", "fc1200")
+    refused(wrong, "The weights do not fit fc1200: 1 of 6 keys and shapes match.")
+    assert "~ features.1.weight: (800, 64) in the file, (1200, 64) in the network" in wrong.stderr
+    refused(
+        extract(theirs, *common, "--preprocessing", "purple"), "There is no preprocessing purple: use one of"
+    )
+    refused(extract(theirs, *common, "--body", "no body"), "There is no body no body")
+    (tmp_path / "x.pth").write_bytes(b"not a checkpoint")
+    refused(extract(tmp_path / "x.pth", *common), "x.pth")
+    assert not out.exists()
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]

@@ -1,0 +1,107 @@
+"""`penviz calibrate`: text and JSON say the same, and the shipped pair behaves as the paper's networks do."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_runs import make_run
+
+from penviz import calibration_report, cli
+from penviz.activations import Activations
+from penviz.measure.calibrated import NUMBERS, SCALED, Calibrated
+from penviz.measure.finding import Finding, three
+from penviz.runs import activations_path
+
+SHIPPED = Path(__file__).parent.parent / "checkpoints"
+
+
+@pytest.fixture
+def calibrate(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    def run(*arguments: object) -> tuple[str, str]:
+        monkeypatch.setattr(sys, "argv", ["penviz", "calibrate", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        captured = capsys.readouterr()
+        assert not stop.value.code, captured.err
+        return captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> list[Path]:
+    return [make_run(tmp_path, "hard"), make_run(tmp_path, "soft", 0.1)]
+
+
+def test_text_and_json_say_the_same(calibrate: Any, pair: list[Path]) -> None:
+    text, _ = calibrate(*pair)
+    record = json.loads(calibrate(*pair, "--json")[0])
+    headline, detail, empty, *lines = text.rstrip("\n").split("\n")
+    assert headline == record["finding"]["headline"] + "."
+    assert detail == record["finding"]["detail"]
+    assert (empty, lines[0].split()[:2]) == ("", ["hard", "soft"])
+    assert len({len(line) for line in lines}) == 1
+    assert {n.key for n in NUMBERS} == set(record["numbers"])
+    by_label = {line[: line.index("  ")]: line for line in lines[1:] if "  " in line}
+    for entry in record["numbers"].values():
+        for at, ends in (("plain", ("", " at T = 1")), ("scaled", ("", " at fitted T"))):
+            if at not in entry:
+                continue
+            line = next(by_label[entry["label"] + e] for e in ends if entry["label"] + e in by_label)
+            values = list(entry[at]["values"].values())
+            for value in values:
+                assert f" {three(value)}" in line
+            difference = entry[at]["difference"]
+            assert f" {three(difference['value'])}" in line
+            assert difference["value"] == pytest.approx(values[1] - values[0], abs=1e-12)
+
+
+def test_record_is_that_of_the_activations(calibrate: Any, pair: list[Path]) -> None:
+    for seed in (0, 4):
+        record = json.loads(calibrate(*pair, "--json", "--seed", seed)[0])
+        for run in pair:
+            found = Calibrated.of(Activations.load(activations_path(run, "validation")), seed)
+            assert record["fits"][run.name]["temperature"] == found.temperature.value
+            assert record["numbers"]["ece"]["scaled"]["values"][run.name] == found.value("ece", SCALED)
+            assert record["numbers"]["ece"]["plain"]["intervals"][run.name] == list(found.bounds("ece"))
+    assert record["seed"] == 4
+
+
+def test_notes_stand_with_the_finding(pair: list[Path]) -> None:
+    found = [Calibrated.of(Activations.load(activations_path(pair[0], "validation")))]
+    finding = Finding("one", "A headline", "A detail.")
+    lines = calibration_report.text(found, ["hard"], finding, ["In doubt."]).split("\n")
+    assert lines[:4] == ["A headline.", "A detail.", "In doubt.", ""]
+    assert calibration_report.record(found, ["hard"], finding, 0, ["In doubt."])["notes"] == ["In doubt."]
+
+
+def test_stale_activations_are_said(calibrate: Any, tmp_path: Path) -> None:
+    _, said = calibrate(make_run(tmp_path, "stale", stale=True))
+    assert said == "stale: the validation activations are of another checkpoint; extract it again.\n"
+
+
+def test_shipped_pair(calibrate: Any) -> None:
+    """alpha = 0.1 on CIFAR-10, where smoothing under-shoots: T above 1 for hard, below 1 for soft."""
+    hard, soft = (SHIPPED / f"cifar10-alexnet-{targets}" for targets in ("hard", "soft"))
+    record = json.loads(calibrate(hard, soft, "--json")[0])
+    fits = [record["fits"][run.name] for run in (hard, soft)]
+    assert fits[0]["temperature_interval"][0] > 1 > fits[1]["temperature_interval"][1]
+    numbers = record["numbers"]
+    gap = list(numbers["confidence_gap"]["plain"]["intervals"].values())
+    assert gap[0][0] > 0 > gap[1][1]
+    assert numbers["spread"]["plain"]["difference"]["high"] < 0
+    assert numbers["ece"]["plain"]["difference"]["low"] > 0
+    for run in (hard, soft):
+        a = Activations.load(activations_path(run, "validation"))
+        z = a.logits()
+        t = record["fits"][run.name]["temperature"]
+        assert ((z / t).argmax(axis=1) == z.argmax(axis=1)).all()
+        assert numbers["ece"]["scaled"]["values"][run.name] < numbers["ece"]["plain"]["values"][run.name]
+    assert re.match(
+        r"In this pair of networks, label smoothing \(alpha = 0.1\) ", record["finding"]["headline"]
+    )

@@ -111,8 +111,8 @@ def listens_locally() -> bool:
 
 
 def data_directory() -> Path:
-    """Where data sets lie: PENVIZ_DATA, or ./data."""
-    return Path(os.environ.get(DATA_VARIABLE) or "data")
+    """Where data sets lie: PENVIZ_DATA, or ./data; absolute, because a caged child stands elsewhere."""
+    return Path(os.environ.get(DATA_VARIABLE) or "data").resolve()
 
 
 def offers_disk() -> bool:

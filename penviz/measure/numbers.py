@@ -122,6 +122,15 @@ NUMBERS: tuple[Number, ...] = (
         ALL,
         False,
     ),
+    Number(
+        "ece",
+        "ECE",
+        "mean |accuracy - confidence| over 15 bins of confidence, at temperature 1",
+        "share",
+        True,
+        ALL,
+        False,
+    ),
 )
 """In the order of the table."""
 

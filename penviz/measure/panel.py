@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penviz.activations import Activations, ActivationsError
+from penviz.measure.calibration import ece
 from penviz.measure.frame import SCALES, Frame, frame_of, share_frames
 from penviz.measure.logits import smoothed_targets
 from penviz.measure.projection import Projection
@@ -117,13 +118,13 @@ def _title(run: str, split: str, label_smoothing: float | None) -> str:
     return f"{targets}, {split}"
 
 
-def _confidences(a: Activations, rows: NDArray[np.int64], s: Summary | None) -> NDArray[np.float32]:
+def _confidences(a: Activations, s: Summary | None) -> Float:
+    """Largest probability of every example, [n]."""
     if s is not None and s.logits is not None:
-        return s.logits.confidence[rows].astype(np.float32)
-    assert a.head is not None
-    z = a.head.logits(a.features[rows])
+        return s.logits.confidence
+    z = a.logits()
     z -= z.max(axis=1, keepdims=True)
-    return (1 / np.exp(z).sum(axis=1)).astype(np.float32)
+    return np.asarray(1 / np.exp(z).sum(axis=1), np.float64)
 
 
 def _shading(projection: Projection, frame: Frame) -> NDArray[np.float32]:
@@ -163,6 +164,7 @@ def _panel(
     totals = a.class_totals()
     first, second, third = (int(k) for k in p.classes)
     rho, distance = float(p.clusters.rho()), float(p.clusters.distance())
+    confidences = _confidences(a, summary)
     return Panel(
         run=a.run,
         split=a.split,
@@ -174,7 +176,7 @@ def _panel(
         xy=xy,
         labels=labels,
         predictions=predictions,
-        confidences=_confidences(a, rows, summary),
+        confidences=confidences[rows].astype(np.float32),
         kinds=kinds,
         indices=a.indices[rows],
         rows=rows,
@@ -199,6 +201,7 @@ def _panel(
             "plane_share": p.share,
             "off_plane": p.off_plane,
             "accuracy": float((a.predictions == a.labels).mean()),
+            "ece": ece(confidences, a.predictions == a.labels),
             "n": float(p.clusters.count.sum()),
         },
         dataset_id=a.dataset_id,

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penviz.activations import Activations
+from penviz.measure.calibration import ece
 from penviz.measure.collapse import cdnv, nc1
 from penviz.measure.logits import LogitNumbers
 from penviz.measure.moments import Moments, class_rows
@@ -77,6 +78,7 @@ class Summary:
                 "confidence": float(logits.confidence.mean()),
                 "top5": None if logits.top5 is None else float(logits.top5.mean()),
                 "nll": float(logits.nll.mean()),
+                "ece": ece(logits.confidence, logits.correct),
             }
         if len(a):
             numbers["accuracy"] = float((a.predictions == a.labels).mean())

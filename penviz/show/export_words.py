@@ -17,7 +17,18 @@ if TYPE_CHECKING:
 PAPER = "Müller, Kornblith & Hinton 2019"
 """Source of the plane."""
 
-TABLE = ("rho_d", "rho", "distance", "plane_share", "triple_ratio", "radius_ratio", "gap", "accuracy", "nll")
+TABLE = (
+    "rho_d",
+    "rho",
+    "distance",
+    "plane_share",
+    "triple_ratio",
+    "radius_ratio",
+    "gap",
+    "accuracy",
+    "nll",
+    "ece",
+)
 """Numbers of the booktabs table; numbers.json has them all."""
 
 SHAPES = ("circles", "squares", "triangles")

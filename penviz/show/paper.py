@@ -17,7 +17,7 @@ from penviz.show.paper_layout import COLUMN_GAP_IN, EDGE_IN, LAYOUTS, Plan, Shee
 from penviz.show.paper_legend import draw_legend
 from penviz.show.paper_panel import CORNER, corner_text, draw_panel
 from penviz.show.screen import Marks
-from penviz.show.theme import LIGHT
+from penviz.show.theme import LIGHT, abbreviated
 from penviz.show.venues import Venue, width_in
 from penviz.show.venues import venue as venue_of
 
@@ -139,7 +139,7 @@ def _heads(figure: Figure, content: Sheet, places: Plan, face: Face, size: float
                 number += 1
                 figure.text(left, y, letter, weight="bold", gid="letter", **said)
                 taken = face.width_in(letter, size, bold=True) + 0.35 * size / 72
-            head = face.fitted(head, size, places.side - taken)
+            head = face.fitted(head, size, places.side - taken, abbreviated(head))
             if not head:
                 continue
             half = face.width_in(head, size) / 2
@@ -148,7 +148,7 @@ def _heads(figure: Figure, content: Sheet, places: Plan, face: Face, size: float
     y = places.height - EDGE_IN - places.head + 0.35 * size / 72
     for first, last, word in content.groups:
         left, right = places.lefts[first], places.lefts[last] + places.side
-        word = face.fitted(word, size, right - left + COLUMN_GAP_IN / 2)
+        word = face.fitted(word, size, right - left + COLUMN_GAP_IN / 2, abbreviated(word))
         figure.text((left + right) / 2, y, word, ha="center", gid="group", **said)
         if last > first:
             rule = [y - 0.4 * size / 72] * 2

@@ -30,10 +30,11 @@ class Face:
         )
         return 1.01 * float(text_to_path.get_text_width_height_descent(text, font, math)[0]) / 72
 
-    def fitted(self, text: str, size_pt: float, room_in: float) -> str:
-        """The text, or as much of it as the room holds and an ellipsis."""
-        if self.width_in(text, size_pt) <= room_in:
-            return text
+    def fitted(self, text: str, size_pt: float, room_in: float, short: str = "") -> str:
+        """The text, or its short form, or as much of either as the room holds and an ellipsis."""
+        for whole in (text, short):
+            if whole and self.width_in(whole, size_pt) <= room_in:
+                return whole
         while text and self.width_in(text + ELLIPSIS, size_pt) > room_in:
             text = text[:-1]
         return text.rstrip() + ELLIPSIS if text else ""

@@ -11,7 +11,7 @@ from penviz.measure.panel import SPLITS, Panel
 from penviz.show.paper_face import Face
 from penviz.show.paper_legend import Entry, Legend, class_entries, legend_lines, mark_entries
 from penviz.show.screen import Marks
-from penviz.show.theme import targets_name
+from penviz.show.theme import abbreviated, targets_name
 from penviz.show.venues import Venue
 
 LAYOUTS = ("grid", "strip", "figure1")
@@ -211,6 +211,9 @@ def plan(content: Sheet, venue: Venue, width: float, face: Face, marks: Marks, l
             f"{n_columns} columns and {n_rows} rows of panels do not fit on {width:.2f} x "
             f"{venue.height_in:.2f} inches: draw fewer, or choose a wider figure."
         )
+    for number, label in enumerate(content.labels):
+        if any(face.width_in(t, venue.font_pt) > side for t in broken[number]):
+            broken[number] = _label_lines(abbreviated(label), face, venue.font_pt, side, n_lines)
     broken = [[face.fitted(t, venue.font_pt, side) for t in lines] for lines in broken]
 
     height = fixed + n_rows * side + (0.0 if is_beside else foot)

@@ -26,23 +26,24 @@ DASHES = (0, (4, 3))
 """On and off of a boundary, in line widths."""
 
 CORNER = {
-    "rho_d": (r"$\rho/d$ = ", "{:.3f}"),
-    "rho": (r"$\rho$ = ", "{:.3g}"),
-    "distance": ("$d$ = ", "{:.3g}"),
-    "accuracy": ("accuracy ", "{:.3f}"),
-    "ece": ("ECE ", "{:.3f}"),
-    "plane_share": ("in plane ", "{:.0%}"),
-    "off_plane": ("off plane ", "{:.3g}"),
-    "n": ("n = ", "{:,.0f}"),
+    "rho_d": (r"$\rho/d$ = ", r"$\rho/d$ ", "{:.3f}"),
+    "rho": (r"$\rho$ = ", r"$\rho$ ", "{:.3g}"),
+    "distance": ("$d$ = ", "$d$ ", "{:.3g}"),
+    "accuracy": ("accuracy ", "acc. ", "{:.3f}"),
+    "ece": ("ECE ", "ECE ", "{:.3f}"),
+    "plane_share": ("in plane ", "plane ", "{:.0%}"),
+    "off_plane": ("off plane ", "off ", "{:.3g}"),
+    "n": ("n = ", "n ", "{:,.0f}"),
 }
-"""Numbers that can stand in a panel's corner: key in `Panel.metrics`, words before it, format."""
+"""Numbers that can stand in a panel's corner: key in `Panel.metrics`, words before it, the same where there
+is no room, format."""
 
 INSET_PT = 3.0
 """From the axes to the text inside them, points."""
 
 
-def corner_text(panel: Panel, keys: Sequence[str]) -> str:
-    """The numbers in the corner, one a line.
+def corner_text(panel: Panel, keys: Sequence[str], short: bool = False) -> str:
+    """The numbers in the corner, one a line; with short words where there is little room.
 
     Raises:
         InputError: a key that is not in `CORNER`, or a number that this panel does not have.
@@ -53,8 +54,8 @@ def corner_text(panel: Panel, keys: Sequence[str]) -> str:
             raise InputError(f"Unknown number {key!r} for a corner: choose {', '.join(CORNER)}.")
         if key not in panel.metrics:
             raise InputError(f"{panel.run}, {panel.split} has no {key}: leave it out of the corner.")
-        word, form = CORNER[key]
-        lines.append(word + form.format(panel.metrics[key]).replace("%", " %"))
+        word, short_word, form = CORNER[key]
+        lines.append((short_word if short else word) + form.format(panel.metrics[key]).replace("%", " %"))
     return "\n".join(lines)
 
 
@@ -210,7 +211,7 @@ def _words(ax: Axes, panel: Panel, side_in: float, corner: Sequence[str], face: 
         paper = box if _covers(panel, (left, left + width, low, low + height)) else None
         ax.text(x, y, text, ha=ha, va=va, color=colour, gid=gid, bbox=paper, **said)
 
-    text = corner_text(panel, corner)
+    text = _fitted_corner(panel, corner, face, size, side_in)
     if text:
         write(1 - inset, 1 - inset, text, "right", "top", LIGHT.text, "corner")
     length = bar_length((x1 - x0) * panel.unit)
@@ -223,6 +224,28 @@ def _words(ax: Axes, panel: Panel, side_in: float, corner: Sequence[str], face: 
     write(middle, inset + 2.5 * point, f"{length:g}", "center", "baseline", LIGHT.text, "bar length")
     if panel.n_outside:
         write(1 - inset, inset, f"{panel.n_outside:,} outside", "right", "baseline", LIGHT.note, "outside")
+
+
+def _fitted_corner(panel: Panel, keys: Sequence[str], face: Face, size: float, side_in: float) -> str:
+    """The numbers in words that the panel has room for.
+
+    Raises:
+        InputError: it has none for so many, or for such a long one.
+    """
+    room, spare = side_in - 2 * INSET_PT / 72, 2 * INSET_PT + 2.5 + size  # the scale bar stands below
+    for short in (False, True):
+        lines = corner_text(panel, keys, short).split("\n")
+        if max(face.width_in(line, size, math="$" in line) for line in lines) <= room:
+            break
+    else:
+        raise InputError(
+            f"{lines[0]!r} is too wide for panels of {side_in:.2f} inches: choose a wider figure."
+        )
+    if 1.2 * size * len(lines) + spare > 72 * side_in:
+        raise InputError(
+            f"Panels of {side_in:.2f} inches have no room for {len(lines)} numbers: choose fewer."
+        )
+    return "\n".join(lines)
 
 
 def _covers(panel: Panel, box: tuple[float, float, float, float]) -> bool:

@@ -1,4 +1,4 @@
-"""A paper figure as pgfplots source: points in data coordinates, text set by the document's own fonts."""
+"""A paper figure as pgfplots source: points in data coordinates, marks and places as in the other formats."""
 
 from __future__ import annotations
 
@@ -15,11 +15,18 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
     from matplotlib.text import Text
 
-POINTS_LIMIT = 20_000
-"""Points that TeX is asked to hold at most."""
+POINTS_LIMIT = 10_000
+"""Points that TeX is asked to hold at most: with its usual memory pdfTeX stops between 15,750 and 16,300."""
 
-MARKS = {"o": "*", "s": "square*", "^": "triangle*", "x": "x", "D": "diamond*", "*": "star", "P": "+"}
-"""pgf's marks for matplotlib's; its star and plus are strokes."""
+FACES = {"STIXGeneral": "ptm", "DejaVu Sans": "phv"}
+"""LaTeX's families as wide as the faces that ship with matplotlib, or less: Times and Helvetica."""
+
+SHAPE_NAMES = {
+    "o": "circle", "s": "square", "^": "triangle", "x": "cross", "D": "diamond", "*": "star", "P": "plus",
+}  # fmt: skip
+
+STEPS = {1: r"\pgfpathmoveto", 2: r"\pgfpathlineto", 4: r"\pgfpathcurveto", 79: r"\pgfpathclose"}
+"""pgf's words for matplotlib's codes of an outline."""
 
 ANCHORS = {"left": "west", "center": "", "right": "east"}
 LEVELS = {"top": "north", "bottom": "south", "baseline": "base", "center": "", "center_baseline": "mid"}
@@ -31,7 +38,8 @@ ESCAPES = {
 }  # fmt: skip
 
 HEAD = r"""% \usepackage{pgfplots} \pgfplotsset{compat=1.16}
-% Drawn at its final size: do not scale. The shading of the other formats is left out.
+% Drawn at its final size: do not scale. The shading of the other formats is left out. Places of text are
+% measured for this face; \newcommand{\penvizface}{} before the figure takes that of the document.
 """
 
 
@@ -51,16 +59,67 @@ def tikz_source(figure: Figure) -> str:
             f"TeX cannot hold {n:,} points: draw {POINTS_LIMIT:,} or fewer, or choose pdf or svg."
         )
     width, height = figure.get_size_inches()
-    out = [rf"\path[use as bounding box] (0,0) rectangle ({_n(width)},{_n(height)});"]
+    drawn: list[str] = []
     for ax in figure.axes:
-        out += _axis(ax)
+        drawn += _axis(ax)
     from matplotlib.lines import Line2D
 
     for artist in [*figure.lines, *figure.artists]:
-        out += _drawn(artist, figure.dpi) if isinstance(artist, Line2D) else []
-    out += [_node(text, figure.dpi) for text in figure.texts if text.get_text()]
-    body = "\n".join(out)
-    return f"{HEAD}\\begin{{tikzpicture}}[x=1in,y=1in,inner sep=0pt]\n{body}\n\\end{{tikzpicture}}\n"
+        drawn += _drawn(artist, figure.dpi) if isinstance(artist, Line2D) else []
+    drawn += [_node(text, figure.dpi) for text in figure.texts if text.get_text()]
+    own = next((FACES[text.get_fontfamily()[0]] for text in _texts(figure)), "")
+    face = rf"\fontfamily{{{own}}}\selectfont" if own else ""
+    start = [
+        rf"\providecommand{{\penvizface}}{{{face}}}%",  # no space: it would move the figure
+        r"\begin{tikzpicture}[x=1in,y=1in,inner sep=0pt]",
+        *_declared(figure),
+        rf"\path[use as bounding box] (0,0) rectangle ({_n(width)},{_n(height)});",
+    ]
+    return HEAD + "\n".join([*start, *drawn, r"\end{tikzpicture}%", ""])
+
+
+def _texts(figure: Figure) -> list[Text]:
+    """Those set in a face that LaTeX has."""
+    inside = [text for ax in figure.axes for text in ax.texts]
+    return [text for text in [*figure.texts, *inside] if text.get_fontfamily()[0] in FACES]
+
+
+def _is_marks(line: Line2D) -> bool:
+    return str(line.get_marker()) not in ("None", "none", "", " ")
+
+
+def _mark_name(line: Line2D) -> str:
+    """Shape and way of drawing: f fills it, s strokes its rim."""
+    filled = _colour("f", line.get_markerfacecolor()) != "f=none" and str(line.get_marker()) != "x"
+    rim = line.get_markeredgewidth() and _colour("s", line.get_markeredgecolor()) != "s=none"
+    way = ("f" if filled else "") + ("s" if rim else "")
+    return f"penviz {SHAPE_NAMES.get(str(line.get_marker()), 'other')} {way or 'f'}"
+
+
+def _declared(figure: Figure) -> list[str]:
+    """matplotlib's outlines as plot marks, so that pgf draws the same shapes at the same size."""
+    from matplotlib.lines import Line2D
+
+    lines = [line for ax in figure.axes for line in ax.lines]
+    lines += [artist for artist in [*figure.lines, *figure.artists] if isinstance(artist, Line2D)]
+    found = {_mark_name(line): str(line.get_marker()) for line in lines if _is_marks(line)}
+    return [_declare(name, marker) for name, marker in sorted(found.items())]
+
+
+def _declare(name: str, marker: str) -> str:
+    from matplotlib.markers import MarkerStyle
+
+    style = MarkerStyle(marker)
+    outline = style.get_path().transformed(style.get_transform())
+    steps = []
+    for points, code in outline.iter_segments(simplify=False):
+        at = [
+            rf"{{\pgfqpoint{{{_n(x)}\pgfplotmarksize}}{{{_n(y)}\pgfplotmarksize}}}}"
+            for x, y in np.reshape(points, (-1, 2))
+        ]
+        steps.append(STEPS[int(code)] + ("" if code == outline.CLOSEPOLY else "".join(at)))
+    use = {"f": r"\pgfusepathqfill", "s": r"\pgfusepathqstroke", "fs": r"\pgfusepathqfillstroke"}
+    return rf"\pgfdeclareplotmark{{{name}}}{{{''.join(steps)}{use[name.split()[-1]]}}}"
 
 
 def _axis(ax: Axes) -> list[str]:
@@ -80,8 +139,7 @@ def _axis(ax: Axes) -> list[str]:
     ]
     inside = [line for line in ax.lines if line.get_transform() == ax.transData]
     for line in sorted(inside, key=lambda own: own.get_zorder()):
-        marker = str(line.get_marker())
-        kind = "only marks," + _mark(line) if marker in MARKS else "no marks," + _stroke(line)
+        kind = "only marks," + _mark(line) if _is_marks(line) else "no marks," + _stroke(line)
         rows = "\n".join(f"{_n(x)} {_n(y)}" for x, y in _xy(line))
         out.append(f"\\addplot[{kind}] table {{\n{rows}\n}};")
     out.append(r"\end{axis}")
@@ -94,7 +152,7 @@ def _axis(ax: Axes) -> list[str]:
 def _drawn(line: Line2D, dpi: float) -> list[str]:
     """A line or marks that have their place on the page."""
     places = [f"({_n(x)},{_n(y)})" for x, y in line.get_transform().transform(_xy(line)) / dpi]
-    if str(line.get_marker()) in MARKS:
+    if _is_marks(line):
         return [f"\\path plot[only marks,{_mark(line)}] coordinates {{{' '.join(places)}}};"]
     return [f"\\draw[{_stroke(line)}] {' -- '.join(places)};"]
 
@@ -105,14 +163,12 @@ def _xy(line: Line2D) -> NDArray[np.float64]:
 
 def _mark(line: Line2D) -> str:
     face, edge, width = line.get_markerfacecolor(), line.get_markeredgecolor(), line.get_markeredgewidth()
-    name = MARKS[str(line.get_marker())]
-    strokes = name in ("x", "star", "+")
-    if name in ("star", "+"):
-        edge, width = "#11151c", 1.2
-    look = [_colour("draw", edge) if width else "draw=none", f"line width={_n(width)}bp"]
-    look.append("fill=none" if strokes else _colour("fill", face))
+    name = _mark_name(line)
+    way = name.split()[-1]
+    look = [_colour("fill", face)] if "f" in way else []
+    look += [_colour("draw", edge), f"line width={_n(width)}bp"] if "s" in way else []
     look.append(f"opacity={_n(line.get_alpha() or 1)}")
-    return f"mark={name},mark size={_n(float(line.get_markersize()) / 2)}bp,mark options={{{','.join(look)}}}"
+    return f"mark={name},mark size={_n(float(line.get_markersize()))}bp,mark options={{{','.join(look)}}}"
 
 
 def _stroke(line: Line2D) -> str:
@@ -128,7 +184,7 @@ def _node(text: Text, dpi: float) -> str:
         or "center"
     )
     size = float(text.get_fontsize())
-    font = rf"\fontsize{{{_n(size)}bp}}{{{_n(1.2 * size)}bp}}\selectfont"
+    font = rf"\fontsize{{{_n(size)}bp}}{{{_n(1.2 * size)}bp}}\selectfont\penvizface"
     font += r"\bfseries" if text.get_fontweight() == "bold" else ""
     said = text.get_text()
     if text.get_parse_math() and said.count("$") > 1:
@@ -136,8 +192,21 @@ def _node(text: Text, dpi: float) -> str:
     else:
         said = "".join(ESCAPES.get(letter, letter) for letter in said).replace("\n", r"\\")
     colour, turn = _colour("text", text.get_color()), _n(float(text.get_rotation()))
-    look = f"anchor={anchor},rotate={turn},font={font},{colour}"
+    look = f"anchor={anchor},rotate={turn},font={font},{colour}{_paper(text)}"
     return rf"\node[{look},align={text.get_horizontalalignment()}] at ({_n(x)},{_n(y)}) {{{said}}};"
+
+
+def _paper(text: Text) -> str:
+    """What lies under a text so that it can be read over points."""
+    patch = text.get_bbox_patch()
+    if patch is None:
+        return ""
+    pad, alpha = (
+        _n(vars(patch.get_boxstyle())["pad"] * float(text.get_fontsize())),
+        _n(patch.get_alpha() or 1),
+    )
+    fill = _colour("fill", patch.get_facecolor())
+    return f",{fill},fill opacity={alpha},text opacity=1,inner sep={pad}bp,outer sep=-{pad}bp"
 
 
 def _colour(key: str, colour: Any) -> str:

@@ -54,6 +54,11 @@ def targets_name(label_smoothing: float | None) -> str:
     return f"label smoothing α = {label_smoothing:g}" if label_smoothing else "hard targets"
 
 
+def abbreviated(name: str) -> str:
+    """A name of a column or row where there is little room for it: "val.", "α = 0.1"."""
+    return name.removeprefix("label smoothing ").replace("validation", "val.")
+
+
 def short_names(label_smoothings: Sequence[float | None], runs: Sequence[str]) -> list[str]:
     """What runs are called in the head of a column: "hard" and "soft" where that tells them apart, else more.
 

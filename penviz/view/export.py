@@ -17,7 +17,7 @@ from penviz.view.state import State
 FORMATS = {"pdf": "PDF", "svg": "SVG", "png": "PNG", "html": "HTML"}
 LAYOUTS = {"strip": "one row of four", "grid": "a row a run"}
 WIDTHS = {"text": "text width", "column": "column width"}
-CORNERS = {"rho_d": "radius / distance", "accuracy": "accuracy"}
+CORNERS = {"rho_d": "radius / distance", "accuracy": "accuracy", "ece": "ECE (all classes)"}
 
 
 def export(state: State, opened: Sequence[Opened]) -> None:

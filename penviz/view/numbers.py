@@ -18,6 +18,7 @@ MAIN = (
     "radius_ratio",
     "accuracy",
     "nll",
+    "ece",
 )
 """Numbers of the table under the grid; all the others unfold below it."""
 

@@ -138,6 +138,19 @@ def wrong_logits(a: Activations) -> list[tuple[float, list[float]]]:
     ]
 
 
+def ece(confidences: list[float], correct: list[bool], n_bins: int = 15) -> float:
+    """Guo et al. 2017, equation 3, bin by bin."""
+    total = 0.0
+    for b in range(n_bins):
+        inside = [
+            (c, right)
+            for c, right in zip(confidences, correct, strict=True)
+            if b / n_bins < c <= (b + 1) / n_bins or (b == 0 and c == 0)
+        ]
+        total += abs(sum(right for _, right in inside) - sum(c for c, _ in inside))
+    return total / len(confidences)
+
+
 def reference(key: str, runs: dict[str, Activations], triple: tuple[int, int, int], bias: bool, alpha: float):
     """(split, value) of one number."""
     a = runs["train"]
@@ -188,6 +201,7 @@ def reference(key: str, runs: dict[str, Activations], triple: tuple[int, int, in
         "accuracy": lambda: sum(p == y for p, y in zip(a.predictions, a.labels, strict=True)) / len(a),
         "top5": lambda: top_k_accuracy_score(a.labels, probs, k=5),
         "confidence": lambda: sum(max(p) for p in probs) / len(a),
+        "ece": lambda: ece([float(max(p)) for p in probs], list(a.predictions == a.labels)),
         "nll": lambda: log_loss(a.labels, probs, labels=range(n_classes)),
     }
     return "train", float(values[key]())

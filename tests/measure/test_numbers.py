@@ -71,7 +71,8 @@ MUTANTS = {
     "accuracy_gap": ("table", '(train["accuracy"] or 0.0) - (', '-(train["accuracy"] or 0.0) + ('),
     "top5": ("logits", "(z > 0).sum(axis=1) < 5", "(z > 0).sum(axis=1) <= 5"),
     "confidence": ("logits", "np.exp(top - log_sum)", "np.exp(-log_sum)"),
-    "nll": ("logits", "top + np.log(", "np.log2("),
+    "nll": ("logits", "            log_sum,\n", "            log_sum / np.log(2),\n"),
+    "ece": ("calibration", "apart @ self.counts[held] / self.counts.sum()", "apart.mean()"),
 }
 
 

@@ -33,12 +33,12 @@ ROOT = Path(__file__).resolve().parents[2]
 Rows = list[list[Panel]]
 
 
-def grid(classes: tuple[str, str, str] = ("airplane", "automobile", "bird")) -> Rows:
+def grid(classes: tuple[str, str, str] = ("airplane", "automobile", "bird"), per_class: int = 250) -> Rows:
     runs = [
         {split: small_activations(run, split, alpha) for split in ("train", "validation")}
         for run, alpha in (("hard", 0.0), ("soft", 0.1))
     ]
-    return build_grid(runs, classes, label_smoothings=[0.0, 0.1])
+    return build_grid(runs, classes, label_smoothings=[0.0, 0.1], per_class=per_class)
 
 
 @pytest.fixture(scope="module")
@@ -294,6 +294,8 @@ def test_flat_panels_and_missing_splits(rows: Rows) -> None:
 
 
 def test_what_cannot_be_drawn_is_said_in_a_sentence(rows: Rows) -> None:
+    panel = rows[0][0]
+    no_ece = dataclasses.replace(panel, metrics={k: v for k, v in panel.metrics.items() if k != "ece"})
     for wrong, settings in (
         ("no panels", {"rows": []}),
         ("no panels", {"rows": [[None]]}),
@@ -302,7 +304,7 @@ def test_what_cannot_be_drawn_is_said_in_a_sentence(rows: Rows) -> None:
         ("not a width", {"width": "wide"}),
         ("cannot be drawn", {"width": 0.5}),
         ("Unknown number 'rho-d'", {"corner": ("rho-d",)}),
-        ("no ece", {"corner": ("ece",)}),
+        ("no ece", {"rows": [[no_ece]], "corner": ("ece",)}),
         ("2 rows need as many labels, not 1", {"row_labels": ["one"]}),
         ("do not fit", {"rows": rows * 8}),
         ("do not fit", {"venue": "acl", "width": "column", "rows": [rows[0] * 5], "layout": "strip"}),

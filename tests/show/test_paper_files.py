@@ -41,7 +41,7 @@ def pdf_streams(data: bytes) -> bytes:
     unpacked = []
     for stream in streams:
         try:
-            unpacked.append(zlib.decompress(stream))
+            unpacked.append(zlib.decompressobj().decompress(stream))  # its last byte may read as a line end
         except zlib.error:
             unpacked.append(stream)
     return data + b"\n".join(unpacked)

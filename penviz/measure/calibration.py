@@ -1,0 +1,76 @@
+"""How far confidence is from accuracy: reliability in bins of equal width, and ECE, their mean distance.
+
+Axis letters: n examples, B bins.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Float = NDArray[np.float64]
+
+N_BINS = 15
+"""As in Guo et al. 2017 and Müller et al. 2019."""
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Examples in bins of confidence.
+
+    Attributes:
+        edges: [B + 1] of the bins, rising from 0 to 1; bin b holds confidences in (edges[b], edges[b + 1]],
+            and the first one 0 too.
+        counts: [B] examples.
+        confidence: [B] mean confidence; accuracy: [B] share of right predictions; NaN in an empty bin.
+    """
+
+    edges: Float
+    counts: NDArray[np.int64]
+    confidence: Float
+    accuracy: Float
+
+    @property
+    def ece(self) -> float:
+        """Expected calibration error in [0, 1]: sum over bins of n_b / n |accuracy_b - confidence_b|.
+
+        Source: Guo et al. 2017, equation 3.
+        """
+        held = self.counts > 0
+        apart = np.abs(self.accuracy[held] - self.confidence[held])
+        return float(apart @ self.counts[held] / self.counts.sum())
+
+
+def reliability(confidences: ArrayLike, correct: ArrayLike, n_bins: int = N_BINS) -> Reliability:
+    """Mean confidence and accuracy in bins of equal width, closed on the right.
+
+    A confidence of exactly 1 is in the last bin and not in one of its own, one of exactly 0 in the first.
+
+    Args:
+        confidences: [n] largest probability of each example, in [0, 1]; correct: [n] whether its class is
+            the label; n_bins: B.
+
+    Raises:
+        ValueError: no examples, lengths that differ, a confidence outside [0, 1], or no bins.
+    """
+    c, right = np.asarray(confidences, np.float64), np.asarray(correct, np.float64)
+    if n_bins < 1:
+        raise ValueError(f"n_bins is {n_bins}: at least one bin is needed")
+    if c.ndim != 1 or c.shape != right.shape or not len(c):
+        raise ValueError(f"confidences {c.shape} and correct {right.shape} must be [n] with n > 0")
+    if not ((c >= 0) & (c <= 1)).all():
+        raise ValueError("confidences must lie in [0, 1]")
+    edges = np.linspace(0, 1, n_bins + 1)
+    bins = np.maximum(np.searchsorted(edges, c, side="left") - 1, 0)
+    counts = np.bincount(bins, minlength=n_bins)
+    with np.errstate(invalid="ignore"):
+        confidence = np.bincount(bins, c, n_bins) / counts
+        accuracy = np.bincount(bins, right, n_bins) / counts
+    return Reliability(edges, counts, confidence, accuracy)
+
+
+def ece(confidences: ArrayLike, correct: ArrayLike, n_bins: int = N_BINS) -> float:
+    """Expected calibration error in [0, 1] (`Reliability.ece`); arguments and errors as `reliability`."""
+    return reliability(confidences, correct, n_bins).ece

@@ -1,13 +1,26 @@
-"""Neural collapse: how small the within-class scatter is against the spread of the class means.
+"""Neural collapse: how small the within-class scatter is against the spread of the class means, and the rest.
 
-Axis letters: d penultimate width, K classes.
+Axis letters: n examples, d penultimate width, K classes.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import ArrayLike
+
+from penviz.activations import Activations
 from penviz.measure.moments import Moments
+from penviz.measure.simplex import (
+    Simplex,
+    alignment,
+    feature_rank,
+    mean_norm,
+    mean_rank,
+    nc3,
+    nc4,
+)
 
 RANK_TOLERANCE = 1e-10
 """Eigenvalues of the between scatter below this share of the largest count as 0."""
@@ -40,6 +53,21 @@ def nc1(moments: Moments) -> tuple[float, int]:
     return (float((along / values[:rank]).sum() / n_classes) if rank else float("nan")), rank
 
 
+def nc1_trace(moments: Moments) -> float:
+    """NC1 in the variant tr S_W / tr S_B, with the S_W and S_B of `nc1`; needs no inverse and no rank.
+
+    In [0, infinity); NaN where the class means coincide. Classes without examples do not count.
+
+    Source: the ratio of traces in common use beside that of Papyan, Han & Donoho 2020.
+    """
+    present = moments.count > 0
+    if present.sum() < 2:
+        return float("nan")
+    centred = moments.mean[present] - moments.mean[present].mean(axis=0)
+    between = float((centred**2).sum() / present.sum())
+    return float(moments.trace.sum() / moments.count.sum()) / between if between > 0 else float("nan")
+
+
 def cdnv(moments: Moments) -> float:
     """Class-distance normalised variance: mean over pairs of (v_i + v_j) / (2 ‖m_i - m_j‖²).
 
@@ -60,3 +88,78 @@ def cdnv(moments: Moments) -> float:
     if not (apart > 1e-14 * square.max()).all():
         return float("nan")
     return float(((variance[i] + variance[j]) / (2 * apart)).mean())
+
+
+@dataclass(frozen=True)
+class Collapse:
+    """The geometry of all classes of one run and split; None where there is no head, NaN where undefined.
+
+    Attributes:
+        nc1: tr(S_W S_B^+) / K, truncated at rank `nc1_rank` (`nc1`).
+        nc1_trace: tr S_W / tr S_B (`nc1_trace`).
+        cdnv: class-distance normalised variance (`cdnv`).
+        means, templates: NC2 of the class means and of the head's weight (`Simplex`).
+        nc3: distance of templates and class means up to scale (`nc3`).
+        alignment: mean over classes of the cosine of template and class mean (`alignment`).
+        nc4: share of predictions that are not the nearest class mean's (`nc4`).
+        feature_norm, weight_norm: mean norms of features and templates, in their own units.
+        feature_rank, mean_rank: effective ranks of centred features and class means.
+        attainable: a regular simplex of the classes fits, d >= K - 1; else NC2 and NC3 have no 0 to reach.
+    """
+
+    nc1: float
+    nc1_rank: int
+    nc1_trace: float
+    cdnv: float
+    means: Simplex
+    templates: Simplex | None
+    nc3: float | None
+    alignment: float | None
+    nc4: float
+    feature_norm: float
+    weight_norm: float | None
+    feature_rank: float
+    mean_rank: float
+    attainable: bool
+
+    @classmethod
+    def of(
+        cls, activations: Activations, moments: Moments | None = None, train_means: ArrayLike | None = None
+    ) -> Collapse:
+        """From the activations of one run and split; classes without examples are left out.
+
+        Args:
+            activations: with examples of two classes or more.
+            moments: of the same activations, where the caller has them.
+            train_means: [K, d] for the nearest-mean rule, the rows of classes without examples NaN; those of
+                the activations themselves when not given. For the validation split give those of train.
+
+        Raises:
+            ValueError: fewer than two classes have examples.
+        """
+        a = activations
+        m = moments or Moments.of(a.features, a.labels, len(a.class_names))
+        present = m.count > 0
+        if present.sum() < 2:
+            raise ValueError("Neural collapse needs examples of two classes or more.")
+        own = np.where(present[:, None], m.mean, np.nan)
+        means = m.mean[present]
+        weight = None if a.head is None else np.asarray(a.head.weight, np.float64)
+        shared = None if weight is None else weight[present]
+        ratio, rank = nc1(m)
+        return cls(
+            ratio,
+            rank,
+            nc1_trace(m),
+            cdnv(m),
+            Simplex.of(means),
+            None if weight is None else Simplex.of(weight),
+            None if shared is None else nc3(means, shared),
+            None if shared is None else float(alignment(means, shared).mean()),
+            nc4(a.features, a.predictions, own if train_means is None else train_means),
+            mean_norm(a.features),
+            None if weight is None else mean_norm(weight),
+            feature_rank(m),
+            mean_rank(m),
+            Simplex.of(means).attainable,
+        )

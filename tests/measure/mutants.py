@@ -34,8 +34,8 @@ class Editor(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
 
 
 @contextmanager
-def mutant(module: str, old: str, new: str) -> Iterator[ModuleType]:
-    """penviz.measure.table as it is when `old` reads `new` in penviz/measure/<module>.py."""
+def mutant(module: str, old: str, new: str, of: str = "table") -> Iterator[ModuleType]:
+    """penviz.measure.<of> as it is when `old` reads `new` in penviz/measure/<module>.py."""
     editor = Editor(module, old, new)
 
     def names() -> list[str]:
@@ -45,7 +45,7 @@ def mutant(module: str, old: str, new: str) -> Iterator[ModuleType]:
     bound = {n.rpartition(".")[2]: m for n, m in kept.items()}
     sys.meta_path.insert(0, editor)
     try:
-        yield importlib.import_module(f"{PREFIX}.table")
+        yield importlib.import_module(f"{PREFIX}.{of}")
     finally:
         sys.meta_path.remove(editor)
         for n in names():

@@ -1,0 +1,152 @@
+"""Which triples to look at: most confused, most alike, most or least changed, and where a chosen one ranks.
+
+Axis letters: t triples, n examples, D width of a template, K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from penviz.measure.summary import Summary, triple_changes
+from penviz.measure.tightness import ratio
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Triples in an order, the first ones of it.
+
+    Attributes:
+        triples: [m, 3] classes a < b < c.
+        values: [m] what they are ordered by.
+        n: triples that were compared.
+        n_all: triples that K classes have; above n where a sample stands for all or some have no value.
+    """
+
+    triples: Int
+    values: Float
+    n: int
+    n_all: int
+
+
+def _n_triples(n_classes: int) -> int:
+    return n_classes * (n_classes - 1) * (n_classes - 2) // 6
+
+
+def confusion(labels: ArrayLike, predictions: ArrayLike, n_classes: int) -> Int:
+    """[K, K] examples of class i (row) predicted as class j (column)."""
+    y, guess = np.asarray(labels, np.int64), np.asarray(predictions, np.int64)
+    counts = np.bincount(y * n_classes + guess, minlength=n_classes**2)
+    return counts.reshape(n_classes, n_classes).astype(np.int64)
+
+
+def confused_pairs(counts: ArrayLike) -> Float:
+    """[K, K] symmetric: a third of the share of i predicted as j plus that of j as i.
+
+    Summed over the pairs of a triple: the mean over its classes of the share predicted as another of the
+    three, in [0, 1]. NaN for classes without examples.
+
+    Args:
+        counts: [K, K] of `confusion`.
+    """
+    c = np.asarray(counts, np.float64)
+    share = ratio(c, c.sum(axis=1, keepdims=True))
+    return (share + share.T) / 3
+
+
+def alike_pairs(templates: ArrayLike) -> Float:
+    """[K, K] symmetric: a third of the cosine of two templates about the mean of all.
+
+    Summed over the pairs of a triple: the mean of its three cosines, in [-1/2, 1]. The mean is subtracted
+    because a shift of all templates changes no probability; a regular simplex has -1 / (K - 1) everywhere.
+
+    Args:
+        templates: [K, D] (`Head.templates`).
+    """
+    w = np.asarray(templates, np.float64)
+    w = w - w.mean(axis=0)
+    w = ratio(w, np.sqrt(np.einsum("kd,kd->k", w, w))[:, None])
+    return w @ w.T / 3
+
+
+def highest(pairs: ArrayLike, m: int = 10) -> Ranking:
+    """The m triples of the highest sum over their three pairs, highest first; exact for any K.
+
+    Args:
+        pairs: [K, K] symmetric (`confused_pairs`, `alike_pairs`), the diagonal unused; triples with a NaN
+            are left out.
+        m: how many; equal sums in the order of the classes.
+    """
+    p = np.asarray(pairs, np.float64)
+    n_classes = len(p)
+    kept = np.zeros((0, 3), np.int64)
+    values = np.zeros(0)
+    n = 0
+    for a in range(n_classes - 2):
+        b, c = np.triu_indices(n_classes - a - 1, 1)
+        sums = (p[a, a + 1 :, None] + p[a, a + 1 :] + p[a + 1 :, a + 1 :])[b, c]
+        best = np.isfinite(sums)
+        n += int(best.sum())
+        if best.sum() > m:
+            best &= sums >= np.partition(sums[best], -m)[-m]
+        b, c, sums = b[best], c[best], sums[best]
+        here = np.column_stack([np.full(len(b), a), b + a + 1, c + a + 1])
+        kept, values = np.concatenate([kept, here]), np.concatenate([values, sums])
+        first = np.argsort(-values, kind="stable")[:m]
+        kept, values = kept[first], values[first]
+    return Ranking(kept, values, n, _n_triples(n_classes))
+
+
+def most_confused(summary: Summary, m: int = 10) -> Ranking:
+    """Triples whose examples are most often predicted as another of the three; values in [0, 1]."""
+    a = summary.activations
+    return highest(confused_pairs(confusion(a.labels, a.predictions, len(a.class_names))), m)
+
+
+def most_alike(summary: Summary, m: int = 10, bias: bool = True) -> Ranking:
+    """Triples of the most alike templates; values are mean cosines. Empty without a head."""
+    a = summary.activations
+    if a.head is None:
+        return Ranking(np.zeros((0, 3), np.int64), np.zeros(0), 0, _n_triples(len(a.class_names)))
+    return highest(alike_pairs(a.head.templates(bias)), m)
+
+
+def most_changed(
+    before: Summary, after: Summary, m: int = 10, *, bias: bool = True, least: bool = False
+) -> Ranking:
+    """Triples whose rho/d changes most (or least) from one run to another, in either direction.
+
+    Values are relative changes; the order is that of |ln(after / before)|, so that half and double count the
+    same. Triples without a plane in one of the runs are left out; empty where the runs share no triples.
+    """
+    found = triple_changes(before, after, bias)
+    if found is None:
+        n_all = _n_triples(len(before.activations.class_names))
+        return Ranking(np.zeros((0, 3), np.int64), np.zeros(0), 0, n_all)
+    triples, change, n_all = found
+    with np.errstate(divide="ignore"):
+        size = np.abs(np.log1p(change))
+    first = np.argsort(size if least else -size, kind="stable")[:m]
+    return Ranking(triples[first], change[first], len(triples), n_all)
+
+
+def rank_of(chosen: Sequence[int], triples: Int, values: ArrayLike, *, lowest: bool = False) -> int | None:
+    """Place of a triple, 1 for the highest value (or the lowest); None where it is not among them.
+
+    Args:
+        chosen: three classes in any order.
+        triples: [t, 3] rising (`TripleMoments.triples`, `triple_changes`); values: [t]. Equal values share
+            the better place.
+    """
+    v = np.asarray(values, np.float64)
+    own = np.flatnonzero((triples == np.sort(np.asarray(chosen))).all(axis=1))
+    if not len(own) or not np.isfinite(v[own[0]]):
+        return None
+    above = v < v[own[0]] if lowest else v > v[own[0]]
+    return 1 + int(above.sum())

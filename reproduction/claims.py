@@ -10,6 +10,9 @@ from reproduction.results import Row
 from reproduction.tables import Results, change, markdown, percent, three
 
 SOFT = 0.1
+CALIBRATED = (0.05, 0.1)
+"""Smoothings that the paper sets beside a fitted temperature (Table 3)."""
+
 FEWEST = 3
 """Pairs of seeds from which a difference of accuracies is called one."""
 
@@ -25,11 +28,13 @@ def claims(results: Results) -> str:
         for claim, (said, verdict) in {
             "training clusters are tighter": _tighter(pairs["train"]),
             "classes lie farther apart": _apart(pairs["train"]),
+            "the whole picture shrinks": _shrinks(results, recipe, pairs["train"]),
             "the triangle is more regular": _regular(pairs["train"]),
             "validation clusters spread towards the centre": _centre(results, recipe),
             "accuracy improves": _accuracy(pairs["validation"]),
         }.items():
             lines.append([*where, claim, said, verdict])
+        lines += [[*where[:2], *line] for line in _calibration(results, recipe)]
     return markdown(["tier", "network", "pairs", "claim", "measured", "held"], lines)
 
 
@@ -61,6 +66,15 @@ def _apart(pairs: Pairs) -> tuple[str, str]:
     return f"distance of class means times {three(statistics.fmean(ratios))}", _all([r > 1 for r in ratios])
 
 
+def _shrinks(results: Results, recipe: Recipe, pairs: Pairs) -> tuple[str, str]:
+    ratios = [float(soft["triple1_axis"]) / float(hard["triple1_axis"]) for hard, soft in pairs]
+    said = f"axis times {three(statistics.fmean(ratios))}"
+    hard, soft = (results.printed(recipe, alpha, "paper").get("axis") for alpha in (0.0, SOFT))
+    if hard and soft:
+        said += f"; in the paper {three(soft / hard)}"
+    return said, _all([r < 1 for r in ratios])
+
+
 def _regular(pairs: Pairs) -> tuple[str, str]:
     hard, soft = ([float(row["triple1_regularity"]) for row in side] for side in zip(*pairs, strict=True))
     said = f"regularity {three(statistics.fmean(hard))} to {three(statistics.fmean(soft))}"
@@ -73,6 +87,31 @@ def _centre(results: Results, recipe: Recipe) -> tuple[str, str]:
     means = [f"{100 * statistics.fmean(values):.1f} %" for values in (train, validation)]
     held = _all([b > a for a, b in zip(train, validation, strict=True)])
     return f"share towards the centre {means[0]} in train, {means[1]} in validation", held
+
+
+def _calibration(results: Results, recipe: Recipe) -> list[list[str]]:
+    """Lines on ECE (15 bins) over the validation examples that no temperature was fitted on."""
+    lines = []
+    temperatures = results.values(recipe, 0.0, "validation", "temperature")
+    if temperatures:
+        said = f"T {statistics.fmean(temperatures):.2f}"
+        held = _all([t > 1 for t in temperatures])
+        lines.append([str(len(temperatures)), "hard targets are overconfident: T above 1", said, held])
+    for alpha in CALIBRATED:
+        pairs = [
+            (float(hard["ece_other"]), float(hard["ece_other_at_temperature"]), float(soft["ece_other"]))
+            for hard, soft in _pairs(results, recipe, alpha, "validation")
+            if hard["ece_other_at_temperature"] and soft["ece_other"]
+        ]
+        if pairs:
+            hard, fitted, soft = (statistics.fmean(values) for values in zip(*pairs, strict=True))
+            said = f"ECE {soft:.4f}, hard targets {hard:.4f}"
+            n, name = str(len(pairs)), f"α = {alpha:g}"
+            lower, as_low = (_all([p[2] < p[k] for p in pairs]) for k in (0, 1))
+            lines.append([n, f"{name} calibrates better than hard targets", said, lower])
+            said = f"ECE {soft:.4f}, hard targets at T {fitted:.4f}"
+            lines.append([n, f"{name} calibrates better than hard targets at T", said, as_low])
+    return lines
 
 
 def _accuracy(pairs: Pairs) -> tuple[str, str]:

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from penviz.activations import Activations
+from penviz.measure.calibration import ece
 from penviz.measure.panel import build_grid
 from penviz.measure.summary import Summary, triple_changes
 from penviz.measure.table import compare
+from penviz.measure.temperature import fit_temperature, halve, softmax
 from penviz.runs import SPLITS, Run, activations_path
 from reproduction.manifest import Listed
 
@@ -50,7 +52,9 @@ def measure(
         }
         if split in own:
             row["n_stored"] = len(own[split].activations)
-            row |= {key: own[split].numbers.get(key) for key in ("gap", "spread")}
+            row |= {key: own[split].numbers.get(key) for key in ("gap", "spread", "ece")}
+        if split == "validation" and split in own:
+            row |= fit(own[split])
         if reference is not None and split in own and split in reference:
             row["against"] = reference[split].activations.run
             row |= _triples(reference[split], own[split])
@@ -60,6 +64,26 @@ def measure(
             row = next(row for row in rows if row["split"] == split)
             row |= {f"triple{k}_{key}": value for key, value in numbers.items()}
     return rows
+
+
+def fit(validation: Summary) -> dict[str, object]:
+    """Fit the temperature on half of the examples, and ECE of the other half: `results.CALIBRATION`."""
+    activations, numbers = validation.activations, validation.logits
+    assert numbers is not None
+    z = activations.logits()
+    half, other = halve(validation.rows)
+    found = fit_temperature(z[half], activations.labels[half])
+    right = numbers.correct[other]
+    at = softmax(z[other], found.value).max(axis=1) if found.finite else None
+    return {
+        "temperature": found.value,
+        "temperature_low": found.low,
+        "temperature_high": found.high,
+        "n_fit": len(half),
+        "n_other": len(other),
+        "ece_other": ece(numbers.confidence[other], right),
+        "ece_other_at_temperature": None if at is None else ece(at, right),
+    }
 
 
 def measure_triple(

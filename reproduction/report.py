@@ -15,6 +15,7 @@ from reproduction.tables import Results, read_published
 HEADS = {
     "figures": "Figures",
     "accuracy": "Accuracy (Table 2)",
+    "calibration": "Calibration (Table 3)",
     "tightness": "Clusters (Figure 1)",
     "logits": "Logits",
     "claims": "What was claimed",
@@ -35,6 +36,7 @@ def draw_blocks(
     return {
         "figures": figures.listed(results, target),
         "accuracy": tables.accuracy(results),
+        "calibration": tables.calibration(results),
         "tightness": tables.tightness(results),
         "logits": tables.logits(results),
         "claims": claims.claims(results),

@@ -20,9 +20,16 @@ OF_A_TRIPLE = (
 )
 """Numbers of one triple; the columns have `triple1_` or `triple2_` before them."""
 
+CALIBRATION = (
+    *("temperature", "temperature_low", "temperature_high", "n_fit"),
+    *("n_other", "ece_other", "ece_other_at_temperature"),
+)
+"""The temperature fitted on half of the validation examples; ECE of the other half, as it is and at it."""
+
 COLUMNS = (
     *("id", "tier", "recipe", "dataset", "model", "label_smoothing", "seed", "epochs", "split"),
-    *("n", "accuracy", "nll", "n_stored", "gap", "spread"),
+    *("n", "accuracy", "nll", "n_stored", "gap", "spread", "ece"),
+    *CALIBRATION,
     *(f"triple{k}_{name}" for k in (1, 2) for name in OF_A_TRIPLE),
     *("against", "triples_tighter", "triples_compared", "triples_median_change"),
     *("seconds", "command", "config", "versions", "machine", "dataset_id", "model_sha256"),
@@ -30,12 +37,14 @@ COLUMNS = (
 """All columns, in their order.
 
 n is the number of examples of the split, which accuracy and nll (nats) are over; n_stored those that were
-extracted, which gap and spread (nats) are over. Of a triple: its n extracted examples, rho_d with its 95 %
-interval over examples, the distance between class means and the axis (half its length; train and validation
-share it) in feature units, the share of examples towards the centre, and the change of rho_d from the run
-named in `against` with its 95 % interval over examples. That run has hard targets, the same recipe and seed;
-of all triples compared with it some are tighter. seconds is the duration of the training, command one that
-trains this run alone.
+extracted, which gap, spread (nats) and ece (15 bins) are over. The temperature minimises the nll of n_fit
+validation examples, with its 95 % interval over them; n_other are the others. seconds is the duration of the
+training, command one that trains this run alone.
+
+Of a triple: its n extracted examples, rho_d with its 95 % interval over examples, the distance between class
+means and the axis (half its length; train and validation share it) in feature units, the share of examples
+towards the centre, and the change of rho_d, with its 95 % interval over examples, from the run named in
+`against`: hard targets, the same recipe and seed. Of all triples compared with that run some are tighter.
 """
 
 

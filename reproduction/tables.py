@@ -93,6 +93,11 @@ def change(value: float) -> str:
     return f"{100 * value:+.1f}".replace("-", "−")
 
 
+def count(cell: str) -> str:
+    """A number of examples."""
+    return f"{int(cell):,}"
+
+
 def three(value: float) -> str:
     """Three significant digits."""
     return f"{value:#.3g}".rstrip(".")
@@ -128,16 +133,53 @@ def accuracy(results: Results) -> str:
                     _printed(other.get("accuracy"), percent),
                     over_seeds(ours, percent),
                     less,
-                    over_seeds(results.values(recipe, alpha, "test", "accuracy"), percent),
+                    *(
+                        over_seeds(results.values(recipe, alpha, split, "accuracy"), percent)
+                        for split in ("test", "train")
+                    ),
                     str(len(ours)),
                 ]
             )
     head = ["tier", "in the paper", "here", "α", "paper", "replication", "ours, validation"]
-    return markdown([*head, "ours − paper", "ours, test", "seeds"], lines)
+    return markdown([*head, "ours − paper", "ours, test", "ours, train", "seeds"], lines)
 
 
 def _epochs(results: Results, recipe: Recipe) -> str:
     return "/".join(sorted({r["epochs"] for r in results.rows if r["recipe"] == recipe.name}))
+
+
+def calibration(results: Results) -> str:
+    """Table 3: ECE as it is, the fitted temperature, and ECE at it of examples that it was not fitted on."""
+    lines = []
+    for recipe in results.recipes():
+        for alpha in results.smoothings(recipe):
+            rows = [r for r in results.seeds(recipe, alpha, "validation") if r["ece"]]
+            if not rows:
+                continue
+            cells = [recipe.tier, results.paper_name(recipe), recipe.model, f"{alpha:g}"]
+            for column, key, text in (
+                ("ece", "ece", _ece),
+                ("temperature", "temperature", "{:.2f}".format),
+                ("ece_other_at_temperature", "ece_at_temperature", _ece),
+            ):
+                for source in ("paper", "replication"):
+                    cells.append(_printed(results.printed(recipe, alpha, source).get(key), text))
+                cells.append(over_seeds(results.values(recipe, alpha, "validation", column), text))
+            lines.append(
+                [
+                    *(*cells, count(rows[0]["n_stored"])),
+                    f"{count(rows[0]['n_fit'])} / {count(rows[0]['n_other'])}",
+                    str(len(rows)),
+                ]
+            )
+    head = ["tier", "in the paper", "here", "α"]
+    for number in ("ECE", "T", "ECE at T"):
+        head += [f"{number}, paper", "replication", "ours"]
+    return markdown([*head, "n", "n for T / for ECE at T", "seeds"], lines)
+
+
+def _ece(value: float) -> str:
+    return f"{value:.4f}"
 
 
 def tightness(results: Results) -> str:
@@ -177,7 +219,7 @@ def _tightness_line(
         over_seeds(values("axis"), three),
         _printed(printed, lambda value: f"{value:g}"),
         over_seeds(values("towards_centre"), _one_decimal),
-        rows[0][f"triple{k}_n"],
+        count(rows[0][f"triple{k}_n"]),
         str(len(rows)),
     ]
 

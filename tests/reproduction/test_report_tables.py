@@ -89,7 +89,7 @@ def test_an_interval_stands_only_where_there_is_one_seed() -> None:
     [(-0.1, 1.0, "yes", "no"), (0.1, 3.0, "no", "yes")],
 )
 def test_verdicts_follow_the_numbers(high: float, distance: float, tighter: str, apart: str) -> None:
-    shared = {"accuracy": 0.8, "triple1_regularity": 0.9, "triple1_towards_centre": 0.1}
+    shared = {"accuracy": 0.8, "triple1_regularity": 0.9, "triple1_towards_centre": 0.1, "triple1_axis": 2}
     soft = {
         **shared,
         "triple1_distance": distance,

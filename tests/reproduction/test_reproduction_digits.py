@@ -19,6 +19,7 @@ import pytest
 from penviz.learn import data, train
 from penviz.learn.checkpoints import STATE_FILE
 from penviz.runs import RunError, read_run
+from reproduction.figures import reliabilities
 from reproduction.manifest import Manifest, read_manifest
 from reproduction.report import draw_blocks, fill
 from reproduction.results import locked, read_results
@@ -100,6 +101,18 @@ def test_the_report_is_what_the_table_holds(made: dict[str, Any]) -> None:
     assert f"{100 * float(rows[1]['accuracy']):.2f}" in text
     rows[1]["accuracy"] = "0.123456"
     assert "12.35" in fill(text, draw_blocks(manifest, rows, ("digits",), target))
+
+
+def test_figure_2_is_what_the_table_holds(made: dict[str, Any]) -> None:
+    out = made["out"]
+    hard, soft = (row for row in read_results(out / "results.csv") if row["split"] == "validation")
+    curves = reliabilities([read_run(out / HARD), read_run(out / SOFT)])
+    assert [f"{bins.ece:.6g}" for bins in curves.values()] == [
+        *(hard["ece_other"], hard["ece_other_at_temperature"]),
+        soft["ece_other"],
+    ]
+    assert f"T = {float(hard['temperature']):.2f}" in list(curves)[1]
+    assert (out / "reproduction-figure2-digits-fc800.png").is_file()
 
 
 def test_a_finished_run_is_measured_and_not_trained(made: dict[str, Any], tmp_path: Path) -> None:

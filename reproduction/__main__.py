@@ -63,16 +63,18 @@ def _own(tier: str, out: Path, usual: Path) -> Path:
     return out / usual.name if tier == "digits" else usual
 
 
-def _work(manifest: Manifest, tier: str, work: Slice, only: str | None, n_runs: int) -> None:
-    """Take up to `n_runs` runs; ends the process with status 130 when the user stopped it."""
+def _work(manifest: Manifest, tier: str, work: Slice, only: str | None, n_runs: int) -> int:
+    """Take up to `n_runs` runs and return how many; ends with status 130 when the user stopped it."""
     from penviz.learn.progress import stop_on_signal
 
     with stop_on_signal() as stopped:
         work.stopped = stopped
-        while n_runs and not work.over() and take_next(manifest, tier, work, only):
-            n_runs -= 1
+        taken = 0
+        while taken < n_runs and not work.over() and take_next(manifest, tier, work, only):
+            taken += 1
     if stopped():
         raise typer.Exit(130)
+    return taken
 
 
 @app.command(name="next")
@@ -90,12 +92,10 @@ def take(
     if run is not None and run not in {listed.id for listed in manifest.of_tier(tier)}:
         raise InputError(f"The tier {tier} has no run {run}: see python -m reproduction list --tier {tier}.")
     work = _slice(tier, slice_seconds, data_dir, out, results, progress)
-    before = len(pending(manifest, tier, work.results))
-    _work(manifest, tier, work, run, 1)
-    left = len(pending(manifest, tier, work.results))
-    total = len(manifest.of_tier(tier))
-    done = "" if before else " There was nothing to do."
-    say(f"Tier {tier}: {total - left} of {total} runs are measured.{done}")
+    if not _work(manifest, tier, work, run, 1):
+        say("No run was taken: the slice was over, or all that is left is measured or in other hands.")
+    left, total = len(pending(manifest, tier, work.results)), len(manifest.of_tier(tier))
+    say(f"Tier {tier}: {total - left} of {total} runs are measured.")
 
 
 @app.command(name="all")

@@ -133,8 +133,11 @@ def _report(manifest: Manifest, results: Path, target: Path, out: Path, tier: st
     if not rows:
         raise InputError(f"{results} holds no run: python -m reproduction next makes the first.")
     tiers = ("digits",) if tier == "digits" else tuple(t for t in TIERS if t != "digits")
-    for path in draw_figures(manifest, rows, (out, SHIPPED), target, say):
-        say(f"Wrote {path}")
+    try:
+        for path in draw_figures(manifest, rows, (out, SHIPPED), target, say):
+            say(f"Wrote {path}")
+    except ModuleNotFoundError as error:  # a machine that only trains
+        say(f"{error.name} is not installed here: the tables are drawn, the figures are not.")
     write_report(target, manifest, rows, tiers)
     say(f"Wrote {target}")
 

@@ -19,6 +19,7 @@ import pytest
 from penviz.learn import data, train
 from penviz.learn.checkpoints import STATE_FILE
 from penviz.runs import RunError, read_run
+from reproduction.__main__ import _report as write_own_report
 from reproduction.figures import reliabilities
 from reproduction.manifest import Manifest, read_manifest
 from reproduction.report import draw_blocks, fill
@@ -113,6 +114,18 @@ def test_figure_2_is_what_the_table_holds(made: dict[str, Any]) -> None:
     ]
     assert f"T = {float(hard['temperature']):.2f}" in list(curves)[1]
     assert (out / "reproduction-figure2-digits-fc800.png").is_file()
+
+
+def test_the_tables_need_no_drawing(
+    made: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "penviz.show.paper", None)  # as where matplotlib is not installed
+    shutil.copy(made["out"] / "results.csv", tmp_path)
+    target = tmp_path / "reproduction.md"
+    write_own_report(read_manifest(), tmp_path / "results.csv", target, made["out"], "digits")
+    assert "the figures are not" in capsys.readouterr().err
+    assert "| digits | fc800 |" in target.read_text()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["reproduction.md", "results.csv"]
 
 
 def test_a_finished_run_is_measured_and_not_trained(made: dict[str, Any], tmp_path: Path) -> None:

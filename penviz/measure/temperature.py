@@ -10,7 +10,7 @@ network less sure.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,8 +21,11 @@ from penviz.measure.intervals import Z95
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-GRID = tuple(float(t) for t in np.geomspace(0.1, 10, 201))
-"""Temperatures tried where a criterion has steps, such as ECE: 2.3 % apart, 1 among them."""
+GRID = tuple(10 ** (k / 20) for k in range(-20, 21))
+"""Temperatures tried first where a criterion has steps, such as ECE: 12 % apart, 1 among them."""
+
+FINER = tuple(10 ** (k / 200) for k in range(-10, 11))
+"""Factors of the best of them, tried then: 1.2 % apart."""
 
 FARTHEST = 50.0
 """|ln T| beyond which a temperature counts as infinite or 0."""
@@ -133,9 +136,14 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> Temperature:
     return Temperature(value, value * math.exp(-half), value * math.exp(half), len(z))
 
 
-def lowest_on_grid(criterion: Callable[[float], float], grid: Sequence[float] = GRID) -> float:
-    """The temperature of the grid whose criterion is lowest; of equal ones that nearest to 1.
+def lowest_on_grid(criterion: Callable[[float], float]) -> float:
+    """The temperature whose criterion is lowest, on GRID and then on a finer grid about the best of it.
 
-    For criteria with steps, such as ECE, that have many local minima.
+    For criteria with steps, such as ECE, that have many local minima. Of equal ones that nearest to 1.
     """
-    return min(grid, key=lambda t: (criterion(t), abs(math.log(t))))
+
+    def best(grid: Iterable[float]) -> float:
+        return min(grid, key=lambda t: (criterion(t), abs(math.log(t))))
+
+    about = best(GRID)
+    return best(about * factor for factor in FINER)

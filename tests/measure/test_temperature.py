@@ -15,7 +15,7 @@ from synthetic import make
 
 from penviz.measure import temperature as TEMPERATURE
 from penviz.measure.moments import class_rows
-from penviz.measure.temperature import GRID, fit_temperature, halve, lowest_on_grid
+from penviz.measure.temperature import fit_temperature, halve
 
 
 def made(true: float = 1.7, n: int = 500, n_classes: int = 8, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -137,18 +137,17 @@ def test_halves() -> None:
 
 
 def check_grid(module: ModuleType) -> None:
-    assert module.lowest_on_grid(lambda t: (math.log(t) - 0.5) ** 2) == pytest.approx(
-        math.exp(0.5), rel=0.012
-    )
+    for true in (-2.2, -0.31, 0.5, 2.2):
+        found = module.lowest_on_grid(lambda t, true=true: (math.log(t) - true) ** 2)
+        assert math.log(found) == pytest.approx(true, abs=0.006)
     assert module.lowest_on_grid(lambda t: 0.0) == pytest.approx(1, rel=1e-12)
-    assert module.lowest_on_grid(lambda t: min(abs(t - 2), abs(t - 7)), (2, 7)) == 2
+    # two valleys, and steps: the deeper one counts
+    deep = module.lowest_on_grid(lambda t: 0.0 if 3 < t < 3.5 else 0.1 if 0.5 < t < 0.6 else 1.0)
+    assert 3 < deep < 3.5
 
 
 def test_lowest_on_the_grid() -> None:
     check_grid(TEMPERATURE)
-    assert min(GRID) == pytest.approx(0.1)
-    assert max(GRID) == pytest.approx(10)
-    assert lowest_on_grid(lambda t: -t) == max(GRID)
 
 
 MUTANTS = [
@@ -161,6 +160,7 @@ MUTANTS = [
     (check_halves, "own[drawn[len(own) // 2 :]]", "own[drawn[: len(own) // 2]]"),
     (check_halves, "permutation(len(own))", "permutation(len(rows[2]))[: len(own)]"),
     (check_grid, "abs(math.log(t))", "-t"),
+    (check_grid, "best(about * factor for factor in FINER)", "about"),
 ]
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
+from penviz.measure.intervals import seed_change
 from reproduction.manifest import Recipe
 from reproduction.results import Row
-from reproduction.tables import Results, change, markdown, percent, three
+from reproduction.tables import Results, change, count, markdown, percent, three
 
 SOFT = 0.1
 CALIBRATED = (0.05, 0.1)
 """Smoothings that the paper sets beside a fitted temperature (Table 3)."""
 
 FEWEST = 3
-"""Pairs of seeds from which a difference of accuracies is called one."""
+"""Pairs of seeds from which a difference is judged over seeds."""
 
 
 def claims(results: Results) -> str:
@@ -24,18 +25,20 @@ def claims(results: Results) -> str:
         pairs = {s: _pairs(results, recipe, SOFT, s) for s in ("train", "validation")}
         if not pairs["validation"] or not pairs["train"]:
             continue
-        where = [recipe.tier, f"{recipe.model}, {recipe.dataset}", str(len(pairs["train"]))]
-        for claim, (said, verdict) in {
-            "training clusters are tighter": _tighter(pairs["train"]),
-            "classes lie farther apart": _apart(pairs["train"]),
-            "the whole picture shrinks": _shrinks(results, recipe, pairs["train"]),
-            "the triangle is more regular": _regular(pairs["train"]),
-            "validation clusters spread towards the centre": _centre(results, recipe),
-            "accuracy improves": _accuracy(pairs["validation"]),
-        }.items():
-            lines.append([*where, claim, said, verdict])
-        lines += [[*where[:2], *line] for line in _calibration(results, recipe)]
-    return markdown(["tier", "network", "pairs", "claim", "measured", "held"], lines)
+        where, n = [recipe.tier, f"{recipe.model}, {recipe.dataset}"], str(len(pairs["train"]))
+        for k, triple in enumerate(recipe.triples, start=1):
+            for claim, found in {
+                "training clusters are tighter": _tighter(pairs["train"], k),
+                "classes lie farther apart": _apart(pairs["train"], k),
+                "the whole picture shrinks": _shrinks(results, recipe, pairs["train"], k),
+                "the triangle is more regular": _regular(pairs["train"], k),
+                "validation clusters spread towards the centre": _centre(results, recipe, k),
+            }.items():
+                lines.append([*where, ", ".join(map(str, triple)), n, claim, *found])
+        lines.append([*where, "all", n, "most triples are tighter in train", *_most(pairs["train"])])
+        lines.append([*where, "all", n, "accuracy improves", *_accuracy(pairs["validation"])])
+        lines += [[*where, "all", *line] for line in _calibration(results, recipe)]
+    return markdown(["tier", "network", "classes", "pairs", "claim", "measured", "held"], lines)
 
 
 Pairs = Sequence[tuple[Row, Row]]
@@ -51,23 +54,50 @@ def _all(held: Sequence[bool]) -> str:
     return "yes" if all(held) else "no" if not any(held) else "in some pairs"
 
 
-def _tighter(pairs: Pairs) -> tuple[str, str]:
-    soft = [row for _, row in pairs if row["triple1_change"]]
+def _tighter(pairs: Pairs, k: int) -> tuple[str, str]:
+    """The change of rho/d with its 95 % interval: over seeds from three pairs on, else over examples."""
+    if len(pairs) >= FEWEST:
+        sides = [[float(row[f"triple{k}_rho_d"]) for row in side] for side in zip(*pairs, strict=True)]
+        found = seed_change(sides)
+        said = (
+            f"ρ/d {change(found.value)} [{change(found.low or 0)}, {change(found.high or 0)}] %, over seeds"
+        )
+        return said, _verdict([(found.low or 0, found.high or 0)])
+    soft = [row for _, row in pairs if row[f"triple{k}_change_low"]]
     if not soft:
         return "the hard run was not at hand", "not measured"
-    mean = change(statistics.fmean(float(row["triple1_change"]) for row in soft))
-    tighter = [float(row["triples_tighter"]) / float(row["triples_compared"]) for row in soft]
-    said = f"ρ/d {mean} %; {100 * statistics.fmean(tighter):.1f} % of all triples are tighter"
-    return said, _all([float(row["triple1_change_high"]) < 0 for row in soft])
+    parts = [[float(row[f"triple{k}_change{end}"]) for end in ("", "_low", "_high")] for row in soft]
+    told = [f"{change(value)} [{change(low)}, {change(high)}] %" for value, low, high in parts]
+    return f"ρ/d {'; '.join(told)}, over examples", _verdict([(low, high) for _, low, high in parts])
 
 
-def _apart(pairs: Pairs) -> tuple[str, str]:
-    ratios = [float(soft["triple1_distance"]) / float(hard["triple1_distance"]) for hard, soft in pairs]
+def _verdict(intervals: Sequence[tuple[float, float]]) -> str:
+    """Whether a change is below 0: "undecided" where an interval holds 0."""
+    words = ["yes" if high < 0 else "no, looser" if low > 0 else "undecided" for low, high in intervals]
+    if len(set(words)) > 1:
+        return "not in all pairs: " + ", ".join(words)
+    return "undecided: the interval contains 0" if words[0] == "undecided" else words[0]
+
+
+def _most(pairs: Pairs) -> tuple[str, str]:
+    soft = [row for _, row in pairs if row["triples_compared"]]
+    if not soft:
+        return "the hard run was not at hand", "not measured"
+    shares = [float(row["triples_tighter"]) / float(row["triples_compared"]) for row in soft]
+    median = change(statistics.fmean(float(row["triples_median_change"]) for row in soft))
+    said = (
+        f"{100 * statistics.fmean(shares):.1f} % of {count(soft[0]['triples_compared'])}, median {median} %"
+    )
+    return said, _all([share > 0.5 for share in shares])
+
+
+def _apart(pairs: Pairs, k: int) -> tuple[str, str]:
+    ratios = [float(soft[f"triple{k}_distance"]) / float(hard[f"triple{k}_distance"]) for hard, soft in pairs]
     return f"distance of class means times {three(statistics.fmean(ratios))}", _all([r > 1 for r in ratios])
 
 
-def _shrinks(results: Results, recipe: Recipe, pairs: Pairs) -> tuple[str, str]:
-    ratios = [float(soft["triple1_axis"]) / float(hard["triple1_axis"]) for hard, soft in pairs]
+def _shrinks(results: Results, recipe: Recipe, pairs: Pairs, k: int) -> tuple[str, str]:
+    ratios = [float(soft[f"triple{k}_axis"]) / float(hard[f"triple{k}_axis"]) for hard, soft in pairs]
     said = f"axis times {three(statistics.fmean(ratios))}"
     hard, soft = (results.printed(recipe, alpha, "paper").get("axis") for alpha in (0.0, SOFT))
     if hard and soft:
@@ -75,14 +105,14 @@ def _shrinks(results: Results, recipe: Recipe, pairs: Pairs) -> tuple[str, str]:
     return said, _all([r < 1 for r in ratios])
 
 
-def _regular(pairs: Pairs) -> tuple[str, str]:
-    hard, soft = ([float(row["triple1_regularity"]) for row in side] for side in zip(*pairs, strict=True))
+def _regular(pairs: Pairs, k: int) -> tuple[str, str]:
+    hard, soft = ([float(row[f"triple{k}_regularity"]) for row in side] for side in zip(*pairs, strict=True))
     said = f"regularity {three(statistics.fmean(hard))} to {three(statistics.fmean(soft))}"
     return said, _all([b > a for a, b in zip(hard, soft, strict=True)])
 
 
-def _centre(results: Results, recipe: Recipe) -> tuple[str, str]:
-    column = "triple1_towards_centre"
+def _centre(results: Results, recipe: Recipe, k: int) -> tuple[str, str]:
+    column = f"triple{k}_towards_centre"
     train, validation = (results.values(recipe, SOFT, s, column) for s in ("train", "validation"))
     means = [f"{100 * statistics.fmean(values):.1f} %" for values in (train, validation)]
     held = _all([b > a for a, b in zip(train, validation, strict=True)])

@@ -91,10 +91,10 @@ def figure2(runs: Sequence[Run]) -> bytes:
     from penviz.show.paper import figure_bytes
     from penviz.show.theme import CLASS_COLOURS, LIGHT
 
-    figure = Figure(figsize=(3.4, 4.3), dpi=DPI, facecolor=LIGHT.page)
+    figure = Figure(figsize=(3.4, 4.8), dpi=DPI, facecolor=LIGHT.page)
     FigureCanvasAgg(figure)
-    above = figure.add_axes((0.16, 0.32, 0.8, 0.8 * 3.4 / 4.3))
-    below = figure.add_axes((0.16, 0.11, 0.8, 0.17), sharex=above)
+    above = figure.add_axes((0.16, 0.29, 0.8, 0.8 * 3.4 / 4.8))
+    below = figure.add_axes((0.16, 0.1, 0.8, 0.15), sharex=above)
     above.plot([0, 1], [0, 1], "--", color=LIGHT.note, lw=0.8)
     blue, vermilion, green = CLASS_COLOURS
     for (name, bins), colour, marker in zip(
@@ -105,7 +105,7 @@ def figure2(runs: Sequence[Run]) -> bytes:
         above.plot(bins.confidence, bins.accuracy, label=f"{name}: ECE {bins.ece:.3f}", **style)
         below.plot(bins.confidence, bins.counts, **style)
     above.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="accuracy")
-    above.legend(fontsize=7, frameon=False, loc="lower right")
+    above.legend(fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0, 1))
     above.tick_params(labelbottom=False)
     below.set(xlabel="confidence", ylabel="examples", yscale="log")
     for axes in (above, below):

@@ -84,28 +84,53 @@ def test_an_interval_stands_only_where_there_is_one_seed() -> None:
     assert "0.300 ± 0.0707 |" in tightness(results(one, two))
 
 
-@pytest.mark.parametrize(
-    ("high", "distance", "tighter", "apart"),
-    [(-0.1, 1.0, "yes", "no"), (0.1, 3.0, "no", "yes")],
-)
-def test_verdicts_follow_the_numbers(high: float, distance: float, tighter: str, apart: str) -> None:
+def told(low: float, high: float, distance: float, seeds: int = 1) -> dict[str, str]:
+    """Claim -> its line, of pairs whose radius over distance falls by a fifth and a little more each seed."""
     shared = {"accuracy": 0.8, "triple1_regularity": 0.9, "triple1_towards_centre": 0.1, "triple1_axis": 2}
     soft = {
         **shared,
         "triple1_distance": distance,
         "triple1_change": -0.2,
+        "triple1_change_low": low,
         "triple1_change_high": high,
         "triples_tighter": 100,
         "triples_compared": 120,
+        "triples_median_change": -0.1,
     }
     rows = []
-    for split in ("train", "validation"):
-        rows.append(row("cifar10-alexnet-hard", split, triple1_distance=2.0, **shared))
-        rows.append(row("cifar10-alexnet-soft", split, **soft))
-    said = {line.split(" | ")[3]: line for line in claims(results(*rows)).splitlines()[2:]}
-    assert said["training clusters are tighter"].endswith(f"| {tighter} |")
+    for seed in range(seeds):
+        name = f"-seed{seed}" if seed else ""
+        for split in ("train", "validation"):
+            rho = {"triple1_rho_d": 0.3}
+            rows.append(row(f"cifar10-alexnet-hard{name}", split, triple1_distance=2.0, **shared, **rho))
+            rho = {"triple1_rho_d": 0.24 - seed / 1000}
+            rows.append(row(f"cifar10-alexnet-soft{name}", split, **soft, **rho))
+    return {line.split(" | ")[4]: line for line in claims(results(*rows)).splitlines()[2:]}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "distance", "tighter", "apart"),
+    [
+        (-0.3, -0.1, 1.0, "yes", "no"),
+        (-0.3, 0.1, 3.0, "undecided: the interval contains 0", "yes"),
+        (0.1, 0.3, 3.0, "no, looser", "yes"),
+    ],
+)
+def test_verdicts_follow_the_numbers(
+    low: float, high: float, distance: float, tighter: str, apart: str
+) -> None:
+    said = told(low, high, distance)
+    assert said["training clusters are tighter"].endswith(f"over examples | {tighter} |")
     assert said["classes lie farther apart"].endswith(f"| {apart} |")
+    assert "83.3 % of 120" in said["most triples are tighter in train"]
     assert "undecided" in said["accuracy improves"]
+
+
+def test_three_pairs_are_judged_over_seeds() -> None:
+    """The intervals over examples, which hold no change here, give way to the one over seeds."""
+    line = told(-0.3, 0.1, 1.0, seeds=3)["training clusters are tighter"]
+    assert line.endswith("over seeds | yes |")
+    assert "ρ/d −20.3 [" in line  # (0.24 0.239 0.238)^(1/3) / 0.3 - 1
 
 
 def test_a_run_is_never_there_twice(tmp_path: Path) -> None:

@@ -69,6 +69,9 @@ def train(
     loss_factor: Annotated[float | None, typer.Option(help="The loss is multiplied by it.")] = None,
     clip_norm: Annotated[float | None, typer.Option(help="Largest norm of the gradient; 0 for any.")] = None,
     schedule: Annotated[str | None, typer.Option(help="one-cycle, steps or constant.")] = None,
+    milestones: Annotated[
+        list[float] | None, typer.Option(help="Share of the run at which steps divides; may be repeated.")
+    ] = None,
     crop: Annotated[
         int | None, typer.Option(help="Side of the random crop, pixels; 0 for the whole image.")
     ] = None,
@@ -107,6 +110,7 @@ def train(
         "loss_factor": loss_factor,
         "clip_norm": clip_norm,
         "schedule": schedule,
+        "milestones": tuple(milestones) if milestones else None,
         "crop": crop,
         "pad": pad,
         "flip": flip,

@@ -1,0 +1,178 @@
+"""`python -m reproduction`: make the next run, all of a tier, or the report.
+
+    python -m reproduction next --tier short     the next unfinished run; again to go on
+    python -m reproduction all --tier digits     every run of a tier, then its report
+    python -m reproduction report                figures and tables from results.csv and the runs
+    python -m reproduction list                  what is done and what is left
+
+`next` needs neither Streamlit nor a drawing library.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from penviz import InputError
+from reproduction.manifest import HERE, TIERS, Manifest, by_recipe, read_manifest
+from reproduction.results import read_results
+from reproduction.slices import Slice, pending, take_next
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+
+ROOT = HERE.parent
+RESULTS = HERE / "results.csv"
+REPORT = ROOT / "docs" / "reproduction.md"
+SHIPPED = ROOT / "checkpoints"
+
+Tier = Annotated[str, typer.Option(help=f"{', '.join(TIERS)}.")]
+Seconds = Annotated[float, typer.Option(help="Length of the slice; 0 for no end.")]
+DataDir = Annotated[Path, typer.Option(help="Where data sets lie.")]
+Out = Annotated[Path, typer.Option(help="Directory of the runs.")]
+Results = Annotated[
+    Path | None, typer.Option(help="The table; reproduction/results.csv, or in --out for the tier digits.")
+]
+Target = Annotated[
+    Path | None, typer.Option(help="The report; docs/reproduction.md, or in --out for the tier digits.")
+]
+Progress = Annotated[str, typer.Option(help="bar, json or none.")]
+
+
+def say(sentence: str) -> None:
+    """One sentence for the user, on standard error."""
+    print(sentence, file=sys.stderr, flush=True)
+
+
+def _slice(
+    tier: str, seconds: float, data_dir: Path, out: Path, results: Path | None, progress: str
+) -> Slice:
+    if progress not in ("bar", "json", "none"):
+        raise InputError("--progress must be bar, json or none.")
+    deadline = time.monotonic() + seconds if seconds else float("inf")
+    table = results or _own(tier, out, RESULTS)
+    return Slice(out, SHIPPED, table, data_dir, deadline, progress=progress, say=say)
+
+
+def _own(tier: str, out: Path, usual: Path) -> Path:
+    """The digits only test the command: they stay out of the project's own table and report."""
+    return out / usual.name if tier == "digits" else usual
+
+
+def _work(manifest: Manifest, tier: str, work: Slice, only: str | None, n_runs: int) -> int:
+    """Take up to `n_runs` runs and return how many; ends with status 130 when the user stopped it."""
+    from penviz.learn.progress import stop_on_signal
+
+    with stop_on_signal() as stopped:
+        work.stopped = stopped
+        taken = 0
+        while taken < n_runs and not work.over() and take_next(manifest, tier, work, only):
+            taken += 1
+    if stopped():
+        raise typer.Exit(130)
+    return taken
+
+
+@app.command(name="next")
+def take(
+    tier: Tier = "short",
+    slice_seconds: Seconds = 600.0,
+    data_dir: DataDir = Path("data"),
+    out: Out = Path("runs/reproduction"),
+    results: Results = None,
+    run: Annotated[str | None, typer.Option(help="Only this run of the manifest.")] = None,
+    progress: Progress = "bar",
+) -> None:
+    """Take the next unfinished run: train, extract, measure, as far as the slice goes."""
+    manifest = read_manifest()
+    if run is not None and run not in {listed.id for listed in manifest.of_tier(tier)}:
+        raise InputError(f"The tier {tier} has no run {run}: see python -m reproduction list --tier {tier}.")
+    work = _slice(tier, slice_seconds, data_dir, out, results, progress)
+    if not _work(manifest, tier, work, run, 1):
+        say("No run was taken: the slice was over, or all that is left is measured or in other hands.")
+    left, total = len(pending(manifest, tier, work.results)), len(manifest.of_tier(tier))
+    say(f"Tier {tier}: {total - left} of {total} runs are measured.")
+
+
+@app.command(name="all")
+def make_all(
+    tier: Tier = "short",
+    slice_seconds: Seconds = 0.0,
+    data_dir: DataDir = Path("data"),
+    out: Out = Path("runs/reproduction"),
+    results: Results = None,
+    report: Target = None,
+    progress: Progress = "bar",
+) -> None:
+    """Make every run of a tier, then draw the figures and tables; the same command goes on after a kill."""
+    manifest = read_manifest()
+    work = _slice(tier, slice_seconds, data_dir, out, results, progress)
+    _work(manifest, tier, work, None, len(manifest.of_tier(tier)))
+    left = pending(manifest, tier, work.results)
+    if left:
+        say(f"Tier {tier}: {len(left)} runs are left, the next is {left[0].id}; the same command goes on.")
+        return
+    _report(manifest, work.results, report or _own(tier, out, REPORT), out, tier)
+
+
+@app.command()
+def report(out: Out = Path("runs/reproduction"), results: Results = None, report: Target = None) -> None:
+    """Draw every figure and table that results.csv and the runs hold, into the report."""
+    _report(read_manifest(), results or RESULTS, report or REPORT, out, None)
+
+
+def _report(manifest: Manifest, results: Path, target: Path, out: Path, tier: str | None) -> None:
+    from reproduction.figures import draw_figures
+    from reproduction.report import write_report
+
+    rows = read_results(results)
+    if not rows:
+        raise InputError(f"{results} holds no run: python -m reproduction next makes the first.")
+    tiers = ("digits",) if tier == "digits" else tuple(t for t in TIERS if t != "digits")
+    try:
+        for path in draw_figures(manifest, rows, (out, SHIPPED), target, say):
+            say(f"Wrote {path}")
+    except ModuleNotFoundError as error:  # a machine that only trains
+        say(f"{error.name} is not installed here: the tables are drawn, the figures are not.")
+    write_report(target, manifest, rows, tiers)
+    say(f"Wrote {target}")
+
+
+@app.command(name="list")
+def show(tier: Tier = "short", out: Out = Path("runs/reproduction"), results: Results = None) -> None:
+    """Print the runs of a tier, and which are measured."""
+    manifest = read_manifest()
+    left = {run.id for run in pending(manifest, tier, results or _own(tier, out, RESULTS))}
+    for recipe, runs in by_recipe(manifest.of_tier(tier)).items():
+        print(f"{recipe}: {runs[0].command(out)}")
+        for run in runs:
+            state = "left    " if run.id in left else "measured"
+            print(f"  {state}  {run.id:<36} {', '.join(run.purposes)}")
+
+
+def main() -> None:
+    """Run a verb; bad input ends with one sentence on standard error and exit status 2."""
+    try:
+        sys.exit(app(standalone_mode=False))
+    except InputError as error:
+        say(str(error))
+        sys.exit(2)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        say(f"{error.strerror or error}: {error.filename}." if error.filename else f"{error}.")
+        sys.exit(2)
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        say(" ".join(error.format_message().split()))
+        sys.exit(getattr(error, "exit_code", 2))
+
+
+if __name__ == "__main__":
+    main()

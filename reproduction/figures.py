@@ -1,0 +1,194 @@
+"""The figures of the report, from the directories of the runs that results.csv names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from penviz.activations import Activations
+from penviz.measure.calibration import Reliability
+from penviz.runs import Run, RunError, activations_path, read_run
+from reproduction.manifest import Listed, Manifest, Recipe
+from reproduction.results import Row
+from reproduction.tables import Results
+
+SOFT = 0.1
+REFERENCED = (0.0, 0.05, 0.1)
+"""Smoothings that Figure 2 sets side by side."""
+
+SPLITS = ("train", "validation")
+PER_CLASS = 100
+"""Examples drawn a class, as in Figure 1 of the paper (its appendix A)."""
+
+DPI = 200
+
+
+def draw_figures(
+    manifest: Manifest,
+    rows: Sequence[Row],
+    places: Sequence[Path],
+    target: Path,
+    say: Callable[[str], None],
+) -> Iterator[Path]:
+    """Draw what the runs of `rows` that lie in `places` allow, beside the report; yields the files written.
+
+    A run that is not there, or whose model is another than results.csv names, is left out with a sentence.
+    """
+    digests = {row["id"]: row["model_sha256"] for row in rows}
+    for recipe in manifest.recipes.values():
+        own = [run for run in manifest.runs if run.recipe == recipe and run.id in digests]
+        shown = [run for run in own if run.seed == own[0].seed and run.label_smoothing in REFERENCED]
+        found = [run for listed in shown if (run := _find(listed, places, digests[listed.id])) is not None]
+        if {run.config.label_smoothing for run in found} > {0.0}:
+            path = _path(target, "figure2", recipe)
+            _write(path, figure2(found))
+            yield path
+        pair = _pair(manifest, recipe, digests)
+        if pair is None:
+            continue
+        runs = [_find(listed, places, digests[listed.id]) for listed in pair]
+        if None in runs:
+            lost = ", ".join(listed.id for listed, run in zip(pair, runs, strict=True) if run is None)
+            say(f"Figure 1 of {recipe.name} is not drawn: {lost} is not here.")
+            continue
+        path = _path(target, "figure1", recipe)
+        _write(path, figure1(recipe, [run for run in runs if run is not None]))
+        yield path
+
+
+def figure1(recipe: Recipe, runs: Sequence[Run]) -> bytes:
+    """Figure 1 for one network as a PNG: a row a triple, train and validation of the hard run, then the soft.
+
+    Each run has axes of its own length, as in the paper; train and validation share them.
+    """
+    from penviz.measure.panel import build_grid
+    from penviz.show.paper import figure_bytes, paper_figure
+    from penviz.show.screen import Marks
+
+    stored = [{s: Activations.load(activations_path(run.directory, s)) for s in SPLITS} for run in runs]
+    grids = [
+        build_grid(
+            stored,
+            triple,
+            per_class=PER_CLASS,
+            scale="own",
+            label_smoothings=[run.config.label_smoothing for run in runs],
+        )
+        for triple in recipe.triples
+    ]
+    panels = [[panel for row in grid for panel in row] for grid in grids]
+    figure = paper_figure(panels, layout="figure1", marks=Marks(), corner=("rho_d",), dpi=DPI)
+    return figure_bytes(figure, "png", dpi=DPI)
+
+
+def figure2(runs: Sequence[Run]) -> bytes:
+    """Figure 2 for one network as a PNG: reliability as `reliabilities` says; counts under the curves."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from penviz.show.paper import figure_bytes
+    from penviz.show.theme import CLASS_COLOURS, LIGHT
+
+    figure = Figure(figsize=(3.4, 4.8), dpi=DPI, facecolor=LIGHT.page)
+    FigureCanvasAgg(figure)
+    above = figure.add_axes((0.16, 0.29, 0.8, 0.8 * 3.4 / 4.8))
+    below = figure.add_axes((0.16, 0.1, 0.8, 0.15), sharex=above)
+    above.plot([0, 1], [0, 1], "--", color=LIGHT.note, lw=0.8)
+    blue, vermilion, green = CLASS_COLOURS
+    for (name, bins), colour, marker in zip(
+        reliabilities(runs).items(), (blue, blue, green, vermilion), "ox^s", strict=False
+    ):
+        style: dict[str, Any] = {"color": colour, "marker": marker, "ms": 4, "lw": 1}
+        style["ls"] = ":" if marker == "x" else "-"
+        above.plot(bins.confidence, bins.accuracy, label=f"{name}: ECE {bins.ece:.3f}", **style)
+        below.plot(bins.confidence, bins.counts, **style)
+    above.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="accuracy")
+    above.legend(fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0, 1))
+    above.tick_params(labelbottom=False)
+    below.set(xlabel="confidence", ylabel="examples", yscale="log")
+    for axes in (above, below):
+        axes.tick_params(which="both", labelsize=7, color=LIGHT.frame, labelcolor=LIGHT.note)
+        axes.spines[:].set_color(LIGHT.frame)
+        axes.xaxis.label.set(size=8, color=LIGHT.text)
+        axes.yaxis.label.set(size=8, color=LIGHT.text)
+    return figure_bytes(figure, "png", dpi=DPI)
+
+
+def reliabilities(runs: Sequence[Run]) -> dict[str, Reliability]:
+    """Name of a curve -> 15 bins of the validation examples that no temperature was fitted on.
+
+    A curve a run, and for hard targets another one at the temperature fitted on the other half.
+    """
+    from penviz.measure.calibration import reliability
+    from penviz.measure.summary import Summary
+    from penviz.measure.temperature import fit_temperature, halve, softmax
+    from penviz.show.theme import targets_name
+
+    curves = {}
+    for run in runs:
+        summary = Summary.of(Activations.load(activations_path(run.directory, "validation")))
+        half, other = halve(summary.rows)
+        z, labels = summary.activations.logits(), summary.activations.labels
+        right = summary.activations.predictions[other] == labels[other]
+        alpha = run.config.label_smoothing
+        curves[targets_name(alpha)] = reliability(softmax(z[other]).max(axis=1), right)
+        found = fit_temperature(z[half], labels[half])
+        if alpha == 0 and found.finite:
+            at = softmax(z[other], found.value).max(axis=1)
+            curves[f"{targets_name(alpha)}, T = {found.value:.2f}"] = reliability(at, right)
+    return curves
+
+
+def listed(results: Results, target: Path) -> str:
+    """The figures that lie beside the report, with what they show."""
+    found = []
+    for recipe in results.recipes():
+        where = f"from {recipe.model} on {recipe.dataset}"
+        if recipe.stands_for:
+            where += f", in the paper {results.paper_name(recipe)}"
+        for figure, name, rest in (
+            ("figure1", "Figure 1", f"{PER_CLASS} examples a class"),
+            ("figure2", "Figure 2", "validation examples that no temperature was fitted on"),
+        ):
+            path = _path(target, figure, recipe)
+            if path.is_file():
+                words = f"Tier {recipe.tier}: {name} {where}"
+                found.append(f"![{words}]({path.name})\n\n{words}; {rest}.")
+    return "\n\n".join(found) or "No figure has been drawn."
+
+
+def _pair(manifest: Manifest, recipe: Recipe, digests: dict[str, str]) -> list[Listed] | None:
+    """The first hard run of a recipe that is measured with a soft one of its seed."""
+    for soft in manifest.runs:
+        hard = manifest.reference(soft)
+        if hard is None or soft.recipe != recipe or soft.label_smoothing != SOFT:
+            continue
+        if hard.id in digests and soft.id in digests:
+            return [hard, soft]
+    return None
+
+
+def _find(listed: Listed, places: Sequence[Path], digest: str) -> Run | None:
+    for place in places:
+        try:
+            run = read_run(place / listed.id)
+        except RunError:
+            continue
+        if run.model_sha256 == digest and set(SPLITS) <= set(run.splits()):
+            return run
+    return None
+
+
+def _path(target: Path, figure: str, recipe: Recipe) -> Path:
+    return target.with_name(f"{target.stem}-{figure}-{recipe.name}.png")
+
+
+def _write(path: Path, content: bytes) -> None:
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(content)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,81 @@
+"""docs/reproduction.md: prose by hand, and between markers the tables that results.csv holds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from penviz.runs import RunError
+from reproduction import claims, figures, tables
+from reproduction.manifest import Manifest
+from reproduction.results import Row
+from reproduction.tables import Results, read_published
+
+HEADS = {
+    "figures": "Figures",
+    "accuracy": "Accuracy (Table 2)",
+    "calibration": "Calibration (Table 3)",
+    "tightness": "Clusters (Figure 1)",
+    "logits": "Logits",
+    "claims": "What was claimed",
+    "recipes": "Recipes",
+    "not-run": "Not run",
+    "runs": "Runs",
+}
+"""Blocks of the report, and their heads where the report is made anew."""
+
+BEGIN, END = "<!-- {}: drawn by python -m reproduction report -->", "<!-- end of {} -->"
+
+
+def draw_blocks(
+    manifest: Manifest, rows: Sequence[Row], tiers: Sequence[str], target: Path
+) -> dict[str, str]:
+    """Every block of the report by name, from the rows and the figures beside the report."""
+    results = Results(manifest, rows, tiers, read_published())
+    return {
+        "figures": figures.listed(results, target),
+        "accuracy": tables.accuracy(results),
+        "calibration": tables.calibration(results),
+        "tightness": tables.tightness(results),
+        "logits": tables.logits(results),
+        "claims": claims.claims(results),
+        "recipes": tables.recipes(results),
+        "not-run": tables.not_run(results),
+        "runs": tables.runs(results),
+    }
+
+
+def fill(text: str, blocks: dict[str, str]) -> str:
+    """A report with its blocks replaced.
+
+    Raises:
+        RunError: the report lacks the markers of a block, or has them twice.
+    """
+    for name, block in blocks.items():
+        begin, end = BEGIN.format(name), END.format(name)
+        before, found, rest = text.partition(begin)
+        _, closed, after = rest.partition(end)
+        if not (found and closed) or begin in rest or end in before + after:
+            raise RunError(f"The report needs the line {begin} once, and {end} once after it.")
+        text = f"{before}{begin}\n\n{block}\n\n{end}{after}"
+    return text
+
+
+def skeleton() -> str:
+    """A report without prose."""
+    parts = ["# Reproduction\n"]
+    parts += [f"## {head}\n\n{BEGIN.format(name)}\n{END.format(name)}\n" for name, head in HEADS.items()]
+    return "\n".join(parts)
+
+
+def write_report(target: Path, manifest: Manifest, rows: Sequence[Row], tiers: Sequence[str]) -> None:
+    """Draw the blocks of a report; a report that is not there is made with heads only."""
+    text = target.read_text(encoding="utf-8") if target.is_file() else skeleton()
+    text = fill(text, draw_blocks(manifest, rows, tiers, target))
+    part = target.with_name(target.name + ".part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,116 @@
+"""results.csv: one row a run and split, written whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from penviz.runs import RunError
+
+Row = dict[str, str]
+
+OF_A_TRIPLE = (
+    *("classes", "n", "rho_d", "rho_d_low", "rho_d_high", "distance", "regularity", "towards_centre", "axis"),
+    *("change", "change_low", "change_high"),
+)
+"""Numbers of one triple; the columns have `triple1_` or `triple2_` before them."""
+
+CALIBRATION = (
+    *("temperature", "temperature_low", "temperature_high", "n_fit"),
+    *("n_other", "ece_other", "ece_other_at_temperature"),
+)
+"""The temperature fitted on half of the validation examples; ECE of the other half, as it is and at it."""
+
+COLUMNS = (
+    *("id", "tier", "recipe", "dataset", "model", "label_smoothing", "seed", "epochs", "split"),
+    *("n", "accuracy", "nll", "n_stored", "gap", "spread", "ece"),
+    *CALIBRATION,
+    *(f"triple{k}_{name}" for k in (1, 2) for name in OF_A_TRIPLE),
+    *("against", "triples_tighter", "triples_compared", "triples_median_change"),
+    *("seconds", "command", "config", "versions", "machine", "dataset_id", "model_sha256"),
+)
+"""All columns, in their order.
+
+n is the number of examples of the split, which accuracy and nll (nats) are over; n_stored those that were
+extracted, which gap, spread (nats) and ece (15 bins) are over. The temperature minimises the nll of n_fit
+validation examples, with its 95 % interval over them; n_other are the others. seconds is the duration of the
+training, command one that trains this run alone.
+
+Of a triple: its n extracted examples, rho_d with its 95 % interval over examples, the distance between class
+means and the axis (half its length; train and validation share it) in feature units, the share of examples
+towards the centre, and the change of rho_d, with its 95 % interval over examples, from the run named in
+`against`: hard targets, the same recipe and seed. Of all triples compared with that run some are tighter.
+"""
+
+
+def read_results(path: Path) -> list[Row]:
+    """All rows; none where there is no file.
+
+    Raises:
+        RunError: a file with other columns, or a run and split that are there twice.
+    """
+    if not path.is_file():
+        return []
+    with open(path, newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        rows = list(reader)
+        if tuple(reader.fieldnames or ()) != COLUMNS:
+            raise RunError(f"{path} has other columns than these: move it away and measure the runs again.")
+    keys = [(row["id"], row["split"]) for row in rows]
+    if len(set(keys)) < len(keys):
+        raise RunError(f"{path} holds a run and split twice: take one of them out.")
+    return rows
+
+
+def append_results(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """Add the rows of one run, all at once; a kill leaves the old file or the new one.
+
+    Raises:
+        RunError: as `read_results`, or the run is there already.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with locked(path.parent, wait=True):
+        before = read_results(path)
+        known = {row["id"] for row in before} & {str(row["id"]) for row in rows}
+        if known:
+            raise RunError(f"{path} holds {', '.join(sorted(known))} already.")
+        text = io.StringIO()
+        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(before)
+        writer.writerows([{key: _cell(value) for key, value in row.items()} for row in rows])
+        part = path.with_name(path.name + ".part")
+        try:
+            with open(part, "w", encoding="utf-8", newline="") as file:
+                file.write(text.getvalue())
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+@contextmanager
+def locked(directory: Path, wait: bool = False) -> Iterator[bool]:
+    """Hold a directory against other processes; yields whether it is held. A killed process holds nothing."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+    finally:
+        os.close(handle)

@@ -1,0 +1,211 @@
+"""One slice of work: the next unfinished run is trained, extracted and measured, as far as the time goes.
+
+Every stage leaves files that are whole or absent, so that a slice may end anywhere, by SIGKILL too, and the
+next one goes on from there.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from penviz.activations import Activations, ActivationsError
+from penviz.runs import MODEL_FILE, RUN_FILE, Run, RunConfig, RunError, activations_path, read_run, sha256_of
+from reproduction.manifest import Listed, Manifest
+from reproduction.results import append_results, locked, read_results
+
+KEPT = ("train", "validation")
+"""Splits whose activations are extracted; the test split is only scored."""
+
+
+@dataclass
+class Slice:
+    """Where the work lies, and how much time there is.
+
+    Attributes:
+        out: directory of the runs; shipped: another one, where finished runs are looked for too.
+        results: results.csv; data_dir: as for `penviz train`.
+        deadline: of `time.monotonic`; stopped: whether the user asked to stop; progress: bar, json or none.
+        say: told sentences for the user.
+    """
+
+    out: Path
+    shipped: Path
+    results: Path
+    data_dir: Path
+    deadline: float = float("inf")
+    stopped: Callable[[], bool] = lambda: False
+    progress: str = "bar"
+    say: Callable[[str], None] = field(default=lambda sentence: None)
+
+    def over(self) -> bool:
+        """The time is up, or the user wants to stop."""
+        return self.stopped() or time.monotonic() >= self.deadline
+
+
+def pending(manifest: Manifest, tier: str, results: Path) -> list[Listed]:
+    """Runs of a tier that results.csv lacks, in the manifest's order.
+
+    Raises:
+        RunError: a run was measured with another recipe than the manifest has now.
+    """
+    measured = {row["id"]: json.loads(row["config"]) for row in read_results(results)}
+    left = []
+    for run in manifest.of_tier(tier):
+        if run.id not in measured:
+            left.append(run)
+            continue
+        config = measured[run.id]
+        changed = [key for key, value in run.options.items() if config.get(key) != value]
+        if changed:
+            raise RunError(
+                f"{results} has {run.id} with another {', '.join(changed)} than the manifest: "
+                "give the new run another id."
+            )
+    return left
+
+
+def take_next(manifest: Manifest, tier: str, work: Slice, only: str | None = None) -> bool:
+    """Work on the first unfinished run that no other process works on.
+
+    Returns:
+        Whether there was anything to do; False too where others hold all that is left.
+    """
+    left = pending(manifest, tier, work.results)
+    waiting = {run.id for run in left}
+    for listed in left:
+        if only is not None and listed.id != only:
+            continue
+        directory = work.out / listed.id
+        directory.mkdir(parents=True, exist_ok=True)
+        with locked(directory) as held:
+            if not held or listed.id not in {run.id for run in pending(manifest, tier, work.results)}:
+                continue
+            reference = manifest.reference(listed)
+            finished = finished_run(listed, work)
+            # The change from the hard run stands in the soft run's row: the hard one is measured first.
+            waits = reference is not None and reference.id in waiting
+            if waits and finished is not None and is_extracted(finished, listed.recipe.per_class):
+                continue
+            _work_on(manifest, listed, finished, waits, work)
+            return True
+    return False
+
+
+def _work_on(manifest: Manifest, listed: Listed, run: Run | None, waits: bool, work: Slice) -> None:
+    if run is None:
+        run = _train(listed, work)
+    else:
+        work.say(f"{listed.id}: {run.directory} is finished, it is not trained again.")
+    if run is None or work.over():
+        return
+    if not is_extracted(run, listed.recipe.per_class):
+        _extract(listed, run, work)
+    if waits or work.over():
+        return
+    from reproduction.measurement import measure, summarise
+
+    reference = manifest.reference(listed)
+    hard = None if reference is None else finished_run(reference, work)
+    if reference is not None and (hard is None or not is_extracted(hard, reference.recipe.per_class)):
+        work.say(f"{listed.id}: the activations of {reference.id} are not here, so no change is measured.")
+        hard = None
+    rows = measure(listed, run, None if hard is None else summarise(hard), listed.command("runs"))
+    append_results(work.results, rows)
+    scores = ", ".join(f"{row['split']} accuracy {row['accuracy']:.4f}" for row in rows)
+    work.say(f"{listed.id}: measured ({scores}).")
+
+
+def config_of(listed: Listed, image_shape: tuple[int, int, int]) -> RunConfig:
+    """The config that `penviz train` would make of a run's options."""
+    from penviz.learn.defaults import default_config
+
+    recipe = listed.recipe
+    return default_config(recipe.dataset, recipe.model, image_shape, **listed.options)
+
+
+def finished_run(listed: Listed, work: Slice) -> Run | None:
+    """The finished run of an entry, in the out directory or among the shipped ones, None where there is none.
+
+    Raises:
+        RunError: a run of that name with another config, or with another model than it says.
+    """
+    for place in (work.out / listed.id, work.shipped / listed.id):
+        if not (place / RUN_FILE).is_file():
+            continue
+        run = read_run(place)
+        if run.record.get("status") != "finished":
+            continue
+        height, width, channels = run.record["image_shape"]
+        changed = run.config.differences(config_of(listed, (height, width, channels)))
+        if changed:
+            raise RunError(f"{place} has another config than the manifest ({', '.join(changed)}).")
+        model = place / MODEL_FILE
+        if not model.is_file() or sha256_of(model) != run.model_sha256:
+            raise RunError(f"{place} lacks the model that its run.json describes: copy or train it again.")
+        return run
+    return None
+
+
+def is_extracted(run: Run, per_class: int) -> bool:
+    """Whether the activations of this very model are there, and no fewer than wanted."""
+    for split in KEPT:
+        try:
+            stored = Activations.load(activations_path(run.directory, split))
+        except ActivationsError:
+            return False
+        totals = stored.class_totals()
+        wanted = totals if split != "train" or per_class == 0 else totals.clip(max=per_class)
+        if stored.checkpoint_sha256 != run.model_sha256 or len(stored) < wanted.sum():
+            return False
+    return True
+
+
+def _train(listed: Listed, work: Slice) -> Run | None:
+    """Train to the end, or to the end of the slice: then None."""
+    import torch
+
+    from penviz import terminal
+    from penviz.learn import data, train
+    from penviz.learn.progress import Stopped
+
+    recipe = listed.recipe
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
+    loaded = data.load(recipe.dataset, seed=listed.seed, data_dir=work.data_dir)
+    config = config_of(listed, loaded.image_shape)
+    work.say(f"{listed.id}: training, {config.epochs} epochs.")
+    try:
+        with terminal.TrainingProgress(work.progress) as report:
+            train.train(
+                config,
+                loaded,
+                work.out / listed.id,
+                resume=True,
+                device=recipe.device,
+                save_every=60,
+                validate_every=recipe.validate_every,
+                report=report,
+                say=work.say,
+                stopped=work.over,
+                command=listed.command("runs"),
+            )
+    except Stopped:
+        work.say(f"{listed.id}: stopped, its state is saved; the same command goes on with it.")
+        return None
+    return read_run(work.out / listed.id)
+
+
+def _extract(listed: Listed, run: Run, work: Slice) -> None:
+    from penviz import terminal
+    from penviz.learn import data, extract
+
+    recipe = listed.recipe
+    loaded = data.load(recipe.dataset, seed=listed.seed, data_dir=work.data_dir)
+    with terminal.ExtractionProgress(work.progress) as report:
+        extract.extract(
+            run, loaded, splits=KEPT, per_class=recipe.per_class, device=recipe.device, report=report
+        )

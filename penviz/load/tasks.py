@@ -212,6 +212,7 @@ def _move(made: Path, out: Path, replace: bool = False) -> dict[str, Any]:
     """Give what was made its place; both lie on one disk."""
     if out.exists() and not replace:
         raise RunError(f"{out.name} exists already.")
+    out.parent.mkdir(parents=True, exist_ok=True)
     if out.exists():
         old = Path.cwd() / "replaced"
         os.replace(out, old)

@@ -84,7 +84,7 @@ def card(who: Visitor, upload: Upload, choices: Sequence[DataChoice], missing: S
                     "data set in an .npz goes into the data directory, to try a checkpoint on.",
                     icon=":material/help:",
                 )
-            elif report.kind != uploads.RUN:
+            elif report.kind in uploads.WEIGHTS:
                 _choose(who, upload, choices, missing)
                 if upload.stage == "checked":
                     _checked(who, upload)
@@ -276,23 +276,24 @@ def _arrays(who: Visitor, upload: Upload) -> None:
     left, middle, right = st.columns(3)
     stem = Path(upload.name).stem
     guess = next((s for s in SPLITS if s in stem.lower()), SPLITS[0])
-    name = left.text_input("Name in the grid", stem, 60, f"name-{upload.id}", persist_state=KEEP)
+    bare = stem.removesuffix(guess).rstrip("-_.") or stem
+    name = left.text_input("Name in the grid", bare, 60, f"name-{upload.id}", persist_state=KEEP)
     split = middle.selectbox(
         "Split", SPLITS, SPLITS.index(guess), key=f"split-{upload.id}", persist_state=KEEP
     )
-    others = [
-        other
+    others = {
+        other.id: other.name
         for other in who.uploads.values()
         if other is not upload
         and other.stage == "ready"
         and other.report is not None
         and other.report.holds_activations
-    ]
+    }
     partner = right.selectbox(
         "The other split, if it is here",
-        others,
+        list(others),
         index=None,
-        format_func=lambda other: other.name,
+        format_func=others.__getitem__,
         key=f"partner-{upload.id}",
         placeholder="one split is enough",
         disabled=not others,
@@ -301,7 +302,7 @@ def _arrays(who: Visitor, upload: Upload) -> None:
     if st.button("Draw", type="primary", key=f"draw-{upload.id}"):
         files = {split: upload}
         if partner is not None:
-            files["train" if split != "train" else "validation"] = partner
+            files["train" if split != "train" else "validation"] = who.uploads[partner]
         uploads.start_arrays(who, files, name, {"targets": targets, "label_smoothing": alpha})
         st.rerun()
 

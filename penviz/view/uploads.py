@@ -31,6 +31,7 @@ BUDGETS = {
 QUICK_PER_CLASS, PER_CLASS = 100, 1000
 """Examples a class and split in a quick look; training examples a class in full, validation being whole."""
 
+WEIGHTS = ("torch zip", "safetensors")
 IMAGES = "zip of images"
 RUN = "penviz run"
 
@@ -130,7 +131,7 @@ def _take_report(visitor: Visitor, upload: Upload, result: dict[str, Any]) -> No
     elif upload.report.kind == RUN:
         out = _place(visitor, upload)
         begin(visitor, upload, "drawing", "run", {"path": str(upload.path), "out": str(out)})
-    elif upload.report.kind in ("torch zip", "safetensors") and not upload.report.holds_activations:
+    elif upload.report.kind in WEIGHTS and not upload.report.holds_activations:
         begin(visitor, upload, "matching", "match", _file(upload))
 
 

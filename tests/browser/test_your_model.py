@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import itertools
 import os
 import pickle
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from PIL import Image
 from test_browser import choose, settled
 
 if TYPE_CHECKING:
@@ -158,6 +162,50 @@ def test_activations_from_elsewhere_stand_in_the_grid(opened: Opened, server: Se
     page.wait_for_selector(".js-plotly-plot .scatterlayer", timeout=STEP)
     page.get_by_text("class 0").first.wait_for()
     assert "jax-validation" in page.locator(".pz-foot").inner_text()
+
+
+def test_two_splits_make_one_run_that_is_packed_and_opened_again(
+    opened: Opened, server: Server, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    labels, weight = np.tile(np.arange(4), 60), rng.normal(size=(4, 8))
+    for split in ("train", "validation"):
+        features = weight[labels] + rng.normal(size=(240, 8)) / 3
+        np.savez(tmp_path / f"jax-{split}.npz", features=features, labels=labels, weight=weight)
+    page = opened.page
+    open_page(page, server)
+    drop(page, tmp_path / "jax-train.npz", tmp_path / "jax-validation.npz")
+    card = page.locator("[class*=st-key-card-]").filter(has_text="jax-train")
+    field = card.locator("[class*=st-key-partner-] input")
+    field.click(timeout=STEP)
+    field.fill("validation")
+    page.locator("[role=option]").filter(has_text="jax-validation").first.click()
+    card.get_by_role("button", name="Draw").click()
+    page.get_by_text("It belongs to the run drawn beside it.").wait_for()
+    with page.expect_download(timeout=STEP) as packed:
+        page.get_by_role("button", name="Download").click(timeout=STEP)
+    packed.value.save_as(tmp_path / "jax.zip")
+    page.set_input_files("input[type=file]", str(tmp_path / "jax.zip"))
+    page.locator(".st-key-mine-jax-2").wait_for(timeout=STEP)
+    page.locator("[class*=st-key-card-]").filter(has_text="jax.zip").get_by_role("link").click()
+    settled(page)
+    panels = page.locator(".pz-foot").inner_text()
+    assert "Runs jax, jax-2" in panels
+    assert "train" in panels
+
+
+def test_a_zip_of_images_becomes_a_choice(opened: Opened, server: Server, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    with zipfile.ZipFile(tmp_path / "pics.zip", "w") as archive:
+        for split, name, i in itertools.product(("train", "validation"), ("cat", "dog", "owl"), range(4)):
+            buffer = io.BytesIO()
+            Image.fromarray(rng.integers(0, 255, (12, 16, 3), np.uint8)).save(buffer, "PNG")
+            archive.writestr(f"pics/{split}/{name}/{i}.png", buffer.getvalue())
+    page = opened.page
+    open_page(page, server)
+    drop(page, tmp_path / "pics.zip")
+    said = "12 images in train/ and 12 images in validation/, 3 classes"
+    page.get_by_text(said).wait_for(timeout=STEP)
 
 
 def test_two_visitors_never_see_each_others_runs(

@@ -161,7 +161,9 @@ def test_activations_from_elsewhere_stand_in_the_grid(opened: Opened, server: Se
     page.get_by_role("link", name="See it in the grid").click(timeout=STEP)
     page.wait_for_selector(".js-plotly-plot .scatterlayer", timeout=STEP)
     page.get_by_text("class 0").first.wait_for()
-    assert "jax-validation" in page.locator(".pz-foot").inner_text()
+    foot = page.locator(".pz-foot").inner_text()
+    assert "Runs jax;" in foot, "the split is not part of the name"
+    assert "validation 60 drawn of 60" in foot
 
 
 def test_two_splits_make_one_run_that_is_packed_and_opened_again(

@@ -11,7 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from penviz import InputError, __version__
+from penviz import InputError, __version__, ending
+from penviz.ending import say
 from penviz.runs import RunConfig, RunError, differences, read_run
 
 app = typer.Typer(
@@ -28,11 +29,6 @@ DataDir = Annotated[
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads of torch; its own choice when not given.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")]
 ProgressKind = Annotated[str, typer.Option(help="bar, json (a line of JSON a message) or none.")]
-
-
-def say(sentence: str) -> None:
-    """One sentence for the user, on standard error."""
-    print(sentence, file=sys.stderr, flush=True)
 
 
 def _set_threads(threads: int | None) -> None:
@@ -513,20 +509,4 @@ def _options(
 
 def main() -> None:
     """Run a verb; bad input ends with one sentence on standard error and exit status 2."""
-    try:
-        sys.exit(app(standalone_mode=False))
-    except InputError as error:
-        say(str(error))
-        sys.exit(2)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except OSError as error:  # a full disk, a directory that may not be written
-        say(f"{error.strerror or error}: {error.filename}." if error.filename else f"{error}.")
-        sys.exit(2)
-    except Exception as error:
-        if not hasattr(error, "format_message"):
-            raise
-        if sentence := " ".join(error.format_message().split()):  # what typer says of a wrong command line
-            say(sentence if sentence.endswith((".", "?")) else f"{sentence}.")
-        sys.exit(getattr(error, "exit_code", 2))
+    ending.run(app)

@@ -10,15 +10,14 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from penviz import InputError
+from penviz import InputError, ending
+from penviz.ending import say
 from reproduction.manifest import HERE, TIERS, Manifest, by_recipe, read_manifest
 from reproduction.results import read_results
 from reproduction.slices import Slice, pending, take_next
@@ -41,11 +40,6 @@ Target = Annotated[
     Path | None, typer.Option(help="The report; docs/reproduction.md, or in --out for the tier digits.")
 ]
 Progress = Annotated[str, typer.Option(help="bar, json or none.")]
-
-
-def say(sentence: str) -> None:
-    """One sentence for the user, on standard error."""
-    print(sentence, file=sys.stderr, flush=True)
 
 
 def _slice(
@@ -156,22 +150,7 @@ def show(tier: Tier = "short", out: Out = Path("runs/reproduction"), results: Re
 
 def main() -> None:
     """Run a verb; bad input ends with one sentence on standard error and exit status 2."""
-    try:
-        sys.exit(app(standalone_mode=False))
-    except InputError as error:
-        say(str(error))
-        sys.exit(2)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except OSError as error:
-        say(f"{error.strerror or error}: {error.filename}." if error.filename else f"{error}.")
-        sys.exit(2)
-    except Exception as error:
-        if not hasattr(error, "format_message"):
-            raise
-        say(" ".join(error.format_message().split()))
-        sys.exit(getattr(error, "exit_code", 2))
+    ending.run(app)
 
 
 if __name__ == "__main__":

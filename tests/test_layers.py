@@ -71,6 +71,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "adoption": ("penviz.measure", "penviz.show", "penviz.view", "penviz.cli", "penviz.terminal", *DRAWING),
     "calibration_report": ("penviz.learn", "penviz.show", "penviz.view", "penviz.cli", *HEAVY, *DRAWING),
     "cli": ("streamlit",),
+    "ending": ("penviz.learn", "penviz.load", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
     "terminal": ("streamlit", "penviz.view"),
 }
 """Room or module -> what it must not import anywhere, inside functions too."""

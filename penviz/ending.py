@@ -1,0 +1,36 @@
+"""How a command ends: bad input is one sentence on standard error and exit status 2, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from penviz import InputError
+
+
+def say(sentence: str) -> None:
+    """One sentence for the user, on standard error."""
+    print(sentence, file=sys.stderr, flush=True)
+
+
+def run(app: Callable[..., Any]) -> NoReturn:
+    """Run a Typer application and leave the process; what is a bug still shows its traceback."""
+    try:
+        sys.exit(app(standalone_mode=False))
+    except InputError as error:
+        say(str(error))
+        sys.exit(2)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:  # a full disk, a directory that may not be written
+        say(f"{error.strerror or error}: {error.filename}." if error.filename else f"{error}.")
+        sys.exit(2)
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        if sentence := " ".join(error.format_message().split()):  # what typer says of a wrong command line
+            say(sentence if sentence.endswith((".", "?")) else f"{sentence}.")
+        sys.exit(getattr(error, "exit_code", 2))

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 HEAVY = ("torch", "torchvision", "safetensors", "umap", "sklearn", "scipy", "pandas")
 DRAWING = ("plotly", "matplotlib", "streamlit")
+COMMANDS = ("penviz.cli", "penviz.terminal", "penviz.verbs")
 FILE_MODULES = (
     "os", "io", "pathlib", "shutil", "tempfile", "glob", "zipfile", "subprocess", "socket", "pickle",
     "sqlite3", "mmap", "urllib", "http", "penviz.runs",
@@ -34,18 +35,17 @@ FILE_CALLS = {"open", "load", "save", "savez", "savez_compressed", "savetxt", "l
 
 FORBIDDEN: dict[str, tuple[str, ...]] = {
     "foreign": tuple(
-        f"penviz.{room}" for room in ("learn", "load", "measure", "show", "view", "cli", "terminal")
+        f"penviz.{room}" for room in ("learn", "load", "measure", "show", "view", "cli", "terminal", "verbs")
     ),
-    "learn": ("penviz.load", "penviz.show", "penviz.view", "penviz.cli", *DRAWING),
-    "load": ("penviz.show", "penviz.view", "penviz.cli", "penviz.terminal", *DRAWING),
+    "learn": ("penviz.load", "penviz.show", "penviz.view", *COMMANDS, *DRAWING),
+    "load": ("penviz.show", "penviz.view", *COMMANDS, *DRAWING),
     "measure": (
         "penviz.foreign",
         "penviz.learn",
         "penviz.load",
         "penviz.show",
         "penviz.view",
-        "penviz.cli",
-        "penviz.terminal",
+        *COMMANDS,
         *HEAVY,
         *DRAWING,
         *FILE_MODULES,
@@ -54,23 +54,23 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
         "penviz.learn",
         "penviz.load",
         "penviz.view",
-        "penviz.cli",
-        "penviz.terminal",
+        *COMMANDS,
         "streamlit",
         *HEAVY,
     ),
-    "view": ("penviz.learn", "penviz.load", "penviz.cli", "penviz.terminal", *HEAVY),
-    "app": ("penviz.learn", "penviz.load", "penviz.cli", "penviz.terminal", *HEAVY),
+    "view": ("penviz.learn", "penviz.load", *COMMANDS, *HEAVY),
+    "app": ("penviz.learn", "penviz.load", *COMMANDS, *HEAVY),
     "activations": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
     "adopted": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
-    "run_activations": ("penviz.learn", "penviz.show", "penviz.view", "penviz.cli", *HEAVY, *DRAWING),
+    "run_activations": ("penviz.learn", "penviz.show", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
     "runs": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
-    "recipe": ("penviz.learn", "penviz.view", "penviz.cli", "penviz.terminal", *HEAVY, *DRAWING),
-    "figure": ("penviz.learn", "penviz.view", "penviz.cli", "penviz.terminal", *HEAVY, *DRAWING),
-    "figure_files": ("penviz.learn", "penviz.view", "penviz.cli", "penviz.terminal", *HEAVY, *DRAWING),
-    "adoption": ("penviz.measure", "penviz.show", "penviz.view", "penviz.cli", "penviz.terminal", *DRAWING),
-    "calibration_report": ("penviz.learn", "penviz.show", "penviz.view", "penviz.cli", *HEAVY, *DRAWING),
+    "recipe": ("penviz.learn", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
+    "figure": ("penviz.learn", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
+    "figure_files": ("penviz.learn", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
+    "adoption": ("penviz.measure", "penviz.show", "penviz.view", *COMMANDS, *DRAWING),
+    "calibration_report": ("penviz.learn", "penviz.show", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
     "cli": ("streamlit",),
+    "verbs": ("streamlit",),
     "ending": ("penviz.learn", "penviz.load", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
     "terminal": ("streamlit", "penviz.view"),
 }
@@ -192,7 +192,7 @@ def forbidden_imports(tree: ast.Module, module: str, room: str, is_package: bool
 
 def late_imports(tree: ast.Module, module: str, room: str, is_package: bool) -> list[str]:
     """Heavy imports of the command line that are not inside a function."""
-    if room not in ("cli", "terminal", "__main__", "__init__"):
+    if room not in ("cli", "verbs", "terminal", "__main__", "__init__"):
         return []
     late = {
         id(node)
@@ -204,7 +204,7 @@ def late_imports(tree: ast.Module, module: str, room: str, is_package: bool) -> 
         n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom) and id(n) not in late
     ]
     top = ast.Module(list[ast.stmt](statements), [])
-    heavy = LATE_ONLY if room == "cli" else ("penviz.learn", *HEAVY, *DRAWING)
+    heavy = LATE_ONLY if room in ("cli", "verbs") else ("penviz.learn", *HEAVY, *DRAWING)
     found = {(line, name) for line, name in imports(top, module, is_package) if under(name, heavy)}
     return [f"{module}:{line} imports {name} outside a verb" for line, name in sorted(found)]
 
@@ -334,7 +334,10 @@ def test_the_walk_sees_every_module() -> None:
         "penviz.show.screen",
         "penviz.view.page_grid",
     } <= names
-    seen = {name for _, name in imports(ast.parse((ROOT / "penviz/cli.py").read_text()), "penviz.cli")}
+    seen = {
+        name
+        for _, name in imports(ast.parse((ROOT / "penviz/verbs/train.py").read_text()), "penviz.verbs.train")
+    }
     assert "penviz.learn.train" in seen  # inside a verb
     rooms = {room_of(p, ROOT / "penviz") for p in (ROOT / "penviz").rglob("*.py")}
     assert rooms - {"__init__", "__main__"} <= set(FORBIDDEN), "a room without rules"
@@ -401,6 +404,7 @@ PLANTED = {
     "runs uses activations": ("runs.py", "from penviz.activations import Head", "nothing of ours"),
     "activations uses torch": ("activations.py", "def f():\n    import torch", "imports torch"),
     "cli is heavy": ("cli.py", "from penviz.learn import data", "outside a verb"),
+    "a verb is heavy": ("verbs/bad.py", "import numpy", "outside a verb"),
     "cli is heavy in an if": ("cli.py", "if 1:\n    import torch", "outside a verb"),
     "a call at import": ("measure/bad.py", "print('hello')", "runs at import"),
     "a loop at import": ("show/bad.py", "for i in range(3):\n    pass", "runs at import"),

@@ -8,7 +8,7 @@ import pytest
 import typer
 import yaml
 
-from penviz.cli import app
+from penviz.cli import application
 from penviz.learn.defaults import default_config
 from penviz.runs import read_run
 from reproduction.__main__ import RESULTS, SHIPPED
@@ -21,7 +21,7 @@ IMAGE = {"cifar10": (32, 32, 3), "cifar100": (32, 32, 3), "digits": (8, 8, 1)}
 
 def test_the_command_of_every_run_makes_its_config() -> None:
     """What the report prints is what `penviz train` understands, and no other run."""
-    verb = typer.main.get_command(app).commands["train"]  # type: ignore[attr-defined]
+    verb = typer.main.get_command(application()).commands["train"]  # type: ignore[attr-defined]
     for listed in read_manifest().runs:
         words = shlex.split(listed.command("runs"))
         assert words[:2] == ["penviz", "train"]

@@ -1,0 +1,56 @@
+"""`penviz calibrate`: confidence against accuracy, before and after temperature scaling."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from penviz.ending import say
+from penviz.runs import RunError, differences, read_run
+
+
+def calibrate(
+    runs: Annotated[list[Path], typer.Argument(help="Directories of runs with activations.")],
+    split: Annotated[
+        str, typer.Option(help="One half of it is fitted on, the other measured.")
+    ] = "validation",
+    seed: Annotated[int, typer.Option(min=0, help="Of the two halves.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print how far confidence is from accuracy, before and after temperature scaling, and what it says."""
+    found = [read_run(path) for path in runs]
+    from penviz import calibration_report, run_activations
+    from penviz.measure.calibrated import Calibrated
+    from penviz.measure.calibration_finding import describe
+    from penviz.runs import SPLITS
+
+    if split not in SPLITS:
+        raise RunError(f"There is no split {split}: it is one of {', '.join(SPLITS)}.")
+    loaded, notes = [], []
+    for run in found:
+        if split not in run.splits():
+            what = f"{run.directory} has no {split} activations"
+            raise RunError(f"{what}: run penviz extract {run.directory} first.")
+        parts = run_activations.load(run, (split,))
+        notes += run_activations.notes(run, parts)
+        if parts[split].partial:
+            raise RunError(f"{run.name} is a quick look at some classes: calibration needs the full pass.")
+        if run.model_sha256 and parts[split].checkpoint_sha256 != run.model_sha256:
+            say(f"{run.name}: the {split} activations are of another checkpoint; extract it again.")
+        loaded.append(Calibrated.of(parts[split], seed))
+    names = [run.name for run in found]
+    finding = describe(
+        loaded,
+        names=names,
+        label_smoothings=[run.config.label_smoothing for run in found],
+        seeds=[run.seed for run in found],
+        differences=differences(found),
+        adopted=[run.adopted for run in found],
+    )
+    if as_json:
+        print(json.dumps(calibration_report.record(loaded, names, finding, seed, notes), indent=1))
+    else:
+        print(calibration_report.text(loaded, names, finding, notes))

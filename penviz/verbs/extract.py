@@ -1,0 +1,121 @@
+"""`penviz extract`: penultimate activations of runs, or of a checkpoint of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from penviz.ending import say
+from penviz.runs import read_run
+from penviz.verbs.options import DataDir, Device, ProgressKind, Threads, check_progress, set_threads
+
+
+def extract(
+    runs: Annotated[
+        list[Path], typer.Argument(help="Directories of finished runs, or a checkpoint of your own.")
+    ],
+    per_class: Annotated[int, typer.Option(min=0, help="Training examples a class; 0 for all.")] = 1000,
+    split: Annotated[
+        list[str] | None, typer.Option(help="Which splits; train and validation when not given.")
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Where the data are now, if they moved; of a checkpoint, its data.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Of a checkpoint: directory of the new run.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a checkpoint: resnet20, cifar:resnet18, torchvision:resnet50, timm:NAME, hf:DIR, "
+            "package.module:factory; the one that alone fits when not given."
+        ),
+    ] = None,
+    classes: Annotated[
+        tuple[str, str, str] | None, typer.Option(help="Of a checkpoint: a quick look at these three only.")
+    ] = None,
+    preprocessing: Annotated[
+        str | None, typer.Option(help="Of a checkpoint: a row of the printed table, or a JSON file.")
+    ] = None,
+    body: Annotated[str | None, typer.Option(help="Of a checkpoint: likewise, 'max pooling', ...")] = None,
+    expected_accuracy: Annotated[
+        float | None, typer.Option(help="Of a checkpoint: the accuracy you know, in per cent.")
+    ] = None,
+    label_smoothing: Annotated[
+        float | None, typer.Option(help="Of a checkpoint: alpha of its training, 0 for hard targets.")
+    ] = None,
+    class_names: Annotated[
+        str | None, typer.Option(help="Of a checkpoint: cifar10, cifar100, imagenet or a text file.")
+    ] = None,
+    image_size: Annotated[
+        int, typer.Option(min=0, help="Side to which images of a directory are resized; 0 for the usual.")
+    ] = 0,
+    hold_out: Annotated[int, typer.Option(help="Validation examples taken from the training part.")] = 0,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Unpickle a file of your own, which may run any code.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Take the best preprocessing without a word.")] = False,
+    thumbnails: Annotated[bool, typer.Option(help="Write small images for the app.")] = True,
+    thumbnail_quality: Annotated[int, typer.Option(min=1, max=100, help="Of the lossy WebP.")] = 35,
+    data_dir: DataDir = Path("data"),
+    device: Device = "auto",
+    threads: Threads = None,
+    progress: ProgressKind = "bar",
+) -> None:
+    """Write the penultimate activations of a run, or of a checkpoint of your own."""
+    check_progress(progress)
+    from penviz import adoption, terminal
+
+    if any(adoption.is_foreign(path) for path in runs):
+        request = adoption.Request(
+            model=model or "",
+            dataset=dataset or "",
+            out=out,
+            data_dir=data_dir,
+            image_size=image_size,
+            hold_out=hold_out,
+            class_names=class_names or "",
+            preprocessing=preprocessing or "",
+            body=body or "",
+            expected=None if expected_accuracy is None else expected_accuracy / 100,
+            label_smoothing=label_smoothing,
+            classes=classes or (),
+            per_class=per_class,
+            splits=tuple(split or ()),
+            thumbnail_quality=thumbnail_quality if thumbnails else 0,
+            trust=trust,
+            yes=yes,
+        )
+        set_threads(threads)
+        with terminal.ExtractionProgress(progress) as report:
+            path = adoption.extract_files(
+                runs, request, say=say, progress=lambda done, n, left: report("images", done, n)
+            )
+        say(f"Wrote {path}. Next: penviz measure {path}")
+        return
+    found = [read_run(path) for path in runs]
+    from penviz.learn import data
+    from penviz.learn import extract as extraction
+
+    set_threads(threads)
+    for run in found:
+        config = run.config
+        loaded = data.load(
+            dataset or config.dataset,
+            seed=config.seed,
+            n_hold_out=config.hold_out,
+            data_dir=data_dir,
+            image_size=config.image_size,
+        )
+        with terminal.ExtractionProgress(progress) as report:
+            written = extraction.extract(
+                run,
+                loaded,
+                splits=split or ("train", "validation"),
+                per_class=per_class,
+                thumbnail_quality=thumbnail_quality if thumbnails else 0,
+                device=device,
+                report=report,
+            )
+        for path in written:
+            say(f"Wrote {path}")

@@ -1,0 +1,86 @@
+"""`penviz figure`: a figure for a paper, and all that is needed to make it again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from penviz.ending import say
+
+
+def figure(
+    runs: Annotated[list[Path] | None, typer.Argument(help="Directories of runs with activations.")] = None,
+    out: Annotated[Path | None, typer.Option(help="A .pdf, .svg, .png, .html or .tex (TikZ).")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="Make the figure of a recipe again.")] = None,
+    classes: Annotated[
+        tuple[str, str, str] | None, typer.Option(help="Left, right, above; the first three when not given.")
+    ] = None,
+    row: Annotated[
+        list[str] | None, typer.Option(help="'HARD SOFT: beaver dolphin otter'; may be repeated.")
+    ] = None,
+    split: Annotated[list[str] | None, typer.Option(help="Columns; train and validation.")] = None,
+    venue: Annotated[str | None, typer.Option(help="neurips (the default), icml, cvpr, ...")] = None,
+    width: Annotated[str | None, typer.Option(help="text, column, or a width such as 5.5in.")] = None,
+    layout: Annotated[str | None, typer.Option(help="grid (the default), strip or figure1.")] = None,
+    per_class: Annotated[int | None, typer.Option(help="Examples drawn a class; 250.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the sample drawn; 0.")] = None,
+    scale: Annotated[str | None, typer.Option(help="distance (the default), own or same.")] = None,
+    bias: Annotated[bool | None, typer.Option(help="The template holds the bias; it does.")] = None,
+    show: Annotated[
+        list[str] | None, typer.Option(help="means, templates, boundaries, optimum, shading, errors.")
+    ] = None,
+    hide: Annotated[list[str] | None, typer.Option(help="The same words; all but templates show.")] = None,
+    letters: Annotated[bool | None, typer.Option(help="(a), (b), ... over the panels; they are.")] = None,
+    corner: Annotated[list[str] | None, typer.Option(help="Numbers in the corner: rho_d, ...; none.")] = None,
+    dpi: Annotated[int | None, typer.Option(help="Of a PNG and of rasterised points; 300.")] = None,
+    svg_text: Annotated[str | None, typer.Option(help="text (can be edited) or path.")] = None,
+    font: Annotated[
+        Path | None, typer.Option(help="A .ttf or .otf in place of the faces that come with matplotlib.")
+    ] = None,
+    bold_best: Annotated[
+        bool | None, typer.Option(help="Best validation accuracy, NLL and ECE bold in the table; not.")
+    ] = None,
+    format: Annotated[
+        list[str] | None, typer.Option(help="Of the figures in the bundle; that of --out, else pdf.")
+    ] = None,
+    save_recipe: Annotated[Path | None, typer.Option(help="Write the recipe here.")] = None,
+    bundle: Annotated[Path | None, typer.Option(help="A new directory, or a .zip, for all files.")] = None,
+    runs_dir: Annotated[Path, typer.Option(help="Where the runs of a recipe lie.")] = Path("."),
+) -> None:
+    """Draw a figure for a paper, and all that is needed to make it again."""
+    choices = {
+        "classes": classes,
+        "rows": row,
+        "splits": split,
+        "venue": venue,
+        "width": width,
+        "layout": layout or ("figure1" if row else None),
+        "per_class": per_class,
+        "seed": seed,
+        "scale": scale,
+        "bias": bias,
+        "letters": letters,
+        "dpi": dpi,
+        "text": svg_text,
+        "font": font,
+        "bold_best": bold_best,
+    }
+    given = {key: value for key, value in choices.items() if value is not None}
+    from penviz import figure_files
+
+    for path in figure_files.make(
+        runs or [],
+        given,
+        marks=(show or [], hide or []),
+        corner=corner,
+        recipe_path=recipe,
+        runs_dir=runs_dir,
+        out=out,
+        formats=format or [],
+        save_recipe=save_recipe,
+        bundle=bundle,
+        say=say,
+    ):
+        say(f"Wrote {path}")

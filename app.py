@@ -13,8 +13,10 @@ ICON = (  # drawn here: an icon by name would be fetched from the net
 )
 
 st.set_page_config(page_title="penviz", page_icon=ICON, layout="wide")
-grid = st.Page(show_grid, title="penviz", default=True)
-model = st.Page(show_model, title="Your model · penviz", url_path="your-model")
-page = st.navigation([grid, model], position="hidden")
-draw_links(grid, model)
+pages = {
+    "Template plane": st.Page(show_grid, title="penviz", default=True),
+    "Your model": st.Page(show_model, title="Your model · penviz", url_path="your-model"),
+}
+page = st.navigation(list(pages.values()), position="hidden")
+draw_links(pages)
 page.run()

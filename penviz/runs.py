@@ -18,6 +18,8 @@ from penviz.adopted import KNOWN, Adoption
 RUN_FILE = "run.json"
 MODEL_FILE = "model.safetensors"
 SPLITS = ("train", "validation", "test")
+TARGETS = ("hard", "uniform", "others", "prior", "binary", "clip", "sampled", "distilled", "unknown")
+"""Kinds of training targets; "unknown" is a network that penviz did not train."""
 
 
 class RunError(InputError):
@@ -41,9 +43,8 @@ class RunConfig:
     Attributes:
         dataset: a data set's name, a directory, or an .npz file.
         model: a network's name (learn/models.py).
-        targets: "hard", "uniform" (label smoothing towards the uniform distribution over all K), or "unknown"
-            (a network that penviz did not train).
-        label_smoothing: alpha in [0, 1), 0 for hard targets, None for unknown ones.
+        targets: one of TARGETS (learn/targets.py says what each gives).
+        label_smoothing: alpha in [0, 1), 0 for hard targets, None for distilled and unknown ones.
         epochs: passes over the training split.
         batch_size: examples a step; the last, smaller batch of an epoch is dropped.
         lr: learning rate at the top of the schedule.
@@ -61,6 +62,14 @@ class RunConfig:
         hold_out: validation examples taken out of the training split; 0 for the data set's own way.
         image_size: side in pixels to which images of a directory are resized.
         precision: "float32" or "bfloat16" (autocast).
+        prior: u [K] of the targets "prior"; empty for the class frequencies of the training split.
+        teacher: name of the run that "distilled" targets come from; teacher_sha256: digest of its weights.
+        temperature: that the teacher's logits are divided by.
+        distillation_weight: beta, the share of the teacher's targets in the loss; the rest has hard targets.
+        dropout: probability, on the input of the head.
+        data_share: share of the training split that is used, the same examples for every run of a seed.
+        label_noise: share of the training labels that are replaced by another class.
+        stop_after: epochs after which the run ends although its schedule is longer; 0 for never.
 
     Raises:
         RunError: a value out of range.
@@ -87,15 +96,25 @@ class RunConfig:
     hold_out: int = 0
     image_size: int = 32
     precision: str = "float32"
+    prior: tuple[float, ...] = ()
+    teacher: str = ""
+    teacher_sha256: str = ""
+    temperature: float = 1.0
+    distillation_weight: float = 1.0
+    dropout: float = 0.0
+    data_share: float = 1.0
+    label_noise: float = 0.0
+    stop_after: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "milestones", tuple(self.milestones))
+        object.__setattr__(self, "prior", tuple(self.prior))
         alpha = self.label_smoothing
         checks = {
             "label smoothing must be at least 0 and below 1": alpha is None or 0 <= alpha < 1,
-            'targets must be "hard", "uniform" or "unknown"': self.targets in ("hard", "uniform", "unknown"),
-            "unknown targets have no label smoothing, and only they": (
-                (self.targets == "unknown") == (alpha is None)
+            f"targets must be one of {', '.join(TARGETS)}": self.targets in TARGETS,
+            "distilled and unknown targets have no label smoothing, and only they": (
+                (self.targets in ("distilled", "unknown")) == (alpha is None)
             ),
             "hard targets have label smoothing 0, soft ones more than 0": (
                 (self.targets == "hard") == (alpha == 0)
@@ -115,6 +134,17 @@ class RunConfig:
             "the image size must be between 4 and 1024 pixels": 4 <= self.image_size <= 1024,
             "the seed must be between 0 and 2**31 - 1": 0 <= self.seed < 2**31,
             'precision must be "float32" or "bfloat16"': self.precision in ("float32", "bfloat16"),
+            "only the targets prior have a prior": not self.prior or self.targets == "prior",
+            "a prior is at least 0 for each class and sums to 1": not self.prior
+            or (min(self.prior) >= 0 and abs(sum(self.prior) - 1) < 1e-6),
+            "distilled targets have a teacher, and only they": bool(self.teacher)
+            == (self.targets == "distilled"),
+            "the temperature must be above 0": 0 < self.temperature < math.inf,
+            "the distillation weight must be above 0 and at most 1": 0 < self.distillation_weight <= 1,
+            "dropout must be at least 0 and below 1": 0 <= self.dropout < 1,
+            "the share of the data must be above 0 and at most 1": 0 < self.data_share <= 1,
+            "label noise must be at least 0 and below 1": 0 <= self.label_noise < 1,
+            "the run must stop after at most all of its epochs": 0 <= self.stop_after <= self.epochs,
         }
         for sentence, holds in checks.items():
             if not holds:
@@ -122,7 +152,10 @@ class RunConfig:
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary that `json` can write and `from_json` reads back to an equal config."""
-        return dataclasses.asdict(self) | {"milestones": list(self.milestones)}
+        return dataclasses.asdict(self) | {
+            "milestones": list(self.milestones),
+            "prior": list(self.prior),
+        }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> RunConfig:

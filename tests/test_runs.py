@@ -35,8 +35,8 @@ def write_run(directory: Path, config: RunConfig = SOFT) -> Path:
 
 def test_config_survives_json() -> None:
     assert RunConfig.from_json(json.loads(json.dumps(SOFT.to_json()))) == SOFT
-    with pytest.raises(RunError, match="unknown keys: temperature"):
-        RunConfig.from_json(SOFT.to_json() | {"temperature": 2})
+    with pytest.raises(RunError, match="unknown keys: warmth"):
+        RunConfig.from_json(SOFT.to_json() | {"warmth": 2})
     with pytest.raises(RunError, match="lacks a key"):
         RunConfig.from_json({"dataset": "cifar10"})
     with pytest.raises(RunError, match="wrong type"):

@@ -1,7 +1,8 @@
-"""Links between the pages, which keep what the grid showed."""
+"""Links between the pages, which keep the runs and what the grid showed."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import streamlit as st
@@ -11,15 +12,18 @@ from penviz.view.catalogue import directory_digest, read_catalogue, run_roots
 from penviz.view.state import default_runs, suffix
 
 _QUERY = "grid-query"
+_RUNS = ("of", "runs")
+"""Keys of the link that all pages share; those of the runs end in the name of their group."""
 
 
-def draw_links(grid: Page, model: Page) -> None:
-    """The name of the house and its pages, at the head of the sidebar."""
+def draw_links(pages: Mapping[str, Page]) -> None:
+    """The name of the house and its pages by what they are called there, the grid first."""
+    grid, *_ = pages
     with st.sidebar:
         st.html('<div class="pz-brand">penviz</div>')
         with st.container(key="pages", gap=None):
-            st.page_link(grid, label="Template plane", query_params=grid_query())
-            st.page_link(model, label="Your model")
+            for label, page in pages.items():
+                st.page_link(page, label=label, query_params=grid_query() if label == grid else run_query())
 
 
 def remember_grid() -> None:
@@ -27,9 +31,24 @@ def remember_grid() -> None:
     st.session_state[_QUERY] = {key: st.query_params.get_all(key) for key in st.query_params}
 
 
+def remember_runs() -> None:
+    """Keep which runs another page shows, so that the grid and all others show the same."""
+    here = {key: st.query_params.get_all(key) for key in st.query_params if _is_runs(key)}
+    st.session_state[_QUERY] = {k: v for k, v in grid_query().items() if not _is_runs(k)} | here
+
+
 def grid_query() -> dict[str, list[str]]:
     """The grid's link as it was last shown."""
     return dict(st.session_state.get(_QUERY, {}))
+
+
+def run_query() -> dict[str, list[str]]:
+    """The part of the grid's link that names the runs."""
+    return {key: value for key, value in grid_query().items() if _is_runs(key)}
+
+
+def _is_runs(key: str) -> bool:
+    return key in _RUNS or key.startswith("runs-")
 
 
 def grid_link(label: str, directory: Path) -> None:

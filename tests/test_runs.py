@@ -148,7 +148,7 @@ def adopted(tmp_path: Path, **more: object) -> Path:
 
 def test_unknown_targets_have_no_alpha_and_only_they() -> None:
     for targets, alpha in (("unknown", 0.1), ("unknown", 0.0), ("hard", None), ("uniform", None)):
-        with pytest.raises(RunError, match="Unknown targets have no label smoothing"):
+        with pytest.raises(RunError, match="Distilled and unknown targets have no label smoothing"):
             replace(SOFT, targets=targets, label_smoothing=alpha)
     unknown = replace(SOFT, targets="unknown", label_smoothing=None)
     assert RunConfig.from_json(json.loads(json.dumps(unknown.to_json()))) == unknown

@@ -13,7 +13,7 @@ from penviz import InputError
 from penviz.measure.finding import build_finding
 from penviz.measure.panel import Panel, build_grid
 from penviz.measure.table import compare
-from penviz.run_activations import classes_held
+from penviz.run_activations import classes_held, targets_of
 from penviz.runs import Run, differences
 from penviz.show.screen import selected_points, template_figure
 from penviz.show.words import column_names
@@ -101,6 +101,7 @@ def _draw(
     """Finding, legend, grid, images, table, provenance."""
     runs = [one.run for one in opened]
     alphas = [run.config.label_smoothing for run in runs]
+    targets = [targets_of(run) for run in runs]
     summaries = [summaries_of(one) for one in opened]
     rows = build_grid(
         [one.splits for one in opened],
@@ -109,6 +110,7 @@ def _draw(
         bias=state.bias,
         scale=state.scale,
         label_smoothings=alphas,
+        targets=targets,
         summaries=summaries,
         remarks=[run.adoption.mark for run in runs],
     )
@@ -128,11 +130,12 @@ def _draw(
     selected = [
         point for number, frame in enumerate(frames) for point in _chart(state, frame, number, cells, figures)
     ]
-    table = compare(summaries, state.classes, bias=state.bias, label_smoothings=alphas)
+    table = compare(summaries, state.classes, bias=state.bias, label_smoothings=alphas, targets=targets)
     finding = build_finding(
         table,
         names=[run.name for run in runs],
         label_smoothings=alphas,
+        targets=targets,
         seeds=[run.seed for run in runs],
         differences=differences(runs),
         runs=summaries,
@@ -150,7 +153,8 @@ def _draw(
         st.html(legend_html([panel for row in rows for panel in row], state.marks, dark))
         st.html(f'<p class="pz-note">{HINT}</p>')
     tray([panel for row in cells for panel in row], selected, runs, NONCE)
-    titles = column_names(alphas, [run.name for run in runs], table.class_means)
+    kinds = [own.kind for own in targets]
+    titles = column_names(alphas, [run.name for run in runs], table.class_means, kinds)
     st.html(run_table(table, titles) if len(runs) > 2 else pair_table(table, titles))
     unfolded = st.expander("All numbers", key="all-numbers", on_change="rerun")
     if unfolded.open:  # thirty rows that nobody sees are not sent with every change of a class

@@ -175,6 +175,19 @@ def equal_alphas(targets: Targets, n_classes: int, own: int = 0) -> dict[str, fl
     return {kind: a for kind, a in found.items() if kind != targets.kind and a < 1 - 1e-12}
 
 
+def weights(values: Sequence[float], n_classes: int | None = None) -> tuple[float, ...]:
+    """A prior [K] from numbers in proportion to it; ValueError where they are not K of at least 0."""
+    u = np.asarray(values, np.float64)
+    if (
+        (n_classes is not None and len(u) != n_classes)
+        or not np.isfinite(u).all()
+        or (u < 0).any()
+        or not u.any()
+    ):
+        raise ValueError("A prior has a number of at least 0 for each class.")
+    return tuple(float(v) for v in u / u.sum())
+
+
 def frequencies(labels: NDArray[np.int64], n_classes: int) -> tuple[float, ...]:
     """Share of each class among some labels [n], as a prior [K]."""
     counts = np.bincount(labels, minlength=n_classes)

@@ -29,14 +29,15 @@ from penviz.view.catalogue import (
     run_roots,
     summaries_of,
 )
-from penviz.view.controls import controls
+from penviz.view.controls import choose_group, choose_runs, controls
 from penviz.view.empty import show_damaged, show_empty, show_warnings
 from penviz.view.export import export
 from penviz.view.legend import legend_html
 from penviz.view.links import remember_grid
 from penviz.view.numbers import ALL, pair_table, run_table
+from penviz.view.page_two_classes import choose_axis, draw_two_classes
 from penviz.view.share import share
-from penviz.view.state import State
+from penviz.view.state import State, in_order, suffix
 from penviz.view.style import stage_sheet, style_sheet
 from penviz.view.tray import tray
 from penviz.view.words import alt_text, provenance
@@ -78,15 +79,27 @@ def _page(catalogue: Catalogue, dark: bool) -> None:
         return most_stored(opened), classes_held([one.splits for one in opened])
 
     with st.sidebar:
-        state = controls(catalogue.groups, stored)
+        group = choose_group(catalogue.groups)
+        end = suffix(group, len(catalogue.groups) == 1)
+        if len(group.class_names) == 2:
+            wanted = choose_runs(group, end)
+            opened = open_runs([run for run in in_order(group.runs) if run.name in wanted])
+            axis = choose_axis()
+        else:
+            state = controls(group, end, stored)
     warnings = [sentence for one in opened for sentence in one.warnings]
     usable = [one for one in opened if one.splits]
     with st.container(key="page"):
         if usable:
             try:
-                _draw(state, usable, catalogue.groups, warnings, dark)
+                if len(group.class_names) == 2:
+                    draw_two_classes(usable, axis, dark)
+                    show_warnings(warnings)
+                else:
+                    _draw(state, usable, catalogue.groups, warnings, dark)
             except InputError as error:
-                st.html('<h1 class="pz-finding">These three classes cannot be drawn.</h1>')
+                number = "two" if len(group.class_names) == 2 else "three"
+                st.html(f'<h1 class="pz-finding">These {number} classes cannot be drawn.</h1>')
                 show_warnings([str(error), *warnings])
         else:
             st.html('<h1 class="pz-finding">Choose a run.</h1>')

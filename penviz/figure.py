@@ -195,6 +195,7 @@ def build_panels(
             bias=recipe.bias,
             scale=recipe.scale,
             label_smoothings=[runs[i].config.label_smoothing for i in positions],
+            targets=[run_activations.targets_of(runs[i]) for i in positions],
             summaries=None if summaries is None else [summaries[i] for i in positions],
             remarks=[runs[i].adoption.mark for i in positions],
         )
@@ -258,13 +259,15 @@ def build_parts(
         own = [runs[i] for i in positions]
         digests = [summaries[i] for i in positions]
         alphas = [run.config.label_smoothing for run in own]
-        table = compare(digests, classes, bias=recipe.bias, label_smoothings=alphas)
+        targets = [run_activations.targets_of(run) for run in own]
+        table = compare(digests, classes, bias=recipe.bias, label_smoothings=alphas, targets=targets)
         names = [run.name for run in own]
         seeds = [run.seed for run in own]
         finding = build_finding(
             table,
             names=names,
             label_smoothings=alphas,
+            targets=targets,
             seeds=seeds,
             differences=differences(own),
             runs=digests,
@@ -273,7 +276,8 @@ def build_parts(
         heads = [next(iter(loaded[i].values())).planar_head(recipe.bias) for i in positions]
         planes = [Plane.of_head(head, table.classes, bias) for head, bias in heads]
         notes = [n for i in positions for n in run_activations.notes(runs[i], loaded[i])]
-        made.append(Part(grid, table, finding, names, alphas, seeds, planes, notes))
+        kinds = [one.kind for one in targets]
+        made.append(Part(grid, table, finding, names, alphas, seeds, planes, notes, kinds))
     return made
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from penviz.activations import Activations
 from penviz.measure.class_means import with_class_means
+from penviz.measure.target_vectors import Targets
 from penviz.runs import SPLITS, Run, activations_path
 
 
@@ -25,6 +26,12 @@ def load(run: Run, splits: Sequence[str] = SPLITS) -> dict[str, Activations]:
     """Those of some splits that exist, by split; ActivationsError for a file that cannot be read."""
     found = [s for s in run.splits() if s in splits]
     return ready(run, {s: Activations.load(activations_path(run.directory, s)) for s in found})
+
+
+def targets_of(run: Run) -> Targets:
+    """What a run was asked to say, with the prior that its training measured on its labels."""
+    prior = run.config.prior or tuple(run.record.get("prior") or ())
+    return Targets(run.config.targets, run.config.label_smoothing, prior)
 
 
 def classes_held(runs: Sequence[Mapping[str, Activations]]) -> list[int]:

@@ -262,10 +262,21 @@ def read_run(directory: Path | str) -> Run:
         raise RunError(f"{path} has entries of the wrong type.") from None
 
 
+TWO_KINDS = "kind_of_targets"
+"""What `differences` adds for runs on soft targets of several kinds: more than a difference of alpha."""
+
+
 def differences(runs: Sequence[Run]) -> list[str]:
-    """Names of the config fields in which some runs differ from the first, as far as they are known."""
+    """Names of the config fields in which some runs differ from the first, as far as they are known.
+
+    Hard targets have no prior, so that a prior is a difference between two soft ones only.
+    """
     names = dict.fromkeys(name for run in runs[1:] for name in runs[0].config.differences(run.config))
-    return [n for n in names if n in KNOWN or not any(run.adopted for run in runs)]
+    soft = [run.config for run in runs if run.config.label_smoothing]
+    if len({config.prior for config in soft}) < 2:
+        names.pop("prior", None)
+    known = [n for n in names if n in KNOWN or not any(run.adopted for run in runs)]
+    return [*known, *([TWO_KINDS] if len({config.targets for config in soft}) > 1 else [])]
 
 
 def list_runs(root: Path | str) -> tuple[list[Run], list[DamagedRun]]:

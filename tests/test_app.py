@@ -296,10 +296,27 @@ def test_a_hundred_classes_are_searchable_by_name(open_app: Callable[..., AppTes
     assert len(app.selectbox(key="preset").options) == 2
 
 
-def test_two_classes_only_is_said(open_app: Callable[..., AppTest], tmp_path: Path) -> None:
+def test_two_classes_have_an_axis(open_app: Callable[..., AppTest], tmp_path: Path) -> None:
+    make_run(tmp_path, "two", 0.0, names=("cat", "dog"))
+    make_run(tmp_path, "soft", 0.1, names=("cat", "dog"))
+    app = open_app()
+    assert "label smoothing (alpha = 0.1) goes with" in headline(app)
+    assert len(charts(app)) == 1
+    assert "on the axis through the two templates" in html(app)
+    assert not warnings(app)
+
+
+def test_two_classes_beside_ten_are_a_group_of_their_own(
+    open_app: Callable[..., AppTest], tmp_path: Path
+) -> None:
+    pair(tmp_path)
     make_run(tmp_path, "two", 0.0, names=("cat", "dog"))
     app = open_app()
-    assert "three" in headline(app) + warnings(app)
+    assert len(charts(app)) == 2
+    app.selectbox(key="of").set_value("cifar10 (2 classes)")
+    checked(app.run())
+    assert headline(app).startswith("two: rho/d ")
+    assert len(charts(app)) == 1
 
 
 def test_names_are_escaped(open_app: Callable[..., AppTest], tmp_path: Path) -> None:

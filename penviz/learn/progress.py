@@ -53,7 +53,7 @@ class Meter:
             return
         training.check_finite()
         done, config = training.steps_done(), training.config
-        loss, _, correct, count = (state.sums - self.told_sums).tolist()
+        loss, _, correct, count, _ = (state.sums - self.told_sums).tolist()
         seconds_a_step = (now - self.started) / max(1, done - self.first_step)
         self.report(
             Progress(

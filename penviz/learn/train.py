@@ -74,7 +74,9 @@ def train(
         say(f"{out} is finished already.")
         return out
     if config.label_smoothing is None:
-        raise RunError("Unknown targets cannot be trained on: choose a label smoothing, 0 for hard targets.")
+        raise RunError(
+            f"Targets of the kind {config.targets} do not follow from the label: choose others to train on."
+        )
     training = Training(config, dataset, out, checkpoints.choose_device(device), observe)
     if (out / checkpoints.STATE_FILE).is_file():
         for note in training.restore():
@@ -130,6 +132,7 @@ def _train_epochs(
         meter.update(line)
         state.epoch, state.step = state.epoch + 1, 0
         state.sums.zero_()
+        state.largest.zero_()
         meter.told_sums.zero_()
         training.save_state()
         saved = time.monotonic()
@@ -151,6 +154,7 @@ def _write_run(training: Training, command: str, extra: dict[str, Any]) -> None:
         "versions": versions(),
         "machine": machine(training.device),
         "seconds": round(state.seconds, 1),
+        **({"prior": list(training.objective.targets.prior)} if config.targets == "prior" else {}),
         "history": state.history,
     }
     write_json(training.out / RUN_FILE, record | extra)

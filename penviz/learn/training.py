@@ -22,7 +22,9 @@ class _State:
     """Everything that changes while training and is kept on disk."""
 
     sums: Tensor
-    """Sums over the epoch so far: loss, plain negative log-likelihood, correct, examples."""
+    """Sums over the epoch so far: loss, H(q, p), correct, examples, H(u, p)."""
+    largest: Tensor
+    """Largest |logit| of the epoch so far."""
     epoch: int = 0
     step: int = 0
     seconds: float = 0.0
@@ -48,6 +50,9 @@ class Training:
         self.n_steps = len(train) // config.batch_size
         self.images = images.pad(torch.from_numpy(train.images), config.pad).to(device)
         self.labels = torch.from_numpy(train.labels).to(device)
+        n_classes = len(dataset.class_names)
+        asked = targets.targets_of(config, self.labels, n_classes)
+        self.objective = targets.Objective(asked, self.labels, n_classes, config.seed)
         fed = images.input_size(height, width, config.crop)
         if not config.crop and config.pad:
             raise RunError("Padding needs a crop: set one with --crop.")
@@ -63,7 +68,7 @@ class Training:
         self.optimizer = torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=nesterov)
         # Kept on the device, so that adding to them does not wait for it; MPS has no float64.
         exact = torch.float32 if device.type == "mps" else torch.float64
-        self.state = _State(sums=torch.zeros(4, dtype=exact, device=device))
+        self.state = _State(torch.zeros(5, dtype=exact, device=device), torch.zeros((), device=device))
 
     def tensors(self) -> dict[str, Tensor]:
         """Weights, buffers and momentum, by name."""
@@ -72,7 +77,7 @@ class Training:
             buffer = self.optimizer.state.get(parameter, {}).get("momentum_buffer")
             if buffer is not None:
                 named[f"momentum.{name}"] = buffer
-        return named | {"sums": self.state.sums}
+        return named | {"sums": self.state.sums, "largest": self.state.largest}
 
     def save_state(self) -> None:
         """Write the state of this moment to the run's directory."""
@@ -92,7 +97,7 @@ class Training:
     def restore(self) -> list[str]:
         """Read the saved state and set torch's threads as they were; returns what differs, in sentences."""
         tensors, meta = checkpoints.read_tensors(self.out / checkpoints.STATE_FILE)
-        if meta.get("config") != self.config.to_json():
+        if not self._same_config(meta.get("config")):
             raise RunError(f"{self.out} holds the state of another config: use the same, or another --out.")
         if meta.get("dataset_id") != self.dataset.splits["train"].dataset_id:
             raise RunError("These are not the data that this run was started on: use the same to resume.")
@@ -103,8 +108,12 @@ class Training:
             if f"momentum.{name}" in tensors:
                 buffer = torch.empty_like(parameter, requires_grad=False)
                 self.optimizer.state[parameter]["momentum_buffer"] = buffer.copy_(tensors[f"momentum.{name}"])
-        sums = tensors["sums"].to(self.state.sums)
-        self.state = _State(sums, meta["epoch"], meta["step"], meta["seconds"], meta["history"])
+        unseen = float("nan") if meta["step"] else 0.0  # a state from before these were kept, within an epoch
+        sums = nn.functional.pad(tensors["sums"], (0, 5 - len(tensors["sums"])), value=unseen)
+        largest = tensors.get("largest", torch.tensor(unseen)).to(self.state.largest)
+        self.state = _State(
+            sums.to(self.state.sums), largest, meta["epoch"], meta["step"], meta["seconds"], meta["history"]
+        )
         notes = []
         if self.device.type == "cpu" and meta["threads"] != torch.get_num_threads():
             word = "thread" if meta["threads"] == 1 else "threads"
@@ -117,6 +126,13 @@ class Training:
         ]
         return notes
 
+    def _same_config(self, saved: Any) -> bool:
+        """Whether a saved config is this one; fields that it is too old to have count as their defaults."""
+        try:
+            return RunConfig.from_json(saved or {}) == self.config
+        except RunError:
+            return False
+
     def steps_done(self) -> int:
         """Steps since the start of the run."""
         return self.state.epoch * self.n_steps + self.state.step
@@ -124,6 +140,7 @@ class Training:
     def plan(self) -> images.EpochPlan:
         """The random choices of the epoch under way."""
         config = self.config
+        self.objective.start_epoch(self.state.epoch)
         plan = images.plan_epoch(len(self.labels), self.slack, config.flip, config.seed, self.state.epoch)
         return plan.to(self.device)
 
@@ -136,8 +153,14 @@ class Training:
             )
 
     def line(self, validate: bool) -> dict[str, Any]:
-        """Entry of the history for the epoch just done; means over its examples as they were seen."""
-        loss, nll, correct, count = self.state.sums.tolist()
+        """Entry of the history for the epoch just done; means over its examples as they were seen.
+
+        `train_nll` is H(q, p) with the one-hot q, `train_uniform_nll` H(u, p) with the uniform u: the loss of
+        label smoothing is (1 - alpha) and alpha of them. `train_logit_gap`, the true logit minus the mean of
+        the wrong ones, is their difference times K / (K - 1), because ln p and the logits differ by a
+        constant an example. `train_largest_logit` is the largest |logit| of any example and class.
+        """
+        loss, nll, correct, count, uniform = self.state.sums.tolist()
         line = {
             "epoch": self.state.epoch + 1,
             "lr": self.optimizer.param_groups[0]["lr"],
@@ -145,6 +168,13 @@ class Training:
             "train_nll": nll / count,
             "train_accuracy": correct / count,
         }
+        if math.isfinite(uniform):
+            n_classes = len(self.dataset.class_names)
+            line |= {
+                "train_uniform_nll": uniform / count,
+                "train_logit_gap": (uniform - nll) / count * n_classes / (n_classes - 1),
+                "train_largest_logit": float(self.state.largest),
+            }
         if validate:
             scores = evaluate.evaluate(self.network, self.dataset.splits["validation"], self.config.crop)
             self.check_finite(scores["nll"])  # the last step may have spoilt weights that no loss has seen
@@ -164,18 +194,20 @@ class Training:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
             logits = self.network(batch)
         logits = logits.float()
-        loss = targets.smoothed_cross_entropy(logits, labels, config.label_smoothing or 0.0)
+        loss = self.objective(logits, rows)
         self.optimizer.zero_grad(set_to_none=True)
         (loss * config.loss_factor).backward()
         if config.clip_norm:
             nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
         self.optimizer.step()
         with torch.no_grad():
-            nll = nn.functional.cross_entropy(logits, labels)
+            log_p = nn.functional.log_softmax(logits, dim=1)
+            nll, uniform = nn.functional.nll_loss(log_p, labels), -log_p.mean()
             correct = (logits.argmax(1) == labels).float().mean()
             n = len(labels)
-            batch_sums = torch.stack([loss.detach() * n, nll * n, correct * n, torch.full_like(nll, n)])
-            state.sums += batch_sums.to(state.sums)
+            one = torch.ones_like(nll)
+            state.sums += torch.stack([loss.detach(), nll, correct, one, uniform]).to(state.sums) * n
+            state.largest = torch.maximum(state.largest, logits.abs().amax())
         state.step += 1
 
 

@@ -55,7 +55,7 @@ def describe(
     alphas = [float(a) for a in label_smoothings if a is not None]
     levels = sorted(set(alphas))
     fields = [f.replace("_", " ") for f in differences if f not in TARGETS]
-    if len(levels) == 1:
+    if len(levels) == 1 and "kind of targets" not in fields:
         who = "Both runs" if len(found) == 2 else f"All {len(found)} runs"
         same = f"label smoothing {levels[0]:g}" if levels[0] else "hard targets"
         head = f"{who} have the same targets ({same}): there is no difference between targets to see"

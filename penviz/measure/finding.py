@@ -15,7 +15,9 @@ import numpy as np
 from penviz.measure.intervals import Change, seed_change
 from penviz.measure.summary import Summary, triple_changes
 from penviz.measure.table import Table
+from penviz.measure.target_vectors import Targets
 from penviz.measure.wording import (
+    CAUSES,
     FULL_PASS,
     change_text,
     direction,
@@ -62,6 +64,7 @@ def build_finding(
     names: Sequence[str],
     label_smoothings: Sequence[float | None],
     seeds: Sequence[int | None],
+    targets: Sequence[Targets] | None = None,
     differences: Sequence[str] = (),
     runs: Sequence[Mapping[str, Summary]] = (),
     adopted: Sequence[bool] = (),
@@ -73,7 +76,8 @@ def build_finding(
         names: of the runs.
         label_smoothings: alpha of each, 0 for hard targets, None when unknown.
         seeds: training seed of each, None when unknown.
-        differences: config fields in which the runs differ, those of `TARGETS` ignored.
+        targets: of each; without them those of `label_smoothings`, uniform over all classes.
+        differences: config fields in which the runs differ (`runs.differences`), those of `TARGETS` ignored.
         runs: the summaries, for the rank among all triples; without them the rank is left out.
         adopted: whether penviz did not train a run; none of them by default. Their targets are as stated.
     """
@@ -84,10 +88,14 @@ def build_finding(
     if not common:
         return Finding("none", "The chosen runs have no split in common whose clusters can be measured")
     foreign = list(adopted) or [False] * len(names)
+    asked = [Targets.of(a) for a in label_smoothings] if targets is None else list(targets)
     if len(names) == 1:
-        return _one(table, names[0], common, label_smoothings[0], foreign[0])
+        return _one(table, names[0], common, asked[0], foreign[0])
     plain = _plain(table, names, common)
-    unknown = [n for n, a in zip(names, label_smoothings, strict=True) if a is None]
+    taught = [n for n, t in zip(names, asked, strict=True) if t.kind == "distilled"]
+    unknown = [n for n, t in zip(names, asked, strict=True) if t.kind == "unknown"]
+    if taught and not unknown:
+        return Finding("unknown", f"{series(taught)} learned from a teacher: {DRAWN}", plain)
     if unknown:
         head = f"The targets of {series(unknown)} are not known: {DRAWN}"
         return Finding("unknown", head, plain)
@@ -99,31 +107,38 @@ def build_finding(
         headless = series([n for n, means in zip(names, table.class_means, strict=True) if means])
         head = f"Class means stand in for the templates of {headless} and not of the others: {DRAWN}"
         return Finding("planes", head, plain)
-    alphas = [float(a) for a in label_smoothings if a is not None]
+    alphas = [t.label_smoothing or 0.0 for t in asked]
+    kinds = dict.fromkeys(t.kind for t in asked if t.smoothed)
+    if len(kinds) > 1:
+        said = series([CAUSES[kind] for kind in kinds])
+        return Finding(
+            "differs", f"These runs differ in the kind of their targets ({said}); {NOTHING}", plain
+        )
+    cause = CAUSES[next(iter(kinds), "uniform")]
     fields = [f.replace("_", " ") for f in differences if f not in TARGETS]
     levels = sorted(set(alphas))
     stated = all(foreign)
     if len(levels) == 1:
-        return _equal(table, names, levels[0], fields, seeds, common, stated)
+        return _equal(table, names, asked[0], fields, seeds, common, stated)
     if fields:
         what = f"These runs differ in {series(fields)} too; {NOTHING}"
         return Finding("differs", what, plain)
     if len(levels) > 2:
-        return _by_alpha(table, alphas, common, stated)
+        return _by_alpha(table, alphas, common, stated, cause)
     sides = [[i for i, a in enumerate(alphas) if a == level] for level in levels]
     counts = [len({seeds[i] for i in side if seeds[i] is not None}) for side in sides]
     if len(names) == 2:
-        return _pair(table, levels, [seeds[s[0]] for s in sides], common, runs, stated)
+        return _pair(table, levels, [seeds[s[0]] for s in sides], common, runs, stated, cause)
     if stated:
         head = f"rho/d of {len(names)} runs whose training seeds are not known: no conclusion"
         return Finding("series", head, f"{plain} {STATED}")
     if min(counts) < SEEDS_NEEDED or any(len(side) != n for side, n in zip(sides, counts, strict=True)):
         detail = f"{plain} An interval over seeds needs three different ones a side."
         return Finding("series", f"rho/d of {len(names)} runs; too few seeds for a conclusion", detail)
-    return _over_seeds(table, levels, sides, common)
+    return _over_seeds(table, levels, sides, common, cause)
 
 
-def _one(table: Table, name: str, common: Sequence[str], alpha: float | None, stated: bool) -> Finding:
+def _one(table: Table, name: str, common: Sequence[str], asked: Targets, stated: bool) -> Finding:
     row = table.row("rho_d")
     said, spans = [], []
     for split in common:
@@ -133,10 +148,10 @@ def _one(table: Table, name: str, common: Sequence[str], alpha: float | None, st
             spans.append(f"{split} [{three(bounds[0])}, {three(bounds[1])}]")
     tail = "95 % over examples of this network; training seeds are not in it."
     detail = f"{', '.join(spans)}. {tail}" if spans else "Too few examples for an interval."
-    if alpha is None:
+    if asked.kind == "unknown":
         detail += " Its targets are not known."
     elif stated:
-        targets = targets_words(alpha)
+        targets = targets_words(asked)
         detail += f" {targets[0].upper()}{targets[1:]}, as stated: penviz did not train it."
     return Finding("one", f"{name}: rho/d {series(said)}", f"{detail[0].upper()}{detail[1:]}")
 
@@ -151,14 +166,14 @@ def _plain(table: Table, names: Sequence[str], common: Sequence[str]) -> str:
 def _equal(
     table: Table,
     names: Sequence[str],
-    alpha: float,
+    asked: Targets,
     fields: Sequence[str],
     seeds: Sequence[int | None],
     common: Sequence[str],
     stated: bool,
 ) -> Finding:
     who = "Both runs" if len(names) == 2 else f"All {len(names)} runs"
-    targets = f"{targets_words(alpha)}, as stated" if stated else targets_words(alpha)
+    targets = f"{targets_words(asked)}, as stated" if stated else targets_words(asked)
     head = f"{who} have the same targets ({targets}): there is no difference between targets to see"
     others = [*fields, *(["seed"] if len(set(seeds)) > 1 else [])]
     detail = _plain(table, names, common)
@@ -174,7 +189,9 @@ def _equal(
     return Finding("equal", head, detail)
 
 
-def _by_alpha(table: Table, alphas: Sequence[float], common: Sequence[str], stated: bool) -> Finding:
+def _by_alpha(
+    table: Table, alphas: Sequence[float], common: Sequence[str], stated: bool, cause: str
+) -> Finding:
     values = table.row("rho_d").values
     levels = sorted(set(alphas))
     lines = []
@@ -185,7 +202,7 @@ def _by_alpha(table: Table, alphas: Sequence[float], common: Sequence[str], stat
             means.append(float(np.mean([f for f in found if f is not None])))
         lines.append([three(m) for m in means])
     at = series([f"{a:g}" for a in levels])
-    head = f"rho/d on {common[0]} is {series(lines[0])} at label smoothing {at}"
+    head = f"rho/d on {common[0]} is {series(lines[0])} at {cause} {at}"
     head += ", as stated" if stated else ""
     rest = [f"{split}: {series(line)}." for split, line in zip(common[1:], lines[1:], strict=True)]
     seeds = "Means over the runs of one alpha." if len(alphas) > len(levels) else "One run an alpha."
@@ -200,6 +217,7 @@ def _pair(
     common: Sequence[str],
     runs: Sequence[Mapping[str, Summary]],
     stated: bool,
+    noun: str,
 ) -> Finding:
     row = table.row("rho_d")
     split = common[0]
@@ -213,7 +231,7 @@ def _pair(
     clusters = f"{ADJECTIVE[split]} clusters"
     if change.clear:
         value = f"alpha = {levels[1]:g}" + (f", not {levels[0]:g}" if levels[0] else "")
-        cause = f"{'more ' if levels[0] else ''}label smoothing ({value}{', as stated' if stated else ''})"
+        cause = f"{'more ' if levels[0] else ''}{noun} ({value}{', as stated' if stated else ''})"
         head = f"In this pair of networks, {cause} goes with {percent(change.value)} {word} {clusters}"
         parts = [f"{plain} {percent_range(change, word)}"]
         kind = word
@@ -265,7 +283,11 @@ def _rank(table: Table, split: str, runs: Sequence[Mapping[str, Summary]], chang
 
 
 def _over_seeds(
-    table: Table, levels: Sequence[float], sides: Sequence[Sequence[int]], common: Sequence[str]
+    table: Table,
+    levels: Sequence[float],
+    sides: Sequence[Sequence[int]],
+    common: Sequence[str],
+    noun: str,
 ) -> Finding:
     """Welch's interval of the difference of mean log rho/d, over seeds."""
     split = common[0]
@@ -279,9 +301,9 @@ def _over_seeds(
     seeds = f"{series([str(c) for c in counts])} training seeds a side"
     clusters = f"{ADJECTIVE[split]} clusters"
     if change.clear:
-        cause = f"Label smoothing (alpha = {levels[1]:g})"
+        cause = f"{noun[0].upper()}{noun[1:]} (alpha = {levels[1]:g})"
         if levels[0]:
-            cause = f"More label smoothing (alpha = {levels[1]:g}, not {levels[0]:g})"
+            cause = f"More {noun} (alpha = {levels[1]:g}, not {levels[0]:g})"
         head = f"{cause} makes {clusters} {percent(change.value)} {word}"
     else:
         head = f"No clear difference in the tightness of the {clusters}"

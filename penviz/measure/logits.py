@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from penviz.measure.target_vectors import Targets, least_loss, optimal_gaps, target_vectors
+
 Float = NDArray[np.float64]
 
 
@@ -19,8 +21,7 @@ def smoothed_targets(label_smoothing: float, n_classes: int, classes: Sequence[i
 
     Source: Müller et al. 2019, section 1.1: the mass a is spread over all K classes, the true one included.
     """
-    eye = np.eye(n_classes)[list(range(n_classes) if classes is None else classes)]
-    return eye * (1 - label_smoothing) + label_smoothing / n_classes
+    return target_vectors(Targets.of(label_smoothing), n_classes, classes)
 
 
 def optimal_gap(label_smoothing: float, n_classes: int) -> float:
@@ -28,17 +29,12 @@ def optimal_gap(label_smoothing: float, n_classes: int) -> float:
 
     Infinite for hard targets. K = 10, a = 0.1 gives 4.511.
     """
-    if label_smoothing == 0:
-        return float("inf")
-    wrong = label_smoothing / n_classes
-    return float(np.log((1 - label_smoothing + wrong) / wrong))
+    return float(optimal_gaps(Targets.of(label_smoothing), n_classes)[0])
 
 
 def loss_floor(label_smoothing: float, n_classes: int) -> float:
     """Least possible training loss in nats: the entropy of the smoothed target, 0 for hard targets."""
-    q = smoothed_targets(label_smoothing, n_classes, [0])[0]
-    q = q[q > 0]
-    return float(-(q * np.log(q)).sum())
+    return least_loss(Targets.of(label_smoothing), n_classes)
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from penviz.activations import Activations, ActivationsError
 from penviz.measure.calibration import ece
 from penviz.measure.frame import SCALES, Frame, frame_of, share_frames
-from penviz.measure.logits import smoothed_targets
 from penviz.measure.projection import Projection, distinct_names
 from penviz.measure.sample import draw, sample_keys
 from penviz.measure.summary import Summary
+from penviz.measure.target_vectors import Targets, optimal_logits
+from penviz.measure.wording import targets_words
 
 __all__ = ["CORRECT", "INSIDE", "OUTSIDE", "SCALES", "Frame", "Panel", "build_grid", "build_panel"]
 
@@ -39,7 +40,7 @@ class Panel:
 
     Attributes:
         run: run's name; split: "train" or "validation"; title: what stands in the panel.
-        label_smoothing: alpha of the run, 0 for hard targets, None when unknown.
+        label_smoothing: alpha of the run, 0 for hard targets, None when unknown or distilled.
         classes: the three names in the order chosen; class_indices: their rows in the head.
         xy: [m, 2] float32, in an order that mixes the classes; labels: [m] position in `classes` (0, 1, 2);
             predictions: [m] in [0, K);
@@ -54,7 +55,7 @@ class Panel:
             second, the class with the larger logit is to the left 1, 0, 2 and to the right 0, 2, 1 of the
             three lines (`plane.LEFT`, `plane.RIGHT`); `plane.boundary_sides` reads it off. The whole
             straight line parts the two classes, the drawn half only is a border of the restricted argmax.
-        ideal_xy: [3, 2] where label smoothing wants each class, or None (hard targets: at infinity; unknown).
+        ideal_xy: [3, 2] where the targets want each class, or None (hard targets: at infinity; unknown).
         limits: (x0, x1, y0, y1) of the axes; equal for the splits of one run.
         shading: [g, g, 3] float32 softmax restricted to the three classes at cell centres of `limits`;
             axis 0 runs upward in y, axis 1 to the right in x; None without a head.
@@ -69,6 +70,7 @@ class Panel:
         unit_split: split whose class means gave the unit of the scale "distance".
         partial: numbers over all classes need the full pass. remark: what must stand in the picture, or "".
         dataset_id, checkpoint_sha256: what the picture stands on.
+        targets: kind of targets, one of runs.TARGETS.
     """
 
     run: str
@@ -107,13 +109,16 @@ class Panel:
     unit_split: str = ""
     partial: bool = False
     remark: str = ""
+    targets: str = "unknown"
 
 
-def _ideal_points(a: Activations, projection: Projection, label_smoothing: float | None) -> Float | None:
-    if not label_smoothing or a.head is None:
+def _ideal_points(a: Activations, projection: Projection, targets: Targets) -> Float | None:
+    if not targets.smoothed or a.head is None:
         return None
-    targets = smoothed_targets(label_smoothing, len(a.class_names), projection.classes)
-    return projection.plane.ideal_points(targets, projection.classes)
+    if targets.kind == "prior" and len(targets.prior) != len(a.class_names):
+        return None  # a prior that nobody wrote down
+    z = optimal_logits(targets, len(a.class_names), projection.classes)[:, list(projection.classes)]
+    return projection.plane.at_differences(z[:, 1:] - z[:, :1]) if np.isfinite(z).all() else None
 
 
 def _project(a: Activations, classes: Sequence[str | int], bias: bool, s: Summary | None) -> Projection:
@@ -122,11 +127,8 @@ def _project(a: Activations, classes: Sequence[str | int], bias: bool, s: Summar
     return Projection.of(a, classes, bias, rows=s.rows, moments=s.moments)
 
 
-def _title(run: str, split: str, label_smoothing: float | None) -> str:
-    if label_smoothing is None:
-        return f"{run}, {split}"
-    targets = f"label smoothing {label_smoothing:g}" if label_smoothing else "hard targets"
-    return f"{targets}, {split}"
+def _title(run: str, split: str, targets: Targets) -> str:
+    return f"{run if targets.kind == 'unknown' else targets_words(targets)}, {split}"
 
 
 def _confidences(a: Activations, s: Summary | None) -> Float:
@@ -156,7 +158,7 @@ def _panel(
     seed: int,
     bias: bool,
     scale: str,
-    label_smoothing: float | None,
+    targets: Targets,
     summary: Summary | None,
     remark: str,
     unit_split: str,
@@ -171,7 +173,7 @@ def _panel(
     predictions = a.predictions[rows]
     kinds = np.where(np.isin(predictions, p.classes), INSIDE, OUTSIDE)
     kinds[predictions == a.labels[rows]] = CORRECT
-    ideal = _ideal_points(a, p, label_smoothing)
+    ideal = _ideal_points(a, p, targets)
     head, bias = a.planar_head(bias)
     names = distinct_names(a.class_names)
     x0, x1, y0, y1 = frame.limits
@@ -185,8 +187,8 @@ def _panel(
     return Panel(
         run=a.run,
         split=a.split,
-        title=_title(a.run, a.split, label_smoothing),
-        label_smoothing=label_smoothing,
+        title=_title(a.run, a.split, targets),
+        label_smoothing=targets.label_smoothing,
         classes=(names[first], names[second], names[third]),
         class_indices=(first, second, third),
         class_names=names,
@@ -228,6 +230,7 @@ def _panel(
         unit_split=unit_split,
         partial=a.partial,
         remark=remark,
+        targets=targets.kind,
     )
 
 
@@ -245,6 +248,7 @@ def build_panel(
     bias: bool = True,
     scale: str = "distance",
     label_smoothing: float | None = None,
+    targets: Targets | None = None,
     frame: Frame | None = None,
     summary: Summary | None = None,
     remark: str = "",
@@ -259,6 +263,7 @@ def build_panel(
         bias: the template holds the bias.
         scale: one of SCALES.
         label_smoothing: alpha of the run; 0 for hard targets, None when unknown (no ideal points).
+        targets: of the run; without them those of `label_smoothing`, uniform over all classes.
         frame: unit and limits shared with other panels; without it those of this split alone.
         summary: of these activations, to save time.
         remark: a few words that must stand in the picture.
@@ -269,8 +274,9 @@ def build_panel(
         ValueError: an unknown scale.
     """
     projection = _project(activations, classes, bias, summary)
+    asked = targets or Targets.of(label_smoothing)
     if frame is None:
-        stars = _ideal_points(activations, projection, label_smoothing)
+        stars = _ideal_points(activations, projection, asked)
         frame = frame_of([projection], stars, scale)
     return _panel(
         activations,
@@ -280,7 +286,7 @@ def build_panel(
         seed=seed,
         bias=bias,
         scale=scale,
-        label_smoothing=label_smoothing,
+        targets=asked,
         summary=summary,
         remark=remark,
         unit_split=activations.split,
@@ -296,6 +302,7 @@ def build_grid(
     bias: bool = True,
     scale: str = "distance",
     label_smoothings: Sequence[float | None] | None = None,
+    targets: Sequence[Targets] | None = None,
     summaries: Sequence[Mapping[str, Summary]] | None = None,
     remarks: Sequence[str] | None = None,
 ) -> list[list[Panel]]:
@@ -305,6 +312,7 @@ def build_grid(
         runs: for each run its activations by split; all with one list of classes.
         classes, per_class, seed, bias, scale: as for `build_panel`.
         label_smoothings: alpha of each run, None when unknown.
+        targets: of each run; without them those of `label_smoothings`, uniform over all classes.
         summaries: of the same activations, to save time.
         remarks: a few words for each run that must stand in all of its panels.
 
@@ -314,18 +322,19 @@ def build_grid(
     alphas = [None] * len(runs) if label_smoothings is None else list(label_smoothings)
     if len(alphas) != len(runs):
         raise ActivationsError(f"{len(runs)} runs need as many label smoothings, not {len(alphas)}.")
+    asked = [Targets.of(alpha) for alpha in alphas] if targets is None else list(targets)
     if len({a.class_names for run in runs for a in run.values()}) > 1:
         raise ActivationsError("Runs with different lists of classes cannot share a picture: choose others.")
     rows: list[tuple[list[Activations], list[Projection], list[Summary | None]]] = []
     frames: list[Frame] = []
-    for number, (run, alpha) in enumerate(zip(runs, alphas, strict=True)):
+    for number, (run, own) in enumerate(zip(runs, asked, strict=True)):
         splits = [s for s in SPLITS if s in run]
         if not splits:
             raise ActivationsError("A run has no activations: extract them first.")
         digests = summaries[number] if summaries is not None else {}
         shown = [run[s] for s in splits]
         projections = [_project(run[s], classes, bias, digests.get(s)) for s in splits]
-        stars = _ideal_points(shown[0], projections[0], alpha)
+        stars = _ideal_points(shown[0], projections[0], own)
         frames.append(frame_of(projections, stars, scale))
         rows.append((shown, projections, [digests.get(s) for s in splits]))
     frames = share_frames(frames, scale)
@@ -339,14 +348,14 @@ def build_grid(
                 seed=seed,
                 bias=bias,
                 scale=scale,
-                label_smoothing=alpha,
+                targets=own,
                 summary=digest,
                 remark=said,
                 unit_split=shown[0].split,
             )
             for a, p, digest in zip(shown, projections, digested, strict=True)
         ]
-        for (shown, projections, digested), frame, alpha, said in zip(
-            rows, frames, alphas, remarks or [""] * len(runs), strict=True
+        for (shown, projections, digested), frame, own, said in zip(
+            rows, frames, asked, remarks or [""] * len(runs), strict=True
         )
     ]

@@ -13,10 +13,10 @@ import numpy as np
 
 from penviz.activations import ActivationsError
 from penviz.measure.intervals import Change, Estimate, Jackknifed, mean_difference, mean_log_ratio
-from penviz.measure.logits import optimal_gap
 from penviz.measure.numbers import BY_KEY, NUMBERS, PLANE, Number
 from penviz.measure.projection import Projection, distinct_names
 from penviz.measure.summary import Summary
+from penviz.measure.target_vectors import Targets, optimal_gaps
 from penviz.measure.tightness import SURE, Clusters, space_ratio, towards_centre
 
 __all__ = ["NUMBERS", "Change", "Number", "Row", "Summary", "Table", "compare", "reference_run"]
@@ -112,7 +112,16 @@ class _Split:
         return None if bounds is None else (math.exp(bounds[0]), math.exp(bounds[1]))
 
 
-def _split_values(split: _Split, alpha: float | None) -> dict[str, float | None]:
+def _best_gap(targets: Targets, summary: Summary) -> float | None:
+    """Mean over the examples of the true logit's gap at the optimum of their targets, None without one."""
+    n_classes = len(summary.activations.class_names)
+    if not targets.smoothed or (targets.kind == "prior" and len(targets.prior) != n_classes):
+        return None
+    gaps = optimal_gaps(targets, n_classes)[summary.activations.labels]
+    return float(gaps.mean()) if len(gaps) and np.isfinite(gaps).all() else None
+
+
+def _split_values(split: _Split, targets: Targets) -> dict[str, float | None]:
     s, p = split.summary, split.projection
     values: dict[str, float | None] = {key: float(f(p.clusters)) for key, f in CLUSTER.items()}
     values |= {"plane_share": p.share, "off_plane": p.off_plane}
@@ -125,8 +134,9 @@ def _split_values(split: _Split, alpha: float | None) -> dict[str, float | None]
     values["triple_ratio"] = space_ratio(s.moments, p.classes)
     values |= s.numbers
     gap = values.get("gap")
-    if alpha and gap is not None:
-        values["gap_ratio"] = gap / optimal_gap(alpha, len(s.activations.class_names))
+    best = _best_gap(targets, s)
+    if gap is not None and best is not None:
+        values["gap_ratio"] = gap / best
     return {k: v if v is not None and math.isfinite(v) else None for k, v in values.items()}
 
 
@@ -203,6 +213,7 @@ def compare(
     *,
     bias: bool = True,
     label_smoothings: Sequence[float | None] | None = None,
+    targets: Sequence[Targets] | None = None,
 ) -> Table:
     """All numbers of all runs for one triple of classes, over all stored examples, errors included.
 
@@ -211,6 +222,7 @@ def compare(
         classes: three names or indices.
         bias: the template holds the bias.
         label_smoothings: alpha of each run, None when unknown.
+        targets: of each run; without them those of `label_smoothings`, uniform over all classes.
 
     Raises:
         ActivationsError: runs of different class lists, neither head nor class means, unknown,
@@ -218,14 +230,15 @@ def compare(
         DegeneratePlane: templates on one line.
     """
     alphas = [None] * len(runs) if label_smoothings is None else list(label_smoothings)
+    asked = [Targets.of(alpha) for alpha in alphas] if targets is None else list(targets)
     if len({s.activations.class_names for run in runs for s in run.values()}) > 1:
         raise ActivationsError("Runs with different lists of classes cannot share a table: choose others.")
     parts = [{name: _Split(s, classes, bias) for name, s in run.items()} for run in runs]
     if not any(parts):
         raise ActivationsError("There is nothing to compare: no run has activations.")
     values = []
-    for mine, alpha in zip(parts, alphas, strict=True):
-        values.append({name: _split_values(split, alpha) for name, split in mine.items()})
+    for mine, own in zip(parts, asked, strict=True):
+        values.append({name: _split_values(split, own) for name, split in mine.items()})
         _run_values(values[-1])
     splits = tuple(s for s in ("train", "validation", "test") if any(s in run for run in runs))
     first = reference_run(alphas) if len(runs) == 2 else 0

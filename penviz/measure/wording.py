@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from penviz.measure.intervals import Change
 from penviz.measure.table import Row
+from penviz.measure.target_vectors import Targets
 
 FULL_PASS = "needs the full pass"
 """What stands for a number over all classes where examples of some classes only were taken."""
@@ -79,6 +80,31 @@ def percent_range(change: Change, word: str) -> str:
     return f"[{low}, {high} %]"
 
 
-def targets_words(alpha: float) -> str:
-    """How known targets are called in a sentence."""
-    return f"label smoothing {alpha:g}" if alpha else "hard targets"
+KIND_WORDS = {
+    "hard": "hard targets",
+    "uniform": "label smoothing {}",
+    "others": "label smoothing {} over the others",
+    "prior": "label smoothing {} to a prior",
+    "binary": "label smoothing {} of K sigmoids",
+    "clip": "targets clipped by {}",
+    "sampled": "sampled label smoothing {}",
+    "distilled": "distilled targets",
+    "unknown": "targets unknown",
+}
+"""How the kinds of targets are called; {} is alpha. Plain "label smoothing" is uniform over all classes."""
+
+CAUSES = {
+    "uniform": "label smoothing",
+    "others": "label smoothing over the others",
+    "prior": "label smoothing to a prior",
+    "binary": "label smoothing of K sigmoids",
+    "clip": "clipping of the targets",
+    "sampled": "sampled label smoothing",
+}
+"""How soft targets are called where alpha stands behind them."""
+
+
+def targets_words(targets: Targets) -> str:
+    """How the targets of a run are called in a sentence."""
+    alpha = targets.label_smoothing
+    return KIND_WORDS[targets.kind].format("" if alpha is None else f"{alpha:g}")

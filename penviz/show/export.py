@@ -19,6 +19,7 @@ from penviz.measure.finding import Finding
 from penviz.measure.panel import CORRECT, INSIDE, OUTSIDE, Panel
 from penviz.measure.plane import Plane
 from penviz.measure.table import Table
+from penviz.measure.target_vectors import Targets
 from penviz.show.screen import Marks
 
 KIND_WORDS = {CORRECT: "correct", INSIDE: "among the three", OUTSIDE: "fourth class"}
@@ -48,7 +49,8 @@ class Part:
     Attributes:
         grid: its panels, a row a run, None where a run lacks a split; table, finding: its numbers and what
             they say. names, label_smoothings, seeds, planes: of its runs, in the order of the rows.
-            notes: sentences that must stand beside it (penviz/run_activations.py).
+            notes: sentences that must stand beside it (penviz/run_activations.py). targets: kinds of the
+            runs' targets, by default what alpha alone says.
     """
 
     grid: Sequence[Sequence[Panel | None]]
@@ -59,6 +61,12 @@ class Part:
     seeds: Sequence[int | None]
     planes: Sequence[Plane] = ()
     notes: Sequence[str] = ()
+    targets: Sequence[str] = ()
+
+    @property
+    def kinds(self) -> list[str]:
+        """Kind of the targets of each run, one of runs.TARGETS."""
+        return list(self.targets) or [Targets.of(alpha).kind for alpha in self.label_smoothings]
 
     @property
     def panels(self) -> list[Panel]:
@@ -176,8 +184,10 @@ def numbers_json(parts: Sequence[Part]) -> str:
             "notes": list(part.notes),
             "reference": part.names[part.table.reference],
             "runs": [
-                {"name": name, "label_smoothing": alpha, "seed": seed}
-                for name, alpha, seed in zip(part.names, part.label_smoothings, part.seeds, strict=True)
+                {"name": name, "targets": kind, "label_smoothing": alpha, "seed": seed}
+                for name, kind, alpha, seed in zip(
+                    part.names, part.kinds, part.label_smoothings, part.seeds, strict=True
+                )
             ],
             "panels": [
                 {

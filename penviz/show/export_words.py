@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from penviz.measure.finding import change_text, three, value_text
 from penviz.measure.panel import INSIDE, OUTSIDE, SPLITS, Panel
 from penviz.measure.table import Row
+from penviz.measure.target_vectors import Targets
+from penviz.measure.wording import targets_words
 from penviz.show.screen import Marks
 from penviz.show.theme import short_names
 from penviz.show.words import column_names, dashed_words, template_word, unit_splits
@@ -87,7 +89,7 @@ def booktabs(part: Part, bold_best: bool = False) -> str:
             interval of the change holds 0, nothing is.
     """
     table = part.table
-    titles = column_names(part.label_smoothings, part.names, table.class_means)
+    titles = column_names(part.label_smoothings, part.names, table.class_means, part.kinds)
     order = [table.reference, 1 - table.reference] if len(titles) == 2 else list(range(len(titles)))
     changed = len(titles) == 2 and any(c is not None for row in table.rows for c in row.changes.values())
     each = len(order) + changed
@@ -191,14 +193,9 @@ def _what(parts: Sequence[Part]) -> str:
 def _runs(parts: Sequence[Part]) -> str:
     found: dict[str, None] = {}
     for part in parts:
-        for name, alpha, seed in zip(part.names, part.label_smoothings, part.seeds, strict=True):
-            targets = (
-                "targets unknown"
-                if alpha is None
-                else f"label smoothing {alpha:g}"
-                if alpha
-                else "hard targets"
-            )
+        given = zip(part.names, part.kinds, part.label_smoothings, part.seeds, strict=True)
+        for name, kind, alpha, seed in given:
+            targets = targets_words(Targets(kind, alpha))
             targets += " as stated" if seed is None and alpha is not None else ""
             training = "training unknown" if seed is None else f"training seed {seed}"
             found[f"{name} ({targets}, {training})"] = None
@@ -255,7 +252,7 @@ def _shares(part: Part) -> str:
 
 
 def _panel_name(part: Part, panel: Panel) -> str:
-    titles = short_names(part.label_smoothings, part.names)
+    titles = short_names(part.label_smoothings, part.names, part.kinds)
     row = next(i for i, panels in enumerate(part.grid) if any(p is panel for p in panels))
     return f"{titles[row]}, {panel.split}"
 

@@ -139,9 +139,9 @@ def _distinct(values: Sequence[str]) -> bool:
 def _groups(by_column: Sequence[Sequence[Panel | None]]) -> list[tuple[int, int, str]]:
     names = []
     for column in by_column:
-        alphas = {p.label_smoothing for p in column if p is not None}
-        several = "label smoothing" if all(alphas) else ""
-        names.append(targets_name(alphas.pop()) if len(alphas) == 1 else several)
+        asked = {(p.label_smoothing, p.targets) for p in column if p is not None}
+        several = "label smoothing" if {kind for _, kind in asked} == {"uniform"} else ""
+        names.append(targets_name(*asked.pop()) if len(asked) == 1 else several)
     runs = [frozenset(p.run for p in column if p is not None) for column in by_column]
     spans = [list(own) for _, own in groupby(range(len(names)), lambda c: (names[c], runs[c]))]
     words = [names[span[0]] for span in spans]
@@ -154,7 +154,7 @@ def _labels(rows: Rows, layout: str) -> list[str]:
     if layout != "grid":
         return [""] * len(rows)
     firsts = [next(p for p in row if p is not None) for row in rows]
-    names = [targets_name(p.label_smoothing) for p in firsts]
+    names = [targets_name(p.label_smoothing, p.targets) for p in firsts]
     return names if _distinct(names) else [p.run for p in firsts]
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from penviz.measure.target_vectors import Targets
+from penviz.measure.wording import KIND_WORDS
+
 CLASS_COLOURS = ("#0072B2", "#D55E00", "#009E73")
 """Blue, vermilion and green of Okabe and Ito (2008), in the order in which the classes were chosen."""
 
@@ -47,28 +50,34 @@ def rgb(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
-def targets_name(label_smoothing: float | None) -> str:
-    """How a row of the grid is called: "hard targets", "label smoothing α = 0.1"."""
-    if label_smoothing is None:
-        return "targets unknown"
-    return f"label smoothing α = {label_smoothing:g}" if label_smoothing else "hard targets"
+def targets_name(label_smoothing: float | None, kind: str = "") -> str:
+    """How a row of the grid is called: "hard targets", "label smoothing α = 0.1".
+
+    Args:
+        label_smoothing: alpha, 0 for hard targets, None when unknown or distilled; kind: one of runs.TARGETS,
+            by default what alpha alone says.
+    """
+    words = KIND_WORDS[kind or Targets.of(label_smoothing).kind]
+    return words.format("" if label_smoothing is None else f"α = {label_smoothing:g}")
 
 
 def abbreviated(name: str) -> str:
     """A name of a column or row where there is little room for it: "val.", "α = 0.1"."""
-    return name.removeprefix("label smoothing ").replace("validation", "val.")
+    return name.replace("label smoothing ", "").replace("validation", "val.")
 
 
-def short_names(label_smoothings: Sequence[float | None], runs: Sequence[str]) -> list[str]:
+def short_names(
+    label_smoothings: Sequence[float | None], runs: Sequence[str], kinds: Sequence[str] = ()
+) -> list[str]:
     """What runs are called in the head of a column: "hard" and "soft" where that tells them apart, else more.
 
     Args:
         label_smoothings: alpha of each, None when unknown; runs: their names, for runs of equal or unknown
-            targets.
+            targets; kinds: of their targets, as for `targets_name`.
     """
-    pairs = list(zip(label_smoothings, runs, strict=True))
-    kinds = [name if a is None else "soft" if a else "hard" for a, name in pairs]
-    if len(set(kinds)) == len(kinds):
-        return kinds
-    named = [name if a is None else targets_name(a) for a, name in pairs]
+    given = list(zip(label_smoothings, runs, kinds or [""] * len(runs), strict=True))
+    words = [name if a is None else "soft" if a else "hard" for a, name, _ in given]
+    if len(set(words)) == len(words):
+        return words
+    named = [name if a is None else targets_name(a, kind) for a, name, kind in given]
     return named if len(set(named)) == len(named) else list(runs)

@@ -35,8 +35,10 @@ def optimum_words(panels: Sequence[Panel]) -> str:
 
     Hard targets are passed over where there are stars beside them: their row says that they are hard.
     """
+    unknown = [p for p in panels if p.label_smoothing is None]
     without = [
-        *(["for unknown targets"] if any(p.label_smoothing is None for p in panels) else []),
+        *(["for unknown targets"] if any(p.targets != "distilled" for p in unknown) else []),
+        *(["for distilled targets"] if any(p.targets == "distilled" for p in unknown) else []),
         *(["without a head"] if any(p.class_means and p.label_smoothing for p in panels) else []),
     ]
     none = " or ".join(without)
@@ -48,10 +50,13 @@ def optimum_words(panels: Sequence[Panel]) -> str:
 
 
 def column_names(
-    label_smoothings: Sequence[float | None], runs: Sequence[str], class_means: Sequence[bool]
+    label_smoothings: Sequence[float | None],
+    runs: Sequence[str],
+    class_means: Sequence[bool],
+    kinds: Sequence[str] = (),
 ) -> list[str]:
     """Heads of columns, as `short_names`; runs whose class means stand in for templates say so."""
-    names = short_names(label_smoothings, runs)
+    names = short_names(label_smoothings, runs, kinds)
     return [f"{n} (class means)" if m else n for n, m in zip(names, class_means, strict=True)]
 
 

@@ -44,12 +44,14 @@ def measure(
     triple = [_class(name, names) for name in classes or ()] or first_classes(opened)
     loaded = [{split: Summary.of(a) for split, a in parts.items()} for parts in opened]
     alphas = [run.config.label_smoothing for run in found]
-    table = compare(loaded, triple, bias=bias, label_smoothings=alphas)
+    targets = [run_activations.targets_of(run) for run in found]
+    table = compare(loaded, triple, bias=bias, label_smoothings=alphas, targets=targets)
     labels = [run.name for run in found]
     finding = build_finding(
         table,
         names=labels,
         label_smoothings=alphas,
+        targets=targets,
         seeds=[run.seed for run in found],
         differences=differences(found),
         runs=loaded,

@@ -10,8 +10,14 @@ from typing import Annotated, Any
 import typer
 
 from penviz.ending import say
-from penviz.runs import RunConfig, RunError, read_run
+from penviz.runs import TARGETS, RunConfig, RunError, read_run
 from penviz.verbs.options import DataDir, Device, ProgressKind, Threads, check_progress, set_threads
+
+WITHOUT_LABELS = ("distilled", "unknown")
+"""Kinds of targets that do not follow from the labels, so that they are not made here."""
+
+TRAINED = tuple(kind for kind in TARGETS if kind not in WITHOUT_LABELS)
+"""Those that are."""
 
 
 def train(
@@ -26,6 +32,20 @@ def train(
     out: Annotated[Path, typer.Option(help="Directory of the run.")],
     label_smoothing: Annotated[
         float | None, typer.Option(help="alpha in [0, 1); 0 for hard targets.")
+    ] = None,
+    targets: Annotated[
+        str | None,
+        typer.Option(
+            help="hard, uniform (over all classes; the default where alpha is above 0), others, prior, "
+            "binary, clip or sampled."
+        ),
+    ] = None,
+    prior: Annotated[
+        str | None,
+        typer.Option(
+            help="u(k) of --targets prior: a number a class with commas between; "
+            "class frequencies when not given."
+        ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training split.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Examples a step.")] = None,
@@ -57,6 +77,7 @@ def train(
 ) -> None:
     """Train a network on hard or label-smoothed targets."""
     check_progress(progress)
+    _check_targets(targets, label_smoothing, prior)
     used = out.is_dir() and any(out.iterdir())
     if used and not resume:  # said before a minute is spent on reading the data
         raise RunError(f"{out} is not empty: choose another --out, or continue it with --resume.")
@@ -68,6 +89,8 @@ def train(
     models.architecture(model)
     chosen: dict[str, Any] = {
         "label_smoothing": label_smoothing,
+        "targets": targets,
+        "prior": _prior(prior),
         "epochs": epochs,
         "batch_size": batch_size,
         "lr": lr,
@@ -110,3 +133,29 @@ def train(
     run = read_run(out)
     scores = ", ".join(f"{split} {values['accuracy']:.4f}" for split, values in run.metrics.items())
     say(f"{out} is finished: accuracy {scores}. Next: penviz extract {out}")
+
+
+def _check_targets(targets: str | None, label_smoothing: float | None, prior: str | None) -> None:
+    """RunError for options that do not fit together, before the data are read."""
+    if targets in WITHOUT_LABELS:
+        raise RunError(
+            f"penviz train makes no {targets} targets: choose {', '.join(TRAINED[:-1])} or {TRAINED[-1]}."
+        )
+    if targets is not None and targets not in TRAINED:
+        raise RunError(f"--targets must be one of {', '.join(TRAINED)}.")
+    if targets not in (None, "hard") and not label_smoothing:
+        raise RunError(f"--targets {targets} needs a --label-smoothing above 0.")
+    if targets == "hard" and label_smoothing:
+        raise RunError("--targets hard has no label smoothing: leave out one of the two.")
+    if prior is not None and targets != "prior":
+        raise RunError("--prior goes with --targets prior only.")
+
+
+def _prior(text: str | None) -> tuple[float, ...] | None:
+    """The numbers of --prior; RunError for what is not a list of numbers."""
+    if text is None:
+        return None
+    try:
+        return tuple(float(word) for word in text.split(","))
+    except ValueError:
+        raise RunError("--prior must be numbers with commas between, such as 0.5,0.3,0.2.") from None

@@ -147,8 +147,8 @@ def read_catalogue(roots: tuple[Path, ...], digest: str) -> Catalogue:
                 advice = f"{error} {again(run)}"
                 damaged.append(DamagedRun(run.name, advice))
                 continue
-        if len(names) < 3:
-            advice = f"A template plane needs three classes, this run has {len(names)}."
+        if len(names) < 2:
+            advice = f"There is nothing to tell apart: this run has {len(names)} class."
             damaged.append(DamagedRun(run.name, advice))
             continue
         by_classes.setdefault(names, []).append(run)

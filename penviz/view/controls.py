@@ -21,7 +21,6 @@ from penviz.view.state import (
     distinct,
     in_order,
     presets,
-    suffix,
     swap_classes,
     take_preset,
 )
@@ -191,15 +190,13 @@ def choose_layout() -> str:
     return layout or layouts[0]
 
 
-def controls(groups: Sequence[Group], stored: Callable[[Sequence[Run]], tuple[int, Sequence[int]]]) -> State:
-    """Draw the sidebar in the order of thought and read it.
+def controls(group: Group, end: str, stored: Callable[[Sequence[Run]], tuple[int, Sequence[int]]]) -> State:
+    """Draw the sidebar in the order of thought and read it; the group was chosen before.
 
     Args:
-        groups: at least one.
+        group: of the runs; end: what its keys end in (`state.suffix`).
         stored: examples a class that some runs store at most, and the classes that all of them hold.
     """
-    group = choose_group(groups)
-    end = suffix(group, len(groups) == 1)
     wanted = choose_runs(group, end)
     runs = tuple(run for run in in_order(group.runs) if run.name in wanted)
     most, held = stored(runs)

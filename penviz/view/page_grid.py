@@ -13,7 +13,7 @@ from penviz import InputError
 from penviz.measure.finding import build_finding
 from penviz.measure.panel import Panel, build_grid
 from penviz.measure.table import compare
-from penviz.run_activations import classes_held
+from penviz.run_activations import classes_held, targets_of
 from penviz.runs import Run, differences
 from penviz.show.screen import selected_points, template_figure
 from penviz.show.words import column_names
@@ -29,14 +29,15 @@ from penviz.view.catalogue import (
     run_roots,
     summaries_of,
 )
-from penviz.view.controls import controls
+from penviz.view.controls import choose_group, choose_runs, controls
 from penviz.view.empty import show_damaged, show_empty, show_warnings
 from penviz.view.export import export
 from penviz.view.legend import legend_html
 from penviz.view.links import remember_grid
 from penviz.view.numbers import ALL, pair_table, run_table
+from penviz.view.page_two_classes import choose_axis, draw_two_classes
 from penviz.view.share import share
-from penviz.view.state import State
+from penviz.view.state import State, in_order, suffix
 from penviz.view.style import stage_sheet, style_sheet
 from penviz.view.tray import tray
 from penviz.view.words import alt_text, provenance
@@ -78,15 +79,27 @@ def _page(catalogue: Catalogue, dark: bool) -> None:
         return most_stored(opened), classes_held([one.splits for one in opened])
 
     with st.sidebar:
-        state = controls(catalogue.groups, stored)
+        group = choose_group(catalogue.groups)
+        end = suffix(group, len(catalogue.groups) == 1)
+        if len(group.class_names) == 2:
+            wanted = choose_runs(group, end)
+            opened = open_runs([run for run in in_order(group.runs) if run.name in wanted])
+            axis = choose_axis()
+        else:
+            state = controls(group, end, stored)
     warnings = [sentence for one in opened for sentence in one.warnings]
     usable = [one for one in opened if one.splits]
     with st.container(key="page"):
         if usable:
             try:
-                _draw(state, usable, catalogue.groups, warnings, dark)
+                if len(group.class_names) == 2:
+                    draw_two_classes(usable, axis, dark)
+                    show_warnings(warnings)
+                else:
+                    _draw(state, usable, catalogue.groups, warnings, dark)
             except InputError as error:
-                st.html('<h1 class="pz-finding">These three classes cannot be drawn.</h1>')
+                number = "two" if len(group.class_names) == 2 else "three"
+                st.html(f'<h1 class="pz-finding">These {number} classes cannot be drawn.</h1>')
                 show_warnings([str(error), *warnings])
         else:
             st.html('<h1 class="pz-finding">Choose a run.</h1>')
@@ -101,6 +114,7 @@ def _draw(
     """Finding, legend, grid, images, table, provenance."""
     runs = [one.run for one in opened]
     alphas = [run.config.label_smoothing for run in runs]
+    targets = [targets_of(run) for run in runs]
     summaries = [summaries_of(one) for one in opened]
     rows = build_grid(
         [one.splits for one in opened],
@@ -109,6 +123,7 @@ def _draw(
         bias=state.bias,
         scale=state.scale,
         label_smoothings=alphas,
+        targets=targets,
         summaries=summaries,
         remarks=[run.adoption.mark for run in runs],
     )
@@ -128,11 +143,12 @@ def _draw(
     selected = [
         point for number, frame in enumerate(frames) for point in _chart(state, frame, number, cells, figures)
     ]
-    table = compare(summaries, state.classes, bias=state.bias, label_smoothings=alphas)
+    table = compare(summaries, state.classes, bias=state.bias, label_smoothings=alphas, targets=targets)
     finding = build_finding(
         table,
         names=[run.name for run in runs],
         label_smoothings=alphas,
+        targets=targets,
         seeds=[run.seed for run in runs],
         differences=differences(runs),
         runs=summaries,
@@ -150,7 +166,8 @@ def _draw(
         st.html(legend_html([panel for row in rows for panel in row], state.marks, dark))
         st.html(f'<p class="pz-note">{HINT}</p>')
     tray([panel for row in cells for panel in row], selected, runs, NONCE)
-    titles = column_names(alphas, [run.name for run in runs], table.class_means)
+    kinds = [own.kind for own in targets]
+    titles = column_names(alphas, [run.name for run in runs], table.class_means, kinds)
     st.html(run_table(table, titles) if len(runs) > 2 else pair_table(table, titles))
     unfolded = st.expander("All numbers", key="all-numbers", on_change="rerun")
     if unfolded.open:  # thirty rows that nobody sees are not sent with every change of a class

@@ -55,7 +55,8 @@ def provenance(state: State, rows: Sequence[Sequence[Panel]]) -> str:
 def alt_text(state: State, panels: Sequence[Panel | None]) -> str:
     """The grid in words, for screen readers."""
     parts = [
-        f"{targets_name(panel.label_smoothing)}, {panel.split}: rho over d {panel.metrics['rho_d']:.3f}"
+        f"{targets_name(panel.label_smoothing, panel.targets)}, {panel.split}: "
+        f"rho over d {panel.metrics['rho_d']:.3f}"
         for panel in panels
         if panel is not None
     ]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import random
 import signal
@@ -412,3 +413,95 @@ def test_the_history_holds_means_over_each_epoch(
         seen = losses[epoch * STEPS : (epoch + 1) * STEPS]
         assert line["train_loss"] == pytest.approx(sum(seen) / STEPS, rel=1e-6)
     assert history[0]["train_loss"] != pytest.approx(history[2]["train_loss"], rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["hard", "uniform", "others"])
+def test_the_history_keeps_both_cross_entropies_the_gap_and_the_largest_logit(
+    kind: str, small: data.DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+    real = targets.Objective.__call__
+
+    def recorded(self: targets.Objective, logits: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        seen.append((logits.detach().double(), self.labels[rows]))
+        return real(self, logits, rows)
+
+    monkeypatch.setattr(targets.Objective, "__call__", recorded)
+    alpha = 0.0 if kind == "hard" else 0.1
+    config = small_config(targets=kind, label_smoothing=alpha)
+    history = read_run(small_train(small, tmp_path / "run", config)).record["history"]
+    assert len(seen) == EPOCHS * STEPS
+    for epoch, line in enumerate(history):
+        hard, uniform, gaps, largest = [], [], [], 0.0
+        for logits, labels in seen[epoch * STEPS : (epoch + 1) * STEPS]:
+            for row, label in zip(logits.tolist(), labels.tolist(), strict=True):
+                log_p = [z - math.log(sum(math.exp(v) for v in row)) for z in row]
+                wrong = [z for k, z in enumerate(row) if k != label]
+                hard.append(-log_p[label])
+                uniform.append(-sum(log_p) / len(log_p))
+                gaps.append(row[label] - sum(wrong) / len(wrong))
+                largest = max(largest, *map(abs, row))
+        means = [sum(values) / len(values) for values in (hard, uniform, gaps)]
+        assert line["train_nll"] == pytest.approx(means[0], rel=1e-5)
+        assert line["train_uniform_nll"] == pytest.approx(means[1], rel=1e-5)
+        assert line["train_logit_gap"] == pytest.approx(means[2], rel=1e-4)
+        assert line["train_largest_logit"] == pytest.approx(largest, rel=1e-6)
+        share = {"hard": 0.0, "uniform": 0.1, "others": 0.1 * 10 / 9}[kind]
+        loss = (1 - share) * line["train_nll"] + share * line["train_uniform_nll"]
+        assert line["train_loss"] == pytest.approx(loss, rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["others", "prior", "binary", "clip", "sampled"])
+def test_runs_of_every_kind_resume_to_the_same_bits(kind: str, small: data.DataSet, tmp_path: Path) -> None:
+    config = small_config(targets=kind)
+    whole = small_train(small, tmp_path / "whole", config)
+    steps = 0
+
+    def stop() -> bool:
+        nonlocal steps
+        steps += 1
+        return steps == STEPS + 2
+
+    with pytest.raises(Stopped):
+        small_train(small, tmp_path / "part", config, stopped=stop)
+    part = small_train(small, tmp_path / "part", config, resume=True)
+    assert (part / MODEL_FILE).read_bytes() == (whole / MODEL_FILE).read_bytes()
+    assert read_run(part).record["history"] == read_run(whole).record["history"]
+    prior = read_run(whole).record.get("prior")
+    assert (prior is not None) == (kind == "prior")
+    if prior is not None:
+        labels = small.splits["train"].labels.tolist()
+        assert prior == pytest.approx([labels.count(k) / len(labels) for k in range(10)])
+
+
+@pytest.mark.parametrize("at", ["an epoch's end", "within an epoch"])
+def test_a_state_of_before_there_were_kinds_resumes(at: str, small: data.DataSet, tmp_path: Path) -> None:
+    """Without the config fields and sums that came later: the same weights, and no false number."""
+    whole = small_train(small, tmp_path / "whole")
+    steps = 0
+
+    def stop() -> bool:
+        nonlocal steps
+        steps += 1
+        return steps == STEPS + 2
+
+    with pytest.raises(Stopped):
+        small_train(small, tmp_path / "part", stopped=stop)
+    path = tmp_path / "part" / STATE
+    tensors, meta = checkpoints.read_tensors(path)
+    if at == "an epoch's end":
+        meta["step"], tensors["sums"] = 0, torch.zeros(5, dtype=torch.float64)
+        meta["epoch"], meta["history"] = 0, []
+        fresh = training.Training(small_config(), small, tmp_path / "x", torch.device("cpu"), lambda p: None)
+        tensors = fresh.tensors()
+    tensors = {k: v[:4] if k == "sums" else v for k, v in tensors.items() if k != "largest"}
+    for name in ("prior", "teacher", "dropout", "stop_after"):
+        del meta["config"][name]
+    checkpoints.write_tensors(path, tensors, meta)
+    part = small_train(small, tmp_path / "part", resume=True)
+    assert (part / MODEL_FILE).read_bytes() == (whole / MODEL_FILE).read_bytes()
+    lines, expected = (read_run(p).record["history"] for p in (part, whole))
+    unseen = 1 if at == "within an epoch" else None
+    for number, (line, other) in enumerate(zip(lines, expected, strict=True)):
+        assert ("train_uniform_nll" in line) == (number != unseen)
+        assert {k: other[k] for k in line} == line

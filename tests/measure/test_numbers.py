@@ -61,7 +61,7 @@ MUTANTS = {
     "nc1": ("collapse", "values = singular**2 / n_classes", "values = singular**2"),
     "cdnv": ("collapse", "(2 * apart)", "apart"),
     "gap": ("logits", "z.sum(axis=1) / (n_classes - 1)", "z.sum(axis=1) / n_classes"),
-    "gap_ratio": ("logits", "(1 - label_smoothing + wrong) / wrong", "(1 - label_smoothing) / wrong"),
+    "gap_ratio": ("target_vectors", "own * (1 - a) + a / n_classes", "own * (1 - a) + a / 2"),
     "spread": (
         "logits",
         "np.maximum(square, 0) / (n_classes - 1)",

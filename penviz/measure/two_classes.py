@@ -1,0 +1,253 @@
+"""Two classes: an axis in place of a plane, on which the logit difference is exact.
+
+Axis letters: n examples, d penultimate width. Two templates span a line and not a plane. Its direction is
+their difference, so that the coordinate of an example is a linear image of z_1 - z_0, however far off the
+line the example lies: the same identity that makes the boundaries of the plane exact.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penviz.activations import Activations, ActivationsError
+from penviz.measure.chart import Chart, Line, Series
+from penviz.measure.intervals import Z95
+from penviz.measure.target_vectors import Targets, optimal_logits
+from penviz.measure.wording import three
+
+Float = NDArray[np.float64]
+
+SCALES = {"distance": "distance = 1", "nats": "logit difference"}
+"""Units of the axis: the distance between the class means of the first split, or nats."""
+
+INNER = 0.995
+"""Share of the examples that lies within the limits."""
+
+N_BINS = 60
+"""Bins between the limits."""
+
+
+@dataclass(frozen=True)
+class TwoClasses:
+    """Examples of two classes on the axis through their templates.
+
+    Attributes:
+        run, split, class_names: of the activations.
+        differences: for each class [n_k] logit differences z_1 - z_0, nats; 0 is the boundary.
+        slope: nats a feature unit along the axis, the distance between the two templates.
+        indices: for each class [n_k] rows of the split's source, rising like the differences' order.
+        accuracy: over all examples; dataset_id: of the split.
+        means: whether class means stand in for templates, because the network has no head.
+    """
+
+    run: str
+    split: str
+    class_names: tuple[str, str]
+    differences: tuple[Float, Float]
+    slope: float
+    indices: tuple[NDArray[np.int64], NDArray[np.int64]]
+    accuracy: float
+    dataset_id: str = ""
+    means: bool = False
+
+    @classmethod
+    def of(cls, a: Activations, bias: bool = True) -> TwoClasses:
+        """Project activations of two classes.
+
+        Args:
+            a: with a head of two rows, or with class means in its place; bias: the template holds the bias,
+                which changes the length of the axis and not the differences.
+
+        Raises:
+            ActivationsError: not two classes, one without examples, equal templates, or nothing to stand on.
+        """
+        if len(a.class_names) != 2:
+            raise ActivationsError(f"{a.run} has {len(a.class_names)} classes: this view is for two.")
+        head, counted = a.planar_head(bias)
+        templates = np.asarray(head.templates(counted), np.float64)
+        slope = float(np.linalg.norm(templates[1] - templates[0]))
+        if slope == 0:
+            raise ActivationsError(f"The two templates of {a.run} are equal: they span no axis.")
+        z = head.logits(a.features)
+        difference = np.asarray(z[:, 1] - z[:, 0], np.float64)
+        rows = [np.flatnonzero(a.labels == k) for k in range(2)]
+        rows = [own[np.argsort(a.indices[own], kind="stable")] for own in rows]
+        if not all(len(own) for own in rows):
+            raise ActivationsError(f"{a.run} has no {a.split} examples of one of its two classes.")
+        first, second = rows
+        return cls(
+            a.run,
+            a.split,
+            (a.class_names[0], a.class_names[1]),
+            (difference[first], difference[second]),
+            slope,
+            (a.indices[first], a.indices[second]),
+            float((a.predictions == a.labels).mean()),
+            a.dataset_id,
+            a.head is None,
+        )
+
+    @property
+    def radius(self) -> float:
+        """RMS distance of the examples to the mean of their class along the axis, over the two, nats."""
+        return math.sqrt(np.mean([own.var() for own in self.differences]))
+
+    @property
+    def distance(self) -> float:
+        """Between the means of the two classes along the axis, nats."""
+        return abs(float(self.differences[1].mean() - self.differences[0].mean()))
+
+    @property
+    def rho_d(self) -> float:
+        """Radius over distance, as in the plane; the same in nats and in feature units."""
+        return self.radius / self.distance if self.distance else math.nan
+
+    def log_ratio_without(self) -> tuple[Float, Float]:
+        """Logarithm of rho_d with one example left out, for each class [n_k]: what the jackknife needs."""
+        made = []
+        for k in (0, 1):
+            own, other = self.differences[k], self.differences[1 - k]
+            n = len(own)
+            mean = (own.sum() - own) / (n - 1)
+            squares = ((own - own.mean()) ** 2).sum() - (own - own.mean()) ** 2 * n / (n - 1)
+            radius = (np.maximum(squares, 0) / (n - 1) + other.var()) / 2
+            made.append(np.log(radius) / 2 - np.log(np.abs(mean - other.mean())))
+        return made[0], made[1]
+
+    def interval(self) -> tuple[float, float] | None:
+        """95 % interval of rho_d over the examples (jackknife of its logarithm); None for few of them."""
+        if min(map(len, self.differences)) < 3 or not self.rho_d > 0:
+            return None
+        half = Z95 * math.sqrt(_variance(self.log_ratio_without()))
+        return self.rho_d * math.exp(-half), self.rho_d * math.exp(half)
+
+    def change_to(self, other: TwoClasses) -> tuple[float, float, float] | None:
+        """Relative change of rho_d to another run, with its 95 % interval: value, low, high.
+
+        Example by example where both hold the same ones. None for few examples.
+        """
+        if self.interval() is None or other.interval() is None:
+            return None
+        mine, theirs = self.log_ratio_without(), other.log_ratio_without()
+        same = bool(self.dataset_id) and (self.dataset_id, self.split) == (other.dataset_id, other.split)
+        if same and all(np.array_equal(a, b) for a, b in zip(self.indices, other.indices, strict=True)):
+            variance = _variance((theirs[0] - mine[0], theirs[1] - mine[1]))
+        else:
+            variance = _variance(mine) + _variance(theirs)
+        value, half = math.log(other.rho_d / self.rho_d), Z95 * math.sqrt(variance)
+        return math.expm1(value), math.expm1(value - half), math.expm1(value + half)
+
+
+def _variance(without: Sequence[Float]) -> float:
+    """Jackknife variance from values with one example left out, a stratum a class."""
+    return float(sum((len(v) - 1) / len(v) * ((v - v.mean()) ** 2).sum() for v in without))
+
+
+def optimum(targets: Targets) -> tuple[float, float] | None:
+    """Logit difference z_1 - z_0 that the targets want of the two classes, nats; None where there is none.
+
+    Label smoothing 0.1 wants -2.944 and 2.944, K sigmoids -5.889 and 5.889.
+    """
+    if not targets.smoothed or (targets.kind == "prior" and len(targets.prior) != 2):
+        return None
+    z = optimal_logits(targets, 2)
+    if not np.isfinite(z).all():
+        return None
+    return float(z[0, 1] - z[0, 0]), float(z[1, 1] - z[1, 0])
+
+
+def two_class_charts(
+    runs: Sequence[Mapping[str, TwoClasses]],
+    *,
+    titles: Sequence[str],
+    targets: Sequence[Targets],
+    scale: str = "distance",
+) -> tuple[Chart, ...]:
+    """Densities of both classes along the axis: a chart a run and split, a row a run.
+
+    Args:
+        runs: for each run its splits; titles: what each is called; targets: of each; scale: one of SCALES.
+
+    Raises:
+        ValueError: an unknown scale.
+    """
+    if scale not in SCALES:
+        raise ValueError(f"The scale is one of {', '.join(SCALES)}, not {scale}.")
+    charts = []
+    for splits, title, own in zip(runs, titles, targets, strict=True):
+        first = next(iter(splits.values()))
+        unit = first.distance if scale == "distance" else 1.0
+        wanted = None if first.means else optimum(own)
+        ends = _limits([d / unit for s in splits.values() for d in s.differences], wanted, unit)
+        counts = {name: _densities(s, ends, unit) for name, s in splits.items()}
+        top = 1.12 * max(float(y.max()) for pair in counts.values() for y in pair)
+        for name, s in splits.items():
+            charts.append(_chart(s, counts[name], ends, top, unit, wanted, f"{title}, {name}", scale))
+    return tuple(charts)
+
+
+def _limits(values: Sequence[Float], wanted: tuple[float, float] | None, unit: float) -> tuple[float, float]:
+    every = np.concatenate(values)
+    low, high = np.quantile(every, [(1 - INNER) / 2, (1 + INNER) / 2])
+    inside = [0.0, *(w / unit for w in wanted or ())]
+    low, high = min(low, *inside), max(high, *inside)
+    room = 0.05 * (high - low)
+    return float(low - room), float(high + room)
+
+
+def _densities(s: TwoClasses, ends: tuple[float, float], unit: float) -> list[Float]:
+    """Examples a bin over all examples of the class and the width of the bin, for both classes [B]."""
+    width = (ends[1] - ends[0]) / N_BINS
+    return [
+        np.histogram(own / unit, N_BINS, ends)[0].astype(np.float64) / (len(own) * width)
+        for own in s.differences
+    ]
+
+
+def _chart(
+    s: TwoClasses,
+    densities: Sequence[Float],
+    ends: tuple[float, float],
+    top: float,
+    unit: float,
+    wanted: tuple[float, float] | None,
+    title: str,
+    scale: str,
+) -> Chart:
+    edges = np.linspace(*ends, N_BINS + 1)
+    middles = (edges[1:] + edges[:-1]) / 2
+    series = tuple(
+        Series(name, middles, y, kind="steps", colour=k)
+        for k, (name, y) in enumerate(zip(s.class_names, densities, strict=True))
+    )
+    boundary = "boundary of the nearest class mean" if s.means else "decision boundary"
+    if wanted is not None:
+        words = tuple(f"{name}: {w:+.3f} nats" for name, w in zip(s.class_names, wanted, strict=True))
+        at = np.array(wanted) / unit
+        star = Series("smoothing optimum", at, np.full(2, 0.03 * top), kind="markers", colour=2, labels=words)
+        series += (star,)
+    minus = f"z({s.class_names[1]}) - z({s.class_names[0]})"
+    counted = " and ".join(
+        f"{len(own):,} {name}" for name, own in zip(s.class_names, s.differences, strict=True)
+    )
+    inside = sum(int(((d / unit >= ends[0]) & (d / unit <= ends[1])).sum()) for d in s.differences)
+    outside = sum(map(len, s.differences)) - inside
+    about = (
+        f"{s.run}, {s.split}: {counted} examples on the axis through the two templates, on which the logit "
+        f"difference {minus} is exact; rho/d {three(s.rho_d)}; {outside:,} outside the limits."
+    )
+    return Chart(
+        title=f"{title}: rho/d {three(s.rho_d)}",
+        x_label=f"{minus} (nats)" if scale == "nats" else f"{minus}, distance of the means = 1",
+        y_label="density",
+        series=series,
+        lines=(Line(boundary, (0.0, 0.0), (0.0, top)),),
+        x_limits=ends,
+        y_limits=(0.0, top),
+        about=about,
+    )

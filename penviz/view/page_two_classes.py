@@ -1,0 +1,99 @@
+"""The first page for runs with two classes: two densities along one axis in place of a plane."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+import streamlit as st
+
+from penviz.measure.two_class_finding import describe_two
+from penviz.measure.two_classes import SCALES, TwoClasses, two_class_charts
+from penviz.measure.wording import three
+from penviz.run_activations import targets_of
+from penviz.runs import differences
+from penviz.show.chart_screen import chart_figure
+from penviz.show.words import column_names
+from penviz.view.catalogue import SPLITS_SHOWN, Opened
+from penviz.view.controls import URL, _heading
+
+ROW_PX = 300
+CONFIG = {"displaylogo": False, "toImageButtonOptions": {"format": "svg", "filename": "penviz"}}
+
+
+def choose_axis() -> str:
+    """The sidebar of two classes: the unit of the axis."""
+    _heading("Scale")
+    scale = st.segmented_control(
+        "Scale",
+        list(SCALES),
+        format_func=SCALES.__getitem__,
+        default="distance",
+        required=True,
+        key="axis",
+        bind=URL,
+        label_visibility="collapsed",
+        help="distance = 1: each run divided by the distance between its class means on train, so that "
+        "widths on screen are ρ/d; logit difference: in nats, where label smoothing 0.1 has its optimum at "
+        "2.944.",
+    )
+    return scale or "distance"
+
+
+def draw_two_classes(opened: Sequence[Opened], scale: str, dark: bool) -> None:
+    """Finding, densities, numbers and provenance of runs with two classes.
+
+    Args:
+        opened: at least one, each with activations; scale: one of SCALES; dark: for a dark page.
+
+    Raises:
+        InputError: templates that are equal, or a class without examples.
+    """
+    runs = [one.run for one in opened]
+    targets = [targets_of(run) for run in runs]
+    found = [
+        {split: TwoClasses.of(one.splits[split]) for split in SPLITS_SHOWN if split in one.splits}
+        for one in opened
+    ]
+    finding = describe_two(
+        found,
+        names=[run.name for run in runs],
+        targets=targets,
+        differences=differences(runs),
+        adopted=[run.adopted for run in runs],
+    )
+    means = [any(two.means for two in splits.values()) for splits in found]
+    alphas = [one.label_smoothing for one in targets]
+    titles = column_names(alphas, [run.name for run in runs], means, [one.kind for one in targets])
+    charts = two_class_charts(found, titles=titles, targets=targets, scale=scale)
+    columns = max(map(len, found))
+    st.html(
+        f'<h1 class="pz-finding">{escape(finding.headline)}</h1>'
+        f'<p class="pz-detail">{escape(finding.detail)}</p>'
+    )
+    st.plotly_chart(
+        chart_figure(charts, columns=columns, dark=dark, height=40 + ROW_PX * -(-len(charts) // columns)),
+        theme=None,
+        config=CONFIG,
+        key="two-classes",
+        alt=f"Densities of two classes along one axis. {finding.headline}",
+    )
+    st.html(_table(found, titles))
+    notes = [note for one in opened for note in one.notes]
+    foot = " ".join([*(chart.about for chart in charts), *notes])
+    st.html(f'<p class="pz-foot">{escape(foot)}</p>')
+
+
+def _table(found: Sequence[dict[str, TwoClasses]], titles: Sequence[str]) -> str:
+    heads = ("run", "split", "rho/d", "95 %", "radius, nats", "distance, nats", "accuracy")
+    head = "".join(f"<th>{word}</th>" for word in heads)
+    body = []
+    for splits, title in zip(found, titles, strict=True):
+        for split, two in splits.items():
+            span = two.interval()
+            bounds = f"{three(span[0])} to {three(span[1])}" if span else "–"
+            numbers = [three(v) for v in (two.radius, two.distance, two.accuracy)]
+            words = [title, split, three(two.rho_d), bounds, *numbers]
+            body.append(f"<tr>{''.join(f'<td>{escape(word)}</td>' for word in words)}</tr>")
+    table = f'<table class="pz-table"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table>'
+    return f'<div class="pz-scroll">{table}</div>'

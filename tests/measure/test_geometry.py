@@ -1,4 +1,4 @@
-"""The geometry of all classes against plain loops, scipy and scikit-learn; an error is seen in each number."""
+"""The geometry of all classes against plain loops, scipy and scikit-learn; an error in each is seen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The analytic anchors: cases whose answer is known without data, one after the other, each with an error it sees.
+"""The analytic anchors: cases whose answer is known without data, each with an error that it sees.
 
 Some have more thorough tests elsewhere (`test_plane`, `test_logits`, `test_collapse`, `test_information`,
 `test_temperature`, `test_calibration`); here each has its name, its tolerance and an edit of the source that
@@ -75,7 +75,7 @@ def distances_ignore_the_choice_of_templates() -> None:
 
 
 def span_with_pca_is_not_the_affine_plane() -> None:
-    """Features vary most along an axis that all templates share: PCA keeps it, no logit difference needs it."""
+    """Features vary most along an axis that all templates share: PCA keeps it, no gap needs it."""
     w = np.array([[4.0, 0, 1, 0], [4, 0, -1, 0], [4, 1, 0, 0]])
     rng = np.random.default_rng(0)
     x = rng.normal(size=(200, 4)) * [9, 1, 2, 1]
@@ -192,7 +192,7 @@ def two_tight_clusters_leave_one_bit() -> None:
 
 
 def formula_as_printed_is_a_constant() -> None:
-    """One index for both sums, e = (y - mu)² / (2 s²): the mean of -e - ln mean exp(-e), for every network."""
+    """One index for both sums, e = (y - mu)² / (2 s²): mean of -e - ln mean exp(-e), always the same."""
     rng = np.random.default_rng(1)
     for mean in (np.repeat([-3.0, 3.0], 2000), rng.uniform(-50, 50, size=4000)):
         y = mean + 0.3 * rng.normal(size=4000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from penviz.measure.finding import Finding, change_text, value_text
@@ -82,8 +83,36 @@ class ExtractionProgress(TrainingProgress):
         self.bar.update(done - self.bar.n)
 
 
-def table_text(table: Table, names: Sequence[str], finding: Finding, notes: Sequence[str] = ()) -> str:
-    """The finding and notes, then a line a number: a column a run and split, and changes between two runs."""
+def table_text(
+    table: Table,
+    names: Sequence[str],
+    finding: Finding,
+    notes: Sequence[str] = (),
+    geometry: tuple[Table, str] | None = None,
+) -> str:
+    """The finding and notes, then a line a number: a column a run and split, and changes between two runs.
+
+    Args:
+        table: of all numbers; names: of the runs; finding, notes: that stand above it.
+        geometry: of all classes, which comes last, and a sentence on it or "".
+    """
+    elsewhere = {row.number.key for row in geometry[0].rows} if geometry else set()
+    rows = [row for row in table.rows if row.number.key not in elsewhere]
+    text = [
+        finding.headline + ".",
+        finding.detail,
+        *notes,
+        "",
+        *_lines(replace(table, rows=tuple(rows)), names),
+    ]
+    if geometry:
+        own, sentence = geometry
+        text += ["", "Geometry of all classes (neural collapse)", *([sentence] if sentence else [])]
+        text += _lines(own, names)
+    return "\n".join(text)
+
+
+def _lines(table: Table, names: Sequence[str]) -> list[str]:
     columns = [(i, split) for i, name in enumerate(names) for split in table.splits]
     heads = [f"{names[i]} {split}" for i, split in columns]
     changed = [split for split in table.splits if any(row.changes.get(split) for row in table.rows)]
@@ -92,14 +121,14 @@ def table_text(table: Table, names: Sequence[str], finding: Finding, notes: Sequ
     for row in table.rows:
         cells = [value_text(row, i, split) for i, split in columns]
         cells += [change_text(row.changes.get(split)) for split in changed]
-        unit = f" ({row.number.unit})" if row.number.unit else ""
-        lines.append([f"{row.number.label}{unit}", *cells])
+        more = "; ".join(words for words in (row.number.unit, row.note) if words)
+        lines.append([f"{row.number.label} ({more})" if more else row.number.label, *cells])
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     text = []
     for first, *rest in lines:
         cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
         text.append("  ".join([first.ljust(widths[0]), *cells]))
-    return "\n".join([finding.headline + ".", finding.detail, *notes, "", *text])
+    return text
 
 
 def table_record(
@@ -108,9 +137,10 @@ def table_record(
     finding: Finding,
     label_smoothings: Sequence[float | None],
     notes: Sequence[str] = (),
+    geometry: tuple[Table, str] | None = None,
 ) -> dict[str, Any]:
     """The same as a dictionary for JSON; a number that does not exist is null, and so is an unknown alpha."""
-    return {
+    record = {
         "finding": vars(finding),
         "notes": list(notes),
         "runs": list(names),
@@ -119,16 +149,24 @@ def table_record(
         "classes": list(table.classes),
         "bias": table.bias,
         "reference": names[table.reference],
-        "numbers": {
-            row.number.key: {
-                "label": row.number.label,
-                "meaning": row.number.meaning,
-                "unit": row.number.unit,
-                "scale_free": row.number.scale_free,
-                "values": {name: dict(values) for name, values in zip(names, row.values, strict=True)},
-                "changes": {k: None if c is None else vars(c) for k, c in row.changes.items()},
-                "needs_full_pass": [n for n, p in zip(names, row.pending, strict=True) if p],
-            }
-            for row in table.rows
-        },
+        "numbers": _numbers(table, names),
+    }
+    if geometry:
+        record["geometry"] = {"remark": geometry[1], "numbers": _numbers(geometry[0], names)}
+    return record
+
+
+def _numbers(table: Table, names: Sequence[str]) -> dict[str, Any]:
+    return {
+        row.number.key: {
+            "label": row.number.label,
+            "meaning": row.number.meaning,
+            "unit": row.number.unit,
+            "scale_free": row.number.scale_free,
+            "note": row.note,
+            "values": {name: dict(values) for name, values in zip(names, row.values, strict=True)},
+            "changes": {k: None if c is None else vars(c) for k, c in row.changes.items()},
+            "needs_full_pass": [n for n, p in zip(names, row.pending, strict=True) if p],
+        }
+        for row in table.rows
     }

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,6 +12,7 @@ from penviz.foreign.image_size import image_size
 from penviz.foreign.kinds import IMAGE_SUFFIXES
 from penviz.foreign.limits import Limits
 from penviz.foreign.report import Refused, printable
+from penviz.foreign.whole_directory import whole_directory
 
 SPLITS = ("train", "validation", "val", "test")
 HEAD_BYTES = 2**18
@@ -64,15 +62,9 @@ def unpack_folder(path: Path, out: Path, limits: Limits | None = None) -> Folder
     with path.open("rb") as file:
         archive = Archive.read(file, limits)
         summary, images = _layout(archive, limits)
-        work = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-        try:
+        with whole_directory(out, private=True) as part:
             for member in images:
-                _write(archive, member, work / member.name.removeprefix(summary.root), limits)
-            work.chmod(0o700)
-            os.replace(work, out)
-        except BaseException:
-            shutil.rmtree(work, ignore_errors=True)
-            raise
+                _write(archive, member, part / member.name.removeprefix(summary.root), limits)
     return summary
 
 

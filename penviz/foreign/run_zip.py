@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +11,7 @@ from penviz.foreign.archive import Archive, Member
 from penviz.foreign.limits import Limits
 from penviz.foreign.report import Refused, printable
 from penviz.foreign.safetensors_header import strict_json
+from penviz.foreign.whole_directory import whole_directory
 
 _FILES = re.compile(
     r"(run\.json|model\.safetensors|(activations-[a-z]{1,20}\.npz)|(thumbnails-[a-z]{1,20}\.webp))\Z"
@@ -56,16 +54,11 @@ def unpack_run(path: Path, out: Path, limits: Limits | None = None) -> None:
     with path.open("rb") as file:
         archive = Archive.read(file, limits)
         describe_run(archive, limits)
-        work = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-        try:
+        with whole_directory(out, private=True) as part:
             for name, member in _members(archive).items():
-                with (work / name).open("xb") as target:
+                with (part / name).open("xb") as target:
                     for chunk in archive.chunks(member):
                         target.write(chunk)
-            os.replace(work, out)
-        except BaseException:
-            shutil.rmtree(work, ignore_errors=True)
-            raise
 
 
 def _members(archive: Archive) -> dict[str, Member]:

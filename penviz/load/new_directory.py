@@ -1,14 +1,12 @@
-"""A run directory that appears whole or not at all."""
+"""A new run directory, where none is."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from penviz.foreign.whole_directory import whole_directory
 from penviz.runs import RunError
 
 
@@ -22,12 +20,5 @@ def new_directory(out: Path) -> Iterator[Path]:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RunError(f"{out} is not empty: choose another --out.")
     out.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
-    try:
+    with whole_directory(out) as part:
         yield part
-        mask = os.umask(0)
-        os.umask(mask)
-        part.chmod(0o777 & ~mask)
-        os.replace(part, out)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)

@@ -90,6 +90,35 @@ def cdnv(moments: Moments) -> float:
     return float(((variance[i] + variance[j]) / (2 * apart)).mean())
 
 
+def vci(activations: Activations, moments: Moments) -> float:
+    """Variability collapse index: 1 - tr(S_T^+ S_B) / rank(S_B), S_T = S_W + S_B; 0 under collapse.
+
+    S_B is that of `nc1`, S_W here the mean over classes of the covariance of a class, so that S_T is the
+    covariance of all examples with every class weighing the same. In [0, 1] and, unlike NC1, unchanged by
+    any invertible linear map of the features. NaN where the class means coincide. Classes without examples
+    do not count.
+
+    Source: Xu & Liu 2023.
+    """
+    present = np.flatnonzero(moments.count)
+    if len(present) < 2:
+        return float("nan")
+    if len(set(moments.count[present].tolist())) == 1:
+        within = moments.within / moments.count.sum()
+    else:  # the pooled scatter weighs classes by their examples
+        within = np.zeros_like(moments.within)
+        for k in present:
+            part = activations.features[activations.labels == k].astype(np.float64) - moments.mean[k]
+            within += part.T @ part / (len(part) * len(present))
+    centred = (moments.mean[present] - moments.mean[present].mean(axis=0)) / np.sqrt(len(present))
+    between = np.linalg.svd(centred, compute_uv=False) ** 2
+    rank = int((between > RANK_TOLERANCE * between[0]).sum()) if between[0] > 0 else 0
+    values, directions = np.linalg.eigh(within + centred.T @ centred)
+    kept = values > RANK_TOLERANCE * values[-1]
+    along = centred @ (directions[:, kept] / np.sqrt(values[kept]))
+    return 1 - float((along**2).sum()) / rank if rank else float("nan")
+
+
 @dataclass(frozen=True)
 class Collapse:
     """The geometry of all classes of one run and split; None where there is no head, NaN where undefined.
@@ -98,19 +127,22 @@ class Collapse:
         nc1: tr(S_W S_B^+) / K, truncated at rank `nc1_rank` (`nc1`).
         nc1_trace: tr S_W / tr S_B (`nc1_trace`).
         cdnv: class-distance normalised variance (`cdnv`).
+        vci: variability collapse index (`vci`).
         means, templates: NC2 of the class means and of the head's weight (`Simplex`).
         nc3: distance of templates and class means up to scale (`nc3`).
         alignment: mean over classes of the cosine of template and class mean (`alignment`).
         nc4: share of predictions that are not the nearest class mean's (`nc4`).
         feature_norm, weight_norm: mean norms of features and templates, in their own units.
+        centred_norm: mean norm of the centred class means, feature units.
         feature_rank, mean_rank: effective ranks of centred features and class means.
-        attainable: a regular simplex of the classes fits, d >= K - 1; else NC2 and NC3 have no 0 to reach.
+        attainable: a regular simplex of the classes fits, d >= K - 1; else no angle of NC2 can reach 0.
     """
 
     nc1: float
     nc1_rank: int
     nc1_trace: float
     cdnv: float
+    vci: float
     means: Simplex
     templates: Simplex | None
     nc3: float | None
@@ -118,6 +150,7 @@ class Collapse:
     nc4: float
     feature_norm: float
     weight_norm: float | None
+    centred_norm: float
     feature_rank: float
     mean_rank: float
     attainable: bool
@@ -152,6 +185,7 @@ class Collapse:
             rank,
             nc1_trace(m),
             cdnv(m),
+            vci(a, m),
             Simplex.of(means),
             None if weight is None else Simplex.of(weight),
             None if shared is None else nc3(means, shared),
@@ -159,6 +193,7 @@ class Collapse:
             nc4(a.features, a.predictions, own if train_means is None else train_means),
             mean_norm(a.features),
             None if weight is None else mean_norm(weight),
+            mean_norm(means - means.mean(axis=0)),
             feature_rank(m),
             mean_rank(m),
             Simplex.of(means).attainable,

@@ -16,7 +16,7 @@ class Number:
         key: its name in `Panel.metrics` and JSON.
         label: its name on the page.
         meaning: one line in plain words.
-        unit: "feature units", "nats", "share" (in [0, 1]) or "" for a pure number.
+        unit: "feature units", "weight units", "nats", "share" (in [0, 1]) or "" for a pure number.
         scale_free: unchanged when all features are multiplied by a factor and the head divided by it.
         scope: PLANE, TRIPLE or ALL.
         relative: its change is after / before - 1, else after - before.
@@ -134,4 +134,110 @@ NUMBERS: tuple[Number, ...] = (
 )
 """In the order of the table."""
 
-BY_KEY = {number.key: number for number in NUMBERS}
+_REGULAR = "0 in a regular simplex"
+_HEAD = "of the head's templates"
+
+GEOMETRY: tuple[Number, ...] = (
+    Number("nc1_trace", "NC1, ratio of traces", "tr S_W / tr S_B: no inverse, no rank", scope=ALL),
+    Number(
+        "vci",
+        "VCI",
+        "1 - tr(S_T⁺ S_B) / rank S_B (Xu & Liu 2023); 0 is collapse, no linear map changes it",
+        scope=ALL,
+    ),
+    Number(
+        "means_equinorm",
+        "NC2, equal norms, class means",
+        f"std / mean of the norms of centred class means; {_REGULAR}",
+        scope=ALL,
+    ),
+    Number(
+        "means_equiangular",
+        "NC2, equal angles, class means",
+        f"std of the cosines between centred class means; {_REGULAR}",
+        scope=ALL,
+    ),
+    Number(
+        "means_angle",
+        "NC2, largest angles, class means",
+        f"mean |cosine + 1 / (K - 1)| between centred class means; {_REGULAR}",
+        scope=ALL,
+    ),
+    Number(
+        "means_etf",
+        "NC2, distance to a simplex, class means",
+        "of the normalised Gram matrix from that of a regular simplex, Frobenius norm; 0 to 2",
+        scope=ALL,
+    ),
+    Number(
+        "templates_equinorm", "NC2, equal norms, templates", f"the same {_HEAD}, without the bias", scope=ALL
+    ),
+    Number("templates_equiangular", "NC2, equal angles, templates", f"the same {_HEAD}", scope=ALL),
+    Number("templates_angle", "NC2, largest angles, templates", f"the same {_HEAD}", scope=ALL),
+    Number("templates_etf", "NC2, distance to a simplex, templates", f"the same {_HEAD}", scope=ALL),
+    Number(
+        "nc3",
+        "NC3, templates and class means",
+        "squared distance of the two, centred and of norm 1; 0 is self-duality, 2 orthogonal",
+        scope=ALL,
+    ),
+    Number(
+        "alignment",
+        "alignment",
+        "mean cosine of a class mean and its template, both centred; 1 under collapse",
+        scope=ALL,
+        relative=False,
+    ),
+    Number(
+        "nc4",
+        "NC4, another class mean is nearest",
+        "share of predictions that are not the nearest class mean of train",
+        "share",
+        True,
+        ALL,
+        False,
+    ),
+    Number("feature_norm", "norm of the features", "mean over examples, not centred", _F, False, ALL),
+    Number("centred_norm", "norm of the class means", "mean over classes, centred", _F, False, ALL),
+    Number(
+        "weight_norm",
+        "norm of the templates",
+        "mean over classes, without the bias",
+        "weight units",
+        False,
+        ALL,
+    ),
+    Number(
+        "feature_rank",
+        "effective rank of the features",
+        "exp of the entropy of their singular values, centred; 1 to d (Roy & Vetterli 2007)",
+        scope=ALL,
+    ),
+    Number(
+        "mean_rank",
+        "effective rank of the class means",
+        "the same of centred class means; K - 1 in a regular simplex",
+        scope=ALL,
+    ),
+    Number(
+        "margin",
+        "margin",
+        "true logit minus the largest wrong one, mean; below 0 for an error",
+        "nats",
+        True,
+        ALL,
+        False,
+    ),
+    Number(
+        "geometric_margin",
+        "distance to the nearest boundary",
+        "in feature space, mean; an error counts as below 0",
+        _F,
+        False,
+        ALL,
+        False,
+    ),
+)
+"""Those that only the table of the geometry has (`geometry.geometry_table`), in its order."""
+
+BY_KEY = {number.key: number for number in (*NUMBERS, *GEOMETRY)}

@@ -122,9 +122,7 @@ def _ideal_points(a: Activations, projection: Projection, targets: Targets) -> F
 
 
 def _project(a: Activations, classes: Sequence[str | int], bias: bool, s: Summary | None) -> Projection:
-    if s is None:
-        return Projection.of(a, classes, bias)
-    return Projection.of(a, classes, bias, rows=s.rows, moments=s.moments)
+    return Projection.of(a, classes, bias) if s is None else s.project(classes, bias)
 
 
 def _title(run: str, split: str, targets: Targets) -> str:
@@ -140,6 +138,19 @@ def _confidences(a: Activations, s: Summary | None) -> Float:
     z = a.logits()
     z -= z.max(axis=1, keepdims=True)
     return np.asarray(1 / np.exp(z).sum(axis=1), np.float64)
+
+
+def _scores(a: Activations, s: Summary | None, confidences: Float) -> dict[str, float]:
+    """Accuracy and ECE over all classes, where all are held and where there is a head."""
+    if a.partial:
+        return {}
+    known = {} if s is None else s.numbers
+    right = a.predictions == a.labels
+    scores = {"accuracy": float(right.mean())}
+    if a.head is not None:
+        found = known.get("ece")
+        scores["ece"] = ece(confidences, right) if found is None else found
+    return scores
 
 
 def _shading(projection: Projection, frame: Frame) -> NDArray[np.float32]:
@@ -219,8 +230,7 @@ def _panel(
             "distance": distance,
             "plane_share": p.share,
             "off_plane": p.off_plane,
-            **({} if a.partial else {"accuracy": float((a.predictions == a.labels).mean())}),
-            **({} if a.partial or a.head is None else {"ece": ece(confidences, a.predictions == a.labels)}),
+            **_scores(a, summary, confidences),
             "n": float(p.clusters.count.sum()),
         },
         dataset_id=a.dataset_id,

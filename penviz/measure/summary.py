@@ -16,6 +16,7 @@ from penviz.measure.calibration import ece
 from penviz.measure.collapse import cdnv, nc1
 from penviz.measure.logits import LogitNumbers
 from penviz.measure.moments import Moments, class_rows
+from penviz.measure.projection import Projection, class_indices
 from penviz.measure.tightness import (
     class_separation,
     ratio,
@@ -25,6 +26,9 @@ from penviz.measure.tightness import (
     space_within_total,
 )
 from penviz.measure.triples import TripleMoments
+
+KEPT = 2
+"""Projections a summary keeps, so that picture and table of one triple share one."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Summary:
         pending: keys of numbers over all classes that need the full pass, because not all classes are held.
         nc1_rank: at which the inverse in NC1 was truncated.
         rho_d: [t] radius over distance of all triples, with (True) and without the bias in the templates.
+        projections: the last ones that were asked for (`project`).
     """
 
     activations: Activations
@@ -53,6 +58,9 @@ class Summary:
     nc1_rank: int = 0
     pending: frozenset[str] = frozenset()
     rho_d: Mapping[bool, NDArray[np.float64]] = field(default_factory=dict)
+    projections: dict[tuple[tuple[int, int, int], bool], Projection] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @classmethod
     def of(cls, activations: Activations) -> Summary:
@@ -98,6 +106,17 @@ class Summary:
                 head, counted = a.planar_head(bias)
                 ratios[bias] = triples.rho_d(head.templates(counted))
         return cls(a, tuple(rows), moments, logits, triples, finite, rank, pending, ratios)
+
+    def project(self, classes: Sequence[str | int], bias: bool = True) -> Projection:
+        """All stored examples of three classes on their plane; arguments and errors as `Projection.of`."""
+        key = class_indices(classes, self.activations.class_names), bias
+        found = self.projections.get(key)
+        if found is None:
+            found = Projection.of(self.activations, key[0], bias, rows=self.rows, moments=self.moments)
+            if len(self.projections) >= KEPT:
+                self.projections.clear()
+            self.projections[key] = found
+        return found
 
     def by_example(self, key: str) -> NDArray[np.float64] | None:
         """[n] one of the `LogitNumbers` in the order of `rows`, None where there is none."""

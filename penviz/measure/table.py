@@ -14,7 +14,7 @@ import numpy as np
 from penviz.activations import ActivationsError
 from penviz.measure.intervals import Change, Estimate, Jackknifed, mean_difference, mean_log_ratio
 from penviz.measure.numbers import BY_KEY, NUMBERS, PLANE, Number
-from penviz.measure.projection import Projection, distinct_names
+from penviz.measure.projection import distinct_names
 from penviz.measure.summary import Summary
 from penviz.measure.target_vectors import Targets, optimal_gaps
 from penviz.measure.tightness import SURE, Clusters, space_ratio, towards_centre
@@ -100,9 +100,7 @@ class _Split:
 
     def __init__(self, summary: Summary, classes: Sequence[str | int], bias: bool) -> None:
         self.summary = summary
-        self.projection = Projection.of(
-            summary.activations, classes, bias, rows=summary.rows, moments=summary.moments
-        )
+        self.projection = summary.project(classes, bias)
         self.probs = self.projection.probs()
         self.jackknifed = Jackknifed(self.projection.points)
 
@@ -158,9 +156,15 @@ class _Pair:
         self.paired = before.summary.same_examples(after.summary, before.projection.classes)
         self.paired_all = before.summary.same_examples(after.summary)
         self.before, self.after = before, after
+        self.known: dict[str, Estimate | None] = {}
 
     def estimate(self, key: str) -> Estimate | None:
         """Change of a number with its variance; None for numbers without a cheap honest interval."""
+        if key not in self.known:
+            self.known[key] = self._estimate(key)
+        return self.known[key]
+
+    def _estimate(self, key: str) -> Estimate | None:
         relative = BY_KEY[key].relative
         if key in CLUSTER:
             here, there = self.before.jackknifed, self.after.jackknifed

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -62,12 +63,20 @@ class Clusters:
 
     def sides(self) -> Float:
         """[..., 3] distances between the class means, in the order of PAIRS."""
+        return self._sides
+
+    @cached_property
+    def _sides(self) -> Float:
         i, j = np.array(PAIRS).T
         gap = self.mean[..., i, :] - self.mean[..., j, :]
         return np.hypot(gap[..., 0], gap[..., 1])
 
     def distance(self) -> Float:
         """[...] mean of the three distances between class means; 0 where they differ by rounding only."""
+        return self._distance
+
+    @cached_property
+    def _distance(self) -> Float:
         distance = self.sides().mean(axis=-1)
         return np.where(distance > ROUNDING * np.abs(self.mean).max(axis=(-1, -2)), distance, 0.0)
 

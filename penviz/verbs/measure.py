@@ -24,6 +24,7 @@ def measure(
     found = [read_run(path) for path in runs]
     from penviz import run_activations, terminal
     from penviz.measure.finding import build_finding
+    from penviz.measure.geometry import geometry_table, measure_geometry, no_room
     from penviz.measure.summary import Summary
     from penviz.measure.table import compare
     from penviz.run_activations import first_classes
@@ -57,10 +58,12 @@ def measure(
         runs=loaded,
         adopted=[run.adopted for run in found],
     )
+    collapse = [measure_geometry(one) for one in loaded]
+    geometry = geometry_table(table, loaded, collapse), no_room(collapse)
     if as_json:
-        print(json.dumps(terminal.table_record(table, labels, finding, alphas, notes), indent=1))
+        print(json.dumps(terminal.table_record(table, labels, finding, alphas, notes, geometry), indent=1))
     else:
-        print(terminal.table_text(table, labels, finding, notes))
+        print(terminal.table_text(table, labels, finding, notes, geometry))
 
 
 def _class(name: str, names: tuple[str, ...]) -> str | int:

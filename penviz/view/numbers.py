@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from penviz.measure.finding import FULL_PASS, change_text, value_text
+from penviz.measure.geometry import FROM_TABLE
 from penviz.measure.numbers import NUMBERS
 from penviz.measure.table import Row, Table
 
@@ -22,7 +23,8 @@ MAIN = (
 )
 """Numbers of the table under the grid; all the others unfold below it."""
 
-ALL = tuple(number.key for number in NUMBERS)
+ALL = tuple(number.key for number in NUMBERS if number.key not in FROM_TABLE)
+"""Those of neural collapse unfold with the rest of their kind."""
 
 
 def _cell(words: str, kind: str = "") -> str:

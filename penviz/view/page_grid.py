@@ -32,6 +32,7 @@ from penviz.view.catalogue import (
 from penviz.view.controls import choose_group, choose_runs, controls
 from penviz.view.empty import show_damaged, show_empty, show_warnings
 from penviz.view.export import export
+from penviz.view.geometry import show_geometry
 from penviz.view.legend import legend_html
 from penviz.view.links import remember_grid
 from penviz.view.numbers import ALL, pair_table, run_table
@@ -172,6 +173,7 @@ def _draw(
     unfolded = st.expander("All numbers", key="all-numbers", on_change="rerun")
     if unfolded.open:  # thirty rows that nobody sees are not sent with every change of a class
         unfolded.html(pair_table(table, titles, ALL))
+    show_geometry(table, titles, opened, summaries)
     foot = " ".join([provenance(state, rows), *(note for one in opened for note in one.notes)])
     st.html(f'<p class="pz-foot">{escape(foot)}</p>')
 

@@ -104,6 +104,19 @@ def saved_recipe(page: Page, place: Path) -> bytes:
     return download(page, "Recipe", place).read_bytes()
 
 
+def opened_recipe(browser: BrowserContext, server: Server, recipe: bytes, word: str, place: Path) -> Page:
+    """A new page that shows a recipe; its link then holds the word."""
+    (place / "mine.yaml").write_bytes(recipe)
+    page = browser.new_page()
+    page.goto(server.url)
+    page.wait_for_selector(".js-plotly-plot .point", timeout=60_000)
+    page.get_by_role("button", name="Share").click()
+    page.locator("input[type=file]").set_input_files(place / "mine.yaml")
+    page.wait_for_function("word => location.search.includes(word)", arg=word)
+    page.keyboard.press("Escape")
+    return page
+
+
 def test_link_and_recipe_say_the_same(
     opened: Opened, server: Server, browser: BrowserContext, tmp_path: Path
 ) -> None:
@@ -123,19 +136,12 @@ def test_link_and_recipe_say_the_same(
     assert b"ship" in first
     assert b"scale: own" in first
     assert b"bias: false" in first
-    (tmp_path / "mine.yaml").write_bytes(first)
 
     by_link = browser.new_page()
     by_link.goto(link)
     assert saved_recipe(by_link, tmp_path) == first
 
-    by_file = browser.new_page()
-    by_file.goto(server.url)
-    by_file.wait_for_selector(".js-plotly-plot .point", timeout=60_000)
-    by_file.get_by_role("button", name="Share").click()
-    by_file.locator("input[type=file]").set_input_files(tmp_path / "mine.yaml")
-    by_file.wait_for_function("() => location.search.includes('ship')")
-    by_file.keyboard.press("Escape")
+    by_file = opened_recipe(browser, server, first, "ship", tmp_path)
     assert saved_recipe(by_file, tmp_path) == first
 
 
@@ -174,14 +180,7 @@ def test_a_width_typed_by_hand_and_marks_of_the_papers_own(
     assert b"shading: false" in recipe
     assert b"means: true" in recipe
     assert "shading" not in page.url, "the screen keeps its own"
-    (tmp_path / "mine.yaml").write_bytes(recipe)
-    other = browser.new_page()
-    other.goto(server.url)
-    other.wait_for_selector(".js-plotly-plot .point", timeout=60_000)
-    other.get_by_role("button", name="Share").click()
-    other.locator("input[type=file]").set_input_files(tmp_path / "mine.yaml")
-    other.wait_for_function("() => location.search.includes('shading')")
-    other.keyboard.press("Escape")
+    other = opened_recipe(browser, server, recipe, "shading", tmp_path)
     assert saved_recipe(other, tmp_path) == recipe
 
 

@@ -10,7 +10,7 @@ from penviz.measure.panel import CORRECT, INSIDE, OUTSIDE, SCALES, build_grid, b
 from penviz.measure.plane import DegeneratePlane, Plane
 from penviz.measure.projection import Projection, class_indices
 from penviz.measure.sample import draw, sample_keys
-from penviz.measure.summary import Summary
+from penviz.measure.summary import KEPT, Summary
 
 CLASSES = ("class 0", "class 4", "class 2")
 
@@ -238,3 +238,16 @@ def test_a_given_frame_is_kept() -> None:
     p = build_panel(make(0), CLASSES, frame=Frame(2.0, (-1.0, 1.0, -1.0, 1.0)))
     assert (p.unit, p.limits) == (2.0, (-1.0, 1.0, -1.0, 1.0))
     assert p.n_outside == sum(max(abs(x), abs(y)) > 1 for x, y in p.xy) > 0
+
+
+def test_projections_of_a_summary_are_those_of_their_classes_and_bias() -> None:
+    a = make(0, n=600)
+    s = Summary.of(a)
+    for classes, bias in (((0, 4, 2), True), ((0, 4, 2), False), ((4, 0, 2), True), ((0, 4, 2), True)):
+        kept, anew = s.project(classes, bias), Projection.of(a, classes, bias)
+        np.testing.assert_array_equal(np.concatenate(kept.points), np.concatenate(anew.points))
+        assert (kept.share, kept.off_plane) == pytest.approx((anew.share, anew.off_plane), rel=1e-9)
+        assert s.project([a.class_names[k] for k in classes], bias) is kept
+        assert len(s.projections) <= KEPT
+    with pytest.raises(ActivationsError, match="twice"):
+        s.project((0, 0, 2))

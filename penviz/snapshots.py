@@ -52,9 +52,7 @@ def _checked(
     array = np.asarray(values)
     if array.dtype.kind not in kinds:
         raise ActivationsError(f"{name} must not hold {array.dtype}.")
-    if array.ndim != len(shape) or any(
-        s not in (None, t) for s, t in zip(shape, array.shape, strict=False)
-    ):
+    if array.ndim != len(shape) or any(s not in (None, t) for s, t in zip(shape, array.shape, strict=False)):
         wanted = ", ".join("any" if s is None else str(s) for s in shape)
         raise ActivationsError(f"{name} must have shape ({wanted}), not {array.shape}.")
     if array.dtype.kind == "f" and not np.isfinite(array).all():

@@ -48,7 +48,7 @@ def snapshot_epochs(n: int, epochs: int) -> tuple[int, ...]:
 def _checked(
     name: str, values: ArrayLike, kinds: str, shape: tuple[int | None, ...], dtype: type
 ) -> NDArray[Any]:
-    """An array of a kind and a shape (None for any length), in a type; ActivationsError where it does not fit."""
+    """An array of a kind, a shape (None: any length) and a type; ActivationsError where it does not fit."""
     array = np.asarray(values)
     if array.dtype.kind not in kinds:
         raise ActivationsError(f"{name} must not hold {array.dtype}.")
@@ -139,7 +139,10 @@ class Snapshots:
         )
 
     def save(self, path: Path | str) -> None:
-        """Write a compressed .npz under a temporary name, then rename it: readers never see half a file."""
+        """Write an .npz under a temporary name, then rename it: readers never see half a file.
+
+        It is compressed when all epochs planned are in it: a training writes the file again and again.
+        """
         path = Path(path)
         arrays: dict[str, Any] = {
             "epochs": self.epochs,
@@ -165,7 +168,7 @@ class Snapshots:
         part = path.with_name(path.name + ".part")
         try:
             with open(part, "wb") as file:
-                np.savez_compressed(file, **arrays)
+                (np.savez_compressed if len(self) >= len(self.planned) else np.savez)(file, **arrays)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(part, path)

@@ -38,6 +38,7 @@ from penviz.view.numbers import ALL, pair_table, run_table
 from penviz.view.share import share
 from penviz.view.state import State
 from penviz.view.style import stage_sheet, style_sheet
+from penviz.view.train_here import train_here
 from penviz.view.tray import tray
 from penviz.view.words import alt_text, provenance
 
@@ -66,6 +67,7 @@ def show_grid() -> None:
         show_damaged(catalogue.damaged)
         return
     _page(catalogue, dark)
+    train_here("grid")
 
 
 @st.fragment(key="page")

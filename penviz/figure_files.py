@@ -9,8 +9,9 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from penviz import InputError, figure
+from penviz import InputError, figure, filmed
 from penviz.recipe import Recipe, versions
+from penviz.runs import read_run
 from penviz.show.export import zip_bytes
 from penviz.show.screen import Marks
 
@@ -84,6 +85,19 @@ def make(
             files[bundle] = zip_bytes(packed)
     _write(files, None if bundle in files else bundle, packed)
     return [*files, *([bundle] if bundle is not None and bundle not in files else [])]
+
+
+def film_epochs(words: str, runs: Sequence[Path]) -> tuple[int, ...]:
+    """Epochs as typed, "1 5 20" or "1,5,20"; for "all" those that all runs kept. InputError for others."""
+    if words.strip() == "all":
+        kept = [set(next(iter(filmed.load(read_run(run)).values())).epochs.tolist()) for run in runs]
+        if not kept or not (common := set.intersection(*kept)):
+            raise InputError("These runs kept no epoch in common: draw one of them.")
+        return tuple(sorted(common))
+    found = words.replace(",", " ").split()
+    if not found or not all(word.isdecimal() and word.isascii() and len(word) < 8 for word in found):
+        raise InputError(f"{words!r} are no epochs: write them as '1 5 20 100', or all.")
+    return tuple(sorted({int(word) for word in found}))
 
 
 def _formats(out: Path | None, formats: Sequence[str]) -> list[str]:

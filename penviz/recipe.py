@@ -24,7 +24,7 @@ LARGEST = 64 * 1024
 FORMAT = 1
 """Version of the layout of the file; another one is refused."""
 
-MOST_RUNS, MOST_ROWS, MOST_PER_CLASS = 64, 64, 1_000_000
+MOST_RUNS, MOST_ROWS, MOST_EPOCHS, MOST_PER_CLASS = 64, 64, 64, 1_000_000
 FEWEST_DPI, MOST_DPI = 50, 1200
 
 Class = str | int
@@ -41,7 +41,8 @@ class RecipeRun:
 
     Attributes:
         name: its directory's name; path: the directory, as it was given.
-        model_sha256: digest of the checkpoint; activations: split -> digest of the file.
+        model_sha256: digest of the checkpoint; activations: split -> digest of the file of activations, or
+            in a film of the file of snapshots.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Recipe:
         splits: columns; scale, bias, per_class, seed: as for `build_grid`; marks: what is drawn.
         venue: a venue's name; width: "text", "column" or a length such as "5.5in", None for the text's width.
         layout, letters, corner, dpi: as for `paper_figure`; text: of SVG, "text" or "path".
+        film: epochs, for a film: a column an epoch, from snapshots; empty for the finished networks.
         font: in place of the faces that ship with matplotlib; bold_best: of numbers.tex.
         versions: of the packages that decide bytes, when the recipe was written.
     """
@@ -118,6 +120,7 @@ class Recipe:
     text: str = "text"
     font: RecipeFont | None = None
     bold_best: bool = False
+    film: tuple[int, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -143,6 +146,15 @@ class Recipe:
             )
             object.__setattr__(self, key, tuple(values))
         _check(bool(self.splits), "a figure needs at least one split")
+        _check(
+            _listed(self.film)
+            and len(self.film) <= MOST_EPOCHS
+            and all(_whole(e, 1, 10**6) for e in self.film)
+            and list(self.film) == sorted(set(self.film)),
+            f"the epochs of a film are at most {MOST_EPOCHS} whole numbers, ascending",
+        )
+        object.__setattr__(self, "film", tuple(self.film))
+        _check(not (self.film and self.rows), "a film is of one triple")
         _check(self.scale in SCALES, f"scale is one of {', '.join(SCALES)}")
         _check(self.layout in LAYOUTS, f"layout is one of {', '.join(LAYOUTS)}")
         _check(self.text in ("text", "path"), "the text of an SVG is text or path")
@@ -175,7 +187,7 @@ class Recipe:
         record: dict[str, Any] = {"recipe": FORMAT}
         for f in fields(self):
             value = getattr(self, f.name)
-            if value is None or (f.name in ("classes", "rows") and not value):
+            if value is None or (f.name in ("classes", "rows", "film") and not value):
                 continue
             record[f.name] = _plain(value)
         return yaml.safe_dump(record, sort_keys=False, allow_unicode=True, width=4096)

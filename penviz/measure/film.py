@@ -84,7 +84,10 @@ def build_films(
         panels, numbers = {}, {}
         for final in row:
             frames = run[final.split]
-            panels[final.split] = tuple(_picture(a, final, frames[-1]) for a in frames)
+            panels[final.split] = tuple(
+                replace(_picture(a, final, frames[-1]), epoch=int(epoch))
+                for a, epoch in zip(frames, own, strict=True)
+            )
             numbers[final.split] = _numbers(frames, panels[final.split], final)
         films.append(Film(row[0].run, alpha, tuple(int(e) for e in own), panels, numbers))
     return films

@@ -69,6 +69,7 @@ class Panel:
         unit_split: split whose class means gave the unit of the scale "distance".
         partial: numbers over all classes need the full pass. remark: what must stand in the picture, or "".
         dataset_id, checkpoint_sha256: what the picture stands on.
+        epoch: after which of its training the network was in a film; None for the finished network.
     """
 
     run: str
@@ -107,6 +108,12 @@ class Panel:
     unit_split: str = ""
     partial: bool = False
     remark: str = ""
+    epoch: int | None = None
+
+    @property
+    def place(self) -> str:
+        """Split, and in a film the epoch: "train", "train, epoch 5"."""
+        return self.split if self.epoch is None else f"{self.split}, epoch {self.epoch}"
 
 
 def _ideal_points(a: Activations, projection: Projection, label_smoothing: float | None) -> Float | None:

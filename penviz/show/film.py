@@ -139,7 +139,7 @@ def _cells(n: int, columns: int, free: int) -> list[Cell]:
 
 def _heading(panel: Panel, cell: Cell, colours: Ink) -> dict[str, Any]:
     """Targets, split and run; the accuracy changes and stands under the panel."""
-    quiet = replace(panel, metrics={})
+    quiet = replace(panel, metrics={}, epoch=None)
     return {
         "text": heading(quiet, colours),
         "showarrow": False,

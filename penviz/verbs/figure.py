@@ -17,6 +17,10 @@ def figure(
     classes: Annotated[
         tuple[str, str, str] | None, typer.Option(help="Left, right, above; the first three when not given.")
     ] = None,
+    film: Annotated[
+        str | None,
+        typer.Option(help="Epochs of runs with snapshots, such as '1 5 20 100': a column each; or all."),
+    ] = None,
     row: Annotated[
         list[str] | None, typer.Option(help="'HARD SOFT: beaver dolphin otter'; may be repeated.")
     ] = None,
@@ -69,6 +73,9 @@ def figure(
     }
     given = {key: value for key, value in choices.items() if value is not None}
     from penviz import figure_files
+
+    if film is not None:
+        given["film"] = figure_files.film_epochs(film, runs or [])
 
     for path in figure_files.make(
         runs or [],

@@ -5,23 +5,31 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from penviz import InputError
 from penviz.measure.film import Film, build_films
 from penviz.measure.panel import Panel
 from penviz.runs import SPLITS, Run
+from penviz.show.theme import LIGHT
 from penviz.snapshots import Snapshots, snapshots_path, splits_of
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 NOTE = (
-    "All epochs stand on the plane through the templates of the last epoch's head, in its unit and limits; "
-    "lines, shading and stars are the last epoch's."
+    "All epochs stand on the plane through the templates of the last epoch's head, in its unit, on axes "
+    "that hold every epoch; lines, shading and stars are the last epoch's."
 )
 """What must stand beside pictures of a film."""
 
 STEP_MS, LAST_MS = 500, 2500
 """Milliseconds that a picture of the animation stays, and its last one."""
 
-GIF_COLOURS = 128
+GIF_COLOURS = 256
 
 GIF_DPI = 150
 """Dots per inch of an animation at most: it is for a screen."""
@@ -104,18 +112,22 @@ def animation(
         grid: of `strip`; draw: makes a PNG of the panels of one epoch, a row a run, a column a split.
         report: told the pictures drawn and their number after each.
     """
-    from PIL import Image
+    from PIL import Image as images
 
     epochs = sorted({panel.epoch for row in grid for panel in row if panel is not None and panel.epoch})
-    pictures: list[Image.Image] = []
+    pictures: list[Image] = []
     for done, epoch in enumerate(epochs, start=1):
         rows = [[panel for panel in row if panel is not None and panel.epoch == epoch] for row in grid]
-        with Image.open(io.BytesIO(draw([list[Panel | None](row) for row in rows if row]))) as image:
+        with images.open(io.BytesIO(draw([list[Panel | None](row) for row in rows if row]))) as image:
             pictures.append(image.convert("RGB"))
         report(done, len(epochs))
-    # one palette for all, from the last: colours that changed from picture to picture would flicker
-    palette = pictures[-1].quantize(GIF_COLOURS, method=Image.Quantize.MEDIANCUT)
-    flat = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
+    # The legend names what is there, so that heights may differ: all get the largest, filled with the page.
+    size = max(p.width for p in pictures), max(p.height for p in pictures)
+    whole = [images.new("RGB", size, LIGHT.page) for _ in pictures]
+    for sheet, picture in zip(whole, pictures, strict=True):
+        sheet.paste(picture, (0, 0))
+    palette = _palette(whole)
+    flat = [picture.quantize(palette=palette, dither=images.Dither.NONE) for picture in whole]
     target = io.BytesIO()
     flat[0].save(
         target,
@@ -128,3 +140,22 @@ def animation(
         disposal=1,
     )
     return target.getvalue()
+
+
+def _palette(pictures: Sequence[Image]) -> Image:
+    """One palette for all pictures, so that no colour flickers: a median cut of their distinct colours.
+
+    Each colour counts once. By the number of its pixels the pale ground would take nearly all places, and the
+    points of two classes would share one.
+    """
+    from PIL import Image as images
+
+    found = np.unique(np.concatenate([np.unique(_codes(p)) for p in pictures]))
+    colours = np.stack([found >> 16, found >> 8 & 255, found & 255], axis=-1).astype(np.uint8)
+    return images.fromarray(colours[None]).quantize(GIF_COLOURS, method=images.Quantize.MEDIANCUT, kmeans=1)
+
+
+def _codes(picture: Image) -> NDArray[np.int64]:
+    """Colours of all pixels as one number each: red, green, blue."""
+    red, green, blue = np.moveaxis(np.asarray(picture, np.int64), -1, 0)
+    return red << 16 | green << 8 | blue

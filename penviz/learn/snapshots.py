@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from penviz.snapshots import Snapshots, snapshot_epochs, snapshots_path
 
 KEPT_SPLITS = ("train", "validation")
 PER_CLASS = 100
-SNAPSHOT_FILES = tuple(f"{snapshots_path(Path(), split)}" for split in KEPT_SPLITS)
+SNAPSHOT_FILES = ("snapshots-train.npz", "snapshots-validation.npz")
 SNAPSHOT_PARTS = tuple(f"{name}.part" for name in SNAPSHOT_FILES)
 
 

@@ -1,8 +1,9 @@
 """A training as a film: the same examples epoch after epoch, in the one frame of the last epoch.
 
-Every picture stands on the plane through the templates of the last epoch's head, with its unit and limits, so
+Every picture stands on the plane through the templates of the last epoch's head and in that epoch's unit, so
 that a point that moves on screen is an example whose features moved. On planes of their own the pictures
-would turn and stretch with the head. Boundaries, shading and optimum are those of the last epoch throughout.
+would turn and stretch with the head. The limits hold every epoch. Boundaries, shading and optimum are those
+of the last epoch throughout.
 
 Axis letters: S epochs, n examples, K classes.
 """
@@ -16,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penviz.activations import Activations, ActivationsError
-from penviz.measure.frame import Frame
-from penviz.measure.logits import LogitNumbers
-from penviz.measure.panel import Panel, build_grid, build_panel
+from penviz.measure.frame import Frame, frame_of, share_frames
+from penviz.measure.logits import LogitNumbers, smoothed_targets
+from penviz.measure.panel import SPLITS, Panel, build_panel
 from penviz.measure.plane import DegeneratePlane
 from penviz.measure.projection import Projection
 
@@ -57,7 +58,7 @@ def build_films(
     scale: str = "distance",
     label_smoothings: Sequence[float | None] | None = None,
 ) -> list[Film]:
-    """Films of some runs, whose last pictures are comparable as panels of `build_grid` are.
+    """Films of some runs; their axes are shared as the scale says, as those of a grid.
 
     Args:
         runs: for each run, split -> its activations epoch after epoch, the same examples in each.
@@ -74,49 +75,73 @@ def build_films(
                 raise ActivationsError(f"{len(own)} epochs need as many snapshots of {split}.")
             if any(not np.array_equal(a.indices, frames[-1].indices) for a in frames):
                 raise ActivationsError(f"The snapshots of {split} are not of the same examples.")
-    last = [{split: frames[-1] for split, frames in run.items()} for run in runs]
-    grid = build_grid(
-        last, classes, per_class=_all(last), bias=bias, scale=scale, label_smoothings=label_smoothings
-    )
+    if len({frames[-1].class_names for run in runs for frames in run.values()}) > 1:
+        raise ActivationsError("Runs with different lists of classes cannot share a picture: choose others.")
+    alphas = list(label_smoothings) if label_smoothings is not None else [None] * len(runs)
+    frames_of = [_frame(run, classes, bias, scale, alpha) for run, alpha in zip(runs, alphas, strict=True)]
     films = []
-    for run, own, row in zip(runs, epochs, grid, strict=True):
-        alpha = row[0].label_smoothing
+    for run, own, alpha, frame in zip(runs, epochs, alphas, share_frames(frames_of, scale), strict=True):
+        splits = [split for split in SPLITS if split in run]
         panels, numbers = {}, {}
-        for final in row:
-            frames = run[final.split]
-            panels[final.split] = tuple(
-                replace(_picture(a, final, frames[-1]), epoch=int(epoch))
-                for a, epoch in zip(frames, own, strict=True)
+        for split in splits:
+            panels[split] = tuple(
+                replace(
+                    _picture(a, run[split][-1], classes, bias, scale, alpha, frame),
+                    epoch=int(epoch),
+                    unit_split=splits[0],
+                )
+                for a, epoch in zip(run[split], own, strict=True)
             )
-            numbers[final.split] = _numbers(frames, panels[final.split], final)
-        films.append(Film(row[0].run, alpha, tuple(int(e) for e in own), panels, numbers))
+            numbers[split] = _numbers(run[split], panels[split], panels[split][-1])
+        name = panels[splits[0]][0].run
+        films.append(Film(name, alpha, tuple(int(e) for e in own), panels, numbers))
     return films
 
 
-def _all(last: Sequence[Mapping[str, Activations]]) -> int:
-    """More examples than any split has: a film draws all that were kept."""
-    return max(len(a) for run in last for a in run.values())
+def _frame(
+    run: Mapping[str, Sequence[Activations]],
+    classes: Sequence[str | int],
+    bias: bool,
+    scale: str,
+    alpha: float | None,
+) -> Frame:
+    """Unit of the last epoch's first split; limits that hold every split at every epoch, as `frame_of`."""
+    splits = [run[split] for split in SPLITS if split in run]
+    ordered = [frames[-1] for frames in splits] + [a for frames in splits for a in frames[:-1]]
+    head = splits[0][-1].head
+    projections = [Projection.of(replace(a, head=head), classes, bias) for a in ordered]
+    first = projections[0]
+    stars = None
+    if alpha:
+        targets = smoothed_targets(alpha, len(ordered[0].class_names), first.classes)
+        stars = first.plane.ideal_points(targets, first.classes)
+    return frame_of(projections, stars, scale)
 
 
-def _picture(a: Activations, final: Panel, last: Activations) -> Panel:
-    """One epoch in the frame of the last: its own features and predictions on the plane of the last head."""
+def _picture(
+    a: Activations,
+    last: Activations,
+    classes: Sequence[str | int],
+    bias: bool,
+    scale: str,
+    alpha: float | None,
+    frame: Frame,
+) -> Panel:
+    """One epoch in the frame of the film: its own features and predictions on the plane of the last head."""
     panel = build_panel(
         replace(a, head=last.head),
-        final.class_indices,
+        classes,
         per_class=len(a),
-        seed=final.seed,
-        bias=final.bias,
-        scale=final.scale,
-        label_smoothing=final.label_smoothing,
-        frame=Frame(final.unit, final.limits),
+        bias=bias,
+        scale=scale,
+        label_smoothing=alpha,
+        frame=frame,
     )
     z = a.logits()[panel.rows]
     confidences = 1 / np.exp(z - z.max(axis=1, keepdims=True)).sum(axis=1)
     # the error of its calibration would need the epoch's own head, and is no number of the picture
     metrics = {key: value for key, value in panel.metrics.items() if key != "ece"}
-    return replace(
-        panel, confidences=confidences.astype(np.float32), metrics=metrics, unit_split=final.unit_split
-    )
+    return replace(panel, confidences=confidences.astype(np.float32), metrics=metrics)
 
 
 def _numbers(frames: Sequence[Activations], panels: Sequence[Panel], final: Panel) -> dict[str, Float]:

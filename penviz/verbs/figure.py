@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -71,7 +71,7 @@ def figure(
         "font": font,
         "bold_best": bold_best,
     }
-    given = {key: value for key, value in choices.items() if value is not None}
+    given: dict[str, Any] = {key: value for key, value in choices.items() if value is not None}
     from penviz import figure_files
 
     if film is not None:

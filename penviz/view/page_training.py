@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 
 import streamlit as st
 
 from penviz.activations import ActivationsError
-from penviz.measure.film import Film, build_films, film_finding
+from penviz.filmed import films_of
+from penviz.measure.film import Film, film_finding
 from penviz.measure.film_charts import film_charts
 from penviz.runs import Run
 from penviz.show.chart_screen import chart_figure
@@ -17,27 +19,26 @@ from penviz.show.film import common_epochs, film_figure
 from penviz.show.screen import Marks
 from penviz.show.theme import short_names
 from penviz.snapshots import Snapshots, snapshots_path, splits_of
-from penviz.view.catalogue import Group, Opened, digest_of
+from penviz.view.catalogue import Group, Opened, digest_of, directory_digest, read_catalogue, run_roots
 from penviz.view.chosen import with_chosen_runs
 from penviz.view.controls import choose_classes
 from penviz.view.empty import show_warnings
+from penviz.view.film_export import export_film
 from penviz.view.legend import legend_html
 from penviz.view.state import suffix
 from penviz.view.train_here import train_here
 
-MARKS = Marks(templates=False)
 CONFIG = {"displayModeBar": False, "showSendToCloud": False, "plotlyServerURL": ""}
 
 FRAME = (
-    "All epochs stand on the plane, unit and limits of the last epoch’s head, so that what moves on screen "
-    "is the features; dashed lines, shading and stars are the last epoch’s throughout. Between the epochs "
-    "kept, points move on straight lines that are no data."
+    "All epochs stand on the plane of the last epoch’s head, in its unit, on axes that hold every epoch: "
+    "what moves on screen is the features. Dashed lines, shading and stars are the last epoch’s throughout. "
+    "Between the epochs kept, points move on straight lines that are no data."
 )
-
 CURVES = (
-    "Curves: ρ/d as in the picture, faint on the plane of each epoch’s own head; accuracy, NLL, gap and spread "
-    "over all classes, of the examples kept; the training loss over all images of an epoch, against the run’s "
-    "own targets; dashed: validation."
+    "Curves: ρ/d as in the picture, faint on the plane of each epoch’s own head; accuracy, NLL, gap and "
+    "spread over all classes, of the examples kept; the training loss over all images of an epoch, against "
+    "the run’s own targets; dashed: validation."
 )
 
 
@@ -49,8 +50,10 @@ def show_training() -> None:
 
 def _draw(group: Group, opened: list[Opened]) -> None:
     with st.sidebar:
-        end = suffix(group, False)
+        roots = run_roots()
+        end = suffix(group, len(read_catalogue(roots, directory_digest(roots)).groups) == 1)
         classes = choose_classes(group, end, range(len(group.class_names)))
+    marks = Marks()
     warnings: list[str] = []
     runs = [one.run for one in opened if splits_of(one.run)]
     without = [one.run.name for one in opened if not splits_of(one.run)]
@@ -64,10 +67,13 @@ def _draw(group: Group, opened: list[Opened]) -> None:
         verb = "has" if len(without) == 1 else "have"
         warnings.append(f"{', '.join(without)} {verb} no snapshots and cannot be played.")
     films = _films(tuple(runs), classes, read)
-    st.html(
-        f'<h1 class="pz-finding">{escape(film_finding(films))}</h1>'
-        f'<p class="pz-detail">{escape(_detail(films))}</p>'
-    )
+    with st.container(horizontal=True, key="header", vertical_alignment="top", gap="medium"):
+        st.html(
+            f'<h1 class="pz-finding">{escape(film_finding(films))}</h1>'
+            f'<p class="pz-detail">{escape(_detail(films))}</p>'
+        )
+        with st.container(key="ways-out", width="content", gap="xsmall"):
+            export_film(runs, films, classes, group.class_names, marks)
     show_warnings(warnings)
     names = short_names([film.label_smoothing for film in films], [film.run for film in films])
     charts = film_charts(films, [run.record.get("history") or [] for run in runs], names)
@@ -76,8 +82,8 @@ def _draw(group: Group, opened: list[Opened]) -> None:
     if not common_epochs(films):
         show_warnings(["These runs kept no epoch in common: choose one of them."])
         return
-    figure = film_figure(films, curves, marks=MARKS, dark=dark)
-    st.html(legend_html([panels[-1] for film in films for panels in film.panels.values()], MARKS, dark))
+    figure = film_figure(films, curves, marks=marks, dark=dark)
+    st.html(legend_html([panels[-1] for film in films for panels in film.panels.values()], marks, dark))
     st.plotly_chart(figure, theme=None, key="film", config=CONFIG, width="stretch")
     st.html(f'<p class="pz-foot">{escape(FRAME)} {escape(CURVES)}</p>')
 
@@ -88,7 +94,7 @@ def _read(run: Run, warnings: list[str]) -> dict[str, Snapshots]:
     for split in splits_of(run):
         path = snapshots_path(run.directory, split)
         try:
-            found[split] = read_snapshots(path, digest_of(path))
+            found[split] = replace(read_snapshots(path, digest_of(path)), run=run.name)
         except (ActivationsError, OSError) as error:
             warnings.append(f"{run.name}, {split}: {error}")
     if len({snapshots.epochs.tobytes() for snapshots in found.values()}) > 1:
@@ -119,13 +125,7 @@ def _built(
     digest: str, classes: tuple[int, int, int], _runs: Sequence[Run], _read: dict[str, dict[str, Snapshots]]
 ) -> list[Film]:
     """Films keyed by the digests of their files."""
-    own = [_read[run.name] for run in _runs]
-    return build_films(
-        [{split: [s.at(i) for i in range(len(s))] for split, s in splits.items()} for splits in own],
-        [next(iter(splits.values())).epochs.tolist() for splits in own],
-        classes,
-        label_smoothings=[run.config.label_smoothing for run in _runs],
-    )
+    return films_of(_runs, [_read[run.name] for run in _runs], classes)
 
 
 def _detail(films: Sequence[Film]) -> str:

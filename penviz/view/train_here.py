@@ -20,7 +20,9 @@ from penviz.view.state import suffix
 from penviz.view.visitor import Visitor, cage, known_visitor, visitor
 
 LABEL = "Train a hard and a soft network on digits (about 20 s)"
-BUDGET = Budget(memory_bytes=2 << 30, cpu_seconds=300, wall_seconds=900.0, file_bytes=256 << 20)
+MEMORY_BYTES, CPU_SECONDS, WALL_SECONDS, FILE_BYTES = 2 << 30, 300, 900, 256 << 20
+"""What a training may use; it takes 0.6 GB and 20 s."""
+
 NAMES = ("digits-hard", "digits-soft")
 ALPHAS = (0.0, 0.1)
 EVERY_SECONDS = 0.7
@@ -78,8 +80,9 @@ def _start() -> None:
     names = _names(number)
     arguments = {"out": str(who.runs_directory), "names": list(names)}
     who.training = TrainedHere(None, names, time.monotonic())
+    budget = Budget(MEMORY_BYTES, CPU_SECONDS, WALL_SECONDS, FILE_BYTES)
     try:
-        who.training.job = who.workspace.start(cage(), "train digits", arguments, BUDGET)
+        who.training.job = who.workspace.start(cage(), "train digits", arguments, budget)
     except InputError as error:
         who.training.error = str(error)
 

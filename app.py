@@ -7,6 +7,8 @@ from penviz.view.page_calibration import show_calibration
 from penviz.view.page_grid import show_grid
 from penviz.view.page_model import show_model
 from penviz.view.page_targets import show_targets
+from penviz.view.page_training import show_training
+from penviz.view.train_here import choose_trained
 
 ICON = (  # drawn here: an icon by name would be fetched from the net
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
@@ -19,8 +21,10 @@ pages = {
     "Template plane": st.Page(show_grid, title="penviz", default=True),
     "Calibration": st.Page(show_calibration, title="Calibration · penviz", url_path="calibration"),
     "Targets": st.Page(show_targets, title="Targets · penviz", url_path="targets"),
+    "Over training": st.Page(show_training, title="Over training · penviz", url_path="over-training"),
     "Your model": st.Page(show_model, title="Your model · penviz", url_path="your-model"),
 }
 page = st.navigation(list(pages.values()), position="hidden")
+choose_trained()
 draw_links(pages)
 page.run()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from penviz import InputError, run_activations
+from penviz import InputError, filmed, run_activations
 from penviz.activations import Activations
 from penviz.measure.finding import build_finding
 from penviz.measure.panel import Panel, build_grid
@@ -18,9 +18,13 @@ from penviz.measure.table import compare
 from penviz.recipe import Class, Recipe, RecipeError, RecipeFont, RecipeRow, RecipeRun, versions
 from penviz.runs import SPLITS, Run, activations_path, differences, read_run, sha256_of
 from penviz.show.export import Part, bundle
+from penviz.snapshots import snapshots_path, splits_of
 
 FORMATS = ("pdf", "svg", "png", "html", "tex")
-"""Endings of the files that a figure can be written to; tex is TikZ."""
+"""Endings of the files that any figure can be written to; tex is TikZ."""
+
+FILM_FORMATS = (*FORMATS, "gif")
+"""Those of a film; gif is its animation."""
 
 
 class Named(Protocol):
@@ -43,13 +47,14 @@ Grid = list[list[Panel | None]]
 """Rows of panels of one triple: a row a run, a column a split."""
 
 
-def describe_run(run: Run, path: str, splits: Sequence[str]) -> RecipeRun:
-    """A run as a recipe names it, the files of some splits hashed.
+def describe_run(run: Run, path: str, splits: Sequence[str], film: bool = False) -> RecipeRun:
+    """A run as a recipe names it, the files of some splits hashed: of activations, or of snapshots.
 
     The path stays as the user gave it, but is relative where it lies below this directory, so that a recipe
     means the same elsewhere.
     """
-    digests = {s: sha256_of(activations_path(run.directory, s)) for s in splits}
+    place = snapshots_path if film else activations_path
+    digests = {s: sha256_of(place(run.directory, s)) for s in splits}
     return RecipeRun(run.name, path_word(Path(path)), run.model_sha256, digests)
 
 
@@ -71,7 +76,8 @@ def find_runs(
     Raises:
         RecipeError: a run that is missing, or whose checkpoint or activations are others; it says which.
     """
-    return [_find(wanted, directory, follow_paths, known or {}) for wanted in recipe.runs]
+    film = bool(recipe.film)
+    return [_find(wanted, directory, follow_paths, known or {}, film) for wanted in recipe.runs]
 
 
 def find_place(wanted: Named, directory: Path, follow_paths: bool, known: Mapping[str, Path]) -> Run:
@@ -97,24 +103,35 @@ def find_place(wanted: Named, directory: Path, follow_paths: bool, known: Mappin
     return run
 
 
-def _find(wanted: RecipeRun, directory: Path, follow_paths: bool, known: Mapping[str, Path]) -> Run:
+def _find(
+    wanted: RecipeRun, directory: Path, follow_paths: bool, known: Mapping[str, Path], film: bool
+) -> Run:
     run = find_place(wanted, directory, follow_paths, known)
     place = run.directory
     for split, digest in wanted.activations.items():
-        path = activations_path(place, split)
+        path, what = (
+            (snapshots_path(place, split), f"{split} snapshots")
+            if film
+            else (activations_path(place, split), f"{split} activations")
+        )
         if not path.is_file():
-            raise RecipeError(f"The {split} activations of run {wanted.name} are missing from {place}.")
+            raise RecipeError(f"The {what} of run {wanted.name} are missing from {place}.")
         if sha256_of(path) != digest:
-            raise RecipeError(f"The {split} activations of run {wanted.name} have changed since the recipe.")
+            raise RecipeError(f"The {what} of run {wanted.name} have changed since the recipe.")
     return replace(run, name=wanted.name)
 
 
 def load_splits(recipe: Recipe, runs: Sequence[Run]) -> list[dict[str, Activations]]:
     """Activations of the runs of a recipe, by split: those it names, so that limits and units are the same.
 
+    Of a film they are those of the last epoch kept.
+
     Raises:
         ActivationsError: a file that cannot be read.
     """
+    if recipe.film:
+        snapshots = [filmed.load(run, list(r.activations)) for run, r in zip(runs, recipe.runs, strict=True)]
+        return [{split: own.at(-1) for split, own in one.items()} for one in snapshots]
     return [
         run_activations.load(run, list(named.activations))
         for run, named in zip(runs, recipe.runs, strict=True)
@@ -182,6 +199,10 @@ def build_panels(
     Raises:
         InputError: as `build_grid`, or no run has one of the splits.
     """
+    if recipe.film:
+        snapshots = [filmed.load(run, list(r.activations)) for run, r in zip(runs, recipe.runs, strict=True)]
+        films = filmed.films_of(runs, snapshots, recipe.classes, bias=recipe.bias, scale=recipe.scale)
+        return [filmed.strip(films, recipe.film, recipe.splits)]
     columns = [s for s in SPLITS if s in recipe.splits and any(s in parts for parts in loaded)]
     if not columns:
         raise InputError(f"No run has activations of {' or '.join(recipe.splits)}: extract them first.")
@@ -210,20 +231,31 @@ def paper_rows(recipe: Recipe, grids: Sequence[Grid]) -> Grid:
     return grids[0]
 
 
-def draw(recipe: Recipe, grids: Sequence[Grid], format: str, directory: Path = Path()) -> bytes:
+def draw(
+    recipe: Recipe,
+    grids: Sequence[Grid],
+    format: str,
+    directory: Path = Path(),
+    report: Callable[[int, int], None] = lambda done, of: None,
+) -> bytes:
     """A figure as the bytes of a file.
 
     Args:
-        recipe: what to draw; grids: its panels (`build_panels`); format: one of FORMATS; directory: where
-            the path of a font starts.
+        recipe: what to draw; grids: its panels (`build_panels`); format: one of FILM_FORMATS; directory: where
+            the path of a font starts; report: told the pictures of an animation drawn, and their number.
 
     Raises:
         InputError: an unknown format, or a figure that cannot be drawn so.
     """
     from penviz.show.paper import figure_bytes, html_bytes, paper_figure
 
-    if format not in FORMATS:
+    if format not in FILM_FORMATS:
         raise InputError(f"A figure is not written as {format}: choose {', '.join(FORMATS)}.")
+    if format == "gif":
+        if not recipe.film:
+            raise InputError("A gif is the animation of a film: name its epochs with --film.")
+        still = replace(recipe, layout="grid", dpi=min(recipe.dpi, filmed.GIF_DPI))
+        return filmed.animation(grids[0], lambda one: draw(still, [one], "png", directory), report)
     rows = paper_rows(recipe, grids)
     if format == "html":
         flat = [panel for row in rows for panel in row]
@@ -277,6 +309,7 @@ def build_parts(
         planes = [Plane.of_head(head, table.classes, bias) for head, bias in heads]
         notes = [n for i in positions for n in run_activations.notes(runs[i], loaded[i])]
         kinds = [one.kind for one in targets]
+        notes += [filmed.NOTE] if recipe.film else []
         made.append(Part(grid, table, finding, names, alphas, seeds, planes, notes, kinds))
     return made
 
@@ -334,9 +367,13 @@ def new_recipe(
             found[directory.resolve()] = (read_run(directory), str(directory))
     if not found:
         raise InputError("Name the runs to draw, or a recipe with --recipe.")
-    columns = tuple(splits or ("train", "validation"))
+    film = tuple(choices.get("film", ()))
+    columns = tuple(splits or (("train",) if film else ("train", "validation")))
     named = []
     for run, path in found.values():
+        if film:
+            named.append(describe_run(run, path, filmed_splits(run), True))
+            continue
         if not (own := [s for s in run.splits() if s in ("train", "validation", *columns)]):
             raise InputError(f"{run.directory} has no activations: run penviz extract {run.directory} first.")
         named.append(describe_run(run, path, own))
@@ -361,6 +398,13 @@ def new_recipe(
         exact = tuple(replace(row, classes=names) for row, names in zip(recipe.rows, words, strict=True))
         return replace(recipe, rows=exact), runs, loaded
     return replace(recipe, classes=words[0]), runs, loaded
+
+
+def filmed_splits(run: Run) -> list[str]:
+    """Splits of a run that have snapshots; InputError where none has."""
+    if not (found := splits_of(run)):
+        raise InputError(f"{run.name} has no snapshots: train it with --snapshots.")
+    return found
 
 
 def _row(line: str) -> tuple[list[str], list[str]]:

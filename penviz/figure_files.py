@@ -11,11 +11,11 @@ from typing import Any
 
 import yaml
 
-from penviz import InputError, chart_figure, figure
+from penviz import InputError, chart_figure, figure, filmed
 from penviz.chart_recipe import ChartRecipe, read_recipe
 from penviz.measure.chart import Chart
 from penviz.recipe import versions
-from penviz.runs import Run
+from penviz.runs import Run, read_run
 from penviz.show.export import zip_bytes
 from penviz.show.screen import Marks
 
@@ -173,13 +173,26 @@ def options_of(words: Sequence[str]) -> dict[str, Any]:
     return found
 
 
+def film_epochs(words: str, runs: Sequence[Path]) -> tuple[int, ...]:
+    """Epochs as typed, "1 5 20" or "1,5,20"; for "all" those that all runs kept. InputError for others."""
+    if words.strip() == "all":
+        kept = [set(next(iter(filmed.load(read_run(run)).values())).epochs.tolist()) for run in runs]
+        if not kept or not (common := set.intersection(*kept)):
+            raise InputError("These runs kept no epoch in common: draw one of them.")
+        return tuple(sorted(common))
+    found = words.replace(",", " ").split()
+    if not found or not all(word.isdecimal() and word.isascii() and len(word) < 8 for word in found):
+        raise InputError(f"{words!r} are no epochs: write them as '1 5 20 100', or all.")
+    return tuple(sorted({int(word) for word in found}))
+
+
 def _formats(out: Path | None, formats: Sequence[str]) -> list[str]:
     """Format of --out, then those of the bundle."""
     known = ", ".join(figure.FORMATS)
     own = out.suffix.lower().removeprefix(".") if out is not None else ""
-    if out is not None and own not in figure.FORMATS:
+    if out is not None and own not in figure.FILM_FORMATS:
         raise InputError(f"{out} does not end in a format that penviz writes: choose {known}.")
-    if unknown := [f for f in formats if f not in figure.FORMATS]:
+    if unknown := [f for f in formats if f not in figure.FILM_FORMATS]:
         raise InputError(f"A figure is not written as {unknown[0]}: choose {known}.")
     return [own, *(dict.fromkeys(formats) or [own or "pdf"])]
 

@@ -36,7 +36,7 @@ __all__ = [
     "LARGEST", "Class", "Recipe", "RecipeError", "RecipeFont", "RecipeRow", "RecipeRun", "versions",
 ]  # fmt: skip
 
-MOST_ROWS, MOST_PER_CLASS = 64, 1_000_000
+MOST_ROWS, MOST_EPOCHS, MOST_PER_CLASS = 64, 64, 1_000_000
 
 Class = str | int
 """A class by name, or by its row in the head where several have the name."""
@@ -48,7 +48,8 @@ class RecipeRun:
 
     Attributes:
         name: its directory's name; path: the directory, as it was given.
-        model_sha256: digest of the checkpoint; activations: split -> digest of the file.
+        model_sha256: digest of the checkpoint; activations: split -> digest of the file of activations, or
+            in a film of the file of snapshots.
     """
 
     name: str
@@ -103,6 +104,7 @@ class Recipe:
         splits: columns; scale, bias, per_class, seed: as for `build_grid`; marks: what is drawn.
         venue: a venue's name; width: "text", "column" or a length such as "5.5in", None for the text's width.
         layout, letters, corner, dpi: as for `paper_figure`; text: of SVG, "text" or "path".
+        film: epochs, for a film: a column an epoch, from snapshots; empty for the finished networks.
         font: in place of the faces that ship with matplotlib; bold_best: of numbers.tex.
         versions: of the packages that decide bytes, when the recipe was written.
     """
@@ -125,6 +127,7 @@ class Recipe:
     text: str = "text"
     font: RecipeFont | None = None
     bold_best: bool = False
+    film: tuple[int, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -150,6 +153,15 @@ class Recipe:
             )
             object.__setattr__(self, key, tuple(values))
         check(bool(self.splits), "a figure needs at least one split")
+        check(
+            is_list(self.film)
+            and len(self.film) <= MOST_EPOCHS
+            and all(is_whole(e, 1, 10**6) for e in self.film)
+            and list(self.film) == sorted(set(self.film)),
+            f"the epochs of a film are at most {MOST_EPOCHS} whole numbers, ascending",
+        )
+        object.__setattr__(self, "film", tuple(self.film))
+        check(not (self.film and self.rows), "a film is of one triple")
         check(self.scale in SCALES, f"scale is one of {', '.join(SCALES)}")
         check(self.layout in LAYOUTS, f"layout is one of {', '.join(LAYOUTS)}")
         check(self.text in ("text", "path"), "the text of an SVG is text or path")
@@ -179,7 +191,7 @@ class Recipe:
 
     def to_yaml(self) -> str:
         """The file; equal recipes give equal text."""
-        return to_yaml(self, ("classes", "rows"))
+        return to_yaml(self, ("classes", "rows", "film"))
 
     @classmethod
     def from_yaml(cls, text: str) -> Recipe:

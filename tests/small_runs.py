@@ -12,6 +12,7 @@ import numpy as np
 
 from penviz.activations import Activations, Head
 from penviz.runs import MODEL_FILE, RUN_FILE, RunConfig, activations_path, thumbnails_path, write_json
+from penviz.snapshots import Snapshots, snapshots_path
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 SHA = "0" * 64
@@ -95,6 +96,51 @@ def make_run(
     }
     write_json(directory / "run.json", record)
     (directory / MODEL_FILE).write_bytes(b"")
+    return directory
+
+
+def small_snapshots(
+    run: str = "hard", split: str = "train", alpha: float = 0.0, epochs: Sequence[int] = (1, 2, 5, 9)
+) -> Snapshots:
+    """Clusters that part and tighten from epoch to epoch, about templates that grow and turn."""
+    last = small_activations(run, split, alpha, per_class=20)
+    assert last.head is not None
+    assert last.head.bias is not None
+    rng = np.random.default_rng([3, split != "train", alpha > 0])
+    noise = rng.normal(size=last.features.shape) / 2
+    drift = np.random.default_rng(4).normal(size=last.head.weight.shape) / 4
+    features, weight, predictions = [], [], []
+    for epoch in epochs:
+        done = epoch / epochs[-1]
+        features.append((done * last.features + (1 - done) * noise).astype(np.float16))
+        weight.append(done * last.head.weight + (1 - done) * drift)
+        head = Head(weight[-1], done * last.head.bias)
+        predictions.append(head.logits(features[-1]).argmax(axis=1))
+    return Snapshots(
+        np.array(epochs),
+        np.array(features),
+        last.labels,
+        last.indices,
+        np.array(predictions),
+        np.array(weight, np.float32),
+        np.array([epoch / epochs[-1] * last.head.bias for epoch in epochs], np.float32),
+        last.class_names,
+        np.full(len(last.class_names), 500),
+        run,
+        split,
+        "small",
+        tuple(epochs),
+    )
+
+
+def make_filmed(root: Path, name: str, alpha: float = 0.0, **settings: Any) -> Path:
+    """A run with snapshots and a history; settings as for `make_run`."""
+    directory = make_run(root, name, alpha, **settings)
+    for split in ("train", "validation"):
+        small_snapshots(name, split, alpha).save(snapshots_path(directory, split))
+    record = json.loads((directory / RUN_FILE).read_text())
+    record["history"] = [{"epoch": e, "lr": 0.1, "train_loss": 2 / e} for e in range(1, 10)]
+    write_json(directory / RUN_FILE, record)
     return directory
 
 

@@ -62,6 +62,8 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "app": ("penviz.learn", "penviz.load", *COMMANDS, *HEAVY),
     "activations": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
     "adopted": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
+    "snapshots": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
+    "filmed": ("penviz.learn", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
     "run_activations": ("penviz.learn", "penviz.show", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
     "charts": (
         "penviz.foreign",
@@ -94,6 +96,7 @@ GROUND = {
     "adopted": (),
     "runs": ("penviz.InputError", "penviz.adopted"),
     "activations": ("penviz.InputError",),
+    "snapshots": ("penviz.activations", "penviz.runs"),
 }
 """Modules that everything stands on -> what of ours they may import."""
 

@@ -15,11 +15,12 @@ from typing import Any
 from penviz.learn import checkpoints, data, evaluate
 from penviz.learn.checkpoints import Observer
 from penviz.learn.progress import Meter, Progress, Stopped
+from penviz.learn.snapshots import PER_CLASS, SNAPSHOT_FILES, SNAPSHOT_PARTS, SnapshotKeeper
 from penviz.learn.training import Training, machine, versions
 from penviz.runs import MODEL_FILE, RUN_FILE, RunConfig, RunError, read_run, sha256_of, write_json
 
-PART_FILES = (f"{RUN_FILE}.part", f"{MODEL_FILE}.part", f"{checkpoints.STATE_FILE}.part")
-OWN_FILES = (RUN_FILE, MODEL_FILE, checkpoints.STATE_FILE, *PART_FILES)
+PART_FILES = (f"{RUN_FILE}.part", f"{MODEL_FILE}.part", f"{checkpoints.STATE_FILE}.part", *SNAPSHOT_PARTS)
+OWN_FILES = (RUN_FILE, MODEL_FILE, checkpoints.STATE_FILE, *SNAPSHOT_FILES, *PART_FILES)
 """What a training leaves in its directory; it removes nothing else."""
 
 
@@ -32,6 +33,8 @@ def train(
     device: str = "auto",
     save_every: float = 120.0,
     validate_every: int = 1,
+    snapshots: int = 0,
+    snapshots_per_class: int = PER_CLASS,
     report: Callable[[Progress], None] = lambda progress: None,
     say: Callable[[str], None] = lambda sentence: None,
     stopped: Callable[[], bool] = lambda: False,
@@ -48,6 +51,8 @@ def train(
         device: "auto", "cpu", "cuda", "mps", ...
         save_every: seconds between saved states within an epoch; each epoch's end is saved in any case.
         validate_every: epochs between evaluations of the validation split; the last epoch always has one.
+        snapshots: epochs at whose end features are kept (penviz/snapshots.py says which), 0 for none;
+            snapshots_per_class: of how many examples a class, of train and of validation.
         report: called a few times a second and at the end of each epoch.
         say: called with sentences a user should read.
         stopped: asked after each step; when it says yes, the state is saved and Stopped is raised.
@@ -81,12 +86,13 @@ def train(
     if (out / checkpoints.STATE_FILE).is_file():
         for note in training.restore():
             say(note)
+    keeper = SnapshotKeeper(training, snapshots, snapshots_per_class, say)
     out.mkdir(parents=True, exist_ok=True)
     for name in PART_FILES:
         (out / name).unlink(missing_ok=True)
     observe("start")
     _write_run(training, command, {})
-    _train_epochs(training, save_every, validate_every, report, stopped, command)
+    _train_epochs(training, keeper, save_every, validate_every, report, stopped, command)
     _finish(training, command)
     return out
 
@@ -104,6 +110,7 @@ def _is_finished(out: Path, config: RunConfig) -> bool:
 
 def _train_epochs(
     training: Training,
+    keeper: SnapshotKeeper,
     save_every: float,
     validate_every: int,
     report: Callable[[Progress], None],
@@ -134,6 +141,7 @@ def _train_epochs(
         state.sums.zero_()
         state.largest.zero_()
         meter.told_sums.zero_()
+        keeper.keep()
         training.save_state()
         saved = time.monotonic()
         _write_run(training, command, {})

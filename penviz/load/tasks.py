@@ -24,6 +24,7 @@ from penviz.foreign.report import FileReport, Refused
 from penviz.learn import data
 from penviz.load import accuracy, adopt, architectures, arrays, preprocessing, variants
 from penviz.load.class_names import in_order, read_class_names
+from penviz.load.digits_pair import train_pair
 from penviz.load.packed import open_packed
 from penviz.runs import RunError
 
@@ -223,6 +224,26 @@ def _move(made: Path, out: Path, replace: bool = False) -> dict[str, Any]:
     return {"directory": str(out)}
 
 
+def train_digits(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    """Train a hard and a soft network on digits. Arguments: out, where the two runs go; names, of the two.
+
+    While it trains, the two runs lie in the job's own directory under these names, with their snapshots.
+
+    Returns:
+        directories: of the two runs.
+    """
+    out, (hard, soft) = Path(arguments["out"]), arguments["names"]
+    started = time.monotonic()
+
+    def told(number: int, epoch: int, epochs: int) -> None:
+        done, of = number * epochs + epoch, 2 * epochs
+        left = (time.monotonic() - started) / done * (of - done)
+        tell({"run": number, "epoch": epoch, "epochs": epochs, "done": done, "of": of, "seconds_left": left})
+
+    made = train_pair(Path.cwd(), (hard, soft), told)
+    return {"directories": [_move(one, out / one.name)["directory"] for one in made]}
+
+
 TASKS: dict[str, Callable[[dict[str, Any], Tell], dict[str, Any]]] = {
     "inspect": inspect,
     "match": match,
@@ -231,4 +252,5 @@ TASKS: dict[str, Callable[[dict[str, Any], Tell], dict[str, Any]]] = {
     "activations": adopt_activations,
     "folder": folder,
     "run": run,
+    "train digits": train_digits,
 }

@@ -71,6 +71,7 @@ class Panel:
         partial: numbers over all classes need the full pass. remark: what must stand in the picture, or "".
         dataset_id, checkpoint_sha256: what the picture stands on.
         targets: kind of targets, one of runs.TARGETS.
+        epoch: after which of its training the network was in a film; None for the finished network.
     """
 
     run: str
@@ -110,6 +111,12 @@ class Panel:
     partial: bool = False
     remark: str = ""
     targets: str = "unknown"
+    epoch: int | None = None
+
+    @property
+    def place(self) -> str:
+        """Split, and in a film the epoch: "train", "train, epoch 5"."""
+        return self.split if self.epoch is None else f"{self.split}, epoch {self.epoch}"
 
 
 def _ideal_points(a: Activations, projection: Projection, targets: Targets) -> Float | None:

@@ -126,7 +126,7 @@ def points_csv(panels: Sequence[Panel]) -> str:
             zip(
                 [number] * n,
                 [panel.run] * n,
-                [panel.split] * n,
+                [panel.place] * n,
                 names,
                 rows.tolist(),
                 panel.predictions.tolist(),
@@ -163,7 +163,7 @@ def points_npz(parts: Sequence[Part]) -> bytes:
                     continue
                 number += 1
                 head = f"panel{number}"
-                arrays |= {f"{head}_run": panel.run, f"{head}_split": panel.split}
+                arrays |= {f"{head}_run": panel.run, f"{head}_split": panel.place}
                 for name in ARRAYS:
                     if getattr(panel, name) is not None:
                         arrays[f"{head}_{name}"] = np.asarray(getattr(panel, name))
@@ -193,6 +193,7 @@ def numbers_json(parts: Sequence[Part]) -> str:
                 {
                     "run": panel.run,
                     "split": panel.split,
+                    **({} if panel.epoch is None else {"epoch": panel.epoch}),
                     "n_shown": list(panel.n_shown),
                     "n_stored": list(panel.n_stored),
                     "n_total": list(panel.n_total),

@@ -254,7 +254,7 @@ def _shares(part: Part) -> str:
 def _panel_name(part: Part, panel: Panel) -> str:
     titles = short_names(part.label_smoothings, part.names, part.kinds)
     row = next(i for i, panels in enumerate(part.grid) if any(p is panel for p in panels))
-    return f"{titles[row]}, {panel.split}"
+    return f"{titles[row]}, {panel.place}"
 
 
 def _radii(part: Part) -> str:
@@ -264,7 +264,8 @@ def _radii(part: Part) -> str:
         for panel in panels:
             if panel is None:
                 continue
-            bounds = row.intervals[number].get(panel.split) if row.intervals else None
+            whole = row.intervals and panel.epoch is None
+            bounds = row.intervals[number].get(panel.split) if whole else None
             span = f" [{three(bounds[0])}, {three(bounds[1])}]" if bounds else ""
             said.append(f"{three(panel.metrics['rho_d'])}{span} ({_panel_name(part, panel)})")
     over = "95 % intervals over the examples of each network; training seeds are not in them"

@@ -155,7 +155,7 @@ def heading(panel: Panel, ink: Ink) -> str:
     measured = FULL_PASS if panel.partial else "" if accuracy is None else f"{accuracy:.3f}"
     second = panel.run + (f" · accuracy{by} {measured}" if measured else "")
     name = targets_name(panel.label_smoothing, panel.targets)
-    lines = [f"<b>{name}</b> · {panel.split}", _small(second, ink.note)]
+    lines = [f"<b>{name}</b> · {panel.place}", _small(second, ink.note)]
     if panel.class_means:
         lines.append(_small(f"no head: class means on {panel.class_means} as templates", ink.note))
     if panel.remark:

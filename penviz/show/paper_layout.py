@@ -94,9 +94,9 @@ def sheet(
         if len({p.classes for p in row if p is not None}) > 1:
             raise InputError("The panels of one row must show the same three classes.")
     by_column = [[row[c] for row in filled] for c in range(columns)]
-    one_head = all(len({p.split for p in column if p is not None}) == 1 for column in by_column)
+    one_head = all(len({p.place for p in column if p is not None}) == 1 for column in by_column)
     heads = [
-        ["" if p is None or (one_head and any(above[c] for above in filled[:r])) else p.split
+        ["" if p is None or (one_head and any(above[c] for above in filled[:r])) else p.place
          for c, p in enumerate(row)]
         for r, row in enumerate(filled)
     ]  # fmt: skip

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from penviz.measure.panel import CORRECT, INSIDE, OUTSIDE, Panel
 from penviz.show.frame import FOOT_PX, Cell, axes, cells, notes, scale_bar
 from penviz.show.shading import shading_image
-from penviz.show.theme import CLASS_COLOURS, CLASS_SHAPES, ink
+from penviz.show.theme import CLASS_COLOURS, CLASS_SHAPES, Ink, ink
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -161,10 +161,10 @@ def template_figure(
         if marks.shading and panel.shading is not None:
             layout["images"].append(shading_image(panel, cell.x, cell.y))
         if marks.boundaries:
-            layout["shapes"] += _boundaries(panel, cell, colours.line)
+            layout["shapes"] += boundary_shapes(panel, cell, colours.line)
         for k, kind, positions in point_groups(panel, marks.errors):
             points.append(_points(panel, cell, k, kind, positions) | {"showlegend": legend and first_drawn})
-        over += _overlays(panel, cell, marks, colours.page, colours.text)
+        over += overlay_traces(panel, cell, marks, colours)
     return Figure({"data": points + over, "layout": layout}, _validate=False)
 
 
@@ -202,8 +202,9 @@ def _points(panel: Panel, cell: Cell, k: int, kind: int, positions: NDArray[np.i
     return trace
 
 
-def _overlays(panel: Panel, cell: Cell, marks: Marks, page: str, text: str) -> list[dict[str, Any]]:
+def overlay_traces(panel: Panel, cell: Cell, marks: Marks, colours: Ink) -> list[dict[str, Any]]:
     """Class means, smoothing optima and templates, each with a rim in the page's colour or in ink."""
+    page, text = colours.page, colours.text
     wanted: list[tuple[str, Any, dict[str, Any]]] = []
     if marks.templates:
         diamond = {"symbol": "diamond", "size": 11, "color": list(CLASS_COLOURS)}
@@ -234,7 +235,7 @@ def _overlays(panel: Panel, cell: Cell, marks: Marks, page: str, text: str) -> l
     ]
 
 
-def _boundaries(panel: Panel, cell: Cell, colour: str) -> list[dict[str, Any]]:
+def boundary_shapes(panel: Panel, cell: Cell, colour: str) -> list[dict[str, Any]]:
     """Three dashed half-lines; the axes clip them."""
     return [
         {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,6 +22,10 @@ def figure(
     columns: Annotated[int | None, typer.Option(help="Charts a row, of --figure.")] = None,
     classes: Annotated[
         tuple[str, str, str] | None, typer.Option(help="Left, right, above; the first three when not given.")
+    ] = None,
+    film: Annotated[
+        str | None,
+        typer.Option(help="Epochs of runs with snapshots, such as '1 5 20 100': a column each; or all."),
     ] = None,
     row: Annotated[
         list[str] | None, typer.Option(help="'HARD SOFT: beaver dolphin otter'; may be repeated.")
@@ -81,7 +85,9 @@ def figure(
         "bold_best": bold_best,
         "columns": columns,
     }
-    given = {key: value for key, value in choices.items() if value is not None}
+    given: dict[str, Any] = {key: value for key, value in choices.items() if value is not None}
+    if film is not None:
+        given["film"] = figure_files.film_epochs(film, runs or [])
     for path in figure_files.make(
         runs or [],
         given,

@@ -72,6 +72,12 @@ def train(
     threads: Threads = None,
     validate_every: Annotated[int, typer.Option(min=1, help="Epochs between evaluations.")] = 1,
     save_every: Annotated[float, typer.Option(help="Seconds between saved states within an epoch.")] = 120.0,
+    snapshots: Annotated[
+        int, typer.Option(help="Epochs whose features are kept, dense at the start; 0 for none.")
+    ] = 0,
+    snapshots_per_class: Annotated[
+        int, typer.Option(help="Examples a class and split that snapshots keep.")
+    ] = 100,
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the saved state in --out.")] = False,
     progress: ProgressKind = "bar",
 ) -> None:
@@ -122,6 +128,8 @@ def train(
                 device=device,
                 save_every=save_every,
                 validate_every=validate_every,
+                snapshots=snapshots,
+                snapshots_per_class=snapshots_per_class,
                 report=report,
                 say=say,
                 stopped=stopped,

@@ -9,6 +9,7 @@ import streamlit as st
 
 from penviz.runs import DamagedRun, list_runs
 from penviz.view.catalogue import OPEN_SHIPPED, SHIPPED
+from penviz.view.train_here import train_here
 
 
 def show_empty(directory: Path) -> None:
@@ -24,9 +25,10 @@ def show_empty(directory: Path) -> None:
         st.html(
             '<p class="pz-detail">Or bring a checkpoint of your own: <b>Your model</b>, at the left.</p>'
             '<p class="pz-detail">Or train your own: two small networks on scikit-learn’s digits, one with '
-            "hard targets and one with label smoothing, are ready in about 20 seconds and need no download. "
-            "Then reload this page.</p>"
+            "hard targets and one with label smoothing, without a download.</p>"
         )
+        train_here("empty", open=True)
+        st.html('<p class="pz-detail">The same from a terminal; then reload this page:</p>')
         place = directory.as_posix()
         st.code(
             f"penviz train digits fc800 --epochs 20 --out {place}/digits-hard\n"

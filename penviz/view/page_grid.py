@@ -40,6 +40,7 @@ from penviz.view.page_two_classes import choose_axis, draw_two_classes
 from penviz.view.share import share
 from penviz.view.state import State, in_order, suffix
 from penviz.view.style import stage_sheet, style_sheet
+from penviz.view.train_here import train_here
 from penviz.view.tray import tray
 from penviz.view.words import alt_text, provenance
 
@@ -68,6 +69,7 @@ def show_grid() -> None:
         show_damaged(catalogue.damaged)
         return
     _page(catalogue, dark)
+    train_here("grid")
 
 
 @st.fragment(key="page")

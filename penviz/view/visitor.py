@@ -20,6 +20,7 @@ from penviz.foreign.workspace import Workspace, Workspaces
 from penviz.view.catalogue import MORE_ROOTS
 
 if TYPE_CHECKING:
+    from penviz.view.train_here import TrainedHere
     from penviz.view.uploads import Upload
 
 _KEY = "visitor"
@@ -35,12 +36,14 @@ class Visitor:
         workspace: a directory that only this session uses.
         uploads: what was brought, by its id, in the order of arrival.
         folders: id of an upload -> directory of the images unpacked from it.
+        training: of networks in this session, under way or ended with an error.
     """
 
     workspace: Workspace
     name: str = field(default_factory=lambda: uuid4().hex)
     uploads: dict[str, Upload] = field(default_factory=dict)
     folders: dict[str, Path] = field(default_factory=dict)
+    training: TrainedHere | None = None
     leaving: threading.Timer | None = None
 
     @property
@@ -65,6 +68,11 @@ def visitor() -> Visitor:
         st.session_state[MORE_ROOTS] = (found.runs_directory,)
     _presence(found.name, found)
     return found
+
+
+def known_visitor() -> Visitor | None:
+    """The visitor of this session, None while nothing was brought or made."""
+    return visitor() if _KEY in st.session_state else None
 
 
 @dataclass(frozen=True)

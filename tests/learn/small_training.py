@@ -95,6 +95,8 @@ def _run(dataset: data.DataSet, order: dict[str, Any]) -> None:
         resume=order.get("resume", False),
         device="cpu",
         save_every=order["save_every"],
+        snapshots=order.get("snapshots", 0),
+        snapshots_per_class=5,
         observe=observe,
     )
 

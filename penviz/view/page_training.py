@@ -1,0 +1,148 @@
+"""The page "Over training": the collapse as a film, and its numbers over the epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from html import escape
+from pathlib import Path
+
+import streamlit as st
+
+from penviz.activations import ActivationsError
+from penviz.filmed import films_of
+from penviz.measure.film import Film, film_finding
+from penviz.measure.film_charts import film_charts
+from penviz.runs import Run
+from penviz.show.chart_screen import chart_figure
+from penviz.show.film import common_epochs, film_figure
+from penviz.show.screen import Marks
+from penviz.show.theme import short_names
+from penviz.snapshots import Snapshots, snapshots_path, splits_of
+from penviz.view.catalogue import Group, Opened, digest_of, directory_digest, read_catalogue, run_roots
+from penviz.view.chosen import with_chosen_runs
+from penviz.view.controls import choose_classes
+from penviz.view.empty import show_warnings
+from penviz.view.film_export import export_film
+from penviz.view.legend import legend_html
+from penviz.view.state import suffix
+from penviz.view.train_here import train_here
+
+CONFIG = {"displayModeBar": False, "showSendToCloud": False, "plotlyServerURL": ""}
+
+FRAME = (
+    "All epochs stand on the plane of the last epoch’s head, in its unit, on axes that hold every epoch: "
+    "what moves on screen is the features. Dashed lines, shading and stars are the last epoch’s throughout. "
+    "Between the epochs kept, points move on straight lines that are no data."
+)
+CURVES = (
+    "Curves: ρ/d as in the picture, faint on the plane of each epoch’s own head; accuracy, NLL, gap and "
+    "spread over all classes, of the examples kept; the training loss over all images of an epoch, against "
+    "the run’s own targets; dashed: validation."
+)
+
+
+def show_training() -> None:
+    """Draw the page for the runs chosen."""
+    with_chosen_runs("training", _draw)
+    train_here("training")
+
+
+def _draw(group: Group, opened: list[Opened]) -> None:
+    with st.sidebar:
+        roots = run_roots()
+        end = suffix(group, len(read_catalogue(roots, directory_digest(roots)).groups) == 1)
+        classes = choose_classes(group, end, range(len(group.class_names)))
+    marks = Marks()
+    warnings: list[str] = []
+    runs = [one.run for one in opened if splits_of(one.run)]
+    without = [one.run.name for one in opened if not splits_of(one.run)]
+    read = {run.name: _read(run, warnings) for run in runs}
+    runs = [run for run in runs if read[run.name]]
+    if not runs:
+        _none(opened)
+        show_warnings(warnings)
+        return
+    if without:
+        verb = "has" if len(without) == 1 else "have"
+        warnings.append(f"{', '.join(without)} {verb} no snapshots and cannot be played.")
+    films = _films(tuple(runs), classes, read)
+    with st.container(horizontal=True, key="header", vertical_alignment="top", gap="medium"):
+        st.html(
+            f'<h1 class="pz-finding">{escape(film_finding(films))}</h1>'
+            f'<p class="pz-detail">{escape(_detail(films))}</p>'
+        )
+        with st.container(key="ways-out", width="content", gap="xsmall"):
+            export_film(runs, films, classes, group.class_names, marks)
+    show_warnings(warnings)
+    names = short_names([film.label_smoothing for film in films], [film.run for film in films])
+    charts = film_charts(films, [run.record.get("history") or [] for run in runs], names)
+    dark = st.context.theme.type == "dark"
+    curves = chart_figure(charts, columns=3, dark=dark, height=2 * 235)
+    if not common_epochs(films):
+        show_warnings(["These runs kept no epoch in common: choose one of them."])
+        return
+    figure = film_figure(films, curves, marks=marks, dark=dark)
+    st.html(legend_html([panels[-1] for film in films for panels in film.panels.values()], marks, dark))
+    st.plotly_chart(figure, theme=None, key="film", config=CONFIG, width="stretch")
+    st.html(f'<p class="pz-foot">{escape(FRAME)} {escape(CURVES)}</p>')
+
+
+def _read(run: Run, warnings: list[str]) -> dict[str, Snapshots]:
+    """Snapshots of a run by split; what cannot be read is said."""
+    found = {}
+    for split in splits_of(run):
+        path = snapshots_path(run.directory, split)
+        try:
+            found[split] = replace(read_snapshots(path, digest_of(path)), run=run.name)
+        except (ActivationsError, OSError) as error:
+            warnings.append(f"{run.name}, {split}: {error}")
+    if len({snapshots.epochs.tobytes() for snapshots in found.values()}) > 1:
+        warnings.append(f"{run.name}: its snapshots of train and validation are of different epochs.")
+        return {}
+    return found
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def read_snapshots(path: Path, digest: str) -> Snapshots:
+    """One file of snapshots; `digest` is its `digest_of`. Raises ActivationsError."""
+    return Snapshots.load(path)
+
+
+def _films(
+    runs: Sequence[Run], classes: tuple[int, int, int], read: dict[str, dict[str, Snapshots]]
+) -> list[Film]:
+    digest = "|".join(
+        f"{run.name}:{digest_of(snapshots_path(run.directory, split))}"
+        for run in runs
+        for split in read[run.name]
+    )
+    return _built(digest, classes, runs, read)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _built(
+    digest: str, classes: tuple[int, int, int], _runs: Sequence[Run], _read: dict[str, dict[str, Snapshots]]
+) -> list[Film]:
+    """Films keyed by the digests of their files."""
+    return films_of(_runs, [_read[run.name] for run in _runs], classes)
+
+
+def _detail(films: Sequence[Film]) -> str:
+    epochs = common_epochs(films)
+    first = next(iter(films[0].panels.values()))[-1]
+    m = sum(first.n_stored)
+    return (
+        f"{len(epochs)} epochs kept; the same {m} examples of three classes in every picture of a split. "
+        "ρ/d is that of the picture: radius of the clusters over the distance between them."
+    )
+
+
+def _none(opened: Sequence[Opened]) -> None:
+    names = " and ".join(one.run.name for one in opened)
+    st.html(
+        f'<h1 class="pz-finding">No snapshots of {escape(names)}.</h1>'
+        '<p class="pz-detail">A film needs the features of some epochs. Training keeps them when asked; the '
+        "weights are the same to the bit with and without.</p>"
+    )
+    st.code("penviz train cifar10 tutorial_alexnet --snapshots 15 --out runs/filmed", language="bash")

@@ -162,6 +162,7 @@ def build_panels(
             label_smoothings=[runs[i].config.label_smoothing for i in positions],
             summaries=None if summaries is None else [summaries[i] for i in positions],
             remarks=[runs[i].adoption.mark for i in positions],
+            pull=recipe.marks.pull,
         )
         built.append([[next((p for p in row if p.split == s), None) for s in columns] for row in rows])
     return built

@@ -242,6 +242,11 @@ def _marks(panels: Sequence[Panel], marks: Marks) -> str:
         words.append(f"diamond: {template_word(panels)}")
     if marks.optimum and any(p.ideal_xy is not None for p in panels):
         words.append("star: where label smoothing wants the class (hard targets have no optimum)")
+    if marks.pull and any(p.pull is not None for p in panels):
+        words.append(
+            "arrows: in the region of each class, where the loss among the three classes pulls an example of "
+            "it (targets less probabilities; length: fourth root of the pull)"
+        )
     if marks.errors and any((p.kinds == INSIDE).any() for p in panels):
         words.append("hollow: predicted as another of the three")
     if marks.errors and any((p.kinds == OUTSIDE).any() for p in panels):

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from penviz.measure.panel import INSIDE, OUTSIDE, Panel
+from penviz.show.arrows import faded
 from penviz.show.paper_face import Face
 from penviz.show.paper_panel import DASHES, SHAPES, plus_look, star_look, template_look
 from penviz.show.screen import Marks
 from penviz.show.theme import CLASS_COLOURS, LIGHT
-from penviz.show.words import boundary_word, template_word
+from penviz.show.words import boundary_word, pull_word, template_word
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,6 +57,10 @@ def mark_entries(panels: Sequence[Panel], marks: Marks) -> list[Entry]:
         made.append(Entry("optimum of label smoothing", star_look(5.0)))
     if marks.boundaries:
         made.append(Entry(boundary_word(panels), dashed, wide=True))
+    if marks.pull and any(p.pull is not None for p in panels):
+        grey = faded(LIGHT.text)
+        arrow = {"ls": "-", "lw": 0.6, "color": grey, "marker": ">", "ms": 2.4, "mfc": grey, "mec": "none"}
+        made.append(Entry(pull_word(panels), arrow | {"markevery": [1]}, wide=True))
     bar = {"ls": "-", "lw": 1.0, "color": LIGHT.text, "solid_capstyle": "butt"}
     made.append(Entry("scale bar, feature units", bar, wide=True))
     return made

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from penviz import InputError
 from penviz.measure.panel import CORRECT, INSIDE, Panel
+from penviz.measure.pull import Arrows
+from penviz.show.arrows import arrow_strokes, faded
 from penviz.show.frame import bar_length
 from penviz.show.paper_face import Face
 from penviz.show.screen import Marks, point_groups
@@ -127,6 +129,8 @@ def draw_panel(
         )
         image.set_gid("shading")
         ax.set(xlim=(x0, x1), ylim=(y0, y1))
+    if marks.pull and panel.pull is not None:
+        _arrows(ax, panel.pull, float(np.clip(0.4 * side_in, 0.3, 0.6)))
     if marks.boundaries:
         for number, ends in enumerate(np.asarray(panel.boundaries, np.float64)):
             inside = clip_segment(ends, panel.limits)
@@ -138,6 +142,19 @@ def draw_panel(
     _points(ax, panel, marks, side_in, rasterized)
     _overlays(ax, panel, marks, float(np.clip(3.2 * side_in, 3.5, 6.0)))
     _words(ax, panel, side_in, corner, face, size_pt)
+
+
+def _arrows(ax: Axes, pull: Arrows, width: float) -> None:
+    """One line a class, with gaps between the arrows, under all that is data."""
+    for k in range(3):
+        strokes = arrow_strokes(pull.ends[pull.labels == k])
+        if len(strokes):
+            gap = np.full((len(strokes), 1, 2), np.nan)
+            path = np.concatenate([strokes, gap], axis=1).reshape(-1, 2)
+            ax.plot(
+                *path.T, lw=width, color=faded(CLASS_COLOURS[k]), zorder=0.5, gid=f"pull-{k}",
+                solid_capstyle="butt", solid_joinstyle="miter",
+            )  # fmt: skip
 
 
 def _points(ax: Axes, panel: Panel, marks: Marks, side_in: float, rasterized: bool) -> None:

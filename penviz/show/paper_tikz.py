@@ -141,6 +141,7 @@ def _axis(ax: Axes) -> list[str]:
     for line in sorted(inside, key=lambda own: own.get_zorder()):
         kind = "only marks," + _mark(line) if _is_marks(line) else "no marks," + _stroke(line)
         rows = "\n".join(f"{_n(x)} {_n(y)}" for x, y in _xy(line))
+        kind += ",unbounded coords=jump" if np.isnan(_xy(line)).any() else ""
         out.append(f"\\addplot[{kind}] table {{\n{rows}\n}};")
     out.append(r"\end{axis}")
     for line in ax.lines:

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penviz.measure.panel import CORRECT, INSIDE, OUTSIDE, Panel
+from penviz.measure.pull import Arrows
+from penviz.show.arrows import ARROW_ALPHA, arrow_strokes
 from penviz.show.frame import FOOT_PX, Cell, axes, cells, notes, scale_bar
 from penviz.show.shading import shading_image
-from penviz.show.theme import CLASS_COLOURS, CLASS_SHAPES, ink
+from penviz.show.theme import CLASS_COLOURS, CLASS_SHAPES, ink, rgb
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -28,7 +30,8 @@ class Marks:
     Attributes:
         means: a plus at each class mean; templates: a diamond at each row of the head; boundaries: dashed
             lines; optimum: a star where label smoothing wants each class; shading: the softmax restricted to
-            the three classes; errors: wrong predictions hollow or crossed, else drawn as all the others.
+            the three classes; errors: wrong predictions hollow or crossed, else drawn as all the others;
+            pull: arrows of the loss, where the panels have them.
     """
 
     means: bool = True
@@ -37,6 +40,7 @@ class Marks:
     optimum: bool = True
     shading: bool = True
     errors: bool = True
+    pull: bool = False
 
 
 def point_groups(panel: Panel, errors: bool = True) -> list[tuple[int, int, NDArray[np.int64]]]:
@@ -160,6 +164,8 @@ def template_figure(
         layout["annotations"].append(label)
         if marks.shading and panel.shading is not None:
             layout["images"].append(shading_image(panel, cell.x, cell.y))
+        if marks.pull and panel.pull is not None:
+            layout["shapes"] += _arrows(panel.pull, cell)
         if marks.boundaries:
             layout["shapes"] += _boundaries(panel, cell, colours.line)
         for k, kind, positions in point_groups(panel, marks.errors):
@@ -231,6 +237,25 @@ def _overlays(panel: Panel, cell: Cell, marks: Marks, page: str, text: str) -> l
             "yaxis": cell.y,
         }
         for name, xy, marker in wanted
+    ]
+
+
+def _arrows(pull: Arrows, cell: Cell) -> list[dict[str, Any]]:
+    """One quiet shape a class, below the points."""
+    return [
+        {
+            "type": "path",
+            "xref": cell.x,
+            "yref": cell.y,
+            "path": " ".join(
+                "M" + "L".join(f"{x:.5g},{y:.5g}" for x, y in stroke)
+                for stroke in arrow_strokes(pull.ends[pull.labels == k])
+            ),
+            "line": {"color": "rgba({},{},{},{})".format(*rgb(CLASS_COLOURS[k]), ARROW_ALPHA), "width": 1.1},
+            "layer": "below",
+        }
+        for k in range(3)
+        if (pull.labels == k).any()
     ]
 
 

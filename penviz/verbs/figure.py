@@ -29,9 +29,11 @@ def figure(
     scale: Annotated[str | None, typer.Option(help="distance (the default), own or same.")] = None,
     bias: Annotated[bool | None, typer.Option(help="The template holds the bias; it does.")] = None,
     show: Annotated[
-        list[str] | None, typer.Option(help="means, templates, boundaries, optimum, shading, errors.")
+        list[str] | None, typer.Option(help="means, templates, boundaries, optimum, shading, errors, pull.")
     ] = None,
-    hide: Annotated[list[str] | None, typer.Option(help="The same words; all but templates show.")] = None,
+    hide: Annotated[
+        list[str] | None, typer.Option(help="The same words; all but templates and pull show.")
+    ] = None,
     letters: Annotated[bool | None, typer.Option(help="(a), (b), ... over the panels; they are.")] = None,
     corner: Annotated[list[str] | None, typer.Option(help="Numbers in the corner: rho_d, ...; none.")] = None,
     dpi: Annotated[int | None, typer.Option(help="Of a PNG and of rasterised points; 300.")] = None,

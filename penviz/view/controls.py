@@ -136,6 +136,15 @@ def choose_marks() -> Marks:
         optimum=st.toggle("smoothing optimum (★)", True, key="optimum", bind=URL),
         shading=st.toggle("shading (softmax of the three)", True, key="shading", bind=URL),
         errors=st.toggle("errors apart (hollow, ×)", True, key="errors", bind=URL),
+        pull=st.toggle(
+            "pull of the loss (→, q − p)",
+            False,
+            key="pull",
+            bind=URL,
+            help="In the region of each class: where the loss among the three classes pulls an example of "
+            "it. Under smoothing the pull ends at the star; under hard targets it never ends. The longer the "
+            "arrow, the stronger the pull (its fourth root, because pulls span orders of magnitude).",
+        ),
     )
 
 

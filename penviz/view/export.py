@@ -26,6 +26,7 @@ MARKS = {
     "optimum": "smoothing optimum",
     "shading": "shading",
     "errors": "errors apart",
+    "pull": "pull of the loss",
 }
 CORNERS = {
     "rho_d": "radius / distance",

@@ -9,7 +9,7 @@ from html import escape
 from penviz.measure.panel import Panel
 from penviz.show.screen import Marks
 from penviz.show.theme import CLASS_COLOURS, ink
-from penviz.show.words import boundary_word, optimum_words, template_word
+from penviz.show.words import boundary_word, optimum_words, pull_word, template_word
 
 _SHAPES = (
     '<circle cx="7" cy="7" r="4.6" {}/>',
@@ -58,4 +58,7 @@ def legend_html(panels: Sequence[Panel], marks: Marks, dark: bool) -> str:
     if marks.boundaries:
         dashes = f'<path d="M0 7 H26" {line} stroke-dasharray="4 3"/>'
         items.append(f"<span>{_svg(dashes, 26)}{boundary_word(panels)}</span>")
+    if marks.pull:
+        arrow = f'<path d="M1 7 H24 M17 3 L24 7 L17 11" {line}/>'
+        items.append(f"<span>{_svg(arrow, 26)}{pull_word(panels)}</span>")
     return f'<div class="pz-legend">{"".join(items)}</div>'

@@ -111,6 +111,7 @@ def _draw(
         label_smoothings=alphas,
         summaries=summaries,
         remarks=[run.adoption.mark for run in runs],
+        pull=state.marks.pull,
     )
     splits = [split for split in SPLITS_SHOWN if any(split in one.splits for one in opened)]
     cells = [[next((p for p in row if p.split == split), None) for split in splits] for row in rows]

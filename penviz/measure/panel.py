@@ -16,6 +16,7 @@ from penviz.measure.projection import Projection, distinct_names
 from penviz.measure.pull import Arrows, restricted_targets
 from penviz.measure.sample import draw, sample_keys
 from penviz.measure.summary import Summary
+from penviz.measure.views import PLANE
 
 __all__ = ["CORRECT", "INSIDE", "OUTSIDE", "SCALES", "Frame", "Panel", "build_grid", "build_panel"]
 
@@ -61,6 +62,8 @@ class Panel:
             axis 0 runs upward in y, axis 1 to the right in x; None without a head.
         pull: arrows of the loss among the three classes (`pull.Arrows`); None unless asked for, without a
             head, or where the targets are not known.
+        view: one of VIEWS. In all but "plane" there are no boundaries, templates, optima, shading or pull,
+            and `remark` says what the picture is (`embedding.embedded`).
         unit: feature units per drawn unit; scale: one of SCALES; bias: whether the template holds the bias.
         n_shown: [3]; n_stored: [3]; n_total: [3] examples a class: drawn, in the file, in the split.
         n_outside: examples drawn that fall outside the limits.
@@ -111,6 +114,7 @@ class Panel:
     partial: bool = False
     remark: str = ""
     pull: Arrows | None = None
+    view: str = PLANE
 
 
 def _ideal_points(a: Activations, projection: Projection, label_smoothing: float | None) -> Float | None:

@@ -1,4 +1,4 @@
-"""The pull of the loss on an example in the plane of three templates: W^T (q - p), targets less probabilities.
+"""The pull of the loss on an example in the plane of three templates: W^T (q - p).
 
 With p the softmax restricted to the three classes and q the targets of an example restricted to them (and
 divided by their sum), the loss among the three is L = -sum_j q_j ln p_j. Its gradient in the logits is p - q.
@@ -6,9 +6,9 @@ Logit differences are xy @ R + offset (`Plane`), and the components of p - q sum
 
     -dL/dxy = R @ (q - p)[1:] = basis @ sum_j (q_j - p_j) w_j
 
-which is the steepest descent on the activation itself: it lies in the plane, whatever the activation holds off
-it. It vanishes where p = q only, because R is regular: under smoothing at the ideal point (the logit gap of i
-and j is ln q_i / q_j there, in restricted targets as in full ones), under hard targets nowhere.
+which is the steepest descent on the activation itself: it lies in the plane, whatever the activation holds
+off it. It vanishes where p = q only, because R is regular: under smoothing at the ideal point (the logit gap
+of i and j is ln q_i / q_j there, in restricted targets as in full ones), under hard targets nowhere.
 
 Axis letters: D width of a template, m arrows.
 Source: derivative of the softmax cross-entropy; Müller et al. 2019, section 1.1, for the targets.

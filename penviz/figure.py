@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from penviz import InputError, run_activations
 from penviz.activations import Activations
+from penviz.embeddings import embed_runs
+from penviz.measure.embedding import LINEAR, Embedding, LinearMap, embedded
 from penviz.measure.finding import build_finding
 from penviz.measure.panel import Panel, build_grid
 from penviz.measure.plane import Plane
 from penviz.measure.projection import class_indices
 from penviz.measure.summary import Summary
 from penviz.measure.table import compare
+from penviz.measure.views import PLANE
 from penviz.recipe import Class, Recipe, RecipeError, RecipeFont, RecipeRow, RecipeRun, versions
 from penviz.runs import SPLITS, Run, activations_path, differences, read_run, sha256_of
 from penviz.show.export import Part, bundle
@@ -137,12 +140,13 @@ def build_panels(
     runs: Sequence[Run],
     loaded: Sequence[Mapping[str, Activations]],
     summaries: Sequence[Mapping[str, Summary]] | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> list[Grid]:
     """Panels of every triple of a recipe; None where a run lacks a split.
 
     Args:
         recipe: what to draw; runs: of it, in its order (`find_runs`); loaded: their activations
-            (`load_splits`); summaries: of the same, to save time.
+            (`load_splits`); summaries: of the same, to save time; say: takes a sentence before UMAP runs.
 
     Raises:
         InputError: as `build_grid`, or no run has one of the splits.
@@ -164,8 +168,20 @@ def build_panels(
             remarks=[runs[i].adoption.mark for i in positions],
             pull=recipe.marks.pull,
         )
+        if recipe.view != PLANE:
+            found = _embeddings(recipe, [loaded[i] for i in positions], classes, say)
+            rows = embedded(rows, found, recipe.scale)
         built.append([[next((p for p in row if p.split == s), None) for s in columns] for row in rows])
     return built
+
+
+def _embeddings(
+    recipe: Recipe,
+    runs: Sequence[Mapping[str, Activations]],
+    classes: Sequence[Class],
+    say: Callable[[str], None] | None = None,
+) -> list[Embedding]:
+    return embed_runs(runs, classes, recipe.view, all_classes=recipe.all_classes, seed=recipe.seed, say=say)
 
 
 def paper_rows(recipe: Recipe, grids: Sequence[Grid]) -> Grid:
@@ -236,11 +252,22 @@ def build_parts(
             runs=digests,
             adopted=[run.adopted for run in own],
         )
-        heads = [next(iter(loaded[i].values())).planar_head(recipe.bias) for i in positions]
-        planes = [Plane.of_head(head, table.classes, bias) for head, bias in heads]
+        maps = _maps(recipe, [loaded[i] for i in positions], table.classes)
         notes = [n for i in positions for n in run_activations.notes(runs[i], loaded[i])]
-        made.append(Part(grid, table, finding, names, alphas, seeds, planes, notes))
+        made.append(Part(grid, table, finding, names, alphas, seeds, maps, notes))
     return made
+
+
+def _maps(
+    recipe: Recipe, runs: Sequence[Mapping[str, Activations]], classes: Sequence[int]
+) -> list[Plane | LinearMap]:
+    """What took the features of each run to the picture; empty for UMAP."""
+    if recipe.view == PLANE:
+        heads = [next(iter(run.values())).planar_head(recipe.bias) for run in runs]
+        return [Plane.of_head(head, classes, bias) for head, bias in heads]
+    if recipe.view not in LINEAR:
+        return []
+    return [one.map for one in _embeddings(recipe, runs, classes) if one.map is not None]
 
 
 def pack(
@@ -297,6 +324,8 @@ def new_recipe(
     if not found:
         raise InputError("Name the runs to draw, or a recipe with --recipe.")
     columns = tuple(splits or ("train", "validation"))
+    if choices.get("view", PLANE) != PLANE:
+        choices.setdefault("corner", ())
     named = []
     for run, path in found.values():
         if not (own := [s for s in run.splits() if s in ("train", "validation", *columns)]):

@@ -11,7 +11,9 @@ from typing import Any
 import yaml
 
 from penviz import InputError, __version__
+from penviz.measure.embedding import KEPT_NUMBERS
 from penviz.measure.panel import SCALES
+from penviz.measure.views import PLANE, VIEWS
 from penviz.runs import SPLITS
 from penviz.show.paper_layout import LAYOUTS
 from penviz.show.paper_panel import CORNER
@@ -97,6 +99,8 @@ class Recipe:
         venue: a venue's name; width: "text", "column" or a length such as "5.5in", None for the text's width.
         layout, letters, corner, dpi: as for `paper_figure`; text: of SVG, "text" or "path".
         font: in place of the faces that ship with matplotlib; bold_best: of numbers.tex.
+        view: one of VIEWS; all_classes: whether a view other than the plane is fitted on all classes; the
+            seed is UMAP's too.
         versions: of the packages that decide bytes, when the recipe was written.
     """
 
@@ -118,6 +122,8 @@ class Recipe:
     text: str = "text"
     font: RecipeFont | None = None
     bold_best: bool = False
+    view: str = PLANE
+    all_classes: bool = False
     versions: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -147,7 +153,10 @@ class Recipe:
         _check(self.layout in LAYOUTS, f"layout is one of {', '.join(LAYOUTS)}")
         _check(self.text in ("text", "path"), "the text of an SVG is text or path")
         _check(self.font is None or isinstance(self.font, RecipeFont), "font has a path and a sha256")
-        for key in ("bias", "letters", "bold_best"):
+        _check(self.view in VIEWS, f"view is one of {', '.join(VIEWS)}")
+        if self.view != PLANE and (none := [key for key in self.corner if key not in KEPT_NUMBERS]):
+            _check(False, f"the view {self.view} has no {none[0]}: leave it out of the corner")
+        for key in ("bias", "letters", "bold_best", "all_classes"):
             _check(isinstance(getattr(self, key), bool), f"{key} is true or false")
         _check(
             isinstance(self.marks, Marks) and all(isinstance(v, bool) for v in asdict(self.marks).values()),
@@ -176,6 +185,8 @@ class Recipe:
         for f in fields(self):
             value = getattr(self, f.name)
             if value is None or (f.name in ("classes", "rows") and not value):
+                continue
+            if self.view == PLANE and f.name in ("view", "all_classes"):
                 continue
             record[f.name] = _plain(value)
         return yaml.safe_dump(record, sort_keys=False, allow_unicode=True, width=4096)

@@ -73,7 +73,8 @@ def main() -> None:
 
 
 def _end_with_parent() -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 4096):  # not through sys.stdin, whose lock a daemon thread would hold at the end
+        pass
     os._exit(1)
 
 

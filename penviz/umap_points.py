@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -23,6 +24,8 @@ from numpy.typing import NDArray
 
 from penviz import InputError
 from penviz.umap_fit import MIN_DIST, N_NEIGHBORS
+
+logger = logging.getLogger(__name__)
 
 CACHE_VARIABLE = "PENVIZ_CACHE"
 
@@ -165,30 +168,30 @@ class Job:
         place = cache_directory()
         place.mkdir(parents=True, exist_ok=True)
         own = uuid4().hex
-        asked, answer = place / f"{own}.request.part", place / f"{own}.answer.part"
+        asked, answer, log = (place / f"{own}.{name}.part" for name in ("request", "answer", "log"))
         try:
             with open(asked, "wb") as file:
                 np.savez(file, fit=self.request.fit, more=self.request.more, seed=self.request.seed)
-            self._watch(asked, answer)
+            self._watch(asked, answer, log)
             if _read(answer, self.request) is None:
                 raise UmapError("UMAP could not make a map of these features.")
             os.replace(answer, place / f"{self.request.key}.npz")
         finally:
-            asked.unlink(missing_ok=True)
-            answer.unlink(missing_ok=True)
+            for path in (asked, answer, log):
+                path.unlink(missing_ok=True)
         _prune(place)
 
-    def _watch(self, asked: Path, answer: Path) -> None:
-        """Run the child and hear it out."""
+    def _watch(self, asked: Path, answer: Path, log: Path) -> None:
+        """Run the child and hear it out; what it says on standard error goes to a file."""
         compiled = os.environ.get("NUMBA_CACHE_DIR") or str(cache_directory().parent / "numba")
-        with self._lock:
+        with open(log, "wb") as errors, self._lock:
             if self._cancelled:
                 raise UmapError("UMAP was cancelled.")
             self._child = subprocess.Popen(
                 [sys.executable, "-m", "penviz.umap_fit", str(asked), str(answer)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+                stderr=errors,
                 text=True,
                 # One thread: with more, the same seed gives other maps on other machines.
                 env=os.environ
@@ -204,6 +207,9 @@ class Job:
         if self._cancelled:
             raise UmapError("UMAP was cancelled.")
         if child.returncode != 0:
+            logger.warning(
+                "UMAP ended with status %s: %s", child.returncode, log.read_text(errors="replace")[-2000:]
+            )
             raise UmapError("UMAP ended early: is umap-learn installed, and is there memory enough?")
 
 

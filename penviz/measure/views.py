@@ -39,7 +39,7 @@ VIEWS = {
     "lda": View(
         "LDA",
         "LDA, not the paper's projection",
-        "standard deviations within classes",
+        "standard deviations",
         "The two directions that part the classes best, in units of their spread (Fisher's discriminants).",
         "They are chosen to make classes look apart, and within-class spread is 1 by construction: clusters "
         "of every network look equally tight on the split that they were fitted on.",
@@ -54,7 +54,7 @@ VIEWS = {
     ),
     "span": View(
         "span + PCA",
-        "span + PCA, as other reproductions; not the paper's projection",
+        "span + PCA, not the paper's projection",
         "feature units",
         "What other reproductions draw (three-vector span, then PCA): three dimensions through the origin, "
         "of which PCA keeps two.",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from penviz import InputError
 from penviz.measure.panel import CORRECT, INSIDE, Panel
 from penviz.measure.pull import Arrows
+from penviz.measure.views import VIEWS
 from penviz.show.arrows import arrow_strokes, faded
 from penviz.show.frame import bar_length
 from penviz.show.paper_face import Face
@@ -193,7 +194,7 @@ def _overlays(ax: Axes, panel: Panel, marks: Marks, size: float) -> None:
     wanted = []
     if marks.optimum and panel.ideal_xy is not None:
         wanted.append((panel.ideal_xy, star_look(size), "optimum"))
-    if marks.means:
+    if marks.means and len(panel.means_xy):
         wanted.append((panel.means_xy, plus_look(size), "mean"))
     for xy, look, gid in wanted:
         x, y = np.asarray(xy, np.float32).T
@@ -235,14 +236,15 @@ def _words(ax: Axes, panel: Panel, side_in: float, corner: Sequence[str], face: 
     text = _fitted_corner(panel, corner, face, size, side_in)
     if text:
         write(1 - inset, 1 - inset, text, "right", "top", LIGHT.text, "corner")
-    length = bar_length((x1 - x0) * panel.unit)
-    share = length / panel.unit / (x1 - x0)
-    ax.plot(
-        [inset, inset + share], [inset, inset], transform=ax.transAxes, color=LIGHT.text, lw=1.0,
-        solid_capstyle="butt", zorder=4.6, gid="bar",
-    )  # fmt: skip
-    middle = max(inset + share / 2, inset + face.width_in(f"{length:g}", size) / side_in / 2)
-    write(middle, inset + 2.5 * point, f"{length:g}", "center", "baseline", LIGHT.text, "bar length")
+    if VIEWS[panel.view].units:
+        length = bar_length((x1 - x0) * panel.unit)
+        share = length / panel.unit / (x1 - x0)
+        ax.plot(
+            [inset, inset + share], [inset, inset], transform=ax.transAxes, color=LIGHT.text, lw=1.0,
+            solid_capstyle="butt", zorder=4.6, gid="bar",
+        )  # fmt: skip
+        middle = max(inset + share / 2, inset + face.width_in(f"{length:g}", size) / side_in / 2)
+        write(middle, inset + 2.5 * point, f"{length:g}", "center", "baseline", LIGHT.text, "bar length")
     if panel.n_outside:
         write(1 - inset, inset, f"{panel.n_outside:,} outside", "right", "baseline", LIGHT.note, "outside")
     said_too = [*(["on class means"] if panel.class_means else []), *([panel.remark] if panel.remark else [])]

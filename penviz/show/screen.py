@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from penviz.measure.panel import CORRECT, INSIDE, OUTSIDE, Panel
 from penviz.measure.pull import Arrows
+from penviz.measure.views import VIEWS
 from penviz.show.arrows import ARROW_ALPHA, arrow_strokes
 from penviz.show.frame import FOOT_PX, Cell, axes, cells, notes, scale_bar
 from penviz.show.shading import shading_image
@@ -159,9 +160,10 @@ def template_figure(
         first_drawn = not first_of_run
         layout.update(axes(panel, cell, first_of_run.setdefault(panel.run, cell), colours))
         layout["annotations"] += notes(panel, cell, colours)
-        shape, label = scale_bar(panel, cell, colours)
-        layout["shapes"].append(shape)
-        layout["annotations"].append(label)
+        if VIEWS[panel.view].units:
+            shape, label = scale_bar(panel, cell, colours)
+            layout["shapes"].append(shape)
+            layout["annotations"].append(label)
         if marks.shading and panel.shading is not None:
             layout["images"].append(shading_image(panel, cell.x, cell.y))
         if marks.pull and panel.pull is not None:
@@ -211,14 +213,14 @@ def _points(panel: Panel, cell: Cell, k: int, kind: int, positions: NDArray[np.i
 def _overlays(panel: Panel, cell: Cell, marks: Marks, page: str, text: str) -> list[dict[str, Any]]:
     """Class means, smoothing optima and templates, each with a rim in the page's colour or in ink."""
     wanted: list[tuple[str, Any, dict[str, Any]]] = []
-    if marks.templates:
+    if marks.templates and len(panel.templates_xy):
         diamond = {"symbol": "diamond", "size": 11, "color": list(CLASS_COLOURS)}
         word = "class mean as template" if panel.class_means else "template"
         wanted.append((word, panel.templates_xy, diamond | {"line": {"width": 1.5, "color": text}}))
     if marks.optimum and panel.ideal_xy is not None:
         star = {"symbol": "star", "size": 15, "color": page, "line": {"width": 1.5, "color": text}}
         wanted.append(("smoothing optimum", panel.ideal_xy, star))
-    if marks.means:
+    if marks.means and len(panel.means_xy):
         plus = {"symbol": "cross", "size": 12, "color": text, "line": {"width": 1.5, "color": page}}
         wanted.append(("class mean", panel.means_xy, plus))
     return [

@@ -7,6 +7,7 @@ from typing import Literal
 
 import streamlit as st
 
+from penviz.measure.views import PLANE, VIEWS
 from penviz.runs import Run
 from penviz.show.screen import Marks
 from penviz.view.catalogue import Group
@@ -148,6 +149,29 @@ def choose_marks() -> Marks:
     )
 
 
+def choose_view() -> tuple[str, bool]:
+    """The paper's plane or another view, and whether that is fitted on all classes."""
+    _heading("View")
+    view = st.selectbox(
+        "View",
+        list(VIEWS),
+        format_func=lambda name: VIEWS[name].label,
+        key="view",
+        bind=URL,
+        label_visibility="collapsed",
+        help="Only the template plane is the paper's projection.",
+    )
+    if view == PLANE:
+        return view, False
+    return view, st.toggle(
+        "fit on all classes",
+        False,
+        key="all-classes",
+        bind=URL,
+        help="Fitted on the training examples of the three classes, or of all; validation is only placed.",
+    )
+
+
 def choose_scale() -> tuple[str, bool]:
     """Scale of the axes, and whether the template holds the bias."""
     _heading("Scale")
@@ -213,8 +237,9 @@ def controls(groups: Sequence[Group], stored: Callable[[Sequence[Run]], tuple[in
     runs = tuple(run for run in in_order(group.runs) if run.name in wanted)
     most, held = stored(runs)
     classes = choose_classes(group, end, held if len(held) >= 3 else range(len(group.class_names)))
+    view, all_classes = choose_view()
     scale, bias = choose_scale()
     marks = choose_marks()
     per_class = choose_number(most)
     layout = choose_layout()
-    return State(group, runs, classes, scale, bias, marks, per_class, layout)
+    return State(group, runs, classes, scale, bias, marks, per_class, layout, view, all_classes)

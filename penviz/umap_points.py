@@ -14,6 +14,8 @@ import os
 import subprocess
 import sys
 import threading
+import zipfile
+import zlib
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -28,6 +30,9 @@ from penviz.umap_fit import MIN_DIST, N_NEIGHBORS
 logger = logging.getLogger(__name__)
 
 CACHE_VARIABLE = "PENVIZ_CACHE"
+
+COMMAND = (sys.executable, "-m", "penviz.umap_fit")
+"""The child; it takes the names of two files."""
 
 FEWEST = N_NEIGHBORS + 1
 """Examples that UMAP needs: more than it has neighbours."""
@@ -99,7 +104,7 @@ def _read(path: Path, request: Request) -> tuple[Float32, Float32] | None:
     try:
         with np.load(path, allow_pickle=False) as file:
             fit, more = np.asarray(file["fit_xy"], np.float32), np.asarray(file["more_xy"], np.float32)
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         return None
     fits = fit.shape == (len(request.fit), 2) and more.shape == (len(request.more), 2)
     return (fit, more) if fits and np.isfinite(fit).all() and np.isfinite(more).all() else None
@@ -188,7 +193,7 @@ class Job:
             if self._cancelled:
                 raise UmapError("UMAP was cancelled.")
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "penviz.umap_fit", str(asked), str(answer)],
+                [*COMMAND, str(asked), str(answer)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

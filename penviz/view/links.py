@@ -62,7 +62,8 @@ def triple_link(group: Group, classes: Sequence[int], label: str) -> None:
         query[f"{key}{suffix(group, len(groups) == 1)}"] = [f"{group.class_names[k]} ({k})"]
     query.pop("view", None)
     page = st.Page(show_grid, title="penviz", default=True)
-    st.page_link(page, label=label, icon=":material/scatter_plot:", query_params=query)
+    icon = ":material/scatter_plot:"
+    st.page_link(page, label=label, icon=icon, query_params=query, width="stretch")
 
 
 def grid_link(label: str, directory: Path) -> None:

@@ -181,7 +181,9 @@ def _table(
     for number, (triple, value) in enumerate(zip(ranking.triples.tolist(), ranking.values, strict=True), 1):
         with st.container(horizontal=True, vertical_alignment="center", key=f"triple-{number}", gap="small"):
             triple_link(group, triple, f"{number}. {', '.join(group.class_names[k] for k in triple)}")
-            st.html(f'<span class="pz-value">{escape(value_words(how, float(value)))}</span>')
+            st.html(
+                f'<span class="pz-value">{escape(value_words(how, float(value)))}</span>', width="content"
+            )
     seen = f"{ranking.n:,} of {ranking.n_all:,}" if ranking.n < ranking.n_all else f"all {ranking.n:,}"
     tail = " (a sample drawn with seed 0)" if ranking.n < 0.9 * ranking.n_all else ""
     st.caption(f"Out of {seen} triples{tail}. A link shows the triple in the plane.")

@@ -102,7 +102,7 @@ def kept(request: Request) -> tuple[Float32, Float32] | None:
 
 def _read(path: Path, request: Request) -> tuple[Float32, Float32] | None:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             fit, more = np.asarray(file["fit_xy"], np.float32), np.asarray(file["more_xy"], np.float32)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         return None

@@ -43,9 +43,9 @@ def measure(
             raise RunError(f"{run.directory} has no activations: run penviz extract {run.directory} first.")
         parts = run_activations.load(run)
         notes += run_activations.notes(run, parts)
-        for split, activations in parts.items():
+        for part, activations in parts.items():
             if run.model_sha256 and activations.checkpoint_sha256 != run.model_sha256:
-                say(f"{run.name}: the {split} activations are of another checkpoint; extract it again.")
+                say(f"{run.name}: the {part} activations are of another checkpoint; extract it again.")
         opened.append(parts)
     names = next(iter(opened[0].values())).class_names
     if find is not None:

@@ -8,6 +8,7 @@ from penviz.view.page_grid import show_grid
 from penviz.view.page_model import show_model
 from penviz.view.page_targets import show_targets
 from penviz.view.page_training import show_training
+from penviz.view.page_triples import show_triples
 from penviz.view.train_here import choose_trained
 
 ICON = (  # drawn here: an icon by name would be fetched from the net
@@ -22,6 +23,7 @@ pages = {
     "Calibration": st.Page(show_calibration, title="Calibration · penviz", url_path="calibration"),
     "Targets": st.Page(show_targets, title="Targets · penviz", url_path="targets"),
     "Over training": st.Page(show_training, title="Over training · penviz", url_path="over-training"),
+    "Triples": st.Page(show_triples, title="Triples · penviz", url_path="triples"),
     "Your model": st.Page(show_model, title="Your model · penviz", url_path="your-model"),
 }
 page = st.navigation(list(pages.values()), position="hidden")

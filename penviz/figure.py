@@ -9,12 +9,15 @@ from typing import Any, Protocol
 
 from penviz import InputError, filmed, run_activations
 from penviz.activations import Activations
+from penviz.embeddings import embed_runs
+from penviz.measure.embedding import LINEAR, Embedding, LinearMap, embedded
 from penviz.measure.finding import build_finding
 from penviz.measure.panel import Panel, build_grid
 from penviz.measure.plane import Plane
 from penviz.measure.projection import class_indices
 from penviz.measure.summary import Summary
 from penviz.measure.table import compare
+from penviz.measure.views import PLANE
 from penviz.recipe import Class, Recipe, RecipeError, RecipeFont, RecipeRow, RecipeRun, versions
 from penviz.runs import SPLITS, Run, activations_path, differences, read_run, sha256_of
 from penviz.show.export import Part, bundle
@@ -189,12 +192,13 @@ def build_panels(
     runs: Sequence[Run],
     loaded: Sequence[Mapping[str, Activations]],
     summaries: Sequence[Mapping[str, Summary]] | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> list[Grid]:
     """Panels of every triple of a recipe; None where a run lacks a split.
 
     Args:
         recipe: what to draw; runs: of it, in its order (`find_runs`); loaded: their activations
-            (`load_splits`); summaries: of the same, to save time.
+            (`load_splits`); summaries: of the same, to save time; say: takes a sentence before UMAP runs.
 
     Raises:
         InputError: as `build_grid`, or no run has one of the splits.
@@ -219,9 +223,22 @@ def build_panels(
             targets=[run_activations.targets_of(runs[i]) for i in positions],
             summaries=None if summaries is None else [summaries[i] for i in positions],
             remarks=[runs[i].adoption.mark for i in positions],
+            pull=recipe.marks.pull,
         )
+        if recipe.view != PLANE:
+            found = _embeddings(recipe, [loaded[i] for i in positions], classes, say)
+            rows = embedded(rows, found, recipe.scale)
         built.append([[next((p for p in row if p.split == s), None) for s in columns] for row in rows])
     return built
+
+
+def _embeddings(
+    recipe: Recipe,
+    runs: Sequence[Mapping[str, Activations]],
+    classes: Sequence[Class],
+    say: Callable[[str], None] | None = None,
+) -> list[Embedding]:
+    return embed_runs(runs, classes, recipe.view, all_classes=recipe.all_classes, seed=recipe.seed, say=say)
 
 
 def paper_rows(recipe: Recipe, grids: Sequence[Grid]) -> Grid:
@@ -241,8 +258,9 @@ def draw(
     """A figure as the bytes of a file.
 
     Args:
-        recipe: what to draw; grids: its panels (`build_panels`); format: one of FILM_FORMATS; directory: where
-            the path of a font starts; report: told the pictures of an animation drawn, and their number.
+        recipe: what to draw; grids: its panels (`build_panels`); format: one of FILM_FORMATS; directory:
+            where the path of a font starts; report: told the pictures of an animation
+            that are drawn, and their number.
 
     Raises:
         InputError: an unknown format, or a figure that cannot be drawn so.
@@ -305,13 +323,24 @@ def build_parts(
             runs=digests,
             adopted=[run.adopted for run in own],
         )
-        heads = [next(iter(loaded[i].values())).planar_head(recipe.bias) for i in positions]
-        planes = [Plane.of_head(head, table.classes, bias) for head, bias in heads]
+        maps = _maps(recipe, [loaded[i] for i in positions], table.classes)
         notes = [n for i in positions for n in run_activations.notes(runs[i], loaded[i])]
         kinds = [one.kind for one in targets]
         notes += [filmed.NOTE] if recipe.film else []
-        made.append(Part(grid, table, finding, names, alphas, seeds, planes, notes, kinds))
+        made.append(Part(grid, table, finding, names, alphas, seeds, maps, notes, kinds))
     return made
+
+
+def _maps(
+    recipe: Recipe, runs: Sequence[Mapping[str, Activations]], classes: Sequence[int]
+) -> list[Plane | LinearMap]:
+    """What took the features of each run to the picture; empty for UMAP."""
+    if recipe.view == PLANE:
+        heads = [next(iter(run.values())).planar_head(recipe.bias) for run in runs]
+        return [Plane.of_head(head, classes, bias) for head, bias in heads]
+    if recipe.view not in LINEAR:
+        return []
+    return [one.map for one in _embeddings(recipe, runs, classes) if one.map is not None]
 
 
 def pack(
@@ -369,6 +398,8 @@ def new_recipe(
         raise InputError("Name the runs to draw, or a recipe with --recipe.")
     film = tuple(choices.get("film", ()))
     columns = tuple(splits or (("train",) if film else ("train", "validation")))
+    if choices.get("view", PLANE) != PLANE:
+        choices.setdefault("corner", ())
     named = []
     for run, path in found.values():
         if film:

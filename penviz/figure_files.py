@@ -90,7 +90,7 @@ def make(
         recipe, found, loaded = figure.new_recipe(runs, **choices, **more)
     for note in figure.stale(found, loaded):
         say(note)
-    grids = figure.build_panels(recipe, found, loaded)
+    grids = figure.build_panels(recipe, found, loaded, say=say)
     place = runs_dir if recipe_path is not None else Path()
 
     def parts() -> Mapping[str, bytes]:

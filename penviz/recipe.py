@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from penviz.measure.embedding import KEPT_NUMBERS
 from penviz.measure.panel import SCALES
+from penviz.measure.views import PLANE, VIEWS
 from penviz.recipe_yaml import (
     FEWEST_DPI,
     LARGEST,
@@ -106,6 +108,8 @@ class Recipe:
         layout, letters, corner, dpi: as for `paper_figure`; text: of SVG, "text" or "path".
         film: epochs, for a film: a column an epoch, from snapshots; empty for the finished networks.
         font: in place of the faces that ship with matplotlib; bold_best: of numbers.tex.
+        view: one of VIEWS; all_classes: whether a view other than the plane is fitted on all classes; the
+            seed is UMAP's too.
         versions: of the packages that decide bytes, when the recipe was written.
     """
 
@@ -128,6 +132,8 @@ class Recipe:
     font: RecipeFont | None = None
     bold_best: bool = False
     film: tuple[int, ...] = ()
+    view: str = PLANE
+    all_classes: bool = False
     versions: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -166,7 +172,11 @@ class Recipe:
         check(self.layout in LAYOUTS, f"layout is one of {', '.join(LAYOUTS)}")
         check(self.text in ("text", "path"), "the text of an SVG is text or path")
         check(self.font is None or isinstance(self.font, RecipeFont), "font has a path and a sha256")
-        for key in ("bias", "letters", "bold_best"):
+        check(self.view in VIEWS, f"view is one of {', '.join(VIEWS)}")
+        check(self.view == PLANE or not self.film, "a film is of the template plane")
+        if self.view != PLANE and (none := [key for key in self.corner if key not in KEPT_NUMBERS]):
+            check(False, f"the view {self.view} has no {none[0]}: leave it out of the corner")
+        for key in ("bias", "letters", "bold_best", "all_classes"):
             check(isinstance(getattr(self, key), bool), f"{key} is true or false")
         check(
             isinstance(self.marks, Marks) and all(isinstance(v, bool) for v in asdict(self.marks).values()),
@@ -191,7 +201,8 @@ class Recipe:
 
     def to_yaml(self) -> str:
         """The file; equal recipes give equal text."""
-        return to_yaml(self, ("classes", "rows", "film"))
+        plane_only = ("view", "all_classes") if self.view == PLANE else ()
+        return to_yaml(self, ("classes", "rows", "film"), plane_only)
 
     @classmethod
     def from_yaml(cls, text: str) -> Recipe:

@@ -26,12 +26,12 @@ class RecipeError(InputError):
     """A recipe that cannot be followed; the message is one sentence for the user."""
 
 
-def to_yaml(owner: Any, optional: tuple[str, ...]) -> str:
-    """A dataclass as the text of a recipe, without what is None and without `optional` fields left empty."""
+def to_yaml(owner: Any, optional: tuple[str, ...], left_out: tuple[str, ...] = ()) -> str:
+    """A dataclass as the text of a recipe, without None, `optional` fields left empty, and `left_out`."""
     record: dict[str, Any] = {"recipe": FORMAT}
     for f in fields(owner):
         value = getattr(owner, f.name)
-        if value is not None and not (f.name in optional and not value):
+        if value is not None and f.name not in left_out and (value or f.name not in optional):
             record[f.name] = plain(value)
     return yaml.safe_dump(record, sort_keys=False, allow_unicode=True, width=4096)
 

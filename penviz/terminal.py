@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from penviz.measure.finder import FINDS, Ranking, value_words
 from penviz.measure.finding import Finding, change_text, value_text
 from penviz.measure.table import Table
 
@@ -55,6 +56,26 @@ class TrainingProgress:
                 f" validation {line['validation_accuracy']:.4f} (nll {line['validation_nll']:.3f})",
                 file=sys.stderr,
             )
+
+
+def ranking_text(
+    ranking: Ranking, how: str, class_names: Sequence[str], split: str, as_json: bool = False
+) -> str:
+    """Triples in their order, a line each, with rows of the head and what they are ordered by."""
+    rows = list(zip(ranking.triples.tolist(), ranking.values.tolist(), strict=True))
+    if as_json:
+        found = [{"classes": t, "names": [class_names[k] for k in t], "value": v} for t, v in rows]
+        record = {"find": how, "split": split, "n": ranking.n, "n_all": ranking.n_all, "triples": found}
+        return json.dumps(record, indent=1)
+    words = [" ".join(f"{class_names[k]} ({k})" for k in triple) for triple, _ in rows]
+    wide = max(map(len, words), default=0)
+    lines = [
+        f"{place:>3}  {word:<{wide}}  {value_words(how, value)}"
+        for place, (word, (_, value)) in enumerate(zip(words, rows, strict=True), 1)
+    ]
+    sample = ", a sample drawn with seed 0" if ranking.n < 0.9 * ranking.n_all else ""
+    head = f"{FINDS[how]}, {split}, {ranking.n:,} of {ranking.n_all:,} triples{sample}"
+    return "\n".join([head, *lines])
 
 
 def _duration(seconds: float) -> str:

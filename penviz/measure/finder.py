@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from penviz import InputError
 from penviz.measure.summary import Summary, triple_changes
 from penviz.measure.tightness import ratio
 
@@ -134,6 +135,43 @@ def most_changed(
         size = np.abs(np.log1p(change))
     first = np.argsort(size if least else -size, kind="stable")[:m]
     return Ranking(triples[first], change[first], len(triples), n_all)
+
+
+FINDS = {
+    "most-confused": "most confused",
+    "most-alike": "most alike",
+    "most-changed": "most changed",
+    "least-changed": "least changed",
+}
+"""Ways to find triples -> words; the last two compare two runs."""
+
+
+def find(how: str, runs: Sequence[Summary], m: int = 10, bias: bool = True) -> Ranking:
+    """The first triples of one of FINDS.
+
+    Args:
+        how: one of FINDS; runs: summaries of one split, the reference first: confusion and likeness are those
+            of the first, changes go from the first to the second; m: how many; bias: the template holds it.
+
+    Raises:
+        InputError: an unknown name, or a change with fewer than two runs.
+    """
+    if how not in FINDS:
+        raise InputError(f"Triples are found by {', '.join(FINDS)}, not {how}.")
+    if how == "most-confused":
+        return most_confused(runs[0], m)
+    if how == "most-alike":
+        return most_alike(runs[0], m, bias)
+    if len(runs) != 2:
+        raise InputError(f"A change is between two runs, not {len(runs)}: name a hard and a soft one.")
+    return most_changed(runs[0], runs[1], m, bias=bias, least=how == "least-changed")
+
+
+def value_words(how: str, value: float) -> str:
+    """What a Ranking of `find` is ordered by, for people: "34 % confused", "cosine 0.21", "-45 %"."""
+    if how == "most-confused":
+        return f"{100 * value:.1f} % confused"
+    return f"cosine {value:.2f}" if how == "most-alike" else f"{100 * value:+.1f} %"
 
 
 def rank_of(chosen: Sequence[int], triples: Int, values: ArrayLike, *, lowest: bool = False) -> int | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penviz.measure.projection import Projection
+from penviz.measure.tightness import Clusters
 
 Float = NDArray[np.float64]
 Limits = tuple[float, float, float, float]
@@ -23,6 +24,18 @@ HELD = 0.995
 
 MARGIN = 0.03
 """Empty border on each side, as a share of the axis."""
+
+
+class Placed(Protocol):
+    """What a frame is made for: the drawn coordinates of three classes of one split, and their sums."""
+
+    @property
+    def points(self) -> Sequence[Float]:
+        """Three arrays [n_k, 2]."""
+
+    @property
+    def clusters(self) -> Clusters:
+        """Of these points."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +75,7 @@ def _held_box(points: Float) -> tuple[Float, Float]:
     )
 
 
-def frame_of(splits: Sequence[Projection], stars: Float | None = None, scale: str = "distance") -> Frame:
+def frame_of(splits: Sequence[Placed], stars: Float | None = None, scale: str = "distance") -> Frame:
     """The frame of one run.
 
     The limits are a square that holds 99.5 % of the stored examples of each split, the class means and the
@@ -70,7 +83,7 @@ def frame_of(splits: Sequence[Projection], stars: Float | None = None, scale: st
     nor the seed moves the axes; templates never count, because they may lie far away (paper.md 1.3).
 
     Args:
-        splits: projections on the run's one plane, train first; the first gives the unit of "distance".
+        splits: points on the run's one plane, train first; the first gives the unit of "distance".
         stars: [3, 2] ideal points in feature units, or None.
         scale: one of SCALES.
 

@@ -12,9 +12,11 @@ from penviz.activations import Activations, ActivationsError
 from penviz.measure.calibration import ece
 from penviz.measure.frame import SCALES, Frame, frame_of, share_frames
 from penviz.measure.projection import Projection, distinct_names
+from penviz.measure.pull import Arrows, restricted_targets
 from penviz.measure.sample import draw, sample_keys
 from penviz.measure.summary import Summary
 from penviz.measure.target_vectors import Targets, optimal_logits
+from penviz.measure.views import PLANE
 from penviz.measure.wording import targets_words
 
 __all__ = ["CORRECT", "INSIDE", "OUTSIDE", "SCALES", "Frame", "Panel", "build_grid", "build_panel"]
@@ -59,6 +61,10 @@ class Panel:
         limits: (x0, x1, y0, y1) of the axes; equal for the splits of one run.
         shading: [g, g, 3] float32 softmax restricted to the three classes at cell centres of `limits`;
             axis 0 runs upward in y, axis 1 to the right in x; None without a head.
+        pull: arrows of the loss among the three classes (`pull.Arrows`); None unless asked for, without a
+            head, or where the targets are not known.
+        view: one of VIEWS. In all but "plane" there are no boundaries, templates, optima, shading or pull,
+            and `remark` says what the picture is (`embedding.embedded`).
         unit: feature units per drawn unit; scale: one of SCALES; bias: whether the template holds the bias.
         n_shown: [3]; n_stored: [3]; n_total: [3] examples a class: drawn, in the file, in the split.
         n_outside: examples drawn that fall outside the limits.
@@ -112,6 +118,8 @@ class Panel:
     remark: str = ""
     targets: str = "unknown"
     epoch: int | None = None
+    pull: Arrows | None = None
+    view: str = PLANE
 
     @property
     def place(self) -> str:
@@ -167,6 +175,16 @@ def _shading(projection: Projection, frame: Frame) -> NDArray[np.float32]:
     return projection.plane.restricted_probs(np.stack([x, y], axis=-1) * frame.unit).astype(np.float32)
 
 
+def _pull(a: Activations, projection: Projection, frame: Frame, targets: Targets) -> Arrows | None:
+    """Arrows of the pull, from the ideal points: there the probabilities are the targets."""
+    ideal = _ideal_points(a, projection, targets)
+    if a.head is None or (ideal is None and targets.kind != "hard"):
+        return None
+    plane = projection.plane
+    wanted = restricted_targets(None if ideal is None else plane.restricted_probs(ideal))
+    return Arrows.over(plane, frame.limits, frame.unit, wanted)
+
+
 def _panel(
     a: Activations,
     p: Projection,
@@ -180,6 +198,7 @@ def _panel(
     summary: Summary | None,
     remark: str,
     unit_split: str,
+    pull: bool,
 ) -> Panel:
     drawn = [draw(a.indices[rows], per_class, seed) for rows in p.rows]
     rows = np.concatenate([own[at] for own, at in zip(p.rows, drawn, strict=True)])
@@ -248,6 +267,7 @@ def _panel(
         partial=a.partial,
         remark=remark,
         targets=targets.kind,
+        pull=_pull(a, p, frame, targets) if pull else None,
     )
 
 
@@ -269,6 +289,7 @@ def build_panel(
     frame: Frame | None = None,
     summary: Summary | None = None,
     remark: str = "",
+    pull: bool = False,
 ) -> Panel:
     """The picture of one run and split.
 
@@ -284,6 +305,7 @@ def build_panel(
         frame: unit and limits shared with other panels; without it those of this split alone.
         summary: of these activations, to save time.
         remark: a few words that must stand in the picture.
+        pull: whether the arrows of the loss are wanted.
 
     Raises:
         ActivationsError: neither head nor class means, unknown, repeated or empty classes.
@@ -307,6 +329,7 @@ def build_panel(
         summary=summary,
         remark=remark,
         unit_split=activations.split,
+        pull=pull,
     )
 
 
@@ -322,12 +345,13 @@ def build_grid(
     targets: Sequence[Targets] | None = None,
     summaries: Sequence[Mapping[str, Summary]] | None = None,
     remarks: Sequence[str] | None = None,
+    pull: bool = False,
 ) -> list[list[Panel]]:
     """Rows of panels: a row a run, its splits train, validation, test, as far as they are there.
 
     Args:
         runs: for each run its activations by split; all with one list of classes.
-        classes, per_class, seed, bias, scale: as for `build_panel`.
+        classes, per_class, seed, bias, scale, pull: as for `build_panel`.
         label_smoothings: alpha of each run, None when unknown.
         targets: of each run; without them those of `label_smoothings`, uniform over all classes.
         summaries: of the same activations, to save time.
@@ -369,6 +393,7 @@ def build_grid(
                 summary=digest,
                 remark=said,
                 unit_split=shown[0].split,
+                pull=pull,
             )
             for a, p, digest in zip(shown, projections, digested, strict=True)
         ]

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from penviz import InputError
+from penviz.measure.embedding import LinearMap
 from penviz.measure.finding import Finding
 from penviz.measure.panel import CORRECT, INSIDE, OUTSIDE, Panel
 from penviz.measure.plane import Plane
@@ -48,9 +49,9 @@ class Part:
 
     Attributes:
         grid: its panels, a row a run, None where a run lacks a split; table, finding: its numbers and what
-            they say. names, label_smoothings, seeds, planes: of its runs, in the order of the rows.
-            notes: sentences that must stand beside it (penviz/run_activations.py). targets: kinds of the
-            runs' targets, by default what alpha alone says.
+            they say. names, label_smoothings, seeds, planes (or maps of another view): of its runs, in the
+            order of the rows. notes: sentences that must stand beside it (penviz/run_activations.py).
+            targets: kinds of the runs' targets, by default what alpha alone says.
     """
 
     grid: Sequence[Sequence[Panel | None]]
@@ -59,7 +60,7 @@ class Part:
     names: Sequence[str]
     label_smoothings: Sequence[float | None]
     seeds: Sequence[int | None]
-    planes: Sequence[Plane] = ()
+    planes: Sequence[Plane | LinearMap] = ()
     notes: Sequence[str] = ()
     targets: Sequence[str] = ()
 
@@ -149,7 +150,7 @@ def _shortest(values: np.ndarray) -> list[str]:
 
 
 def points_npz(parts: Sequence[Part]) -> bytes:
-    """The panels as arrays, panel<number>_<field>, and the basis and origin of each run's plane.
+    """The panels as arrays, panel<number>_<field>, and the basis and origin of each run's plane or map.
 
     The feature of example x (with a 1 appended where the template holds the bias) is drawn at
     (x - origin) @ basis.T / unit.
@@ -201,6 +202,7 @@ def numbers_json(parts: Sequence[Part]) -> str:
                     "seed": panel.seed,
                     "unit": panel.unit,
                     "scale": panel.scale,
+                    "view": panel.view,
                     "class_means_as_templates": panel.class_means,
                     "metrics": dict(panel.metrics),
                     "dataset_id": panel.dataset_id,

@@ -9,6 +9,7 @@ from penviz.measure.finding import change_text, three, value_text
 from penviz.measure.panel import INSIDE, OUTSIDE, SPLITS, Panel
 from penviz.measure.table import Row
 from penviz.measure.target_vectors import Targets
+from penviz.measure.views import PLANE, VIEWS
 from penviz.measure.wording import targets_words
 from penviz.show.screen import Marks
 from penviz.show.theme import short_names
@@ -53,6 +54,14 @@ SCALES = {
     "own": "Scale: feature units, each run on axes of its own.",
     "same": "Scale: feature units, all runs on the same axes.",
 }
+
+VIEW_SCALES = {
+    "distance": "Scale: each run is divided by the mean distance between its three class means in this "
+    "view on {first}; scale bars are in {units}.",
+    "own": "Scale: {units}, each run on axes of its own.",
+    "same": "Scale: {units}, all runs on the same axes.",
+}
+"""The same for other views than the plane."""
 
 SPECIAL: dict[str, str | int | None] = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
@@ -156,6 +165,10 @@ def caption(parts: Sequence[Part], marks: Marks, corner: Sequence[str] = ()) -> 
     """
     panels = [panel for part in parts for panel in part.panels]
     sentences = [_what(parts), _runs(parts), _counts(panels), _scale(parts), _marks(panels, marks)]
+    if panels[0].view != PLANE:
+        sentences += [words for key, words in CORNER_WORDS.items() if key in corner]
+        sentences += dict.fromkeys(note for part in parts for note in part.notes)
+        return " ".join(" ".join(sentences).split())
     sentences += [
         "The radius over distance ρ/d is the root mean square distance of examples to the mean of their "
         "class over the mean distance between class means, in the plane, over all stored examples, errors "
@@ -177,6 +190,12 @@ def _what(parts: Sequence[Part]) -> str:
     else:
         shown = "; ".join(_listed(classes) for classes in triples) + f" ({_listed(SHAPES)}, in this order)"
     panels = [panel for part in parts for panel in part.panels]
+    view = VIEWS[panels[0].view]
+    if panels[0].view != PLANE:
+        return (
+            f"Penultimate-layer features of {shown}: {view.label}, not the projection of {PAPER}. "
+            f"{view.sentence} {view.caution} Networks in evaluation mode."
+        )
     bias = "the bias included as a last coordinate" if parts[0].table.bias else "the bias left out"
     through = f"the three classes' templates, the rows of the last layer, {bias} ({PAPER})"
     headless = list(dict.fromkeys(p.run for p in panels if p.class_means))
@@ -224,6 +243,10 @@ def _number(counts: Sequence[int]) -> str:
 
 def _scale(parts: Sequence[Part]) -> str:
     panels = [panel for part in parts for panel in part.panels]
+    if panels[0].view != PLANE:
+        return VIEW_SCALES[panels[0].scale].format(
+            first=unit_splits(panels), units=VIEWS[panels[0].view].units or "no unit"
+        )
     return SCALES[panels[0].scale].format(first=unit_splits(panels))
 
 
@@ -231,14 +254,19 @@ def _marks(panels: Sequence[Panel], marks: Marks) -> str:
     words = []
     if marks.shading and any(p.shading is not None for p in panels):
         words.append("shading: softmax restricted to the three classes")
-    if marks.boundaries:
+    if marks.boundaries and any(len(p.boundaries) for p in panels):
         words.append(dashed_words(panels))
-    if marks.means:
+    if marks.means and any(len(p.means_xy) for p in panels):
         words.append("plus: class mean over all stored examples")
-    if marks.templates:
+    if marks.templates and any(len(p.templates_xy) for p in panels):
         words.append(f"diamond: {template_word(panels)}")
     if marks.optimum and any(p.ideal_xy is not None for p in panels):
         words.append("star: where label smoothing wants the class (hard targets have no optimum)")
+    if marks.pull and any(p.pull is not None for p in panels):
+        words.append(
+            "arrows: in the region of each class, where the loss among the three classes pulls an example of "
+            "it (targets less probabilities; length: fourth root of the pull)"
+        )
     if marks.errors and any((p.kinds == INSIDE).any() for p in panels):
         words.append("hollow: predicted as another of the three")
     if marks.errors and any((p.kinds == OUTSIDE).any() for p in panels):

@@ -8,6 +8,7 @@ from typing import Any
 
 from penviz.measure.finding import FULL_PASS
 from penviz.measure.panel import Panel
+from penviz.measure.views import VIEWS
 from penviz.show.theme import Ink, rgb, targets_name
 
 FOOT_PX = 46
@@ -105,7 +106,7 @@ def bar_length(width: float) -> float:
 
 
 def scale_bar(panel: Panel, cell: Cell, ink: Ink) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A bar in the lower left corner with its length in feature units, as a Plotly shape and annotation."""
+    """A bar in the lower left corner with its length in units of the view: a Plotly shape and annotation."""
     x0, x1, y0, y1 = panel.limits
     length = bar_length((x1 - x0) * panel.unit)
     left, base = x0 + 0.03 * (x1 - x0), y0 + 0.045 * (y1 - y0)
@@ -119,7 +120,8 @@ def scale_bar(panel: Panel, cell: Cell, ink: Ink) -> tuple[dict[str, Any], dict[
         "y1": base,
         "line": {"color": ink.text, "width": 2},
     }
-    units = "feature unit" if length == 1 else "feature units"
+    units = VIEWS[panel.view].units
+    units = units.replace("units", "unit").replace("deviations", "deviation") if length == 1 else units
     label = _text(f"{length:g} {units}", cell, ink.note, 10.5) | {
         "xref": cell.x,
         "yref": cell.y,
@@ -170,6 +172,10 @@ def _small(words: str, colour: str) -> str:
 def numbers(panel: Panel, ink: Ink) -> str:
     """The line under a panel: tightness, share of the variance in the plane, drawn of stored."""
     parts = []
+    if "axis_x" in panel.metrics:
+        x, y = (f"{100 * panel.metrics[key]:.0f}" for key in ("axis_x", "axis_y"))
+        what = "variance between classes" if panel.view == "lda" else "variance"
+        parts.append(f'axes <b style="color:{ink.text}">{x} + {y} %</b> of the {what}')
     for key, word, form in (("rho_d", "ρ/d", "{:.3f}"), ("plane_share", "in plane", "{:.0%}")):
         value = panel.metrics.get(key)
         if value is not None:

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from penviz.measure.panel import INSIDE, OUTSIDE, Panel
+from penviz.measure.views import VIEWS
+from penviz.show.arrows import faded
 from penviz.show.paper_face import Face
 from penviz.show.paper_panel import DASHES, SHAPES, plus_look, star_look, template_look
 from penviz.show.screen import Marks
 from penviz.show.theme import CLASS_COLOURS, LIGHT
-from penviz.show.words import boundary_word, template_word
+from penviz.show.words import boundary_word, pull_word, template_word
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,16 +55,21 @@ def mark_entries(panels: Sequence[Panel], marks: Marks) -> list[Entry]:
         made.append(Entry("predicted as another of the three", ring))
     if OUTSIDE in kinds:
         made.append(Entry("predicted as a fourth class", cross))
-    if marks.means:
+    if marks.means and any(len(p.means_xy) for p in panels):
         made.append(Entry("class mean", plus_look(5.0)))
-    if marks.templates:
+    if marks.templates and any(len(p.templates_xy) for p in panels):
         made.append(Entry(template_word(panels), template_look(5.0, LIGHT.page)))
     if marks.optimum and any(p.ideal_xy is not None for p in panels):
         made.append(Entry("optimum of label smoothing", star_look(5.0)))
-    if marks.boundaries:
+    if marks.boundaries and any(len(p.boundaries) for p in panels):
         made.append(Entry(boundary_word(panels), dashed, wide=True))
+    if marks.pull and any(p.pull is not None for p in panels):
+        grey = faded(LIGHT.text)
+        arrow = {"ls": "-", "lw": 0.6, "color": grey, "marker": ">", "ms": 2.4, "mfc": grey, "mec": "none"}
+        made.append(Entry(pull_word(panels), arrow | {"markevery": [1]}, wide=True))
     bar = {"ls": "-", "lw": 1.0, "color": LIGHT.text, "solid_capstyle": "butt"}
-    made.append(Entry("scale bar, feature units", bar, wide=True))
+    if units := VIEWS[panels[0].view].units:
+        made.append(Entry(f"scale bar, {units}", bar, wide=True))
     return made
 
 

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from penviz import InputError
 from penviz.measure.panel import CORRECT, INSIDE, Panel
+from penviz.measure.pull import Arrows
+from penviz.measure.views import VIEWS
+from penviz.show.arrows import arrow_strokes, faded
 from penviz.show.frame import bar_length
 from penviz.show.paper_face import Face
 from penviz.show.screen import Marks, point_groups
@@ -127,6 +130,8 @@ def draw_panel(
         )
         image.set_gid("shading")
         ax.set(xlim=(x0, x1), ylim=(y0, y1))
+    if marks.pull and panel.pull is not None:
+        _arrows(ax, panel.pull, float(np.clip(0.4 * side_in, 0.3, 0.6)))
     if marks.boundaries:
         for number, ends in enumerate(np.asarray(panel.boundaries, np.float64)):
             inside = clip_segment(ends, panel.limits)
@@ -138,6 +143,19 @@ def draw_panel(
     _points(ax, panel, marks, side_in, rasterized)
     _overlays(ax, panel, marks, float(np.clip(3.2 * side_in, 3.5, 6.0)))
     _words(ax, panel, side_in, corner, face, size_pt)
+
+
+def _arrows(ax: Axes, pull: Arrows, width: float) -> None:
+    """One line a class, with gaps between the arrows, under all that is data."""
+    for k in range(3):
+        strokes = arrow_strokes(pull.ends[pull.labels == k])
+        if len(strokes):
+            gap = np.full((len(strokes), 1, 2), np.nan)
+            path = np.concatenate([strokes, gap], axis=1).reshape(-1, 2)
+            ax.plot(
+                *path.T, lw=width, color=faded(CLASS_COLOURS[k]), zorder=0.5, gid=f"pull-{k}",
+                solid_capstyle="butt", solid_joinstyle="miter",
+            )  # fmt: skip
 
 
 def _points(ax: Axes, panel: Panel, marks: Marks, side_in: float, rasterized: bool) -> None:
@@ -176,7 +194,7 @@ def _overlays(ax: Axes, panel: Panel, marks: Marks, size: float) -> None:
     wanted = []
     if marks.optimum and panel.ideal_xy is not None:
         wanted.append((panel.ideal_xy, star_look(size), "optimum"))
-    if marks.means:
+    if marks.means and len(panel.means_xy):
         wanted.append((panel.means_xy, plus_look(size), "mean"))
     for xy, look, gid in wanted:
         x, y = np.asarray(xy, np.float32).T
@@ -218,14 +236,15 @@ def _words(ax: Axes, panel: Panel, side_in: float, corner: Sequence[str], face: 
     text = _fitted_corner(panel, corner, face, size, side_in)
     if text:
         write(1 - inset, 1 - inset, text, "right", "top", LIGHT.text, "corner")
-    length = bar_length((x1 - x0) * panel.unit)
-    share = length / panel.unit / (x1 - x0)
-    ax.plot(
-        [inset, inset + share], [inset, inset], transform=ax.transAxes, color=LIGHT.text, lw=1.0,
-        solid_capstyle="butt", zorder=4.6, gid="bar",
-    )  # fmt: skip
-    middle = max(inset + share / 2, inset + face.width_in(f"{length:g}", size) / side_in / 2)
-    write(middle, inset + 2.5 * point, f"{length:g}", "center", "baseline", LIGHT.text, "bar length")
+    if VIEWS[panel.view].units:
+        length = bar_length((x1 - x0) * panel.unit)
+        share = length / panel.unit / (x1 - x0)
+        ax.plot(
+            [inset, inset + share], [inset, inset], transform=ax.transAxes, color=LIGHT.text, lw=1.0,
+            solid_capstyle="butt", zorder=4.6, gid="bar",
+        )  # fmt: skip
+        middle = max(inset + share / 2, inset + face.width_in(f"{length:g}", size) / side_in / 2)
+        write(middle, inset + 2.5 * point, f"{length:g}", "center", "baseline", LIGHT.text, "bar length")
     if panel.n_outside:
         write(1 - inset, inset, f"{panel.n_outside:,} outside", "right", "baseline", LIGHT.note, "outside")
     said_too = [*(["on class means"] if panel.class_means else []), *([panel.remark] if panel.remark else [])]

@@ -153,6 +153,7 @@ def _axis(ax: Axes) -> list[str]:
             continue
         kind = "only marks," + _mark(drawn) if _is_marks(drawn) else "no marks," + _stroke(drawn)
         rows = "\n".join(f"{_n(x)} {_n(y)}" for x, y in _xy(drawn))
+        kind += ",unbounded coords=jump" if np.isnan(_xy(drawn)).any() else ""
         out.append(f"\\addplot[{kind}] table {{\n{rows}\n}};")
     out.append(r"\end{axis}")
     for line in ax.lines:

@@ -10,9 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penviz.measure.panel import CORRECT, INSIDE, OUTSIDE, Panel
+from penviz.measure.pull import Arrows
+from penviz.measure.views import VIEWS
+from penviz.show.arrows import ARROW_ALPHA, arrow_strokes
 from penviz.show.frame import FOOT_PX, Cell, axes, cells, notes, scale_bar
 from penviz.show.shading import shading_image
-from penviz.show.theme import CLASS_COLOURS, CLASS_SHAPES, Ink, ink
+from penviz.show.theme import CLASS_COLOURS, CLASS_SHAPES, Ink, ink, rgb
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -28,7 +31,8 @@ class Marks:
     Attributes:
         means: a plus at each class mean; templates: a diamond at each row of the head; boundaries: dashed
             lines; optimum: a star where label smoothing wants each class; shading: the softmax restricted to
-            the three classes; errors: wrong predictions hollow or crossed, else drawn as all the others.
+            the three classes; errors: wrong predictions hollow or crossed, else drawn as all the others;
+            pull: arrows of the loss, where the panels have them.
     """
 
     means: bool = True
@@ -37,6 +41,7 @@ class Marks:
     optimum: bool = True
     shading: bool = True
     errors: bool = True
+    pull: bool = False
 
 
 def point_groups(panel: Panel, errors: bool = True) -> list[tuple[int, int, NDArray[np.int64]]]:
@@ -155,11 +160,14 @@ def template_figure(
         first_drawn = not first_of_run
         layout.update(axes(panel, cell, first_of_run.setdefault(panel.run, cell), colours))
         layout["annotations"] += notes(panel, cell, colours)
-        shape, label = scale_bar(panel, cell, colours)
-        layout["shapes"].append(shape)
-        layout["annotations"].append(label)
+        if VIEWS[panel.view].units:
+            shape, label = scale_bar(panel, cell, colours)
+            layout["shapes"].append(shape)
+            layout["annotations"].append(label)
         if marks.shading and panel.shading is not None:
             layout["images"].append(shading_image(panel, cell.x, cell.y))
+        if marks.pull and panel.pull is not None:
+            layout["shapes"] += _arrows(panel.pull, cell)
         if marks.boundaries:
             layout["shapes"] += boundary_shapes(panel, cell, colours.line)
         for k, kind, positions in point_groups(panel, marks.errors):
@@ -206,14 +214,14 @@ def overlay_traces(panel: Panel, cell: Cell, marks: Marks, colours: Ink) -> list
     """Class means, smoothing optima and templates, each with a rim in the page's colour or in ink."""
     page, text = colours.page, colours.text
     wanted: list[tuple[str, Any, dict[str, Any]]] = []
-    if marks.templates:
+    if marks.templates and len(panel.templates_xy):
         diamond = {"symbol": "diamond", "size": 11, "color": list(CLASS_COLOURS)}
         word = "class mean as template" if panel.class_means else "template"
         wanted.append((word, panel.templates_xy, diamond | {"line": {"width": 1.5, "color": text}}))
     if marks.optimum and panel.ideal_xy is not None:
         star = {"symbol": "star", "size": 15, "color": page, "line": {"width": 1.5, "color": text}}
         wanted.append(("smoothing optimum", panel.ideal_xy, star))
-    if marks.means:
+    if marks.means and len(panel.means_xy):
         plus = {"symbol": "cross", "size": 12, "color": text, "line": {"width": 1.5, "color": page}}
         wanted.append(("class mean", panel.means_xy, plus))
     return [
@@ -232,6 +240,25 @@ def overlay_traces(panel: Panel, cell: Cell, marks: Marks, colours: Ink) -> list
             "yaxis": cell.y,
         }
         for name, xy, marker in wanted
+    ]
+
+
+def _arrows(pull: Arrows, cell: Cell) -> list[dict[str, Any]]:
+    """One quiet shape a class, below the points."""
+    return [
+        {
+            "type": "path",
+            "xref": cell.x,
+            "yref": cell.y,
+            "path": " ".join(
+                "M" + "L".join(f"{x:.5g},{y:.5g}" for x, y in stroke)
+                for stroke in arrow_strokes(pull.ends[pull.labels == k])
+            ),
+            "line": {"color": "rgba({},{},{},{})".format(*rgb(CLASS_COLOURS[k]), ARROW_ALPHA), "width": 1.1},
+            "layer": "below",
+        }
+        for k in range(3)
+        if (pull.labels == k).any()
     ]
 
 

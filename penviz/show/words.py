@@ -30,6 +30,13 @@ def _kind(panels: Sequence[Panel], head: str, means: str, alone: str) -> str:
     return head if True not in kinds else alone if kinds == {True} else f"{head} (no head: {means})"
 
 
+def pull_word(panels: Sequence[Panel]) -> str:
+    """What an arrow is in some panels, and why a panel has none."""
+    some = any(p.pull is not None for p in panels)
+    none = "" if all(p.pull is not None for p in panels) else " (none where head or targets are not known)"
+    return f"pull of the loss{none}" if some else "no pull: head or targets are not known"
+
+
 def optimum_words(panels: Sequence[Panel]) -> str:
     """What a star is in some panels, and why a panel has none.
 

@@ -39,9 +39,17 @@ def figure(
     scale: Annotated[str | None, typer.Option(help="distance (the default), own or same.")] = None,
     bias: Annotated[bool | None, typer.Option(help="The template holds the bias; it does.")] = None,
     show: Annotated[
-        list[str] | None, typer.Option(help="means, templates, boundaries, optimum, shading, errors.")
+        list[str] | None, typer.Option(help="means, templates, boundaries, optimum, shading, errors, pull.")
     ] = None,
-    hide: Annotated[list[str] | None, typer.Option(help="The same words; all but templates show.")] = None,
+    hide: Annotated[
+        list[str] | None, typer.Option(help="The same words; all but templates and pull show.")
+    ] = None,
+    view: Annotated[
+        str | None, typer.Option(help="plane (the default), pca, lda, umap or span (span + PCA).")
+    ] = None,
+    all_classes: Annotated[
+        bool | None, typer.Option(help="Fit such a view on all classes; on the three.")
+    ] = None,
     letters: Annotated[bool | None, typer.Option(help="(a), (b), ... over the panels; they are.")] = None,
     corner: Annotated[list[str] | None, typer.Option(help="Numbers in the corner: rho_d, ...; none.")] = None,
     dpi: Annotated[int | None, typer.Option(help="Of a PNG and of rasterised points; 300.")] = None,
@@ -78,6 +86,8 @@ def figure(
         "seed": seed,
         "scale": scale,
         "bias": bias,
+        "view": view,
+        "all_classes": all_classes,
         "letters": letters,
         "dpi": dpi,
         "text": svg_text,

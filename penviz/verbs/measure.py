@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from penviz.ending import say
 from penviz.runs import RunError, differences, read_run
+
+if TYPE_CHECKING:
+    from penviz.activations import Activations
 
 
 def measure(
@@ -18,6 +22,11 @@ def measure(
         tuple[str, str, str] | None, typer.Option(help="Names or indices; the first three when not given.")
     ] = None,
     bias: Annotated[bool, typer.Option(help="The template holds the bias.")] = True,
+    find: Annotated[
+        str | None,
+        typer.Option(help="Ten triples: most-confused, most-alike, most-changed or least-changed."),
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Of --find; validation where it is there.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print the numbers of one or more runs, and what they say."""
@@ -35,11 +44,14 @@ def measure(
             raise RunError(f"{run.directory} has no activations: run penviz extract {run.directory} first.")
         parts = run_activations.load(run)
         notes += run_activations.notes(run, parts)
-        for split, activations in parts.items():
+        for part, activations in parts.items():
             if run.model_sha256 and activations.checkpoint_sha256 != run.model_sha256:
-                say(f"{run.name}: the {split} activations are of another checkpoint; extract it again.")
+                say(f"{run.name}: the {part} activations are of another checkpoint; extract it again.")
         opened.append(parts)
     names = next(iter(opened[0].values())).class_names
+    if find is not None:
+        print(_found(find, split, opened, bias, as_json))
+        return
     if len(names) < 3:
         raise RunError(f"A template plane needs three classes: {found[0].name} has {len(names)}.")
     triple = [_class(name, names) for name in classes or ()] or first_classes(opened)
@@ -64,6 +76,26 @@ def measure(
         print(json.dumps(terminal.table_record(table, labels, finding, alphas, notes, geometry), indent=1))
     else:
         print(terminal.table_text(table, labels, finding, notes, geometry))
+
+
+def _found(
+    how: str, split: str | None, opened: Sequence[Mapping[str, Activations]], bias: bool, as_json: bool
+) -> str:
+    """Ten triples as text or JSON; confusion and likeness are those of the first run."""
+    from penviz import terminal
+    from penviz.measure.finder import find
+    from penviz.measure.summary import Summary
+
+    shared = [s for s in ("validation", "train", "test") if all(s in parts for parts in opened)]
+    if not shared or (split is not None and split not in shared):
+        raise RunError(
+            f"Not all of these runs have activations of {split or 'one split'}: extract them first."
+        )
+    chosen = split or shared[0]
+    if len({parts[chosen].class_names for parts in opened}) > 1:
+        raise RunError("Runs with different lists of classes have no triples in common: choose others.")
+    ranking = find(how, [Summary.of(parts[chosen]) for parts in opened], bias=bias)
+    return terminal.ranking_text(ranking, how, opened[0][chosen].class_names, chosen, as_json)
 
 
 def _class(name: str, names: tuple[str, ...]) -> str | int:

@@ -7,6 +7,7 @@ from typing import Literal
 
 import streamlit as st
 
+from penviz.measure.views import PLANE, VIEWS
 from penviz.runs import Run
 from penviz.show.screen import Marks
 from penviz.view.catalogue import Group
@@ -125,16 +126,50 @@ def choose_classes(group: Group, end: str, rows: Sequence[int]) -> tuple[int, in
     return classes
 
 
-def choose_marks() -> Marks:
-    """What is drawn beside the points."""
+def choose_marks(plane: bool = True) -> Marks:
+    """What is drawn beside the points; most of it belongs to the template plane only."""
+    off = not plane
     _heading("Show")
     return Marks(
         means=st.toggle("class means (+)", True, key="means", bind=URL),
-        templates=st.toggle("templates (◆)", False, key="templates", bind=URL),
-        boundaries=st.toggle("decision boundaries", True, key="boundaries", bind=URL),
-        optimum=st.toggle("smoothing optimum (★)", True, key="optimum", bind=URL),
-        shading=st.toggle("shading (softmax of the three)", True, key="shading", bind=URL),
+        templates=st.toggle("templates (◆)", False, key="templates", bind=URL, disabled=off),
+        boundaries=st.toggle("decision boundaries", True, key="boundaries", bind=URL, disabled=off),
+        optimum=st.toggle("smoothing optimum (★)", True, key="optimum", bind=URL, disabled=off),
+        shading=st.toggle("shading (softmax of the three)", True, key="shading", bind=URL, disabled=off),
         errors=st.toggle("errors apart (hollow, ×)", True, key="errors", bind=URL),
+        pull=st.toggle(
+            "pull of the loss (→, q − p)",
+            False,
+            key="pull",
+            bind=URL,
+            disabled=off,
+            help="In the region of each class: where the loss among the three classes pulls an example of "
+            "it. Under smoothing the pull ends at the star; under hard targets it never ends. The longer the "
+            "arrow, the stronger the pull (its fourth root, because pulls span orders of magnitude).",
+        ),
+    )
+
+
+def choose_view() -> tuple[str, bool]:
+    """The paper's plane or another view, and whether that is fitted on all classes."""
+    _heading("View")
+    view = st.selectbox(
+        "View",
+        list(VIEWS),
+        format_func=lambda name: VIEWS[name].label,
+        key="view",
+        bind=URL,
+        label_visibility="collapsed",
+        help="Only the template plane is the paper's projection.",
+    )
+    if view == PLANE:
+        return view, False
+    return view, st.toggle(
+        "fit on all classes",
+        False,
+        key="all-classes",
+        bind=URL,
+        help="Fitted on the training examples of the three classes, or of all; validation is only placed.",
     )
 
 
@@ -201,8 +236,9 @@ def controls(group: Group, end: str, stored: Callable[[Sequence[Run]], tuple[int
     runs = tuple(run for run in in_order(group.runs) if run.name in wanted)
     most, held = stored(runs)
     classes = choose_classes(group, end, held if len(held) >= 3 else range(len(group.class_names)))
+    view, all_classes = choose_view()
     scale, bias = choose_scale()
-    marks = choose_marks()
+    marks = choose_marks(view == PLANE)
     per_class = choose_number(most)
     layout = choose_layout()
-    return State(group, runs, classes, scale, bias, marks, per_class, layout)
+    return State(group, runs, classes, scale, bias, marks, per_class, layout, view, all_classes)

@@ -9,6 +9,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from penviz import InputError, figure
+from penviz.measure.embedding import KEPT_NUMBERS
+from penviz.measure.views import PLANE
 from penviz.recipe import Recipe, versions
 from penviz.show.export import zip_bytes
 from penviz.show.paper_files import true_size
@@ -27,6 +29,7 @@ MARKS = {
     "optimum": "smoothing optimum",
     "shading": "shading",
     "errors": "errors apart",
+    "pull": "pull of the loss",
 }
 CORNERS = {
     "rho_d": "radius / distance",
@@ -64,6 +67,8 @@ def recipe_of(state: State, opened: Sequence[Opened], **choices: object) -> Reci
         scale=state.scale,
         bias=state.bias,
         per_class=state.per_class,
+        view=state.view,
+        all_classes=state.all_classes,
         versions=versions(),
         **({"marks": state.marks} | choices),  # type: ignore[arg-type]
     )
@@ -84,8 +89,11 @@ def _dialog(state: State, opened: Sequence[Opened]) -> None:
     layout = right.selectbox(
         "Layout", list(LAYOUTS), index=start, format_func=LAYOUTS.__getitem__, key="paper-layout"
     )
+    plane = state.view == PLANE
+    corners, first = (list(CORNERS), ["rho_d"]) if plane else (list(KEPT_NUMBERS), [])
+    corner_key = "corner" if plane else "corner-view"
     corner = left.multiselect(
-        "In the corner", list(CORNERS), ["rho_d"], format_func=CORNERS.__getitem__, key="corner"
+        "In the corner", corners, first, format_func=CORNERS.__getitem__, key=corner_key
     )
     format = middle.selectbox("Format", list(FORMATS), format_func=FORMATS.__getitem__, key="format")
     letters = right.toggle("panel letters", True, key="letters")

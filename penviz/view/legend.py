@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from html import escape
 
 from penviz.measure.panel import Panel
+from penviz.measure.views import PLANE
 from penviz.show.screen import Marks
 from penviz.show.theme import CLASS_COLOURS, ink
-from penviz.show.words import boundary_word, optimum_words, template_word
+from penviz.show.words import boundary_word, optimum_words, pull_word, template_word
 
 _SHAPES = (
     '<circle cx="7" cy="7" r="4.6" {}/>',
@@ -44,18 +45,21 @@ def legend_html(panels: Sequence[Panel], marks: Marks, dark: bool) -> str:
         items.append(f"<span>{_svg(_SHAPES[0].format(line))}predicted as another of the three</span>")
         cross = f'<path d="M3 3 L11 11 M11 3 L3 11" {line}/>'
         items.append(f"<span>{_svg(cross)}predicted as a fourth class</span>")
-    if marks.means:
+    if marks.means and any(len(p.means_xy) for p in panels):
         plus = f'<path d="M7 1.2 V12.8 M1.2 7 H12.8" stroke="{colours.text}" stroke-width="3.4"/>'
         items.append(f"<span>{_svg(plus)}class mean</span>")
-    if marks.optimum:
+    if marks.optimum and panels[0].view == PLANE:
         star = f'<path d="{_STAR}" fill="{colours.page}" stroke="{colours.text}" stroke-width="1.2"/>'
         items.append(f"<span>{_svg(star)}{optimum_words(panels)}</span>")
-    if marks.templates:
+    if marks.templates and panels[0].view == PLANE:
         diamond = (
             f'<path d="M7 1 L13 7 L7 13 L1 7 Z" fill="none" stroke="{colours.text}" stroke-width="1.4"/>'
         )
         items.append(f"<span>{_svg(diamond)}{template_word(panels)}</span>")
-    if marks.boundaries:
+    if marks.boundaries and panels[0].view == PLANE:
         dashes = f'<path d="M0 7 H26" {line} stroke-dasharray="4 3"/>'
         items.append(f"<span>{_svg(dashes, 26)}{boundary_word(panels)}</span>")
+    if marks.pull and panels[0].view == PLANE:
+        arrow = f'<path d="M1 7 H24 M17 3 L24 7 L17 11" {line}/>'
+        items.append(f"<span>{_svg(arrow, 26)}{pull_word(panels)}</span>")
     return f'<div class="pz-legend">{"".join(items)}</div>'

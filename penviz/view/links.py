@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import streamlit as st
 from streamlit.navigation.page import Page
 
-from penviz.view.catalogue import directory_digest, read_catalogue, run_roots
-from penviz.view.state import default_runs, suffix
+from penviz.view.catalogue import Group, directory_digest, read_catalogue, run_roots
+from penviz.view.state import CLASS_KEYS, default_runs, suffix
 
 _QUERY = "grid-query"
 _RUNS = ("of", "runs")
@@ -49,6 +49,21 @@ def run_query() -> dict[str, list[str]]:
 
 def _is_runs(key: str) -> bool:
     return key in _RUNS or key.startswith("runs-")
+
+
+def triple_link(group: Group, classes: Sequence[int], label: str) -> None:
+    """A link to the grid as it was last shown, but with three classes of a group."""
+    from penviz.view.page_grid import show_grid
+
+    roots = run_roots()
+    groups = read_catalogue(roots, directory_digest(roots)).groups
+    query = grid_query()
+    for key, k in zip(CLASS_KEYS, classes, strict=True):
+        query[f"{key}{suffix(group, len(groups) == 1)}"] = [f"{group.class_names[k]} ({k})"]
+    query.pop("view", None)
+    page = st.Page(show_grid, title="penviz", default=True)
+    icon = ":material/scatter_plot:"
+    st.page_link(page, label=label, icon=icon, query_params=query, width="stretch")
 
 
 def grid_link(label: str, directory: Path) -> None:

@@ -10,6 +10,7 @@ import streamlit as st
 from penviz import InputError
 from penviz.figure import find_runs
 from penviz.measure.projection import class_indices
+from penviz.measure.views import PLANE
 from penviz.recipe import Recipe, RecipeError
 from penviz.view.catalogue import Group, runs_directory
 from penviz.view.export import LAYOUTS, WIDTHS
@@ -66,7 +67,9 @@ def controls_of(recipe: Recipe, groups: Sequence[Group]) -> dict[str, object]:
         "paper-width": "own" if by_hand else recipe.width or "text",
         **({"paper-own-width": recipe.width} if by_hand else {}),
         "paper-layout": recipe.layout,
-        "corner": list(recipe.corner),
+        "view": recipe.view,
+        "all-classes": recipe.all_classes,
+        "corner" if recipe.view == PLANE else "corner-view": list(recipe.corner),
         "letters": recipe.letters,
     }
 

@@ -10,9 +10,11 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from penviz import InputError
+from penviz.measure.embedding import embedded
 from penviz.measure.finding import build_finding
 from penviz.measure.panel import Panel, build_grid
 from penviz.measure.table import compare
+from penviz.measure.views import PLANE, VIEWS
 from penviz.run_activations import classes_held, targets_of
 from penviz.runs import Run, differences
 from penviz.show.screen import selected_points, template_figure
@@ -36,6 +38,7 @@ from penviz.view.geometry import show_geometry
 from penviz.view.legend import legend_html
 from penviz.view.links import remember_grid
 from penviz.view.numbers import ALL, pair_table, run_table
+from penviz.view.other_views import embeddings_of
 from penviz.view.page_two_classes import choose_axis, draw_two_classes
 from penviz.view.share import share
 from penviz.view.state import State, in_order, suffix
@@ -44,10 +47,8 @@ from penviz.view.train_here import train_here
 from penviz.view.tray import tray
 from penviz.view.words import alt_text, provenance
 
-HINT = (
-    "ρ/d: radius of the clusters over the distance between them. "
-    "Click a point, or draw a lasso or a box with the tools beside the panels, to see the images."
-)
+HINT_POINTS = "Click a point, or draw a lasso or a box with the tools beside the panels, to see the images."
+HINT = f"ρ/d: radius of the clusters over the distance between them. {HINT_POINTS}"
 NONCE = "selection-cleared"
 CONFIG = {
     "displaylogo": False,
@@ -129,7 +130,16 @@ def _draw(
         targets=targets,
         summaries=summaries,
         remarks=[run.adoption.mark for run in runs],
+        pull=state.marks.pull,
     )
+    if state.view != PLANE:
+        view = VIEWS[state.view]
+        found = embeddings_of(state, opened)
+        if found is None:
+            st.html(_head(f"{view.label} has still to be made.", f"{view.sentence} {view.caution}"))
+            show_warnings(warnings)
+            return
+        rows = embedded(rows, found, state.scale)
     splits = [split for split in SPLITS_SHOWN if any(split in one.splits for one in opened)]
     cells = [[next((p for p in row if p.split == split), None) for split in splits] for row in rows]
     figures = [
@@ -147,30 +157,35 @@ def _draw(
         point for number, frame in enumerate(frames) for point in _chart(state, frame, number, cells, figures)
     ]
     table = compare(summaries, state.classes, bias=state.bias, label_smoothings=alphas, targets=targets)
-    finding = build_finding(
-        table,
-        names=[run.name for run in runs],
-        label_smoothings=alphas,
-        targets=targets,
-        seeds=[run.seed for run in runs],
-        differences=differences(runs),
-        runs=summaries,
-        adopted=[run.adopted for run in runs],
-    )
-    with header:
-        st.html(
-            f'<h1 class="pz-finding">{escape(finding.headline)}</h1>'
-            f'<p class="pz-detail">{escape(finding.detail)}</p>'
+    if state.view == PLANE:
+        finding = build_finding(
+            table,
+            names=[run.name for run in runs],
+            label_smoothings=alphas,
+            targets=targets,
+            seeds=[run.seed for run in runs],
+            differences=differences(runs),
+            runs=summaries,
+            adopted=[run.adopted for run in runs],
         )
+        head = _head(finding.headline, finding.detail)
+    else:
+        head = _head(f"{view.label}, not the paper's projection", f"{view.sentence} {view.caution}")
+    with header:
+        st.html(head)
         with st.container(key="ways-out", width="content", gap="xsmall"):
             share(state, groups)
             export(state, opened)
     with side:
         st.html(legend_html([panel for row in rows for panel in row], state.marks, dark))
-        st.html(f'<p class="pz-note">{HINT}</p>')
+        st.html(f'<p class="pz-note">{HINT if state.view == PLANE else HINT_POINTS}</p>')
     tray([panel for row in cells for panel in row], selected, runs, NONCE)
     kinds = [own.kind for own in targets]
     titles = column_names(alphas, [run.name for run in runs], table.class_means, kinds)
+    if state.view != PLANE:
+        st.html(
+            '<p class="pz-note">The numbers are those of the template plane, whatever is drawn above.</p>'
+        )
     st.html(run_table(table, titles) if len(runs) > 2 else pair_table(table, titles))
     unfolded = st.expander("All numbers", key="all-numbers", on_change="rerun")
     if unfolded.open:  # thirty rows that nobody sees are not sent with every change of a class
@@ -178,6 +193,10 @@ def _draw(
     show_geometry(table, titles, opened, summaries)
     foot = " ".join([provenance(state, rows), *(note for one in opened for note in one.notes)])
     st.html(f'<p class="pz-foot">{escape(foot)}</p>')
+
+
+def _head(headline: str, detail: str) -> str:
+    return f'<h1 class="pz-finding">{escape(headline)}</h1><p class="pz-detail">{escape(detail)}</p>'
 
 
 def _chart(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import streamlit as st
 
 from penviz.measure.projection import distinct_names
+from penviz.measure.views import PLANE
 from penviz.runs import Run, differences
 from penviz.show.screen import Marks
 from penviz.view.catalogue import Group
@@ -36,6 +37,7 @@ class State:
         classes: rows of the three classes in the head: left, right, above.
         scale: one of measure's SCALES; bias: whether the template holds the bias; marks: what is drawn;
         per_class: examples drawn a class; layout: one of LAYOUT_WORDS.
+        view: one of measure's VIEWS; all_classes: whether another view than the plane is fitted on all.
     """
 
     group: Group
@@ -46,6 +48,8 @@ class State:
     marks: Marks = field(default_factory=Marks)
     per_class: int = DEFAULT_PER_CLASS
     layout: str = "auto"
+    view: str = PLANE
+    all_classes: bool = False
 
     @property
     def class_words(self) -> tuple[str, str, str]:

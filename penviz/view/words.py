@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from penviz.measure.panel import Panel
+from penviz.measure.views import PLANE, VIEWS
 from penviz.show.theme import targets_name
 from penviz.show.words import unit_splits
 from penviz.view.state import State
@@ -28,6 +29,7 @@ def provenance(state: State, rows: Sequence[Sequence[Panel]]) -> str:
         state: of the page; rows: of panels, a row a run.
     """
     panels = [panel for row in rows for panel in row]
+    view = VIEWS[state.view]
     runs = ", ".join(dict.fromkeys(f"{panel.run}" for panel in panels))
     splits = []
     for split in dict.fromkeys(panel.split for panel in panels):
@@ -42,25 +44,28 @@ def provenance(state: State, rows: Sequence[Sequence[Panel]]) -> str:
         plane = "Plane of the three class means"
     elif any(panel.class_means for panel in panels):
         plane += ", of the class means where there is no head"
-    scale = _SCALES[state.scale].format(unit_splits(panels))
+    limits = "the class means and the optima"
+    if state.view != PLANE:
+        fitted = f"{'all' if state.all_classes else 'the three'} classes on {unit_splits(panels)}"
+        plane, limits = f"{view.label}, fitted on {fitted}", "and the class means"
+    scale = _SCALES[panels[0].scale].format(unit_splits(panels))
+    scale = scale.replace("feature units", view.units or "no unit")
     both = "both splits" if len(splits) == 2 else "the split"
     return (
         f"Runs {runs}; classes {', '.join(state.class_words)}; {'; '.join(splits)}; "
         f"drawn with seed {panels[0].seed}, numbers from all that are stored, errors included. "
-        f"{plane}; {scale}; limits hold 99.5 % of the stored points of {both}, the class means and the "
-        f"optima."
+        f"{plane}; {scale}; limits hold 99.5 % of the stored points of {both}, {limits}."
     )
 
 
 def alt_text(state: State, panels: Sequence[Panel | None]) -> str:
     """The grid in words, for screen readers."""
     parts = [
-        f"{targets_name(panel.label_smoothing, panel.targets)}, {panel.split}: "
-        f"rho over d {panel.metrics['rho_d']:.3f}"
+        f"{targets_name(panel.label_smoothing, panel.targets)}, {panel.split}"
+        + (f": rho over d {panel.metrics['rho_d']:.3f}" if "rho_d" in panel.metrics else "")
         for panel in panels
         if panel is not None
     ]
     what = "class means" if any(panel and panel.class_means for panel in panels) else "templates"
-    return f"Scatter plots of {', '.join(state.class_words)} on the plane of their {what}. " + "; ".join(
-        parts
-    )
+    how = f"on the plane of their {what}" if state.view == PLANE else f"by {VIEWS[state.view].remark}"
+    return f"Scatter plots of {', '.join(state.class_words)} {how}. " + "; ".join(parts)

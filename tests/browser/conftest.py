@@ -106,7 +106,9 @@ def server(chromium: str, runs: Path, tmp_path_factory: pytest.TempPathFactory) 
     process = subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("serve.py")), str(port), str(place / "modules")],
         cwd=ROOT,
-        env=os.environ | {"PENVIZ_RUNS": str(runs), "OMP_NUM_THREADS": "1", "TMPDIR": str(temporary)},
+        env=os.environ
+        | {"PENVIZ_RUNS": str(runs), "OMP_NUM_THREADS": "1", "TMPDIR": str(temporary)}
+        | {"PENVIZ_CACHE": str(place / "cache")},
         stdout=log,
         stderr=subprocess.STDOUT,
     )

@@ -1,0 +1,189 @@
+"""The page "Triples": all triples at once, which of them to look at, and where the chosen one ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+import streamlit as st
+
+from penviz import InputError
+from penviz.measure.finder import FINDS, Ranking, find, value_words
+from penviz.measure.projection import distinct_names
+from penviz.measure.summary import Summary
+from penviz.measure.triple_chart import TriplePair, triple_chart
+from penviz.show.chart_screen import chart_figure
+from penviz.show.theme import short_names
+from penviz.view.catalogue import (
+    SPLITS_SHOWN,
+    Group,
+    Opened,
+    directory_digest,
+    read_catalogue,
+    run_roots,
+    summaries_of,
+)
+from penviz.view.chosen import with_chosen_runs
+from penviz.view.controls import URL, _heading
+from penviz.view.links import grid_query, triple_link
+from penviz.view.state import CLASS_KEYS, default_classes, presets, suffix
+
+SHOWN = 10
+MEANINGS = {
+    "most-confused": "the examples of its classes are most often predicted as another of the three",
+    "most-alike": "its templates point the same way (mean cosine about the mean of all)",
+    "most-changed": "ρ/d differs most between the two runs, in either direction",
+    "least-changed": "ρ/d differs least between the two runs",
+}
+
+
+def show_triples() -> None:
+    """Draw the page for the runs chosen in the sidebar."""
+    with_chosen_runs("triples", _draw)
+
+
+def _draw(group: Group, opened: Sequence[Opened]) -> None:
+    """Finding, chart, and the first ten triples with links."""
+    runs = _two(opened)
+    splits = [s for s in SPLITS_SHOWN if all(s in one.splits for one in runs)]
+    if not splits:
+        raise InputError("The two runs have no split in common: extract one.")
+    with st.sidebar:
+        how, split = _choices(len(runs), splits)
+    summaries = [summaries_of(one)[split] for one in runs]
+    alphas = [one.run.config.label_smoothing for one in runs]
+    names = short_names(alphas, [one.run.name for one in runs])
+    ranking = find(how, summaries, SHOWN)
+    chosen = _chosen(group)
+    if len(runs) == 2:
+        pair = TriplePair.of(*summaries)
+        _finding(pair, chosen, group, names, split)
+        left, right = st.columns([3, 2], gap="large")
+        dark = st.context.theme.type == "dark"
+        chart = triple_chart(
+            pair,
+            names=(names[0], names[1]),
+            class_names=distinct_names(group.class_names),
+            chosen=chosen,
+            found=ranking.triples,
+            found_words=FINDS[how],
+            split=split,
+        )
+        left.plotly_chart(
+            chart_figure([chart], dark=dark, height=560),
+            theme=None,
+            key="triples-chart",
+            alt=chart.about,
+            config={"displaylogo": False, "showSendToCloud": False, "plotlyServerURL": ""},
+        )
+        left.caption(f"{chart.about} A point below the diagonal is a triple that {names[1]} draws tighter.")
+    else:
+        right = st.container()
+        st.html(
+            '<h1 class="pz-finding">Which triples to look at</h1>'
+            '<p class="pz-detail">Choose a second run to compare the tightness of all triples.</p>'
+        )
+    with right:
+        _table(group, how, ranking, summaries, names)
+
+
+def _two(opened: Sequence[Opened]) -> list[Opened]:
+    """The runs compared: the hardest and the softest of those chosen, or the only one."""
+    if len(opened) < 2:
+        return list(opened)
+    if len(opened) > 2:
+        first, last = opened[0].run.name, opened[-1].run.name
+        st.caption(f"{len(opened)} runs are chosen; the first and the last are compared: {first}, {last}.")
+    return [opened[0], opened[-1]]
+
+
+def _choices(n_runs: int, splits: Sequence[str]) -> tuple[str, str]:
+    """How triples are found, and in which split."""
+    offered = [how for how in FINDS if n_runs == 2 or not how.endswith("changed")]
+    _heading("Find triples that are")
+    how = st.radio(
+        "Find triples that are",
+        offered,
+        format_func=FINDS.__getitem__,
+        key="find",
+        bind=URL,
+        label_visibility="collapsed",
+    )
+    _heading("Split")
+    split = st.segmented_control(
+        "Split",
+        splits,
+        default=splits[-1],
+        required=True,
+        key="split",
+        bind=URL,
+        label_visibility="collapsed",
+    )
+    return how or offered[0], split or splits[-1]
+
+
+def _chosen(group: Group) -> tuple[int, int, int]:
+    """The triple that the grid shows, or would show."""
+    roots = run_roots()
+    alone = len(read_catalogue(roots, directory_digest(roots)).groups) == 1
+    names = group.class_names
+    rows = range(len(names))
+    at = {f"{name} ({k})": k for k, name in enumerate(names)}
+    query = grid_query()
+    first = default_classes(presets(names, rows), rows)
+    found = [
+        at.get(next(iter(query.get(f"{key}{suffix(group, alone)}", [])), ""), first[place])
+        for place, key in enumerate(CLASS_KEYS)
+    ]
+    return (found[0], found[1], found[2]) if len(set(found)) == 3 else first
+
+
+def _finding(
+    pair: TriplePair, chosen: tuple[int, int, int], group: Group, names: Sequence[str], split: str
+) -> None:
+    """How many triples are tighter, and where the one of the grid ranks."""
+    change, n = pair.change, len(pair.triples)
+    tighter = int((change < 0).sum())
+    part = " of a sample" if pair.sampled else ""
+    words = ", ".join(group.class_names[k] for k in chosen)
+    place = pair.at(chosen)
+    rank = pair.rank(chosen)
+    own = "is not among them"
+    if place is not None and rank is not None:
+        own = (
+            f"goes from {pair.before[place]:.3f} to {pair.after[place]:.3f} ({100 * change[place]:+.0f} %) "
+            f"and ranks {rank:,} of {n:,}, counted from the one that tightens most"
+        )
+    sampled = f" {n:,} of {pair.n_all:,} triples, drawn with seed 0, stand for all." if pair.sampled else ""
+    head = f"{names[1]} is tighter than {names[0]} in {tighter:,} of {n:,} triples{part}"
+    detail = (
+        f"{split.capitalize()}, ρ/d in the plane of each triple: median change "
+        f"{100 * np.median(change):+.0f} %. The triple of the grid ({words}) {own}.{sampled} These are two "
+        "networks: training seeds are not in it."
+    )
+    st.html(
+        f'<h1 class="pz-finding">{escape(head[:1].upper() + head[1:])}</h1>'
+        f'<p class="pz-detail">{escape(detail)}</p>'
+    )
+
+
+def _table(
+    group: Group, how: str, ranking: Ranking, summaries: Sequence[Summary], names: Sequence[str]
+) -> None:
+    """A line a triple: what it is ordered by, and a link to it in the plane."""
+    meaning = MEANINGS[how]
+    who = f" of {names[0]}" if how in ("most-confused", "most-alike") and len(names) > 1 else ""
+    st.markdown(f"**The {len(ranking.triples)} {FINDS[how]}**{who}: {meaning}.")
+    if not len(ranking.triples):
+        st.caption("There are none: this needs a head and examples of all classes.")
+        return
+    for number, (triple, value) in enumerate(zip(ranking.triples.tolist(), ranking.values, strict=True), 1):
+        with st.container(horizontal=True, vertical_alignment="center", key=f"triple-{number}", gap="small"):
+            triple_link(group, triple, f"{number}. {', '.join(group.class_names[k] for k in triple)}")
+            st.html(
+                f'<span class="pz-value">{escape(value_words(how, float(value)))}</span>', width="content"
+            )
+    seen = f"{ranking.n:,} of {ranking.n_all:,}" if ranking.n < ranking.n_all else f"all {ranking.n:,}"
+    tail = " (a sample drawn with seed 0)" if ranking.n < 0.9 * ranking.n_all else ""
+    st.caption(f"Out of {seen} triples{tail}. A link shows the triple in the plane.")

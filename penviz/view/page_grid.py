@@ -30,6 +30,7 @@ from penviz.view.catalogue import (
     summaries_of,
 )
 from penviz.view.controls import controls
+from penviz.view.dial import dial_switch, show_dial
 from penviz.view.empty import show_damaged, show_empty, show_warnings
 from penviz.view.export import export
 from penviz.view.legend import legend_html
@@ -78,11 +79,14 @@ def _page(catalogue: Catalogue, dark: bool) -> None:
         return most_stored(opened), classes_held([one.splits for one in opened])
 
     with st.sidebar:
+        turned = dial_switch()
         state = controls(catalogue.groups, stored)
     warnings = [sentence for one in opened for sentence in one.warnings]
     usable = [one for one in opened if one.splits]
     with st.container(key="page"):
-        if usable:
+        if turned:
+            show_dial(state, dark)
+        elif usable:
             try:
                 _draw(state, usable, catalogue.groups, warnings, dark)
             except InputError as error:

@@ -91,7 +91,7 @@ def test_two_networks_have_a_colour_each(runs: list[Run]) -> None:
     one = [swept(run, digest(run)) for run in runs]
     (chart,) = charts_of({"a": one, "b": one}, ("accuracy",))
     assert {s.name.split(",")[0]: s.colour for s in chart.series} == {"a": 0, "b": 1}
-    (plain,) = charts_of({"a": one[:2]}, ("accuracy",))  # one seed: no band, no points under the mean
+    (plain,) = charts_of({"a": one[::3]}, ("accuracy",))  # one seed: no band, no points under the mean
     assert [s.name for s in plain.series] == ["train", "validation"]
     assert all(s.low is None for s in plain.series)
     with pytest.raises(InputError, match="no number beauty"):

@@ -5,6 +5,7 @@ import streamlit as st
 from penviz.view.links import draw_links
 from penviz.view.page_grid import show_grid
 from penviz.view.page_model import show_model
+from penviz.view.page_sweep import show_sweep
 
 ICON = (  # drawn here: an icon by name would be fetched from the net
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
@@ -15,6 +16,7 @@ ICON = (  # drawn here: an icon by name would be fetched from the net
 st.set_page_config(page_title="penviz", page_icon=ICON, layout="wide")
 pages = {
     "Template plane": st.Page(show_grid, title="penviz", default=True),
+    "Sweep": st.Page(show_sweep, title="Sweep · penviz", url_path="sweep"),
     "Your model": st.Page(show_model, title="Your model · penviz", url_path="your-model"),
 }
 page = st.navigation(list(pages.values()), position="hidden")

@@ -101,7 +101,7 @@ def _traces(dial: Dial, stop: Stop, grid: list[Cell], marks: Marks, colours: Ink
 
 
 def _points(panel: Panel, cell: Cell, k: int, errors: bool) -> list[dict[str, Any]]:
-    """The examples of one class, a trace a kind; each keeps its id, so that it travels from network to network.
+    """The examples of one class, a trace a kind; each keeps its id, so that it travels.
 
     A kind has one symbol in all networks: the browser cannot turn one symbol into another.
     """

@@ -99,5 +99,5 @@ def _provenance(runs: Sequence[Run], dial: Dial) -> str:
     return (
         f"{config.model} on {config.dataset}, {config.epochs} epochs, seed {config.seed}, {each} examples a "
         f"class and split, one scale in feature units for all networks: the picture shrinks because the "
-        f"features do. Accuracies and ρ/d are those of these examples. SHA-256 of the weights at α = {weights}."
+        f"features do. Accuracies and ρ/d are those of these examples. SHA-256 of weights at α = {weights}."
     )

@@ -102,12 +102,11 @@ def charts_of(
                     parts += _series(runs, key, split, family if len(by_family) > 1 else "", position)
         if any(np.isfinite(s.y).any() for s in parts):
             number = SWEPT_BY_KEY[key]
-            unit = f" ({number.unit})" if number.unit not in ("", "share") else ""
             charts.append(
                 Chart(
                     number.label,
                     "label smoothing α",
-                    f"{number.label}{unit}",
+                    "" if number.unit == "share" else number.unit,
                     tuple(parts),
                     about=_about(by_family, number.meaning),
                 )
@@ -197,4 +196,10 @@ def digest(
     chosen = first_classes([splits]) if classes is None else classes
     summaries = {split: Summary.of(a) for split, a in splits.items()}
     assert run.config.label_smoothing is not None
-    return run_values(summaries, chosen, bias=bias, alpha=run.config.label_smoothing)
+    return run_values(
+        summaries,
+        chosen,
+        bias=bias,
+        alpha=run.config.label_smoothing,
+        label_noise=run.config.label_noise,
+    )

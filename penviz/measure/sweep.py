@@ -16,6 +16,7 @@ from penviz.activations import Activations
 from penviz.measure.calibration import ece
 from penviz.measure.finding import SEEDS_NEEDED, Finding, build_finding
 from penviz.measure.intervals import T95, Change, seed_change, welch
+from penviz.measure.label_noise import misled
 from penviz.measure.moments import class_rows
 from penviz.measure.numbers import ALL, BY_KEY, NUMBERS, Number
 from penviz.measure.selective import aurc, max_softmax
@@ -45,6 +46,25 @@ CALIBRATED: tuple[Number, ...] = (
         "aurc",
         "AURC",
         "mean share of errors among the surest, over all coverages, at temperature 1",
+        "share",
+        True,
+        ALL,
+        False,
+    ),
+    Number(
+        "misled_given",
+        "wrong labels near their given class",
+        "share of the examples with a wrong label that lie nearest to the class they were given, over all "
+        "planes that hold both classes",
+        "share",
+        True,
+        ALL,
+        False,
+    ),
+    Number(
+        "misled_true",
+        "wrong labels near their true class",
+        "share of the examples with a wrong label that lie nearest to their true class",
         "share",
         True,
         ALL,
@@ -130,12 +150,18 @@ def calibrated_values(activations: Activations, split: str) -> dict[str, float |
 
 
 def run_values(
-    splits: Mapping[str, Summary], classes: Sequence[str | int], *, bias: bool = True, alpha: float
+    splits: Mapping[str, Summary],
+    classes: Sequence[str | int],
+    *,
+    bias: bool = True,
+    alpha: float,
+    label_noise: float = 0.0,
 ) -> Values:
     """All numbers of SWEPT for one run.
 
     Args:
-        splits: its summaries; classes, bias: as in `table.compare`; alpha: its label smoothing.
+        splits: its summaries; classes, bias: as in `table.compare`; alpha: its label smoothing;
+            label_noise: probability of a wrong label in its training.
 
     Raises:
         ActivationsError, DegeneratePlane: as `table.compare`.
@@ -147,6 +173,10 @@ def run_values(
             values[split][row.number.key] = row.values[0].get(split)
     for split, summary in splits.items():
         values[split] |= calibrated_values(summary.activations, split)
+    train = splits.get("train")
+    if label_noise and train is not None and train.activations.hashes is not None:
+        found = misled(train.activations, label_noise, bias)
+        values["train"] |= {"misled_given": found.given, "misled_true": found.true}
     return values
 
 

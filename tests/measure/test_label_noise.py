@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from penviz.measure.label_noise import given_labels, mixed
+from penviz.activations import Activations, ActivationsError, Head
+from penviz.measure.label_noise import given_labels, misled, mixed
 
 
 def splitmix(hash_: int, stream: int) -> int:
@@ -59,3 +62,61 @@ def test_a_subset_and_another_order_are_told_the_same() -> None:
     rows = np.random.default_rng(0).permutation(1000)[:300]
     assert np.array_equal(given_labels(labels[rows], hashes[rows], 10, 0.3), given[rows])
     assert np.array_equal(given_labels(labels, hashes, 10, 0.0), labels)
+
+
+def told_wrong(believed: float) -> Activations:
+    """Five classes in five directions; a share of the examples with a wrong label lies where it was told."""
+    labels, hashes = (values[:2000] for values in examples())
+    labels = labels % 5
+    rng = np.random.default_rng(8)
+    given = given_labels(labels, hashes, 5, 0.2)
+    at = np.where(rng.random(2000) < believed, given, labels)
+    features = 4 * np.eye(5)[at] + rng.normal(size=(2000, 5)) / 4
+    head = Head(np.eye(5), np.zeros(5))
+    return Activations(
+        features, labels, at, np.arange(2000), tuple("abcde"), "run", "train", head, hashes=hashes
+    )
+
+
+@pytest.mark.parametrize("believed", [0.0, 0.7, 1.0])
+def test_wrong_labels_are_found_where_they_were_put(believed: float) -> None:
+    a = told_wrong(believed)
+    found = misled(a, 0.2)
+    wrong = given_labels(a.labels, a.hashes, 5, 0.2) != a.labels
+    assert found.n == wrong.sum()
+    assert found.given == pytest.approx((a.predictions != a.labels)[wrong].mean(), abs=1e-6)
+    assert found.given + found.true + found.third == pytest.approx(1)
+    assert found.third < 0.001
+
+
+def test_wrong_labels_against_a_plain_loop() -> None:
+    """On tangled features, each example on the three planes of its two classes and one other."""
+    a = told_wrong(0.5)
+    rng = np.random.default_rng(9)
+    a = replace(a, features=a.features + rng.normal(size=a.features.shape) * 2)
+    given = given_labels(a.labels, a.hashes, 5, 0.2)
+    wrong = given != a.labels
+    means = np.array([a.features[(a.labels == k) & ~wrong].mean(axis=0) for k in range(5)])
+    count = {"given": 0, "true": 0, "third": 0}
+    weight = a.head.weight.astype(float)
+    for i in np.flatnonzero(wrong):
+        for other in set(range(5)) - {int(given[i]), int(a.labels[i])}:
+            three = {"given": int(given[i]), "true": int(a.labels[i]), "third": other}
+            span = np.array(
+                [weight[three["true"]] - weight[three["given"]], weight[other] - weight[three["given"]]]
+            )
+            project = np.linalg.pinv(span) @ span  # orthogonal, on the directions of the plane
+            far = {name: np.linalg.norm(project @ (a.features[i] - means[k])) for name, k in three.items()}
+            count[min(far, key=far.get)] += 1
+    total = sum(count.values())
+    found = misled(a, 0.2, bias=False)
+    assert (found.given, found.true, found.third) == pytest.approx(tuple(v / total for v in count.values()))
+    assert min(count.values()) > 0.1 * total  # tangled enough to tell a wrong rule from the right one
+
+
+def test_without_wrong_labels_there_is_nothing_to_say() -> None:
+    a = told_wrong(0.5)
+    with pytest.raises(ActivationsError, match="None of the examples"):
+        misled(a, 0.0)
+    with pytest.raises(ActivationsError, match="extract it again"):
+        misled(replace(a, hashes=None), 0.2)

@@ -2,8 +2,8 @@
 
 A caveat that belongs to every number of the attack: it follows the gradient, and a network whose gradient is
 small, or exactly 0 in float32 because it is sure, looks robust without being so (Athalye et al. 2018:
-gradient masking). So the margin is attacked beside the loss, and the share of examples without a gradient is counted.
-A gain that the margin or more steps undo is none.
+gradient masking). So the margin is attacked beside the loss, and the share of examples without a gradient is
+counted. A gain that the margin or more steps undo is none.
 
 Pixels are float32 in [0, 1], [b, height, width, channels]; sigma and epsilon are in the same unit.
 """
@@ -139,4 +139,5 @@ def robustness(
         flat = loss_gradient(network, pixels, labels).flatten(1)
         sums[5] += (flat.abs().amax(1) == 0).sum()
     network.train(was_training)
-    return Robustness(*(float(value) / n for value in sums), n)
+    clean, noise, fgsm, margin, steps, none = (sums / n).tolist()
+    return Robustness(clean, noise, fgsm, margin, steps, none, n)

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import typer
-from small_training import small_digits
 from typer.testing import CliRunner
 
 from penviz import cli
@@ -166,8 +165,8 @@ def test_the_verb_takes_every_option_of_train() -> None:
     assert not lost, f"penviz sweep has no use for {lost}: add it to OWN, or hand it on"
 
 
-def test_the_verb(swept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "load", lambda *args, **kwargs: small_digits())
+def test_the_verb(swept: Path, small: data.DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "load", lambda *args, **kwargs: small)
     arguments = ["sweep", "digits", "fc800", "--epochs", "2", "--batch-size", "64", "--seed", "0"]
     more = ["--per-class", "5", "--no-thumbnails", "--device", "cpu", "--progress", "json"]
     out = ["--out", str(tmp_path / "out")]

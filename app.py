@@ -6,6 +6,7 @@ from penviz.view.links import draw_links
 from penviz.view.page_calibration import show_calibration
 from penviz.view.page_grid import show_grid
 from penviz.view.page_model import show_model
+from penviz.view.page_sweep import show_sweep
 from penviz.view.page_targets import show_targets
 from penviz.view.page_training import show_training
 from penviz.view.page_triples import show_triples
@@ -24,6 +25,7 @@ pages = {
     "Targets": st.Page(show_targets, title="Targets · penviz", url_path="targets"),
     "Over training": st.Page(show_training, title="Over training · penviz", url_path="over-training"),
     "Triples": st.Page(show_triples, title="Triples · penviz", url_path="triples"),
+    "Sweep": st.Page(show_sweep, title="Sweep · penviz", url_path="sweep"),
     "Your model": st.Page(show_model, title="Your model · penviz", url_path="your-model"),
 }
 page = st.navigation(list(pages.values()), position="hidden")

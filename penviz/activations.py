@@ -235,11 +235,16 @@ class Activations:
             return self.total
         return np.bincount(self.labels, minlength=len(self.class_names)).astype(np.int64)
 
-    def save(self, path: Path | str) -> None:
-        """Write a compressed .npz under a temporary name, then rename it: readers never see half a file."""
+    def save(self, path: Path | str, half: bool = False) -> None:
+        """Write a compressed .npz under a temporary name, then rename it: readers never see half a file.
+
+        Args:
+            path: of the file.
+            half: features as float16, for pictures that are shipped; they are read back as float32.
+        """
         path = Path(path)
         arrays: dict[str, Any] = {
-            "features": self.features,
+            "features": self.features.astype(np.float16) if half else self.features,
             "labels": self.labels,
             "predictions": self.predictions,
             "indices": self.indices,

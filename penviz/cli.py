@@ -14,6 +14,7 @@ from penviz.verbs.figure import figure
 from penviz.verbs.inspection import inspect
 from penviz.verbs.measure import measure
 from penviz.verbs.models import models
+from penviz.verbs.sweep import sweep
 from penviz.verbs.train import train
 
 
@@ -39,7 +40,7 @@ def application() -> typer.Typer:
         pretty_exceptions_enable=False,
         help="See what training targets do to a classifier's penultimate layer.",
     )
-    for verb in (train, extract, inspect, measure, calibrate, figure, models):
+    for verb in (train, sweep, extract, inspect, measure, calibrate, figure, models):
         app.command()(verb)
     app.command(name="app")(open_app)
     app.callback()(_options)

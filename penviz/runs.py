@@ -68,7 +68,8 @@ class RunConfig:
         distillation_weight: beta, the share of the teacher's targets in the loss; the rest has hard targets.
         dropout: probability, on the input of the head.
         data_share: share of the training split that is used, the same examples for every run of a seed.
-        label_noise: share of the training labels that are replaced by another class.
+        label_noise: probability with which a training label is replaced by another class
+            (measure/label_noise.py); what is stored and measured keeps the true labels.
         stop_after: epochs after which the run ends although its schedule is longer; 0 for never.
 
     Raises:
@@ -149,6 +150,11 @@ class RunConfig:
         for sentence, holds in checks.items():
             if not holds:
                 raise RunError(f"{sentence[0].upper()}{sentence[1:]}.")
+
+    @property
+    def last_epoch(self) -> int:
+        """Epochs that are trained: all of the schedule, or those before an early stop."""
+        return self.stop_after or self.epochs
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary that `json` can write and `from_json` reads back to an equal config."""

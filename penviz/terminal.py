@@ -14,6 +14,7 @@ from penviz.measure.table import Table
 
 if TYPE_CHECKING:
     from penviz.learn.progress import Progress
+    from penviz.learn.sweep import SweepProgress
 
 
 class TrainingProgress:
@@ -56,6 +57,33 @@ class TrainingProgress:
                 f" validation {line['validation_accuracy']:.4f} (nll {line['validation_nll']:.3f})",
                 file=sys.stderr,
             )
+
+
+class SweepBar(TrainingProgress):
+    """A sweep as one bar over the epochs of all its runs, or as JSON lines."""
+
+    def report(self, message: SweepProgress) -> None:  # type: ignore[override]
+        """Show one message."""
+        if self.kind == "json":
+            training = message.training
+            told = vars(message) | {"training": None if training is None else vars(training)}
+            print(json.dumps({"event": "sweep", **told}), flush=True)
+        if self.kind != "bar":
+            return
+        if self.bar is None:
+            from tqdm import tqdm
+
+            form = "{desc}: {percentage:3.0f} %|{bar}| {n:.1f}/{total:.0f} epochs{postfix}"
+            self.bar = tqdm(total=message.total, bar_format=form, dynamic_ncols=True, file=sys.stderr)
+        doing = {"train": "", "extract": " activations", "finished": " finished"}[message.stage]
+        self.bar.set_description_str(f"run {message.run}/{message.runs} {message.name}{doing}", refresh=False)
+        self.bar.n = message.done
+        words = []
+        if message.training is not None:
+            words += [f"loss {message.training.loss:.3f}", f"accuracy {message.training.accuracy:.3f}"]
+        if message.seconds_left is not None:
+            words.append(f"{_duration(message.seconds_left)} left")
+        self.bar.set_postfix_str(", ".join(words))
 
 
 def ranking_text(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +109,26 @@ def hold_out(labels: Int64, hashes: NDArray[np.uint64], n: int) -> NDArray[np.bo
         rows = np.flatnonzero(labels == label)
         mask[rows[np.argsort(hashes[rows], kind="stable")[:wanted]]] = True
     return mask
+
+
+def first_share(dataset: DataSet, share: float) -> DataSet:
+    """The same data set with a share of its training split: of each class the first in hash order.
+
+    At least one example a class. Which ones they are depends on the seed of the hashes alone, so that all
+    runs of a seed see the same, and a smaller share lies within a larger one.
+    """
+    if share == 1:
+        return dataset
+    train = dataset.splits["train"]
+    kept = []
+    for label in np.unique(train.labels):
+        rows = np.flatnonzero(train.labels == label)
+        kept.append(rows[: max(1, round(share * len(rows)))])
+    rows = np.sort(np.concatenate(kept))
+    part = _split(
+        dataset.name, train.images[rows], train.labels[rows], train.indices[rows], train.hashes[rows]
+    )
+    return replace(dataset, splits={**dataset.splits, "train": part})
 
 
 def _split(name: str, images: Uint8, labels: Int64, indices: Int64, hashes: NDArray[np.uint64]) -> Split:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penviz.activations import Activations, Head
-from penviz.learn import checkpoints, evaluate
+from penviz.learn import checkpoints, data, evaluate
 from penviz.learn.data import DataSet, Split
 from penviz.runs import (
     MODEL_FILE,
@@ -72,6 +72,7 @@ def extract(
     Raises:
         RunError: an unfinished run, other data, or an unknown split.
     """
+    dataset = data.first_share(dataset, run.config.data_share)
     network = checkpoints.load_network(run).to(checkpoints.choose_device(device))
     digest = sha256_of(run.directory / MODEL_FILE)
     for name in splits:

@@ -21,6 +21,7 @@ class Network(nn.Module):
     Attributes:
         features: module, [n, channels, height, width] -> [n, d].
         head: Linear(d, K).
+        dropout: probability with which an input of the head is left out while training; never in `features`.
         decayed: parameters that weight decay acts on; all weights of convolutions and linear layers unless
             the recipe of the network says otherwise.
     """
@@ -29,13 +30,17 @@ class Network(nn.Module):
         super().__init__()
         self.features = features
         self.head = head
+        self.dropout = 0.0
         self.decayed: list[Tensor] = (
             [p for p in self.parameters() if p.ndim > 1] if decayed is None else decayed
         )
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits [n, K]."""
-        return self.head(self.features(images))
+        features = self.features(images)
+        if self.dropout:
+            features = F.dropout(features, self.dropout, self.training)
+        return self.head(features)
 
 
 class LocalResponseNorm(nn.Module):
@@ -255,7 +260,9 @@ def architecture(model: str) -> Architecture:
         raise RunError(f"There is no network {model}: choose one of {', '.join(MODELS)}.") from None
 
 
-def build(model: str, shape: tuple[int, int, int], n_classes: int, seed: int = 0) -> Network:
+def build(
+    model: str, shape: tuple[int, int, int], n_classes: int, seed: int = 0, dropout: float = 0.0
+) -> Network:
     """Build a network with initial weights drawn from a seed, leaving torch's global generator as it was.
 
     Args:
@@ -263,6 +270,7 @@ def build(model: str, shape: tuple[int, int, int], n_classes: int, seed: int = 0
         shape: (channels, height, width) of what the network is fed.
         n_classes: K.
         seed: of the initial weights.
+        dropout: on the input of the head, in training mode only.
 
     Raises:
         RunError: an unknown name, or images too small for the network.
@@ -272,4 +280,6 @@ def build(model: str, shape: tuple[int, int, int], n_classes: int, seed: int = 0
         raise RunError(f"{model} needs images of at least {chosen.least_side} pixels a side.")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return chosen.build(shape, n_classes)
+        network = chosen.build(shape, n_classes)
+    network.dropout = dropout
+    return network

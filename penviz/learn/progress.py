@@ -58,13 +58,13 @@ class Meter:
         self.report(
             Progress(
                 epoch=state.epoch + 1,
-                epochs=config.epochs,
+                epochs=config.last_epoch,
                 step=state.step,
                 steps=training.n_steps,
                 loss=line["train_loss"] if line else loss / count,
                 accuracy=line["train_accuracy"] if line else correct / count,
                 images_per_second=(done - self.told_step) * config.batch_size / max(1e-9, now - self.told),
-                seconds_left=seconds_a_step * (config.epochs * training.n_steps - done),
+                seconds_left=seconds_a_step * (config.last_epoch * training.n_steps - done),
                 line=line,
             )
         )

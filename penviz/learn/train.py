@@ -120,7 +120,7 @@ def _train_epochs(
     config, state = training.config, training.state
     meter = Meter(training, report)
     saved = time.monotonic()
-    while state.epoch < config.epochs:
+    while state.epoch < config.last_epoch:
         training.network.train()
         plan = training.plan()
         while state.step < training.n_steps:
@@ -134,7 +134,7 @@ def _train_epochs(
                 training.save_state()
                 saved = time.monotonic()
         training.check_finite()
-        line = training.line(state.epoch + 1 == config.epochs or (state.epoch + 1) % validate_every == 0)
+        line = training.line(state.epoch + 1 == config.last_epoch or (state.epoch + 1) % validate_every == 0)
         state.history.append(line)
         meter.update(line)
         state.epoch, state.step = state.epoch + 1, 0

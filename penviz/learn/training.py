@@ -14,6 +14,7 @@ from torch import Tensor, nn
 import penviz
 from penviz.learn import checkpoints, data, defaults, evaluate, images, models, targets
 from penviz.learn.checkpoints import Observer
+from penviz.measure.label_noise import given_labels
 from penviz.runs import RunConfig, RunError
 
 
@@ -37,6 +38,7 @@ class Training:
     def __init__(
         self, config: RunConfig, dataset: data.DataSet, out: Path, device: torch.device, observe: Observer
     ):
+        dataset = data.first_share(dataset, config.data_share)
         self.config, self.dataset, self.out, self.device, self.observe = config, dataset, out, device, observe
         height, width, channels = dataset.image_shape
         padded = (height + 2 * config.pad, width + 2 * config.pad)
@@ -49,14 +51,17 @@ class Training:
             raise RunError(f"A batch of {config.batch_size} is more than the {len(train)} training examples.")
         self.n_steps = len(train) // config.batch_size
         self.images = images.pad(torch.from_numpy(train.images), config.pad).to(device)
-        self.labels = torch.from_numpy(train.labels).to(device)
+        given = given_labels(train.labels, train.hashes, len(dataset.class_names), config.label_noise)
+        self.labels = torch.from_numpy(given).to(device)
         n_classes = len(dataset.class_names)
         asked = targets.targets_of(config, self.labels, n_classes)
         self.objective = targets.Objective(asked, self.labels, n_classes, config.seed)
         fed = images.input_size(height, width, config.crop)
         if not config.crop and config.pad:
             raise RunError("Padding needs a crop: set one with --crop.")
-        self.network = models.build(config.model, (channels, *fed), len(dataset.class_names), config.seed)
+        self.network = models.build(
+            config.model, (channels, *fed), len(dataset.class_names), config.seed, config.dropout
+        )
         self.network.to(device).to(memory_format=torch.channels_last)
         decayed = {id(p) for p in self.network.decayed}
         plain = [p for p in self.network.parameters() if id(p) not in decayed]
@@ -160,10 +165,11 @@ class Training:
         the wrong ones, is their difference times K / (K - 1), because ln p and the logits differ by a
         constant an example. `train_largest_logit` is the largest |logit| of any example and class.
         """
+        config = self.config
         loss, nll, correct, count, uniform = self.state.sums.tolist()
         line = {
             "epoch": self.state.epoch + 1,
-            "lr": self.optimizer.param_groups[0]["lr"],
+            "lr": defaults.learning_rate(config, self.steps_done() - 1, config.epochs * self.n_steps),
             "train_loss": loss / count,
             "train_nll": nll / count,
             "train_accuracy": correct / count,

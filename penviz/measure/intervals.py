@@ -188,21 +188,29 @@ def mean_log_ratio(before: ArrayLike, after: ArrayLike, *, paired: bool) -> Esti
     return Estimate(there - here, jackknife_variance([left_here]) + jackknife_variance([left_there]))
 
 
+def welch(before: ArrayLike, after: ArrayLike) -> tuple[float, float]:
+    """Difference of the means of two small samples, and half of its 95 % interval.
+
+    Source: Welch 1947; Student's t, interpolated in 1 / degrees of freedom.
+    """
+    sides = [np.asarray(side, np.float64) for side in (before, after)]
+    difference = float(sides[1].mean() - sides[0].mean())
+    parts = [float(x.var(ddof=1)) / len(x) for x in sides]
+    total = sum(parts)
+    if total == 0:
+        return difference, 0.0
+    freedom = total**2 / sum(p**2 / (len(x) - 1) for p, x in zip(parts, sides, strict=True))
+    t = np.interp(1 / freedom, [0, *1 / np.arange(len(T95), 0, -1)], [Z95, *T95[::-1]])
+    return difference, float(t) * math.sqrt(total)
+
+
 def seed_change(sides: Sequence[Sequence[float]]) -> Change:
     """Relative change of the geometric mean of a positive number from one side of seeds to the other, 95 %.
 
     Args:
         sides: two lists of one value a seed, three or more each.
 
-    Source: Welch 1947 on the logarithms; Student's t, interpolated in 1 / degrees of freedom.
+    Source: `welch`, on the logarithms.
     """
-    logs = [np.log(np.asarray(side, np.float64)) for side in sides]
-    theta = float(logs[1].mean() - logs[0].mean())
-    parts = [float(x.var(ddof=1)) / len(x) for x in logs]
-    total = sum(parts)
-    if total == 0:
-        return Change(math.expm1(theta), math.expm1(theta), math.expm1(theta))
-    freedom = total**2 / sum(p**2 / (len(x) - 1) for p, x in zip(parts, logs, strict=True))
-    t = np.interp(1 / freedom, [0, *1 / np.arange(len(T95), 0, -1)], [Z95, *T95[::-1]])
-    half = float(t) * math.sqrt(total)
+    theta, half = welch(*(np.log(np.asarray(side, np.float64)) for side in sides))
     return Change(math.expm1(theta), math.expm1(theta - half), math.expm1(theta + half))

@@ -67,6 +67,14 @@ def train(
     seed: Annotated[int, typer.Option(help="Of split, weights, order and augmentation.")] = 0,
     hold_out: Annotated[int, typer.Option(help="Validation examples taken from the training part.")] = 0,
     image_size: Annotated[int, typer.Option(help="Side to which images of a directory are resized.")] = 32,
+    dropout: Annotated[float, typer.Option(help="Probability, on the input of the head.")] = 0.0,
+    data_share: Annotated[float, typer.Option(help="Share of the training split that is used.")] = 1.0,
+    label_noise: Annotated[
+        float, typer.Option(help="Probability with which a training label is replaced by another class.")
+    ] = 0.0,
+    stop_after: Annotated[
+        int, typer.Option(help="Epochs after which the run ends, its schedule cut off; 0 for never.")
+    ] = 0,
     data_dir: DataDir = Path("data"),
     device: Device = "auto",
     threads: Threads = None,
@@ -113,6 +121,10 @@ def train(
         "seed": seed,
         "hold_out": hold_out,
         "image_size": image_size,
+        "dropout": dropout,
+        "data_share": data_share,
+        "label_noise": label_noise,
+        "stop_after": stop_after,
     }
     RunConfig(dataset, model, seed=seed, hold_out=hold_out, image_size=image_size)
     set_threads(threads)

@@ -32,6 +32,7 @@ from penviz.view.catalogue import (
     summaries_of,
 )
 from penviz.view.controls import choose_group, choose_runs, controls
+from penviz.view.dial import dial_switch, show_dial
 from penviz.view.empty import show_damaged, show_empty, show_warnings
 from penviz.view.export import export
 from penviz.view.geometry import show_geometry
@@ -83,9 +84,11 @@ def _page(catalogue: Catalogue, dark: bool) -> None:
         return most_stored(opened), classes_held([one.splits for one in opened])
 
     with st.sidebar:
+        turned = dial_switch()
         group = choose_group(catalogue.groups)
         end = suffix(group, len(catalogue.groups) == 1)
         if len(group.class_names) == 2:
+            turned = False
             wanted = choose_runs(group, end)
             opened = open_runs([run for run in in_order(group.runs) if run.name in wanted])
             axis = choose_axis()
@@ -94,7 +97,9 @@ def _page(catalogue: Catalogue, dark: bool) -> None:
     warnings = [sentence for one in opened for sentence in one.warnings]
     usable = [one for one in opened if one.splits]
     with st.container(key="page"):
-        if usable:
+        if turned:
+            show_dial(state, dark)
+        elif usable:
             try:
                 if len(group.class_names) == 2:
                     draw_two_classes(usable, axis, dark)

@@ -1,0 +1,205 @@
+"""Numbers against label smoothing: a small chart a number, a curve a network and split, bands over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from penviz import InputError
+from penviz.measure.chart import Chart, Series
+from penviz.measure.finding import SEEDS_NEEDED
+from penviz.measure.summary import Summary
+from penviz.measure.sweep import HELD_OUT_ONLY, SWEPT_BY_KEY, Swept, curve, run_values
+from penviz.measure.wording import series
+from penviz.run_activations import first_classes, load
+from penviz.runs import Run
+
+DEFAULT = ("rho_d", "accuracy", "ece", "temperature", "spread", "gap")
+"""Numbers drawn when none are chosen."""
+
+LOOSE = ("label_smoothing", "targets", "seed")
+"""Config fields in which the runs of one curve may differ."""
+
+SPLITS = ("train", "validation")
+
+
+def families(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """Runs that differ only in alpha and seed, by the words that tell them apart from the others.
+
+    Hard targets belong to every kind of soft targets. Runs of unknown targets belong nowhere, and a single
+    alpha is no curve: it is left out as long as there are others.
+    """
+    known = [run for run in runs if not run.adopted and run.config.label_smoothing is not None]
+    by_config: dict[tuple[object, ...], list[Run]] = {}
+    for run in known:
+        config = run.config.to_json()
+        key = tuple(str(value) for name, value in config.items() if name not in LOOSE)
+        by_config.setdefault(key, []).append(run)
+    parts: list[list[Run]] = []
+    for members in by_config.values():
+        kinds = dict.fromkeys(run.config.targets for run in members if run.config.label_smoothing)
+        hard = [run for run in members if not run.config.label_smoothing]
+        parts += [
+            [*hard, *(r for r in members if r.config.label_smoothing and r.config.targets == kind)]
+            for kind in kinds
+        ] or [hard]
+    swept = [part for part in parts if len({run.config.label_smoothing for run in part}) > 1] or parts
+    swept.sort(key=lambda part: (-len(part), part[0].name))
+    return dict(zip(_names(swept), swept, strict=True))
+
+
+def _names(parts: Sequence[Sequence[Run]]) -> list[str]:
+    """The network of each, with the fields in which it differs from another of the same network."""
+    words = []
+    for part in parts:
+        mine = [part[-1].config]
+        others = [p[-1].config for p in parts if p is not part and p[-1].config.model == mine[0].model]
+        fields = dict.fromkeys(
+            f for other in others for f in mine[0].differences(other) if f not in ("label_smoothing", "seed")
+        )
+        said = [f"{f.replace('_', ' ')} {_value(getattr(mine[0], f))}" for f in fields]
+        words.append(", ".join([mine[0].model, *said]))
+    taken: dict[str, int] = {}
+    for i, word in enumerate(words):
+        taken[word] = taken.get(word, 0) + 1
+        if taken[word] > 1:
+            words[i] = f"{word} ({taken[word]})"
+    return words
+
+
+def _value(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def swept(run: Run, values: Mapping[str, Mapping[str, float | None]]) -> Swept:
+    """A run with its numbers (`measure.sweep.run_values`)."""
+    assert run.config.label_smoothing is not None
+    return Swept(run.name, run.config.label_smoothing, run.config.seed, values)
+
+
+def charts_of(
+    by_family: Mapping[str, Sequence[Swept]], numbers: Sequence[str] = DEFAULT, splits: Sequence[str] = SPLITS
+) -> tuple[Chart, ...]:
+    """The charts of runs that are digested already.
+
+    Args:
+        by_family: what a curve is called -> its runs.
+        numbers: keys of `measure.sweep.SWEPT`; a number that no run has gives no chart.
+        splits: which are drawn.
+
+    Raises:
+        InputError: an unknown number.
+    """
+    if unknown := [key for key in numbers if key not in SWEPT_BY_KEY]:
+        raise InputError(f"There is no number {unknown[0]}: choose among {', '.join(SWEPT_BY_KEY)}.")
+    charts = []
+    for key in numbers:
+        parts = []
+        for position, (family, runs) in enumerate(by_family.items()):
+            for split in splits:
+                if not (split == "train" and key in HELD_OUT_ONLY):
+                    parts += _series(runs, key, split, family if len(by_family) > 1 else "", position)
+        if any(np.isfinite(s.y).any() for s in parts):
+            number = SWEPT_BY_KEY[key]
+            charts.append(
+                Chart(
+                    number.label,
+                    "label smoothing α",
+                    "" if number.unit == "share" else number.unit,
+                    tuple(parts),
+                    about=_about(by_family, number.meaning),
+                )
+            )
+    return tuple(charts)
+
+
+def _series(runs: Sequence[Swept], key: str, split: str, family: str, position: int) -> list[Series]:
+    """Single seeds, faint, under their mean with its band; validation is the full line, train the dashed."""
+    found = curve(runs, key, split)
+    name = f"{family}, {split}" if family else split
+    colour = position if family else int(split == "train")
+    dashed = split == "train"
+    shown = []
+    if len(found.points) > np.isfinite(found.mean).sum():
+        shown.append(
+            Series(
+                f"{name}, single seeds",
+                np.array([alpha for alpha, _, _ in found.points]),
+                np.array([value for _, value, _ in found.points]),
+                kind="markers",
+                colour=colour,
+                labels=tuple(run for _, _, run in found.points),
+                faint=True,
+            )
+        )
+    banded = bool(np.isfinite(found.low).any())
+    shown.append(
+        Series(
+            name,
+            found.alphas,
+            found.mean,
+            found.low if banded else None,
+            found.high if banded else None,
+            kind="line+markers",
+            colour=colour,
+            dashed=dashed,
+            labels=tuple(f"{n} seed{'s' if n != 1 else ''}" for n in found.counts),
+        )
+    )
+    return shown
+
+
+def _about(by_family: Mapping[str, Sequence[Swept]], meaning: str) -> str:
+    runs = [run for part in by_family.values() for run in part]
+    seeds = series([str(seed) for seed in sorted({run.seed for run in runs})])
+    bands = f"bands: 95 % t-interval of the mean, from {SEEDS_NEEDED} seeds on"
+    return f"{meaning[0].upper()}{meaning[1:]}. {len(runs)} runs, seeds {seeds}; {bands}."
+
+
+def build(
+    runs: Sequence[Run],
+    *,
+    classes: Sequence[str | int] | None = None,
+    numbers: Sequence[str] = DEFAULT,
+    splits: Sequence[str] = SPLITS,
+    bias: bool = True,
+) -> tuple[Chart, ...]:
+    """The charts of some runs on disk.
+
+    Args:
+        runs: of one list of classes.
+        classes: three of them, for the numbers of the plane; the first three when not given.
+        numbers, splits: as in `charts_of`; bias: the template holds the bias.
+
+    Raises:
+        InputError: no runs to draw a curve through, or activations that cannot be read.
+    """
+    by_family = families(runs)
+    if not by_family:
+        raise InputError("A sweep needs runs that penviz trained on known targets.")
+    digested = {}
+    for family, members in by_family.items():
+        digested[family] = [swept(run, digest(run, classes, bias)) for run in members]
+    return charts_of(digested, numbers, splits)
+
+
+def digest(
+    run: Run, classes: Sequence[str | int] | None = None, bias: bool = True
+) -> Mapping[str, Mapping[str, float | None]]:
+    """All numbers of one run; its activations are read and let go again.
+
+    Raises:
+        ActivationsError: no activations, or such as cannot be read.
+    """
+    splits = load(run, SPLITS)
+    chosen = first_classes([splits]) if classes is None else classes
+    summaries = {split: Summary.of(a) for split, a in splits.items()}
+    assert run.config.label_smoothing is not None
+    return run_values(
+        summaries,
+        chosen,
+        bias=bias,
+        alpha=run.config.label_smoothing,
+        label_noise=run.config.label_noise,
+    )

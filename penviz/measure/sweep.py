@@ -1,0 +1,260 @@
+"""Numbers against label smoothing: runs that differ only in alpha and seed, with intervals over seeds.
+
+Axis letters: a values of alpha, K classes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penviz.activations import Activations
+from penviz.measure.calibration import ece
+from penviz.measure.finding import SEEDS_NEEDED, Finding, build_finding
+from penviz.measure.intervals import T95, Change, seed_change, welch
+from penviz.measure.label_noise import misled
+from penviz.measure.moments import class_rows
+from penviz.measure.numbers import ALL, BY_KEY, NUMBERS, Number
+from penviz.measure.selective import aurc, max_softmax
+from penviz.measure.summary import Summary
+from penviz.measure.table import Row, Table, compare
+from penviz.measure.temperature import fit_temperature, halve
+from penviz.measure.wording import direction, percent, percent_range, three
+
+Float = NDArray[np.float64]
+Values = Mapping[str, Mapping[str, float | None]]
+"""Split -> key of a number -> its value, None where it does not exist."""
+
+CALIBRATED: tuple[Number, ...] = (
+    Number(
+        "temperature",
+        "fitted temperature",
+        "divides the logits, fitted by NLL on half of the examples; above 1 for a network that is too sure",
+        "",
+        False,
+        ALL,
+        False,
+    ),
+    Number(
+        "ece_scaled", "ECE, fitted temperature", "on the half it was not fitted on", "share", True, ALL, False
+    ),
+    Number(
+        "aurc",
+        "AURC",
+        "mean share of errors among the surest, over all coverages, at temperature 1",
+        "share",
+        True,
+        ALL,
+        False,
+    ),
+    Number(
+        "misled_given",
+        "wrong labels near their given class",
+        "share of the examples with a wrong label that lie nearest to the class they were given, over all "
+        "planes that hold both classes",
+        "share",
+        True,
+        ALL,
+        False,
+    ),
+    Number(
+        "misled_true",
+        "wrong labels near their true class",
+        "share of the examples with a wrong label that lie nearest to their true class",
+        "share",
+        True,
+        ALL,
+        False,
+    ),
+)
+"""Numbers of a sweep that the table under the grid does not have."""
+
+SWEPT: tuple[Number, ...] = (*NUMBERS, *CALIBRATED)
+SWEPT_BY_KEY = BY_KEY | {number.key: number for number in CALIBRATED}
+
+HELD_OUT_ONLY = ("temperature", "ece_scaled")
+"""Not measured on training examples: a network has those by heart."""
+
+
+@dataclass(frozen=True)
+class Swept:
+    """One run of a sweep, digested to its numbers."""
+
+    name: str
+    label_smoothing: float
+    seed: int
+    values: Values
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One number of one split against alpha.
+
+    Attributes:
+        alphas: [a], rising; mean: [a] over seeds, NaN where the number does not exist.
+        low, high: [a] 95 % t-interval of the mean over seeds, NaN below three of them.
+        counts: [a] seeds with this number.
+        points: (alpha, value, name of the run) of the single runs.
+    """
+
+    alphas: Float
+    mean: Float
+    low: Float
+    high: Float
+    counts: NDArray[np.int64]
+    points: tuple[tuple[float, float, str], ...]
+
+
+def t_interval(values: Sequence[float]) -> tuple[float, float]:
+    """95 % interval of the mean of a few values: mean -+ t s / sqrt(n), n - 1 degrees of freedom.
+
+    NaN below `SEEDS_NEEDED` values: two of them span an interval that says nothing.
+
+    Source: Student 1908.
+    """
+    x = np.asarray(values, np.float64)
+    if len(x) < SEEDS_NEEDED:
+        return math.nan, math.nan
+    t = T95[min(len(x) - 1, len(T95)) - 1]
+    half = t * float(x.std(ddof=1)) / math.sqrt(len(x))
+    return float(x.mean()) - half, float(x.mean()) + half
+
+
+def mean_change(before: Sequence[float], after: Sequence[float]) -> Change:
+    """Difference of two means over seeds with its 95 % interval; without one below three seeds a side."""
+    if min(len(before), len(after)) < SEEDS_NEEDED:
+        return Change(float(np.mean(after) - np.mean(before)), None, None, False)
+    value, half = welch(before, after)
+    return Change(value, value - half, value + half, False)
+
+
+def calibrated_values(activations: Activations, split: str) -> dict[str, float | None]:
+    """The numbers of CALIBRATED for one run and split; empty without a head or below 20 examples."""
+    a = activations
+    if a.head is None or a.partial or len(a) < 20:
+        return {}
+    z = a.logits()
+    right = (a.predictions == a.labels).astype(np.float64)
+    values: dict[str, float | None] = {"aurc": aurc(max_softmax(z), right)}
+    if split != "train":
+        fit, report = halve(class_rows(a.labels, len(a.class_names), a.indices))
+        t = fit_temperature(z[fit], a.labels[fit])
+        if t.finite:
+            confidence = np.minimum(np.exp(max_softmax(z[report], t.value)), 1.0)
+            values |= {"temperature": t.value, "ece_scaled": ece(confidence, right[report])}
+    return values
+
+
+def run_values(
+    splits: Mapping[str, Summary],
+    classes: Sequence[str | int],
+    *,
+    bias: bool = True,
+    alpha: float,
+    label_noise: float = 0.0,
+) -> Values:
+    """All numbers of SWEPT for one run.
+
+    Args:
+        splits: its summaries; classes, bias: as in `table.compare`; alpha: its label smoothing;
+            label_noise: probability of a wrong label in its training.
+
+    Raises:
+        ActivationsError, DegeneratePlane: as `table.compare`.
+    """
+    table = compare([splits], classes, bias=bias, label_smoothings=[alpha])
+    values: dict[str, dict[str, float | None]] = {split: {} for split in splits}
+    for row in table.rows:
+        for split in splits:
+            values[split][row.number.key] = row.values[0].get(split)
+    for split, summary in splits.items():
+        values[split] |= calibrated_values(summary.activations, split)
+    train = splits.get("train")
+    if label_noise and train is not None and train.activations.hashes is not None:
+        found = misled(train.activations, label_noise, bias)
+        values["train"] |= {"misled_given": found.given, "misled_true": found.true}
+    return values
+
+
+def curve(runs: Sequence[Swept], key: str, split: str) -> Curve:
+    """One number of one split of some runs against alpha."""
+    points = tuple(
+        (run.label_smoothing, float(value), run.name)
+        for run in sorted(runs, key=lambda run: (run.label_smoothing, run.seed, run.name))
+        if (value := run.values.get(split, {}).get(key)) is not None
+    )
+    alphas = sorted({run.label_smoothing for run in runs})
+    sides = [[value for alpha, value, _ in points if alpha == level] for level in alphas]
+    bounds = np.array([t_interval(side) for side in sides]).reshape(-1, 2)
+    means = np.array([float(np.mean(side)) if side else math.nan for side in sides])
+    counts = np.array([len(side) for side in sides], np.int64)
+    return Curve(np.array(alphas), means, bounds[:, 0], bounds[:, 1], counts, points)
+
+
+def sweep_finding(
+    runs: Sequence[Swept], classes: tuple[int, int, int], bias: bool, name: str = ""
+) -> Finding:
+    """The sentence over a sweep, on rho/d: by the rule of the first page.
+
+    Args:
+        runs: that differ only in alpha and seed; classes, bias: of rho/d; name: of these runs, where the
+            page shows others too.
+    """
+    splits = tuple(s for s in ("train", "validation") if all(s in run.values for run in runs))
+    levels = sorted({run.label_smoothing for run in runs})
+    counts = [len({run.seed for run in runs if run.label_smoothing == level}) for level in levels]
+    values = tuple({s: run.values[s].get("rho_d") for s in splits} for run in runs)
+    if not splits or any(v[splits[0]] is None for v in values):
+        return Finding("none", "These runs have no split in common whose clusters can be measured")
+    if len(levels) < 2:
+        head = f"All {len(runs)} runs have label smoothing {levels[0]:g}: there is nothing to set it against"
+        return Finding("equal", head, "Make others: penviz sweep.")
+    before = f"{name}: " if name else ""
+    if len(levels) == 2 and min(counts) < SEEDS_NEEDED:
+        means = [three(m) for m in curve(runs, "rho_d", splits[0]).mean]
+        said = " and ".join(f"{mean} at {level:g}" for mean, level in zip(means, levels, strict=True))
+        head = f"{before}rho/d on {splits[0]} is {said}; too few seeds for a conclusion"
+        return Finding("series", head, "An interval over seeds needs three different ones a side.")
+    row = Row(BY_KEY["rho_d"], values)
+    found = build_finding(
+        Table((row,), splits, classes, bias),
+        names=[run.name for run in runs],
+        label_smoothings=[run.label_smoothing for run in runs],
+        seeds=[run.seed for run in runs],
+    )
+    detail = found.detail
+    if len(levels) > 2:
+        detail = _against_first(runs, values, splits[0], levels, counts)
+        for split in splits[1:]:
+            c = curve(runs, "rho_d", split)
+            detail += f" {split[0].upper()}{split[1:]}: {', '.join(three(m) for m in c.mean)}."
+    return Finding(found.kind, f"{before}{found.headline}", detail)
+
+
+def _against_first(
+    runs: Sequence[Swept],
+    values: Sequence[Mapping[str, float | None]],
+    split: str,
+    levels: Sequence[float],
+    counts: Sequence[int],
+) -> str:
+    """Each alpha beside the least one: the change of rho/d with its interval over seeds."""
+    if min(counts) < SEEDS_NEEDED:
+        return "Means over the runs of one alpha; an interval over seeds needs three of each."
+    sides = [
+        [v[split] or math.nan for v, run in zip(values, runs, strict=True) if run.label_smoothing == level]
+        for level in levels
+    ]
+    said = []
+    for level, side in zip(levels[1:], sides[1:], strict=True):
+        change = seed_change([sides[0], side])
+        word = direction(change)
+        clear = "" if change.clear else ", not clear"
+        said.append(f"{level:g}: {percent(change.value)} {word} {percent_range(change, word)}{clear}")
+    first = "hard targets" if levels[0] == 0 else f"alpha = {levels[0]:g}"
+    seeds = str(counts[0]) if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
+    return f"Beside {first}, {'; '.join(said)}. 95 % over {seeds} training seeds an alpha."

@@ -1,0 +1,105 @@
+"""`penviz sweep`: a run for each label smoothing, seed and network, trained and extracted."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from penviz.ending import say
+from penviz.runs import RunConfig
+from penviz.verbs.options import check_progress, set_threads
+from penviz.verbs.train import train
+
+OWN = ("model", "label_smoothing", "seed", "out", "resume")
+"""Options of `penviz train` that a sweep has in another form, or does not need."""
+
+
+def _with_training_options(verb: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb all other options of `penviz train`, with their defaults and help, as `**options`."""
+    own = [
+        p
+        for p in inspect.signature(verb, eval_str=True).parameters.values()
+        if p.kind is not inspect.Parameter.VAR_KEYWORD
+    ]
+    known = {p.name for p in own} | set(OWN)
+    others = [
+        p.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for p in inspect.signature(train, eval_str=True).parameters.values()
+        if p.name not in known
+    ]
+    verb.__signature__ = inspect.Signature([*own, *others])  # type: ignore[attr-defined]
+    return verb
+
+
+@_with_training_options
+def sweep(
+    dataset: Annotated[str, typer.Argument(help="As in penviz train.")],
+    network: Annotated[str, typer.Argument(help="A network: see penviz models.", metavar="MODEL")],
+    *,
+    label_smoothing: Annotated[
+        list[float], typer.Option(help="alpha in [0, 1); 0 for hard targets; repeat it.")
+    ] = [0.0, 0.1],  # noqa: B006
+    seed: Annotated[list[int], typer.Option(help="Repeat it: three give an interval.")] = [0, 1, 2],  # noqa: B006
+    model: Annotated[list[str] | None, typer.Option(help="A further network; may be repeated.")] = None,
+    out: Annotated[Path, typer.Option(help="Directory in which the runs lie, each in its own.")],
+    per_class: Annotated[int, typer.Option(min=0, help="Training examples a class; 0 for all.")] = 1000,
+    thumbnails: Annotated[bool, typer.Option(help="Write small images for the app.")] = True,
+    **options: Any,
+) -> None:
+    """Train and extract a run for each label smoothing, seed and network; the same command goes on."""
+    kind = options.pop("progress")
+    check_progress(kind)
+    from penviz import terminal
+    from penviz.learn import data, models
+    from penviz.learn import progress as progressing
+    from penviz.learn import sweep as sweeping
+
+    networks = [network, *(model or [])]
+    for name in networks:
+        models.architecture(name)
+    fields = {f.name for f in dataclasses.fields(RunConfig)}
+    chosen = {key: options.pop(key) for key in list(options) if key in fields}
+    if chosen.get("milestones") is not None:
+        chosen["milestones"] = tuple(chosen["milestones"])
+    data_dir, device = options.pop("data_dir"), options.pop("device")
+    set_threads(options.pop("threads"))
+
+    def load(seed: int) -> data.DataSet:
+        return data.load(
+            dataset,
+            seed=seed,
+            n_hold_out=chosen["hold_out"],
+            data_dir=data_dir,
+            image_size=chosen["image_size"],
+        )
+
+    for alpha in label_smoothing:  # said before the data are read
+        RunConfig(dataset, network, targets="uniform" if alpha else "hard", label_smoothing=alpha)
+    first = load(seed[0])
+    members = sweeping.plan(out, dataset, networks, label_smoothing, seed, first.image_shape, **chosen)
+    try:
+        with progressing.stop_on_signal() as stopped, terminal.SweepBar(kind) as report:
+            before = sweeping.sweep(
+                members,
+                lambda wanted: first if wanted == seed[0] else load(wanted),
+                per_class=per_class,
+                thumbnail_quality=35 if thumbnails else 0,
+                device=device,
+                report=report,
+                say=say,
+                stopped=stopped,
+                command=shlex.join(["penviz", *sys.argv[1:]]),
+                **options,
+            )
+    except progressing.Stopped as stop:
+        say(str(stop))
+        raise typer.Exit(130) from None
+    was = f" ({before} were finished before)" if before else ""
+    say(f"{len(members)} runs in {out} are finished{was}. Next: penviz app --runs {out}")

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.linear_model import LogisticRegression
+
+from penviz.activations import Activations, Head
+from penviz.measure.summary import Summary
+from penviz.measure.sweep import (
+    SWEPT,
+    Swept,
+    calibrated_values,
+    curve,
+    mean_change,
+    run_values,
+    sweep_finding,
+    t_interval,
+)
+from penviz.measure.table import compare
+
+RNG = np.random.default_rng(5)
+
+
+def activations(split: str = "validation", n: int = 600, reach: float = 1.0, seed: int = 0) -> Activations:
+    """Ten classes that overlap; `reach` makes the network more or less sure."""
+    rng = np.random.default_rng([seed, split == "train"])
+    labels = np.arange(n) % 10
+    features = np.eye(10)[labels] * 2 + rng.normal(size=(n, 10))
+    head = Head(np.eye(10) * reach, np.zeros(10))
+    guess = head.logits(features).argmax(axis=1)
+    names = tuple("abcdefghij")
+    return Activations(features, labels, guess, np.arange(n), names, "run", split, head, "data")
+
+
+def run_of(alpha: float, seed: int, rho_d: float, **more: float) -> Swept:
+    values = {"train": {"rho_d": rho_d, **more}, "validation": {"rho_d": 1.2 * rho_d, **more}}
+    return Swept(f"net-{alpha:g}-{seed}", alpha, seed, values)
+
+
+@pytest.mark.parametrize("n", [3, 4, 10])
+def test_the_interval_over_seeds_is_students(n: int) -> None:
+    values = RNG.normal(size=n)
+    expected = stats.t.interval(0.95, n - 1, values.mean(), stats.sem(values))
+    assert t_interval(values.tolist()) == pytest.approx(expected, rel=1e-3)
+    normal = stats.norm.interval(0.95, values.mean(), stats.sem(values))
+    assert t_interval(values.tolist()) != pytest.approx(normal, rel=1e-2)  # what it must not be
+    assert all(map(math.isnan, t_interval(values[:2].tolist())))
+
+
+def test_the_interval_of_a_difference_is_welchs() -> None:
+    a, b = RNG.normal(size=3), RNG.normal(3, 2, size=5)
+    found = mean_change(a.tolist(), b.tolist())
+    expected = stats.ttest_ind(b, a, equal_var=False).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=5e-3)
+    assert found.value == pytest.approx(b.mean() - a.mean())
+    assert mean_change(a[:2].tolist(), b.tolist()).low is None
+
+
+def test_a_curve_against_a_plain_loop() -> None:
+    runs = [run_of(alpha, seed, RNG.uniform(0.2, 0.5)) for seed in range(3) for alpha in (0.1, 0.0, 0.4)]
+    runs.append(Swept("without", 0.4, 9, {"train": {"rho_d": None}, "validation": {}}))
+    found = curve(runs, "rho_d", "train")
+    assert found.alphas.tolist() == [0.0, 0.1, 0.4]
+    assert found.counts.tolist() == [3, 3, 3]
+    for i, alpha in enumerate((0.0, 0.1, 0.4)):
+        side = [r.values["train"]["rho_d"] for r in runs if r.label_smoothing == alpha and r.seed != 9]
+        assert found.mean[i] == pytest.approx(sum(side) / 3)
+        assert found.low[i] < found.mean[i] < found.high[i]
+    assert len(found.points) == 9
+    assert [a for a, _, _ in found.points] == sorted(a for a, _, _ in found.points)
+    assert np.isnan(curve(runs, "nll", "train").mean).all()
+
+
+def test_the_numbers_of_a_run_are_those_of_the_table() -> None:
+    splits = {s: Summary.of(activations(s)) for s in ("train", "validation")}
+    values = run_values(splits, (2, 5, 7), alpha=0.1)
+    table = compare([splits], (2, 5, 7), label_smoothings=[0.1])
+    for split in splits:
+        for row in table.rows:
+            assert values[split][row.number.key] == row.values[0].get(split), row.number.key
+    assert values["train"]["rho_d"] != run_values(splits, (0, 1, 2), alpha=0.1)["train"]["rho_d"]
+    assert {key for v in values.values() for key in v} <= {number.key for number in SWEPT}
+    assert "temperature" not in values["train"]  # known by heart
+    assert values["validation"]["temperature"] is not None
+
+
+@pytest.mark.parametrize("reach", [0.5, 4.0])
+def test_the_temperature_is_that_of_a_logistic_fit(reach: float) -> None:
+    """Features scaled by one number: scikit-learn's fit without penalty finds 1 / T up to its own freedom."""
+    a = activations(n=4000, reach=reach)
+    t = calibrated_values(a, "validation")["temperature"]
+    best = min(
+        np.geomspace(0.1, 10, 401),
+        key=lambda s: (
+            -np.mean(
+                np.log(np.exp(a.logits() / s)[np.arange(4000), a.labels] / np.exp(a.logits() / s).sum(axis=1))
+            )
+        ),
+    )
+    assert t == pytest.approx(best, rel=0.1)  # fitted on half of the examples
+    assert (t > 1) == (reach > 2)
+    model = LogisticRegression(C=np.inf, fit_intercept=False).fit(a.logits(), a.labels)
+    weights = np.diag(model.coef_ - model.coef_.mean(axis=0)).mean() / 0.9
+    assert t == pytest.approx(1 / weights, rel=0.2)
+
+
+def test_the_order_of_errors_by_hand() -> None:
+    a = activations(n=40)
+    z = a.logits()
+    p = np.exp(z - z.max(axis=1, keepdims=True))
+    sure = (p / p.sum(axis=1, keepdims=True)).max(axis=1)
+    wrong = (a.predictions != a.labels)[np.argsort(-sure)]
+    expected = np.mean([wrong[: i + 1].mean() for i in range(40)])
+    assert calibrated_values(a, "train") == {"aurc": pytest.approx(expected)}
+    assert calibrated_values(activations(n=10), "train") == {}
+
+
+def test_findings() -> None:
+    def sweep(changes: dict[float, float], seeds: int) -> list[Swept]:
+        noise = (1.0, 1.01, 0.99)
+        return [run_of(a, s, 0.4 * c * noise[s]) for a, c in changes.items() for s in range(seeds)]
+
+    def words(runs: list[Swept]) -> tuple[str, str]:
+        found = sweep_finding(runs, (0, 1, 2), True)
+        return found.headline, found.detail
+
+    head, detail = words(sweep({0.0: 1, 0.1: 0.75}, 3))
+    assert head == "Label smoothing (alpha = 0.1) makes training clusters 25 % tighter"
+    assert "95 % over 3 training seeds a side" in detail
+    assert words(sweep({0.0: 1, 0.1: 1.3}, 3))[0].endswith("30 % looser")
+    assert words(sweep({0.0: 1, 0.1: 1.001}, 3))[0].startswith("No clear difference")
+    head, detail = words(sweep({0.0: 1, 0.1: 0.75}, 2))
+    assert head == "rho/d on train is 0.402 at 0 and 0.302 at 0.1; too few seeds for a conclusion"
+    head, detail = words(sweep({0.0: 1, 0.1: 0.75, 0.4: 1.001}, 3))
+    assert head == "rho/d on train is 0.400, 0.300 and 0.400 at label smoothing 0, 0.1 and 0.4"
+    assert detail.startswith("Beside hard targets, 0.1: 25 % tighter [23, 27 %]")
+    assert ", not clear. 95 % over 3 training seeds an alpha. Validation: 0.480, 0.360, 0.480." in detail
+    assert "too few" not in words(sweep({0.0: 1, 0.1: 0.75, 0.4: 1.001}, 2))[1]
+    assert "makes" not in words(sweep({0.0: 1, 0.1: 0.75, 0.4: 1.001}, 2))[0]
+    assert "nothing to set it against" in words(sweep({0.1: 1}, 3))[0]
+    assert sweep_finding(sweep({0.0: 1, 0.1: 0.7}, 3), (0, 1, 2), True, "net").headline.startswith("net: ")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 import penviz
-from penviz.learn import checkpoints, data, defaults, evaluate, images, models, targets
+from penviz.learn import checkpoints, data, defaults, distill, evaluate, images, models, targets
 from penviz.learn.checkpoints import Observer
 from penviz.runs import RunConfig, RunError
 
@@ -33,7 +33,13 @@ class Training:
     """One run in the making: network, optimiser, data and state. `train` drives it."""
 
     def __init__(
-        self, config: RunConfig, dataset: data.DataSet, out: Path, device: torch.device, observe: Observer
+        self,
+        config: RunConfig,
+        dataset: data.DataSet,
+        out: Path,
+        device: torch.device,
+        observe: Observer,
+        teacher: models.Network | None = None,
     ):
         self.config, self.dataset, self.out, self.device, self.observe = config, dataset, out, device, observe
         height, width, channels = dataset.image_shape
@@ -51,7 +57,10 @@ class Training:
         fed = images.input_size(height, width, config.crop)
         if not config.crop and config.pad:
             raise RunError("Padding needs a crop: set one with --crop.")
-        self.network = models.build(config.model, (channels, *fed), len(dataset.class_names), config.seed)
+        self.network = models.build(
+            config.model, (channels, *fed), len(dataset.class_names), config.seed, config.dropout
+        )
+        self.teacher = None if teacher is None else teacher.to(device).eval().requires_grad_(False)
         self.network.to(device).to(memory_format=torch.channels_last)
         decayed = {id(p) for p in self.network.decayed}
         plain = [p for p in self.network.parameters() if id(p) not in decayed]
@@ -164,7 +173,10 @@ class Training:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
             logits = self.network(batch)
         logits = logits.float()
-        loss = targets.smoothed_cross_entropy(logits, labels, config.label_smoothing or 0.0)
+        if self.teacher is None:
+            loss = targets.smoothed_cross_entropy(logits, labels, config.label_smoothing or 0.0)
+        else:
+            loss = distill.loss(config, logits, labels, distill.teacher_logits(self.teacher, batch))
         self.optimizer.zero_grad(set_to_none=True)
         (loss * config.loss_factor).backward()
         if config.clip_norm:

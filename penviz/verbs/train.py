@@ -52,6 +52,10 @@ def train(
     threads: Threads = None,
     validate_every: Annotated[int, typer.Option(min=1, help="Epochs between evaluations.")] = 1,
     save_every: Annotated[float, typer.Option(help="Seconds between saved states within an epoch.")] = 120.0,
+    erasure: Annotated[
+        tuple[str, str] | None,
+        typer.Option(help="Two classes: what is left of the wrong classes, in every epoch's history."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the saved state in --out.")] = False,
     progress: ProgressKind = "bar",
 ) -> None:
@@ -62,6 +66,7 @@ def train(
         raise RunError(f"{out} is not empty: choose another --out, or continue it with --resume.")
     from penviz import terminal
     from penviz.learn import data, defaults, models
+    from penviz.learn import erasure as erasing
     from penviz.learn import progress as progressing
     from penviz.learn import train as training
 
@@ -88,6 +93,7 @@ def train(
     RunConfig(dataset, model, seed=seed, hold_out=hold_out, image_size=image_size)
     set_threads(threads)
     loaded = data.load(dataset, seed=seed, n_hold_out=hold_out, data_dir=data_dir, image_size=image_size)
+    pair = None if erasure is None else erasing.class_pair(loaded.class_names, erasure)
     config = defaults.default_config(dataset, model, loaded.image_shape, **chosen)
     try:
         with progressing.stop_on_signal() as stopped, terminal.TrainingProgress(progress) as report:
@@ -102,6 +108,7 @@ def train(
                 report=report,
                 say=say,
                 stopped=stopped,
+                erasure=pair,
                 command=shlex.join(["penviz", *sys.argv[1:]]),
             )
     except progressing.Stopped as stop:

@@ -111,7 +111,7 @@ def logits_of(network: Network, features: NDArray[np.float32]) -> NDArray[np.flo
 
 
 def class_pair(names: tuple[str, ...], chosen: tuple[str, str] | None) -> tuple[int, int]:
-    """Rows of two classes by name; airplane and dog where there are both, as in the paper, else the first two.
+    """Rows of two classes; airplane and dog where there are both, as in the paper, else the first two.
 
     Raises:
         RunError: a name that is none of the classes, or the same twice.

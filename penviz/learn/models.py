@@ -189,8 +189,8 @@ def _fully_connected(width: int) -> Callable[[tuple[int, int, int], int], Networ
         n_inputs = shape[0] * shape[1] * shape[2]
         hidden1, hidden2 = nn.Linear(n_inputs, width), nn.Linear(width, width)
         head = nn.Linear(width, n_classes)
-        # The paper says Gaussian with a variance of 0.03. Taken at its word, the logits of standardised images
-        # start at a hundred; 0.03 as the standard deviation starts them below one.
+        # The paper says Gaussian with a variance of 0.03. Taken at its word, the logits of standardised
+        # images start at a hundred; 0.03 as the standard deviation starts them below one.
         for layer in (hidden1, hidden2, head):
             nn.init.normal_(layer.weight, std=0.03)
             nn.init.zeros_(layer.bias)

@@ -35,7 +35,8 @@ class Request:
     """What is to be tested.
 
     Attributes:
-        teachers: finished runs of one network on one data set; one of each smoothing, or as many seeds of each.
+        teachers: finished runs of one network on one data set, one of each smoothing or the same seeds of
+            each.
         student: name of its network.
         out: directory of the students and of the results.
         kind: "pilot" (every teacher at every temperature) or "sweep" (only hard teachers at every one, soft
@@ -186,7 +187,7 @@ class Test:
             step = (time.monotonic() - start) / max(1, n)
             start = time.monotonic()
             few = dataset.splits["validation"]
-            few = data.Split(*(v[:500] for v in (few.images, few.labels, few.indices, few.hashes)), "")
+            few = data.Split(few.images[:500], few.labels[:500], few.indices[:500], few.hashes[:500], "")
             evaluate.evaluate(one.network, few, config.crop)
             image = (time.monotonic() - start) / len(few)
         seen = sum(len(split) for split in dataset.splits.values())
@@ -329,7 +330,9 @@ def _level(condition: Condition) -> float:
 
 
 def _row(run: Run, role: str, teacher: str, alpha: float, temperature: float, gamma: float) -> Row:
-    kept = {name: run.metrics[name] for name in ("validation", "test") if name in run.metrics}
+    kept: dict[str, dict[str, float]] = {
+        name: run.metrics[name] for name in ("validation", "test") if name in run.metrics
+    }
     accuracy = {name: scores["accuracy"] for name, scores in kept.items()}
     nll = {name: scores["nll"] for name, scores in kept.items()}
     return Row(role, run.name, teacher, alpha, temperature, gamma, run.config.seed, accuracy, nll)

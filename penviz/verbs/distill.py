@@ -169,4 +169,4 @@ def _test(
         say("Stopped; what is done is kept. The same command goes on.")
         raise typer.Exit(130) from None
     print("\n".join(terminal.pilot_lines(found)))
-    say(f"Wrote {request.out / 'pilot.json'} and pilot.csv. See them: penviz app --runs {request.out}")
+    say(f"Wrote {request.out / 'pilot.json'} and pilot.csv; the page Distillation shows them.")

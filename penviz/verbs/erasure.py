@@ -66,6 +66,7 @@ def erasure(
             )
         if not record["augmented"]:
             say(
-                f"{run.name} was trained without augmentation: its mutual information has no noise to stand against."
+                f"{run.name} was trained without augmentation: "
+                "its mutual information has no noise to stand against."
             )
     print("Lower means less is left about the wrong classes in this measure; it is not a student's accuracy.")

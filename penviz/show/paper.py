@@ -71,7 +71,7 @@ def paper_figure(
     from matplotlib.figure import Figure
 
     place = venue if isinstance(venue, Venue) else venue_of(venue)
-    across = _width(place, width)
+    across = wanted_width(place, width)
     face = SERIF if place.serif else SANS
     if font is not None:
         face = face_from(*font, otherwise=face)
@@ -112,7 +112,7 @@ def paper_figure(
     return figure
 
 
-def _width(place: Venue, width: str | float | None) -> float:
+def wanted_width(place: Venue, width: str | float | None) -> float:
     """Inches of what was asked for."""
     if width is None or width == "text":
         return place.text_in
@@ -141,7 +141,7 @@ def _heads(figure: Figure, content: Sheet, places: Plan, face: Face, size: float
                 continue
             taken = 0.0
             if letters:
-                letter = f"({_letter(number)})"
+                letter = f"({letter_of(number)})"
                 number += 1
                 figure.text(left, y, letter, weight="bold", gid="letter", **said)
                 taken = face.width_in(letter, size, bold=True) + 0.35 * size / 72
@@ -161,7 +161,7 @@ def _heads(figure: Figure, content: Sheet, places: Plan, face: Face, size: float
             figure.add_artist(Line2D([left, right], rule, transform=inches, lw=0.5, color=LIGHT.note))
 
 
-def _letter(number: int) -> str:
+def letter_of(number: int) -> str:
     """a, b, ..., z, aa, ab, ..."""
     head, tail = divmod(number, 26)
     return (chr(96 + head) if head else "") + chr(97 + tail)

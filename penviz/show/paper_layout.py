@@ -203,7 +203,7 @@ def plan(content: Sheet, venue: Venue, width: float, face: Face, marks: Marks, l
         is_beside = next_to >= min(below, 1.0) and (free > WIDE_IN or next_to >= below)
         is_beside = is_beside and beside.line_in * len(beside.lines) <= tall
         side = next_to if is_beside else below
-        broken = [_label_lines(text, face, venue.font_pt, side, n_lines) for text in content.labels]
+        broken = [label_lines(text, face, venue.font_pt, side, n_lines) for text in content.labels]
         if all(face.width_in(t, venue.font_pt) <= side for lines in broken for t in lines):
             break
     if side < SMALLEST_IN:
@@ -213,7 +213,7 @@ def plan(content: Sheet, venue: Venue, width: float, face: Face, marks: Marks, l
         )
     for number, label in enumerate(content.labels):
         if any(face.width_in(t, venue.font_pt) > side for t in broken[number]):
-            broken[number] = _label_lines(abbreviated(label), face, venue.font_pt, side, n_lines)
+            broken[number] = label_lines(abbreviated(label), face, venue.font_pt, side, n_lines)
     broken = [[face.fitted(t, venue.font_pt, side) for t in lines] for lines in broken]
 
     height = fixed + n_rows * side + (0.0 if is_beside else foot)
@@ -246,7 +246,7 @@ GLYPH_ROOM = 0.32
 """Width of a legend beside the panels at most, inches for each point of its type size."""
 
 
-def _label_lines(text: str, face: Face, size_pt: float, room: float, n_lines: int) -> list[str]:
+def label_lines(text: str, face: Face, size_pt: float, room: float, n_lines: int) -> list[str]:
     """A label as one line, or as two parted at the space that makes the longer one shortest."""
     words = text.split(" ")
     if n_lines == 1 or len(words) == 1 or face.width_in(text, size_pt) <= room:

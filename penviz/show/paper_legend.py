@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from penviz.measure.panel import INSIDE, OUTSIDE, Panel
@@ -22,11 +22,16 @@ GLYPH_IN, AFTER_GLYPH_IN, BETWEEN_IN = 0.15, 0.045, 0.15
 
 @dataclass(frozen=True)
 class Entry:
-    """A mark and its word; `look` are properties of a Line2D, `wide` draws it as a line across its box."""
+    """A mark and its word.
+
+    Attributes:
+        look: properties of a Line2D; wide: it is a line across its box; mark: properties of a mark upon it.
+    """
 
     word: str
     look: dict[str, Any] = field(default_factory=dict)
     wide: bool = False
+    mark: dict[str, Any] = field(default_factory=dict)
 
 
 def class_entries(classes: Sequence[str]) -> list[Entry]:
@@ -66,7 +71,8 @@ class Legend:
     """Lines of entries, left to right.
 
     Attributes:
-        lines: entries a line, words cut to fit; widths: of each line, inches; line_in: from one to the next.
+        lines: entries a line, words cut to fit; widths: of each line, inches; line_in: from one to the next;
+            glyph_in: width of a wide mark.
     """
 
     lines: tuple[tuple[Entry, ...], ...]
@@ -74,6 +80,7 @@ class Legend:
     line_in: float
     size_pt: float
     face: Face
+    glyph_in: float = GLYPH_IN
 
     @property
     def height_in(self) -> float:
@@ -82,17 +89,23 @@ class Legend:
 
 
 def legend_lines(
-    groups: Sequence[Sequence[Entry]], face: Face, size_pt: float, room_in: float, stacked: bool = False
+    groups: Sequence[Sequence[Entry]],
+    face: Face,
+    size_pt: float,
+    room_in: float,
+    stacked: bool = False,
+    glyph_in: float = GLYPH_IN,
 ) -> Legend:
     """Break groups of entries into lines; a group shares a line with the next where both fit whole.
 
     Args:
-        groups: entries that belong together; room_in: width of a line at most; stacked: an entry a line.
+        groups: entries that belong together; room_in: width of a line at most; stacked: an entry a line;
+            glyph_in: width of a wide mark.
     """
-    word_in = room_in - GLYPH_IN - AFTER_GLYPH_IN
+    word_in = room_in - glyph_in - AFTER_GLYPH_IN
     lines: list[list[tuple[Entry, float]]] = []
     for group in groups:
-        sized = [_sized(entry, face, size_pt, word_in) for entry in group]
+        sized = [_sized(entry, face, size_pt, word_in, glyph_in) for entry in group]
         if stacked:
             lines += [[one] for one in sized]
             continue
@@ -109,12 +122,14 @@ def legend_lines(
         1.35 * size_pt / 72,
         size_pt,
         face,
+        glyph_in,
     )
 
 
-def _sized(entry: Entry, face: Face, size_pt: float, word_in: float) -> tuple[Entry, float]:
+def _sized(entry: Entry, face: Face, size_pt: float, word_in: float, glyph_in: float) -> tuple[Entry, float]:
     word = face.fitted(entry.word, size_pt, word_in)
-    return Entry(word, entry.look, entry.wide), GLYPH_IN + AFTER_GLYPH_IN + face.width_in(word, size_pt)
+    across = glyph_in if entry.wide else GLYPH_IN
+    return replace(entry, word=word), across + AFTER_GLYPH_IN + face.width_in(word, size_pt)
 
 
 def _line_in(line: Sequence[tuple[Entry, float]]) -> float:
@@ -143,11 +158,14 @@ def draw_legend(figure: Figure, legend: Legend, left_in: float, top_in: float, r
         x = left_in + (0.0 if room_in is None else (room_in - width) / 2)
         y = top_in - (number + 0.5) * legend.line_in
         for entry in line:
-            xs = [x, x + GLYPH_IN] if entry.wide else [x + GLYPH_IN / 2]
-            figure.add_artist(
-                Line2D(xs, [y] * len(xs), transform=inches, gid=f"legend: {entry.word}", **entry.look)
-            )
-            x += GLYPH_IN + AFTER_GLYPH_IN
+            across = legend.glyph_in if entry.wide else GLYPH_IN
+            middle = x + across / 2
+            xs = [x, x + across] if entry.wide else [middle]
+            gid = f"legend: {entry.word}"
+            figure.add_artist(Line2D(xs, [y] * len(xs), transform=inches, gid=gid, **entry.look))
+            if entry.mark:
+                figure.add_artist(Line2D([middle], [y], transform=inches, gid=gid, **entry.mark))
+            x += across + AFTER_GLYPH_IN
             figure.text(
                 x, y, entry.word, transform=inches, fontsize=legend.size_pt, va="center_baseline",
                 color=LIGHT.text, parse_math=False, gid="legend",

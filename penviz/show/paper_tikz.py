@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
+    from matplotlib.patches import Polygon
     from matplotlib.text import Text
 
 POINTS_LIMIT = 10_000
@@ -23,6 +24,7 @@ FACES = {"STIXGeneral": "ptm", "DejaVu Sans": "phv"}
 
 SHAPE_NAMES = {
     "o": "circle", "s": "square", "^": "triangle", "x": "cross", "D": "diamond", "*": "star", "P": "plus",
+    "v": "triangle down", "<": "triangle left", "p": "pentagon", "h": "hexagon", "X": "thick cross",
 }  # fmt: skip
 
 STEPS = {1: r"\pgfpathmoveto", 2: r"\pgfpathlineto", 4: r"\pgfpathcurveto", 79: r"\pgfpathclose"}
@@ -34,7 +36,9 @@ LEVELS = {"top": "north", "bottom": "south", "baseline": "base", "center": "", "
 ESCAPES = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%",
     "^": r"\textasciicircum{}", "_": r"\_", "~": r"\textasciitilde{}", "…": r"\dots{}", "α": r"$\alpha$",
-    "ρ": r"$\rho$",
+    "ρ": r"$\rho$", "β": r"$\beta$", "γ": r"$\gamma$", "ε": r"$\varepsilon$", "λ": r"$\lambda$",
+    "μ": r"$\mu$", "σ": r"$\sigma$", "τ": r"$\tau$", "−": "$-$", "×": r"$\times$", "·": r"$\cdot$",
+    "≤": r"$\leq$", "≥": r"$\geq$", "²": "$^2$", "‖": r"$\Vert$", "°": r"$^\circ$", "→": r"$\to$",
 }  # fmt: skip
 
 HEAD = r"""% \usepackage{pgfplots} \pgfplotsset{compat=1.16}
@@ -47,8 +51,8 @@ def tikz_source(figure: Figure) -> str:
     """Source of a tikzpicture with an axis for each panel, everything at its place in inches.
 
     Args:
-        figure: of `paper_figure`; the shading is left out, the rest that may have been added is lines and
-            text.
+        figure: of `paper_figure` or `paper_charts`; the shading is left out, the rest that may have been
+            added is lines and text.
 
     Raises:
         InputError: more points than `POINTS_LIMIT`.
@@ -123,6 +127,8 @@ def _declare(name: str, marker: str) -> str:
 
 
 def _axis(ax: Axes) -> list[str]:
+    from matplotlib.patches import Polygon
+
     figure = ax.get_figure(root=True)
     assert figure is not None
     box = ax.get_position()
@@ -130,6 +136,7 @@ def _axis(ax: Axes) -> list[str]:
     (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
     edge = ax.spines["left"]
     rim = f"{_colour('draw', edge.get_edgecolor())},line width={_n(edge.get_linewidth())}bp"
+    rim = rim if ax.get_frame_on() else "draw=none"
     out = [
         rf"\begin{{axis}}[at={{({_n(box.x0 * width)}in,{_n(box.y0 * height)}in)}},anchor=south west,"
         "scale only axis,"
@@ -138,15 +145,31 @@ def _axis(ax: Axes) -> list[str]:
         f"axis line style={{{rim}}}]"
     ]
     inside = [line for line in ax.lines if line.get_transform() == ax.transData]
-    for line in sorted(inside, key=lambda own: own.get_zorder()):
-        kind = "only marks," + _mark(line) if _is_marks(line) else "no marks," + _stroke(line)
-        rows = "\n".join(f"{_n(x)} {_n(y)}" for x, y in _xy(line))
+    filled = [patch for patch in ax.patches if isinstance(patch, Polygon)]
+    both: list[Polygon | Line2D] = [*filled, *inside]
+    for drawn in sorted(both, key=lambda own: own.get_zorder()):
+        if isinstance(drawn, Polygon):
+            out.append(_fill(drawn))
+            continue
+        kind = "only marks," + _mark(drawn) if _is_marks(drawn) else "no marks," + _stroke(drawn)
+        rows = "\n".join(f"{_n(x)} {_n(y)}" for x, y in _xy(drawn))
         out.append(f"\\addplot[{kind}] table {{\n{rows}\n}};")
     out.append(r"\end{axis}")
     for line in ax.lines:
         if line not in inside:
             out += _drawn(line, figure.dpi)
     return out + [_node(text, figure.dpi) for text in ax.texts if text.get_text()]
+
+
+def _fill(patch: Polygon) -> str:
+    """A bar or a band, its corners in the units of the axes."""
+    from matplotlib.colors import to_rgba
+
+    corners = " -- ".join(f"(axis cs:{_n(x)},{_n(y)})" for x, y in np.asarray(patch.get_xy())[:-1])
+    look = [_colour("fill", patch.get_facecolor()), f"fill opacity={_n(to_rgba(patch.get_facecolor())[3])}"]
+    if patch.get_linewidth() and to_rgba(patch.get_edgecolor())[3]:
+        look += [_colour("draw", patch.get_edgecolor()), f"line width={_n(patch.get_linewidth())}bp"]
+    return rf"\path[{','.join(look)}] {corners} -- cycle;"
 
 
 def _drawn(line: Line2D, dpi: float) -> list[str]:
@@ -174,7 +197,9 @@ def _mark(line: Line2D) -> str:
 def _stroke(line: Line2D) -> str:
     width = line.get_linewidth()
     dash = f",dash pattern=on {_n(4 * width)}bp off {_n(3 * width)}bp" if line.is_dashed() else ""
-    return f"{_colour('draw', line.get_color())},line width={_n(width)}bp{dash}"
+    alpha = line.get_alpha()
+    faint = "" if alpha is None else f",opacity={_n(alpha)}"
+    return f"{_colour('draw', line.get_color())},line width={_n(width)}bp{dash}{faint}"
 
 
 def _node(text: Text, dpi: float) -> str:

@@ -1,0 +1,359 @@
+"""Charts for the paper: at a venue's own width, text at its final size, drawn by matplotlib.
+
+figure = paper_charts(charts, venue="neurips")
+Path("figure2.pdf").write_bytes(figure_bytes(figure, "pdf"))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from penviz import InputError
+from penviz.measure.chart import Chart, Series
+from penviz.show.chart_look import (
+    SERIES_MARKS,
+    Float,
+    bar_places,
+    pieces,
+    series_colour,
+    sparse,
+    step_outline,
+)
+from penviz.show.chart_paper_layout import PAD_IN, TICK_IN, Box, ChartPlan, chart_plan
+from penviz.show.paper import VECTOR_LIMIT, letter_of, wanted_width
+from penviz.show.paper_face import SANS, SERIF, Face
+from penviz.show.paper_font import face_from
+from penviz.show.paper_layout import EDGE_IN
+from penviz.show.paper_legend import Entry, draw_legend
+from penviz.show.paper_panel import DASHES, clip_segment, point_look
+from penviz.show.theme import LIGHT
+from penviz.show.venues import Venue
+from penviz.show.venues import venue as venue_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LINE_PT, FAINT_PT, MARK_PT = 1.1, 0.8, 3.2
+"""Width of a line and of one that is dashed or in the background; size of a mark; points."""
+
+BAND_ALPHA, FAINT_ALPHA, CLOUD_ALPHA = 0.18, 0.38, 0.6
+"""Opacity of a band, of what stands in the background, of the points of a cloud."""
+
+SPARSE = 4
+"""Marks on a line of several, so that it can be told from the others in grey."""
+
+
+def paper_charts(
+    charts: Sequence[Chart],
+    *,
+    venue: str | Venue = "neurips",
+    width: str | float | None = None,
+    letters: bool = True,
+    columns: int | None = None,
+    dpi: int = 300,
+    font: tuple[Path, str] | None = None,
+) -> Figure:
+    """A matplotlib figure of charts that goes into a paper as it is, or may be edited further.
+
+    Args:
+        charts: in reading order.
+        venue: one of `venues.VENUES` by name, a width such as "140mm", or a Venue of one's own.
+        width: "text" (None too) or "column" for the venue's, else a width such as "5in", or inches.
+        letters: (a), (b), ... over the charts, where there is more than one.
+        columns: charts a row; None for as many as stay large enough to read.
+        dpi: of rasterised points.
+        font: a .ttf or .otf of one's own in place of the faces that ship with matplotlib, and its sha256.
+
+    Returns:
+        The figure; every artist has a gid. Write it with `figure_bytes`.
+
+    Raises:
+        InputError: nothing to draw, unknown names, or more charts than fit.
+    """
+    from matplotlib import style
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    if not charts:
+        raise InputError("There is nothing to draw: no charts.")
+    place = venue if isinstance(venue, Venue) else venue_of(venue)
+    across = wanted_width(place, width)
+    face = SERIF if place.serif else SANS
+    if font is not None:
+        face = face_from(*font, otherwise=face)
+    letters = letters and len(charts) > 1
+    many = sum(len(s.x) for c in charts for s in c.series if s.kind == "points") > VECTOR_LIMIT
+    places = chart_plan(charts, _entries(charts), place, across, face, letters, columns)
+    settings = {"font.family": list(face.family), "mathtext.fontset": face.math}
+    with style.context(["default", settings]):
+        figure = Figure(figsize=(across, places.height), dpi=dpi, facecolor=LIGHT.page)
+        FigureCanvasAgg(figure)
+        for number, (chart, box) in enumerate(zip(charts, places.boxes, strict=True)):
+            _draw(figure, chart, box, places, many)
+            _around(figure, box, places)
+            _head(figure, chart, box, places, face, letter_of(number) if letters else "", place.font_pt)
+        room = across - 2 * EDGE_IN
+        draw_legend(figure, places.legend, EDGE_IN, places.legend_top, room)
+    return figure
+
+
+def _draw(figure: Figure, chart: Chart, box: Box, places: ChartPlan, many: bool) -> None:
+    """The axes of a chart, and those of its second scale, with all that stands in them."""
+    first = _axes(figure, box, places, frame=True)
+    first.set(xlim=box.x.limits, ylim=box.y.limits)
+    second = None
+    if box.second is not None:
+        second = _axes(figure, box, places, frame=False)
+        second.set(xlim=box.x.limits, ylim=box.second.limits)
+        background = all(s.faint for s in chart.series if s.second_axis)
+        second.set_zorder(-1 if background else 1)
+        first.patch.set_visible(not background)
+    _grid(first, box)
+    for k, line in enumerate(chart.lines):
+        ends = clip_segment(np.array([line.start, line.end], np.float64), (*box.x.limits, *box.y.limits))
+        if ends is not None:
+            first.plot(*ends.T, zorder=1, gid=f"line-{k}", **_rule_look())
+    bars = bar_places(chart)
+    for k, series in enumerate(chart.series):
+        ax = second if series.second_axis and second is not None else first
+        _series(ax, k, series, bars.get(k), _mark_places(chart, k), (box, many))
+
+
+def _axes(figure: Figure, box: Box, places: ChartPlan, frame: bool) -> Axes:
+    left, bottom = box.left / places.width, box.bottom / places.height
+    size = (box.width / places.width, box.height / places.height)
+    ax = figure.add_axes((left, bottom, *size), frameon=frame)
+    ax.set(xticks=[], yticks=[])
+    for spine in ax.spines.values():
+        spine.set(linewidth=0.5, edgecolor="#9aa3b0", zorder=5)
+    return ax
+
+
+def _grid(ax: Axes, box: Box) -> None:
+    """A quiet line at each tick inside the frame."""
+    look: dict[str, Any] = {"color": LIGHT.frame, "lw": 0.4, "zorder": 0.5, "gid": "grid"}
+    (x0, x1), (y0, y1) = box.x.limits, box.y.limits
+    for value, _ in box.x.ticks:
+        if x0 < value < x1:
+            ax.plot([value, value], [y0, y1], **look)
+    for value, _ in box.y.ticks:
+        if y0 < value < y1:
+            ax.plot([x0, x1], [value, value], **look)
+
+
+def _rule_look() -> dict[str, Any]:
+    return {"ls": DASHES, "lw": 0.7, "color": LIGHT.line, "dash_capstyle": "butt"}
+
+
+def _stroke(series: Series) -> dict[str, Any]:
+    """How the line of a series is drawn."""
+    look: dict[str, Any] = {
+        "color": series_colour(series.colour),
+        "lw": FAINT_PT if series.faint or series.dashed else LINE_PT,
+        "ls": DASHES if series.dashed else "-",
+        "dash_capstyle": "butt",
+        "solid_joinstyle": "round",
+    }
+    return look | ({"alpha": FAINT_ALPHA} if series.faint else {})
+
+
+def _mark(series: Series) -> dict[str, Any]:
+    """How the marks of a series are drawn; hollow where it is dashed."""
+    colour = series_colour(series.colour)
+    look: dict[str, Any] = {
+        "ls": "none",
+        "marker": SERIES_MARKS[series.colour % len(SERIES_MARKS)],
+        "ms": MARK_PT,
+        "mfc": LIGHT.page if series.dashed else colour,
+        "mec": colour,
+        "mew": 0.7 if series.dashed else 0,
+    }
+    return look | ({"alpha": FAINT_ALPHA} if series.faint else {})
+
+
+def _mark_places(chart: Chart, k: int) -> np.ndarray:
+    """Positions of the marks of a series: of a line, a few, where there are others of another colour."""
+    series = chart.series[k]
+    if series.kind in ("markers", "line+markers"):
+        return np.flatnonzero(np.isfinite(series.x) & np.isfinite(series.y))
+    lines = [i for i, s in enumerate(chart.series) if s.kind == "line" and not s.faint]
+    if k not in lines or len({chart.series[i].colour for i in lines}) == 1:
+        return np.zeros(0, np.int64)
+    return sparse(series, SPARSE, lines.index(k), len(lines))
+
+
+def _series(
+    ax: Axes,
+    k: int,
+    series: Series,
+    bars: tuple[Float, float] | None,
+    marked: np.ndarray,
+    place: tuple[Box, bool],
+) -> None:
+    """Draw one series; place: the box of its chart, and whether points are pixels."""
+    colour, gid = series_colour(series.colour), f"series-{k}"
+    zorder = 1.5 if series.faint else 2.0
+    x = series.x if bars is None else bars[0]
+    if bars is not None:
+        _bars(ax, series, bars, zorder, gid)
+    if series.low is not None and series.high is not None:
+        if series.kind in ("line", "steps"):
+            for part, low, high in pieces(x, series.low, series.high):
+                corners = np.column_stack([[*part, *part[::-1]], [*low, *high[::-1]]])
+                _fill(ax, corners, {"fc": colour, "alpha": BAND_ALPHA, "lw": 0}, 1.4, f"band-{k}")
+        else:
+            for at, low, high in zip(x, series.low, series.high, strict=True):
+                if np.isfinite([at, low, high]).all():
+                    ax.plot([at, at], [low, high], color=colour, lw=0.7, zorder=zorder, gid=f"whisker-{k}")
+    if series.kind == "points":
+        box, many = place
+        size, _ = point_look(min(box.width, box.height), len(x))
+        look: dict[str, Any] = {
+            "marker": "o",
+            "ms": size,
+            "mfc": colour,
+            "mec": "none",
+            "mew": 0,
+            "alpha": CLOUD_ALPHA,
+        }
+        held = np.isfinite(x) & np.isfinite(series.y)
+        ax.plot(x[held], series.y[held], ls="none", zorder=zorder, gid=gid, rasterized=many, **look)
+    if series.kind in ("line", "line+markers", "steps"):
+        drawn = step_outline(x, series.y) if series.kind == "steps" else (x, series.y)
+        for part_x, part_y in pieces(*drawn):
+            if len(part_x) > 1:
+                ax.plot(part_x, part_y, zorder=zorder, gid=gid, **_stroke(series))
+            elif not len(marked):
+                ax.plot(part_x, part_y, zorder=zorder, gid=gid, **_mark(series) | {"ms": 2.0, "marker": "o"})
+    if len(marked):
+        ax.plot(x[marked], series.y[marked], zorder=zorder + 0.1, gid=f"marks-{k}", **_mark(series))
+
+
+def _bars(ax: Axes, series: Series, bars: tuple[Float, float], zorder: float, gid: str) -> None:
+    """Bars from 0; dashed ones are outlines with a tint."""
+    middles, width = bars
+    colour = series_colour(series.colour)
+    alpha = FAINT_ALPHA if series.faint else 0.25 if series.dashed else 1.0
+    look: dict[str, Any] = {"fc": (colour, alpha), "ec": colour, "lw": 0.7 if series.dashed else 0}
+    for middle, height in zip(middles, series.y, strict=True):
+        if np.isfinite([middle, height]).all():
+            left, right = middle - width / 2, middle + width / 2
+            corners = np.array([[left, 0], [left, height], [right, height], [right, 0]])
+            _fill(ax, corners, look, zorder, gid)
+
+
+def _fill(ax: Axes, corners: Float, look: dict[str, Any], zorder: float, gid: str) -> None:
+    from matplotlib.patches import Polygon
+
+    ax.add_patch(Polygon(corners, closed=True, zorder=zorder, gid=gid, **look))
+
+
+def _around(figure: Figure, box: Box, places: ChartPlan) -> None:
+    """Ticks, their words and the labels of the axes: text and lines at their place on the page."""
+    from matplotlib.lines import Line2D
+
+    inches = figure.dpi_scale_trans
+    size = places.tick_pt
+    said: dict[str, Any] = {"transform": inches, "color": LIGHT.note, "fontsize": size, "parse_math": False}
+    named: dict[str, Any] = said | {"fontsize": places.label_pt, "color": LIGHT.text}
+    line = 1.2 * places.label_pt / 72
+
+    def tick(xs: list[float], ys: list[float]) -> None:
+        figure.add_artist(Line2D(xs, ys, transform=inches, lw=0.5, color="#9aa3b0", gid="tick"))
+
+    (x0, x1), low = box.x.limits, box.bottom - TICK_IN
+    for value, word in box.x.ticks:
+        x = box.left + (value - x0) / (x1 - x0) * box.width
+        tick([x, x], [low, box.bottom])
+        if box.x.upright:
+            upward: dict[str, Any] = {
+                "rotation": 90,
+                "rotation_mode": "anchor",
+                "ha": "right",
+                "va": "center_baseline",
+            }
+            figure.text(x, low - PAD_IN, word, gid="x tick", **said, **upward)
+        else:
+            base = low - PAD_IN - 0.72 * size / 72
+            figure.text(x, base, word, ha="center", va="baseline", gid="x tick", **said)
+    y = low - PAD_IN - box.x.words - 0.4 * PAD_IN
+    for number, text in enumerate(box.x.lines):
+        at = y - number * line - 0.8 * places.label_pt / 72
+        figure.text(box.left + box.width / 2, at, text, ha="center", va="baseline", gid="x label", **named)
+    for axis, side in ((box.y, -1), (box.second, 1)):
+        if axis is None:
+            continue
+        edge = box.left if side < 0 else box.left + box.width
+        start = edge + side * TICK_IN
+        y0, y1 = axis.limits
+        for value, word in axis.ticks:
+            y = box.bottom + (value - y0) / (y1 - y0) * box.height
+            tick([edge, start], [y, y])
+            ha = "right" if side < 0 else "left"
+            figure.text(start + side * PAD_IN, y, word, ha=ha, va="center_baseline", gid="y tick", **said)
+        near = start + side * (2 * PAD_IN + axis.words)
+        for number, text in enumerate(axis.lines if side > 0 else axis.lines[::-1]):
+            x = near + side * (number + 0.5) * line
+            figure.text(
+                x, box.bottom + box.height / 2, text, rotation=90, ha="center", va="center",
+                gid="y label", **named,
+            )  # fmt: skip
+
+
+def _head(
+    figure: Figure, chart: Chart, box: Box, places: ChartPlan, face: Face, letter: str, size: float
+) -> None:
+    """Letter and title over a chart."""
+    said: dict[str, Any] = {
+        "transform": figure.dpi_scale_trans,
+        "fontsize": size,
+        "color": LIGHT.text,
+        "va": "baseline",
+        "parse_math": False,
+    }
+    y = box.bottom + box.height + 0.3 * size / 72
+    taken = 0.0
+    if letter:
+        figure.text(box.left, y, f"({letter})", weight="bold", gid="letter", **said)
+        taken = face.width_in(f"({letter})", size, bold=True) + 0.35 * size / 72
+    title = face.fitted(chart.title, size, box.width - taken)
+    if title:
+        half = face.width_in(title, size) / 2
+        x = max(box.left + box.width / 2, box.left + taken + half)
+        figure.text(x, y, title, ha="center", gid="head", **said)
+
+
+def _entries(charts: Sequence[Chart]) -> list[Entry]:
+    """The legend: an entry a name, series first, then the straight lines."""
+    found: dict[str, Entry] = {}
+    for chart in charts:
+        for k, series in enumerate(chart.series):
+            if series.name and series.name not in found:
+                found[series.name] = _entry(chart, k)
+    for chart in charts:
+        for line in chart.lines:
+            if line.words:
+                found.setdefault(line.words, Entry(line.words, _rule_look(), wide=True))
+    return list(found.values())
+
+
+def _entry(chart: Chart, k: int) -> Entry:
+    series = chart.series[k]
+    colour = series_colour(series.colour)
+    faint = {"alpha": FAINT_ALPHA} if series.faint else {}
+    if series.kind == "bars":
+        face = {"mfc": LIGHT.page if series.dashed else colour, "mec": colour}
+        square = {"ls": "none", "marker": "s", "ms": 5.0, "mew": 0.7 if series.dashed else 0}
+        return Entry(series.name, square | face | faint)
+    if series.kind == "points":
+        look = {"ls": "none", "marker": "o", "ms": 2.6, "mfc": colour, "mec": "none", "alpha": CLOUD_ALPHA}
+        return Entry(series.name, look)
+    if series.kind == "markers":
+        return Entry(series.name, _mark(series))
+    marked = len(_mark_places(chart, k)) > 0
+    return Entry(series.name, _stroke(series), wide=True, mark=_mark(series) if marked else {})

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from penviz.view.links import draw_links
+from penviz.view.page_distillation import show_distillation
 from penviz.view.page_grid import show_grid
 from penviz.view.page_model import show_model
 
@@ -15,6 +16,7 @@ ICON = (  # drawn here: an icon by name would be fetched from the net
 st.set_page_config(page_title="penviz", page_icon=ICON, layout="wide")
 pages = {
     "Template plane": st.Page(show_grid, title="penviz", default=True),
+    "Distillation": st.Page(show_distillation, title="Distillation · penviz", url_path="distillation"),
     "Your model": st.Page(show_model, title="Your model · penviz", url_path="your-model"),
 }
 page = st.navigation(list(pages.values()), position="hidden")

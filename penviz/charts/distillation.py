@@ -16,19 +16,27 @@ from penviz.measure.chart import Chart, Series
 from penviz.pilots import Condition, Pilot, conditions, read_pilot
 from penviz.runs import Run
 
+SETTINGS = {"pilot": ""}
+"""Options of the figure: the directory of the test; that of the runs when empty."""
 
-def build(runs: Sequence[Run], *, pilot: str | Path | None = None) -> tuple[Chart, ...]:
+
+def build(runs: Sequence[Run], *, pilot: str = "") -> tuple[Chart, ...]:
     """The chart of the test that some runs belong to, or of the one in the directory `pilot`.
 
     Raises:
         InputError: there is no test there.
     """
-    places = [Path(pilot)] if pilot is not None else [run.directory.parent for run in runs]
+    places = [Path(pilot)] if pilot else [run.directory.parent for run in runs]
     for place in dict.fromkeys(places):
         found = read_pilot(place)
         if found is not None and found.rows:
             return (chart_of(found),)
     raise InputError("These runs belong to no distillation test: make one with penviz distill --pilot.")
+
+
+def files(run: Run, *, pilot: str = "") -> tuple[str, ...]:
+    """Nothing of the run but its run.json; the results lie beside the runs."""
+    return ()
 
 
 def chart_of(pilot: Pilot) -> Chart:

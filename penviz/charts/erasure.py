@@ -24,6 +24,10 @@ CURVES = (
 )
 
 
+SETTINGS = {"details": True}
+"""Options of the figure: the spread of the wrong logits and the stability too."""
+
+
 def followed(run: Run) -> bool:
     """Whether erasure stands in a run's history."""
     history = run.record.get("history") or []
@@ -46,6 +50,7 @@ def build(runs: Sequence[Run], *, details: bool = True) -> tuple[Chart, ...]:
             by_alpha.setdefault(run.config.label_smoothing, []).append(run)
     if not by_alpha:
         raise InputError("None of these runs was trained with --erasure: its history has no such numbers.")
+    names = ", ".join(run.name for of in by_alpha.values() for run in of)
     charts = []
     for name, split, title, unit in CURVES if details else CURVES[:1]:
         key = f"{split}_{name}" if split else name
@@ -61,10 +66,15 @@ def build(runs: Sequence[Run], *, details: bool = True) -> tuple[Chart, ...]:
                 y_label=f"{title[0].lower() if title[0] != '1' else title[0]}{title[1:]} ({unit})",
                 series=tuple(series),
                 lines=lines if key == KEY else (),
-                about=f"{title} over training of {', '.join(r.name for of in by_alpha.values() for r in of)}.",
+                about=f"{title} over training of {names}.",
             )
         )
     return tuple(charts)
+
+
+def files(run: Run, *, details: bool = True) -> tuple[str, ...]:
+    """Nothing but run.json: the numbers stand in its history."""
+    return ()
 
 
 def _series(alpha: float, runs: Sequence[Run], key: str, colour: int) -> Series:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import streamlit as st
 from streamlit.navigation.page import Page
 
-from penviz.view.catalogue import directory_digest, read_catalogue, run_roots
+from penviz.view.catalogue import Group, directory_digest, read_catalogue, run_roots
 from penviz.view.state import default_runs, suffix
 
 _QUERY = "grid-query"
@@ -49,6 +49,20 @@ def run_query() -> dict[str, list[str]]:
 
 def _is_runs(key: str) -> bool:
     return key in _RUNS or key.startswith("runs-")
+
+
+def only_link(label: str, group: Group, runs: Sequence[str]) -> None:
+    """A link to the grid with some runs of a group and no others."""
+    from penviz.view.page_grid import show_grid
+
+    roots = run_roots()
+    groups = read_catalogue(roots, directory_digest(roots)).groups
+    query = {k: v for k, v in grid_query().items() if not _is_runs(k)}
+    query[f"runs{suffix(group, len(groups) == 1)}"] = list(runs)
+    if len(groups) > 1:
+        query["of"] = [group.name]
+    page = st.Page(show_grid, title="penviz", default=True)
+    st.page_link(page, label=label, icon=":material/scatter_plot:", query_params=query)
 
 
 def grid_link(label: str, directory: Path) -> None:

@@ -132,6 +132,6 @@ table.pz-table tr.pz-best td {{ font-weight: 650;
 .pz-fits {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: 1rem 1.6rem;
   font-size: .9rem; line-height: 1.45; margin-top: .4rem; }}
 .pz-fits code {{ font-size: .88em; }}
-.pz-fits p {{ margin: .2rem 0 0 0; color: {colours.note}; }}
+.pz-fits p {{ margin: .2rem 0 0 0; font-size: inherit; color: {colours.note}; }}
 .st-key-empty {{ max-width: 46rem; margin-top: 6vh; }}
 </style>"""

@@ -85,7 +85,7 @@ def test_found_one_level_below(tmp_path: Path) -> None:
 
 def test_chart_has_the_curves_of_figure_5(tmp_path: Path) -> None:
     write_pilot(small_pilot(tmp_path))
-    (chart,) = distillation.build([], pilot=str(tmp_path))
+    (chart,) = distillation.build([read_run(make_run(tmp_path, "student"))])
     by_name = {s.name: s for s in chart.series}
     hard = by_name["student of the hard teacher, by T"]
     assert hard.x == pytest.approx([0.05, 0.1, 0.2])
@@ -99,8 +99,8 @@ def test_chart_has_the_curves_of_figure_5(tmp_path: Path) -> None:
     assert by_name["teacher, by its α"].x == pytest.approx([0, 0.1])
     assert by_name["student alone, by its α"].x == pytest.approx([0, 0.1, 0.15])
     assert "accuracy on test" in chart.y_label
-    with pytest.raises(InputError, match="belong to no distillation test"):
-        distillation.build([], pilot=str(tmp_path / "x"))
+    with pytest.raises(InputError, match="belongs to no distillation test"):
+        distillation.build([read_run(make_run(tmp_path / "x", "student"))])
 
 
 def watched(root: Path, name: str, alpha: float, values: list[float]) -> None:
@@ -120,7 +120,7 @@ def test_erasure_over_epochs_is_the_mean_of_the_seeds(tmp_path: Path) -> None:
     watched(tmp_path, "soft-1", 0.1, [2.0, 4.0])
     plain = make_run(tmp_path, "plain", 0.0)
     runs = [read_run(tmp_path / name) for name in ("hard", "soft-0", "soft-1", "plain")]
-    charts = erasure.build(runs)
+    charts = erasure.build(runs, details=True)
     assert len(charts) == 5
     hard, soft = charts[0].series
     assert (hard.name, hard.y.tolist(), hard.low) == ("hard targets", [1, 3, 4], None)
@@ -130,4 +130,4 @@ def test_erasure_over_epochs_is_the_mean_of_the_seeds(tmp_path: Path) -> None:
     assert charts[0].lines[0].start[1] == pytest.approx(np.log(2))
     assert len(erasure.build(runs, details=False)) == 1
     with pytest.raises(InputError, match="None of these runs was trained with --erasure"):
-        erasure.build([read_run(plain)])
+        erasure.build([read_run(plain)], details=True)

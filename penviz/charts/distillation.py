@@ -7,7 +7,6 @@ against the gamma of what they were told.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -16,26 +15,26 @@ from penviz.measure.chart import Chart, Series
 from penviz.pilots import Condition, Pilot, conditions, read_pilot
 from penviz.runs import Run
 
-SETTINGS = {"pilot": ""}
-"""Options of the figure: the directory of the test; that of the runs when empty."""
+SETTINGS: dict[str, object] = {}
+"""The figure has no options."""
 
 
-def build(runs: Sequence[Run], *, pilot: str = "") -> tuple[Chart, ...]:
-    """The chart of the test that some runs belong to, or of the one in the directory `pilot`.
+def build(runs: Sequence[Run]) -> tuple[Chart, ...]:
+    """The chart of the test that the first run belongs to: the one in whose directory it lies.
 
     Raises:
-        InputError: there is no test there.
+        InputError: it belongs to none.
     """
-    places = [Path(pilot)] if pilot else [run.directory.parent for run in runs]
-    for place in dict.fromkeys(places):
-        found = read_pilot(place)
-        if found is not None and found.rows:
-            return (chart_of(found),)
-    raise InputError("These runs belong to no distillation test: make one with penviz distill --pilot.")
+    found = read_pilot(runs[0].directory.parent)
+    if found is None or not found.rows:
+        raise InputError(
+            f"{runs[0].name} belongs to no distillation test: make one with penviz distill --pilot."
+        )
+    return (chart_of(found),)
 
 
-def files(run: Run, *, pilot: str = "") -> tuple[str, ...]:
-    """Nothing of the run but its run.json; the results lie beside the runs."""
+def files(run: Run) -> tuple[str, ...]:
+    """Nothing in the student's directory: the results lie beside it."""
     return ()
 
 

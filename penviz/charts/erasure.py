@@ -34,7 +34,7 @@ def followed(run: Run) -> bool:
     return any(KEY in line for line in history)
 
 
-def build(runs: Sequence[Run], *, details: bool = True) -> tuple[Chart, ...]:
+def build(runs: Sequence[Run], *, details: bool) -> tuple[Chart, ...]:
     """Charts over epochs, a line for each smoothing, the mean of its seeds with a band.
 
     Args:
@@ -72,7 +72,7 @@ def build(runs: Sequence[Run], *, details: bool = True) -> tuple[Chart, ...]:
     return tuple(charts)
 
 
-def files(run: Run, *, details: bool = True) -> tuple[str, ...]:
+def files(run: Run, *, details: bool) -> tuple[str, ...]:
     """Nothing but run.json: the numbers stand in its history."""
     return ()
 

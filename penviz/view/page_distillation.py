@@ -16,9 +16,10 @@ from penviz.charts import distillation as distillation_chart
 from penviz.charts import erasure as erasure_chart
 from penviz.measure.erased import TEMPERATURES, Erased
 from penviz.pilots import Condition, Pilot, condition_name, conditions, find_pilots
-from penviz.runs import Run
+from penviz.runs import Run, RunError, read_run
 from penviz.show.chart_screen import chart_figure
 from penviz.view.catalogue import Group, Opened, path_word, run_roots
+from penviz.view.chart_export import Made, export_charts
 from penviz.view.chosen import with_chosen_runs
 from penviz.view.distillation_words import MEANING, advice_html, found_html
 from penviz.view.empty import show_warnings
@@ -126,10 +127,12 @@ def _over_training(opened: Sequence[Opened], dark: bool) -> None:
     runs = [one.run for one in opened if erasure_chart.followed(one.run)]
     if not runs:
         return
+    charts = erasure_chart.build(runs, details=True)
     _heading("Over training")
-    st.plotly_chart(
-        chart_figure(erasure_chart.build(runs)[:3], dark=dark), theme=None, config=CONFIG, key="erasure"
-    )
+    st.plotly_chart(chart_figure(charts[:3], dark=dark), theme=None, config=CONFIG, key="erasure")
+    watched = [one for one in opened if one.run in runs]
+    with st.container(width=140):
+        export_charts(watched, {"erasure": ({"details": True}, charts)}, key="export-erasure")
 
 
 def _pilots(dark: bool) -> None:
@@ -145,6 +148,21 @@ def _pilots(dark: bool) -> None:
             )
         with right:
             st.html(_results(pilot))
+            if student := _first_student(pilot):
+                with st.container(width=140):
+                    figure: dict[str, Made] = {"distillation": ({}, (chart,))}
+                    export_charts([Opened(student, {}, {})], figure, key=f"export-pilot-{number}")
+
+
+def _first_student(pilot: Pilot) -> Run | None:
+    """A run by which the figure finds its test again; None where the students were removed."""
+    for row in pilot.rows:
+        if row.role != "teacher":
+            try:
+                return read_run(pilot.directory / row.run)
+            except RunError:
+                return None
+    return None
 
 
 def _results(pilot: Pilot) -> str:

@@ -7,6 +7,7 @@ import math
 import shlex
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -110,6 +111,8 @@ def _numbers(opened: Sequence[Opened]) -> str:
             f"training image it came from, 0 to {math.log(record['examples']):.2f}; "
             "0.69 when only the class is left"
         )
+        if not all(r.get("augmented", True) for r in known if r):
+            about += "; a run that was trained without augmentation tells every image apart"
     else:
         paths = " ".join(shlex.quote(path_word(one.run)) for one in opened)
         about = f"<b>information</b> needs the network: <code>penviz erasure {escape(paths)}</code>"
@@ -220,7 +223,7 @@ def _fair_test(opened: Sequence[Opened]) -> None:
         return
     student = teachers[0].config.model
     words = ["penviz", "distill", *(path_word(run) for run in teachers), "--student", student]
-    out = teachers[0].directory.parent / f"{student}-pilot"
+    out = Path(path_word(teachers[0])).parent / f"{student}-pilot"
     st.code(shlex.join([*words, "--pilot", "--out", out.as_posix()]), language="bash", wrap_lines=True)
     st.html(f'<p class="pz-note">{_duration(teachers, student)}</p>')
 

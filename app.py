@@ -4,6 +4,7 @@ import streamlit as st
 
 from penviz.view.links import draw_links
 from penviz.view.page_calibration import show_calibration
+from penviz.view.page_distillation import show_distillation
 from penviz.view.page_grid import show_grid
 from penviz.view.page_model import show_model
 from penviz.view.page_sweep import show_sweep
@@ -26,6 +27,7 @@ pages = {
     "Over training": st.Page(show_training, title="Over training · penviz", url_path="over-training"),
     "Triples": st.Page(show_triples, title="Triples · penviz", url_path="triples"),
     "Sweep": st.Page(show_sweep, title="Sweep · penviz", url_path="sweep"),
+    "Distillation": st.Page(show_distillation, title="Distillation · penviz", url_path="distillation"),
     "Your model": st.Page(show_model, title="Your model · penviz", url_path="your-model"),
 }
 page = st.navigation(list(pages.values()), position="hidden")

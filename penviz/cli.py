@@ -9,6 +9,8 @@ import typer
 from penviz import __version__, ending
 from penviz.verbs.app import open_app
 from penviz.verbs.calibrate import calibrate
+from penviz.verbs.distill import distill
+from penviz.verbs.erasure import erasure
 from penviz.verbs.extract import extract
 from penviz.verbs.figure import figure
 from penviz.verbs.inspection import inspect
@@ -40,7 +42,8 @@ def application() -> typer.Typer:
         pretty_exceptions_enable=False,
         help="See what training targets do to a classifier's penultimate layer.",
     )
-    for verb in (train, sweep, extract, inspect, measure, calibrate, figure, models):
+    verbs = (train, sweep, distill, extract, inspect, measure, calibrate, erasure, figure, models)
+    for verb in verbs:
         app.command()(verb)
     app.command(name="app")(open_app)
     app.callback()(_options)

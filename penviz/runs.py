@@ -66,6 +66,9 @@ class RunConfig:
         teacher: name of the run that "distilled" targets come from; teacher_sha256: digest of its weights.
         temperature: that the teacher's logits are divided by.
         distillation_weight: beta, the share of the teacher's targets in the loss; the rest has hard targets.
+        student_temperature: that the student's logits are divided by in the teacher's share of the loss.
+        distillation_loss: "cross-entropy", or "squared-logits" (learn/distill.py says what each is).
+        split_seed: seed of the held-out split, None for `seed`; a student has its teacher's.
         dropout: probability, on the input of the head.
         data_share: share of the training split that is used, the same examples for every run of a seed.
         label_noise: probability with which a training label is replaced by another class
@@ -106,6 +109,9 @@ class RunConfig:
     data_share: float = 1.0
     label_noise: float = 0.0
     stop_after: int = 0
+    student_temperature: float = 1.0
+    distillation_loss: str = "cross-entropy"
+    split_seed: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "milestones", tuple(self.milestones))
@@ -141,6 +147,11 @@ class RunConfig:
             "distilled targets have a teacher, and only they": bool(self.teacher)
             == (self.targets == "distilled"),
             "the temperature must be above 0": 0 < self.temperature < math.inf,
+            "the student's temperature must be above 0": 0 < self.student_temperature < math.inf,
+            'the distillation loss must be "cross-entropy" or "squared-logits"': (
+                self.distillation_loss in ("cross-entropy", "squared-logits")
+            ),
+            "the seed of the split must be between 0 and 2**31 - 1": 0 <= self.held_out_seed < 2**31,
             "the distillation weight must be above 0 and at most 1": 0 < self.distillation_weight <= 1,
             "dropout must be at least 0 and below 1": 0 <= self.dropout < 1,
             "the share of the data must be above 0 and at most 1": 0 < self.data_share <= 1,
@@ -155,6 +166,11 @@ class RunConfig:
     def last_epoch(self) -> int:
         """Epochs that are trained: all of the schedule, or those before an early stop."""
         return self.stop_after or self.epochs
+
+    @property
+    def held_out_seed(self) -> int:
+        """Seed that decides which examples are held out of the training split."""
+        return self.seed if self.split_seed is None else self.split_seed
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary that `json` can write and `from_json` reads back to an equal config."""

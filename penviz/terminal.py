@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from penviz.measure.finder import FINDS, Ranking, value_words
 from penviz.measure.finding import Finding, change_text, value_text
 from penviz.measure.table import Table
+from penviz.pilots import Pilot, condition_name, conditions
 
 if TYPE_CHECKING:
     from penviz.learn.progress import Progress
@@ -45,7 +46,7 @@ class TrainingProgress:
             )
         self.bar.set_description(f"epoch {message.epoch}/{message.epochs}")
         self.bar.n = (message.epoch - 1) * message.steps + message.step
-        left = _duration(message.seconds_left)
+        left = duration(message.seconds_left)
         self.bar.set_postfix_str(
             f"loss {message.loss:.3f}, accuracy {message.accuracy:.3f}, "
             f"{message.images_per_second:,.0f} img/s, {left} left"
@@ -82,7 +83,7 @@ class SweepBar(TrainingProgress):
         if message.training is not None:
             words += [f"loss {message.training.loss:.3f}", f"accuracy {message.training.accuracy:.3f}"]
         if message.seconds_left is not None:
-            words.append(f"{_duration(message.seconds_left)} left")
+            words.append(f"{duration(message.seconds_left)} left")
         self.bar.set_postfix_str(", ".join(words))
 
 
@@ -106,7 +107,8 @@ def ranking_text(
     return "\n".join([head, *lines])
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """h:mm:ss, or m:ss below an hour."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
@@ -130,6 +132,23 @@ class ExtractionProgress(TrainingProgress):
             self.bar = tqdm(total=n, unit="img", desc=split, dynamic_ncols=True, file=sys.stderr)
             self.split = split
         self.bar.update(done - self.bar.n)
+
+
+def pilot_lines(pilot: Pilot) -> list[str]:
+    """What a distillation test found, a line a condition, and on which split."""
+    split = pilot.reported_on
+    lines = [f"{pilot.dataset}, {pilot.teachers} teaching {pilot.student}, {pilot.epochs} epochs."]
+    for one in conditions(pilot):
+        values = one.values(split)
+        gamma = "" if one.gamma is None else f", gamma {one.gamma:.3f}"
+        lines.append(
+            f"{condition_name(one):44} {one.mean(split):.4f}  ({min(values):.4f} to {max(values):.4f}, "
+            f"{len(values)} seeds{gamma}){'  best T on validation' if one.tuned else ''}"
+        )
+    tuned = "Temperatures were chosen on validation."
+    if split == "validation":
+        tuned = "There is no test split: temperatures were chosen on the same examples, which flatters them."
+    return [*lines, f"Accuracy on {split}: mean, least and greatest over the seeds. {tuned}"]
 
 
 def table_text(

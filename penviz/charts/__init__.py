@@ -12,6 +12,8 @@ from penviz.measure.chart import Chart
 from penviz.runs import Run
 
 FIGURES = {
+    "distillation": "penviz.charts.distillation",
+    "erasure": "penviz.charts.erasure",
     "reliability": "penviz.charts.reliability",
     "risk-coverage": "penviz.charts.risk_coverage",
 }

@@ -42,6 +42,8 @@ def default_config(dataset: str, model: str, image_shape: tuple[int, int, int], 
     elif recipe.get("pad"):
         recipe["crop"] = min(height, width)
     recipe |= {key: value for key, value in chosen.items() if value is not None}
+    if recipe.get("targets") == "distilled":
+        recipe["label_smoothing"] = None
     smoothing = recipe.get("label_smoothing", 0.0)
     recipe.setdefault("targets", "uniform" if smoothing else "hard")
     return RunConfig(dataset=dataset, model=model, **recipe)

@@ -91,6 +91,8 @@ def targets_of(config: RunConfig, labels: Tensor, n_classes: int) -> Targets:
     Raises:
         RunError: targets that cannot be trained on, by a sentence that says why.
     """
+    if config.targets == "distilled":  # learn/distill.py has the teacher's share, the labels' share is hard
+        return Targets("hard", 0.0)
     prior = config.prior
     if config.targets == "prior" and not prior:
         prior = frequencies(labels.cpu().numpy(), n_classes)

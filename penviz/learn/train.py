@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from penviz.learn import checkpoints, data, evaluate
+from penviz.learn import erasure as erasing
 from penviz.learn.checkpoints import Observer
+from penviz.learn.models import Network
 from penviz.learn.progress import Meter, Progress, Stopped
 from penviz.learn.snapshots import PER_CLASS, SNAPSHOT_FILES, SNAPSHOT_PARTS, SnapshotKeeper
 from penviz.learn.training import Training, machine, versions
@@ -40,6 +42,8 @@ def train(
     stopped: Callable[[], bool] = lambda: False,
     observe: Observer = lambda point: None,
     command: str = "",
+    teacher: Network | None = None,
+    erasure: tuple[int, int] | None = None,
 ) -> Path:
     """Train one run to its end, or continue one.
 
@@ -58,6 +62,8 @@ def train(
         stopped: asked after each step; when it says yes, the state is saved and Stopped is raised.
         observe: called with the name of every point reached (tests stop the process there).
         command: the command line, kept in run.json.
+        teacher: the network that distilled targets come from; learn/distill.py finds it and checks it.
+        erasure: two classes whose erasure (learn/erasure.py) stands in the history of every epoch.
 
     Returns:
         The directory, holding run.json and model.safetensors.
@@ -78,11 +84,11 @@ def train(
         (out / checkpoints.STATE_FILE).unlink(missing_ok=True)
         say(f"{out} is finished already.")
         return out
-    if config.label_smoothing is None:
-        raise RunError(
-            f"Targets of the kind {config.targets} do not follow from the label: choose others to train on."
-        )
-    training = Training(config, dataset, out, checkpoints.choose_device(device), observe)
+    if config.targets == "unknown":
+        raise RunError("Unknown targets cannot be trained on: choose a label smoothing, 0 for hard targets.")
+    if (teacher is None) == (config.targets == "distilled"):
+        raise RunError("Distilled targets, and no others, need a teacher: use penviz distill.")
+    training = Training(config, dataset, out, checkpoints.choose_device(device), observe, teacher)
     if (out / checkpoints.STATE_FILE).is_file():
         for note in training.restore():
             say(note)
@@ -92,7 +98,7 @@ def train(
         (out / name).unlink(missing_ok=True)
     observe("start")
     _write_run(training, command, {})
-    _train_epochs(training, keeper, save_every, validate_every, report, stopped, command)
+    _train_epochs(training, keeper, erasure, save_every, validate_every, report, stopped, command)
     _finish(training, command)
     return out
 
@@ -111,6 +117,7 @@ def _is_finished(out: Path, config: RunConfig) -> bool:
 def _train_epochs(
     training: Training,
     keeper: SnapshotKeeper,
+    erasure: tuple[int, int] | None,
     save_every: float,
     validate_every: int,
     report: Callable[[Progress], None],
@@ -135,6 +142,8 @@ def _train_epochs(
                 saved = time.monotonic()
         training.check_finite()
         line = training.line(state.epoch + 1 == config.last_epoch or (state.epoch + 1) % validate_every == 0)
+        if erasure is not None:
+            line |= erasing.erasure(training.network, training.dataset, config, erasure)
         state.history.append(line)
         meter.update(line)
         state.epoch, state.step = state.epoch + 1, 0

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 import penviz
-from penviz.learn import checkpoints, data, defaults, evaluate, images, models, targets
+from penviz.learn import checkpoints, data, defaults, distill, evaluate, images, models, targets
 from penviz.learn.checkpoints import Observer
 from penviz.measure.label_noise import given_labels
 from penviz.runs import RunConfig, RunError
@@ -36,7 +36,13 @@ class Training:
     """One run in the making: network, optimiser, data and state. `train` drives it."""
 
     def __init__(
-        self, config: RunConfig, dataset: data.DataSet, out: Path, device: torch.device, observe: Observer
+        self,
+        config: RunConfig,
+        dataset: data.DataSet,
+        out: Path,
+        device: torch.device,
+        observe: Observer,
+        teacher: models.Network | None = None,
     ):
         dataset = data.first_share(dataset, config.data_share)
         self.config, self.dataset, self.out, self.device, self.observe = config, dataset, out, device, observe
@@ -62,6 +68,7 @@ class Training:
         self.network = models.build(
             config.model, (channels, *fed), len(dataset.class_names), config.seed, config.dropout
         )
+        self.teacher = None if teacher is None else teacher.to(device).eval().requires_grad_(False)
         self.network.to(device).to(memory_format=torch.channels_last)
         decayed = {id(p) for p in self.network.decayed}
         plain = [p for p in self.network.parameters() if id(p) not in decayed]
@@ -200,7 +207,10 @@ class Training:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
             logits = self.network(batch)
         logits = logits.float()
-        loss = self.objective(logits, rows)
+        if self.teacher is None:
+            loss = self.objective(logits, rows)
+        else:
+            loss = distill.loss(config, logits, labels, distill.teacher_logits(self.teacher, batch))
         self.optimizer.zero_grad(set_to_none=True)
         (loss * config.loss_factor).backward()
         if config.clip_norm:

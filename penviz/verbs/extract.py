@@ -102,7 +102,7 @@ def extract(
         config = run.config
         loaded = data.load(
             dataset or config.dataset,
-            seed=config.seed,
+            seed=config.held_out_seed,
             n_hold_out=config.hold_out,
             data_dir=data_dir,
             image_size=config.image_size,

@@ -86,6 +86,10 @@ def train(
     snapshots_per_class: Annotated[
         int, typer.Option(help="Examples a class and split that snapshots keep.")
     ] = 100,
+    erasure: Annotated[
+        tuple[str, str] | None,
+        typer.Option(help="Two classes: what is left of the wrong classes, in every epoch's history."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the saved state in --out.")] = False,
     progress: ProgressKind = "bar",
 ) -> None:
@@ -97,6 +101,7 @@ def train(
         raise RunError(f"{out} is not empty: choose another --out, or continue it with --resume.")
     from penviz import terminal
     from penviz.learn import data, defaults, models
+    from penviz.learn import erasure as erasing
     from penviz.learn import progress as progressing
     from penviz.learn import train as training
 
@@ -129,6 +134,7 @@ def train(
     RunConfig(dataset, model, seed=seed, hold_out=hold_out, image_size=image_size)
     set_threads(threads)
     loaded = data.load(dataset, seed=seed, n_hold_out=hold_out, data_dir=data_dir, image_size=image_size)
+    pair = None if erasure is None else erasing.class_pair(loaded.class_names, erasure)
     config = defaults.default_config(dataset, model, loaded.image_shape, **chosen)
     try:
         with progressing.stop_on_signal() as stopped, terminal.TrainingProgress(progress) as report:
@@ -145,6 +151,7 @@ def train(
                 report=report,
                 say=say,
                 stopped=stopped,
+                erasure=pair,
                 command=shlex.join(["penviz", *sys.argv[1:]]),
             )
     except progressing.Stopped as stop:

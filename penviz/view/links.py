@@ -51,6 +51,19 @@ def _is_runs(key: str) -> bool:
     return key in _RUNS or key.startswith("runs-")
 
 
+def only_link(label: str, group: Group, runs: Sequence[str]) -> None:
+    """A link to the grid with some runs of a group and no others."""
+    from penviz.view.page_grid import show_grid
+
+    groups = read_catalogue(run_roots(), directory_digest(run_roots())).groups
+    query = {k: v for k, v in grid_query().items() if not _is_runs(k)}
+    query[f"runs{suffix(group, len(groups) == 1)}"] = list(runs)
+    if len(groups) > 1:
+        query["of"] = [group.name]
+    page = st.Page(show_grid, title="penviz", default=True)
+    st.page_link(page, label=label, icon=":material/scatter_plot:", query_params=query)
+
+
 def triple_link(group: Group, classes: Sequence[int], label: str) -> None:
     """A link to the grid as it was last shown, but with three classes of a group."""
     from penviz.view.page_grid import show_grid

@@ -132,7 +132,7 @@ table.pz-table tr.pz-best td {{ font-weight: 650;
 .pz-fits {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: 1rem 1.6rem;
   font-size: .9rem; line-height: 1.45; margin-top: .4rem; }}
 .pz-fits code {{ font-size: .88em; }}
-.pz-fits p {{ margin: .2rem 0 0 0; color: {colours.note}; }}
+.pz-fits p {{ margin: .2rem 0 0 0; font-size: inherit; color: {colours.note}; }}
 .pz-value {{ font-size: .88rem; color: {colours.note}; font-variant-numeric: tabular-nums;
   white-space: nowrap; }}
 [class*="st-key-triple-"] > :first-child {{ flex: 1; min-width: 0; }}

@@ -1,0 +1,127 @@
+"""What a network still tells of the wrong classes: the numbers of measure/information.py from a network.
+
+Mutual information needs the same training examples under several random augmentations, which stored
+activations do not have; the other numbers come from the plain images.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from penviz.learn import data, evaluate, images
+from penviz.learn.extract import first_of_each_class
+from penviz.learn.models import Network
+from penviz.measure.information import mutual_information, stability
+from penviz.measure.logits import LogitNumbers
+from penviz.measure.temperature import softmax
+from penviz.runs import RunConfig, RunError
+
+PER_CLASS = 300
+SAMPLES = 5
+"""Training examples of each of two classes, and augmented samples for the mean of each: the paper's."""
+
+SEED = 0
+"""Of the augmentation: the same draws for every network, so that only the network differs."""
+
+
+@torch.no_grad()
+def augmented_differences(
+    network: Network,
+    train: data.Split,
+    config: RunConfig,
+    classes: tuple[int, int],
+    *,
+    per_class: int = PER_CLASS,
+    samples: int = SAMPLES,
+    seed: int = SEED,
+) -> NDArray[np.float64]:
+    """z_a - z_b of examples of the classes a and b under the run's own augmentation: [1 + L, N] in nats.
+
+    Evaluation mode, float32. The first `per_class` examples of each class in the order of the split (their
+    hashes), N in all; row 0 is the fresh sample, the others are the L that its mean is taken of.
+
+    Raises:
+        RunError: classes that are not two different ones of this network.
+    """
+    a, b = classes
+    n_classes = network.head.out_features
+    if a == b or not (0 <= a < n_classes and 0 <= b < n_classes):
+        raise RunError("Erasure needs two different classes.")
+    firsts = [np.flatnonzero(train.labels == k)[:per_class] for k in (a, b)]
+    rows = np.sort(np.concatenate(firsts))
+    device = network.head.weight.device
+    pixels = images.pad(torch.from_numpy(train.images[rows]), config.pad).to(device)
+    size = (config.crop, config.crop) if config.crop else (pixels.shape[1], pixels.shape[2])
+    slack = (pixels.shape[1] - size[0], pixels.shape[2] - size[1])
+    was_training = network.training
+    network.eval()
+    out = np.empty((1 + samples, len(rows)))
+    for draw in range(1 + samples):
+        plan = images.plan_epoch(len(rows), slack, config.flip, seed, draw).to(device)
+        for start in range(0, len(rows), evaluate.BATCH):
+            part = torch.arange(start, min(start + evaluate.BATCH, len(rows)), device=device)
+            batch = images.standardise(images.crop_batch(pixels, part, plan, size))
+            logits = network(batch).double().cpu().numpy()
+            out[draw, start : start + len(part)] = logits[:, a] - logits[:, b]
+    network.train(was_training)
+    return out
+
+
+def erasure(
+    network: Network,
+    dataset: data.DataSet,
+    config: RunConfig,
+    classes: tuple[int, int],
+    *,
+    per_class: int = PER_CLASS,
+    samples: int = SAMPLES,
+    seed: int = SEED,
+) -> dict[str, Any]:
+    """The erasure of a network, ready for JSON.
+
+    Returns:
+        {"mutual_information": nats, 0 to ln N; "<split>_wrong_logit_spread": mean standard deviation of the
+        wrong logits, nats, and "<split>_instability": 1 - S of Shen et al. 2021, in [0, 1), for train (the
+        first 1,000 a class or fewer) and validation}.
+    """
+    differences = augmented_differences(
+        network, dataset.splits["train"], config, classes, per_class=per_class, samples=samples, seed=seed
+    )
+    found: dict[str, Any] = {"mutual_information": mutual_information(differences[0], differences[1:])}
+    for name in ("train", "validation"):
+        whole = dataset.splits[name]
+        rows = first_of_each_class(whole.labels, 1000 * (name == "train"))
+        part = data.Split(whole.images[rows], whole.labels[rows], whole.indices[rows], whole.hashes[rows], "")
+        features, _ = evaluate.features_and_predictions(network, part, config.crop)
+        logits = logits_of(network, features)
+        found[f"{name}_wrong_logit_spread"] = float(LogitNumbers.of(logits, part.labels).spread.mean())
+        found[f"{name}_instability"] = 1 - stability(softmax(logits), part.labels)
+    return found
+
+
+def logits_of(network: Network, features: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Logits [n, K] in float64 of features [n, d] as they are stored."""
+    weight = network.head.weight.detach().cpu().double().numpy()
+    logits = np.asarray(features, np.float64) @ weight.T
+    return logits if network.head.bias is None else logits + network.head.bias.detach().cpu().double().numpy()
+
+
+def class_pair(names: tuple[str, ...], chosen: tuple[str, str] | None) -> tuple[int, int]:
+    """Rows of two classes; airplane and dog where there are both, as in the paper, else the first two.
+
+    Raises:
+        RunError: a name that is none of the classes, or the same twice.
+    """
+    wanted = chosen or (("airplane", "dog") if {"airplane", "dog"} <= set(names) else names[:2])
+    for name in wanted:
+        if name not in names:
+            known = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+            raise RunError(f"There is no class {name}: these are {known}.")
+    a, b = (names.index(name) for name in wanted)
+    if a == b:
+        raise RunError("Erasure needs two different classes.")
+    return a, b

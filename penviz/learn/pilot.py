@@ -1,0 +1,338 @@
+"""The fair test of teachers: students from each at several temperatures, the student alone, several seeds.
+
+Which temperature is a teacher's best is decided on validation; results are given on test. Every student is a
+run of its own beside the others, so that a stopped test goes on where it was, and each can be looked at.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+
+from penviz.learn import checkpoints, data, defaults, erasure, evaluate, students
+from penviz.learn import train as training
+from penviz.learn.progress import Progress
+from penviz.learn.training import Training
+from penviz.measure.information import equivalent_smoothing
+from penviz.measure.temperature import softmax
+from penviz.pilots import Condition, Pilot, Row, conditions, read_pilot, write_pilot
+from penviz.runs import Run, RunConfig, RunError, read_run
+
+TEMPERATURES = (1.0, 2.0, 4.0)
+SEEDS = (0, 1, 2)
+TIMED_STEPS = 8
+MOST_SMOOTHING = 0.95
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be tested.
+
+    Attributes:
+        teachers: finished runs of one network on one data set, one of each smoothing or the same seeds of
+            each.
+        student: name of its network.
+        out: directory of the students and of the results.
+        kind: "pilot" (every teacher at every temperature) or "sweep" (only hard teachers at every one, soft
+            ones at T = 1, and the student alone at every teacher's smoothing).
+        temperatures: to choose from; 1 must be among them.
+        seeds: of the students of a single teacher; where there are several seeds of each teacher, a student
+            has its teacher's.
+        chosen: further RunConfig fields of all students.
+        device: as in `train`.
+        data_dir: where data sets lie.
+        command: the command line, kept with the results.
+    """
+
+    teachers: tuple[Run, ...]
+    student: str
+    out: Path
+    kind: str = "pilot"
+    temperatures: tuple[float, ...] = TEMPERATURES
+    seeds: tuple[int, ...] = SEEDS
+    chosen: dict[str, Any] = field(default_factory=dict)
+    device: str = "auto"
+    data_dir: Path = Path("data")
+    command: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.teachers:
+            raise RunError("A test needs a teacher.")
+        for run in self.teachers:
+            students.image_shape_of(run)
+            if run.config.label_smoothing is None:
+                raise RunError(
+                    f"{run.name} learned from a teacher itself: a test is of hard and soft teachers."
+                )
+        for name in ("dataset", "model", "hold_out", "image_size", "data_share"):
+            if len({getattr(run.config, name) for run in self.teachers}) > 1:
+                raise RunError(
+                    f"The teachers differ in {name.replace('_', ' ')}: a fair test needs equal ones."
+                )
+        if not self.temperatures or min(self.temperatures) <= 0 or 1 not in self.temperatures:
+            raise RunError("The temperatures must be above 0, and 1 must be among them.")
+        if self.chosen.get("distillation_loss") == "squared-logits" and set(self.temperatures) != {1}:
+            raise RunError("Squared logits have no temperature: use --temperatures 1.")
+        seeds = [sorted(r.config.seed for r in group) for group in self.groups.values()]
+        if any(other != seeds[0] for other in seeds) and any(len(s) > 1 for s in seeds):
+            raise RunError("Give the same seeds of every teacher, or one run of each.")
+        if any(len(set(s)) < len(s) for s in seeds):
+            raise RunError("Two teachers have the same smoothing and seed: give one of them.")
+
+    @property
+    def groups(self) -> dict[float, list[Run]]:
+        """Teachers by smoothing, ascending."""
+        found: dict[float, list[Run]] = {}
+        for run in sorted(self.teachers, key=lambda r: (r.config.label_smoothing or 0.0, r.config.seed)):
+            found.setdefault(run.config.label_smoothing or 0.0, []).append(run)
+        return found
+
+    def pairs(self, alpha: float) -> list[tuple[Run, int]]:
+        """(teacher, seed of its student) for a smoothing of the teachers."""
+        group = self.groups[alpha]
+        return (
+            [(run, run.config.seed) for run in group]
+            if len(group) > 1
+            else [(group[0], s) for s in self.seeds]
+        )
+
+    def tried(self, alpha: float) -> tuple[float, ...]:
+        """Temperatures of a teacher, ascending."""
+        return tuple(sorted(set(self.temperatures))) if self.kind == "pilot" or alpha == 0 else (1.0,)
+
+
+@dataclass(frozen=True)
+class Student:
+    """One network to be trained: its row of the results, and how it is made."""
+
+    role: str
+    name: str
+    config: RunConfig
+    teacher: Run
+    label_smoothing: float
+    gamma: float
+
+
+class Test:
+    """A test under way. `run` is all of it; `expected_seconds` is said before."""
+
+    __test__ = False  # no test of pytest
+
+    def __init__(self, request: Request, say: Callable[[str], None] = lambda sentence: None):
+        self.request, self.say = request, say
+        self.device = checkpoints.choose_device(request.device)
+        self.seconds = 0.0
+        self.rows: list[Row] = []
+        self._data: dict[int, data.DataSet] = {}
+        self._gammas: dict[str, dict[float, float]] = {}
+
+    def run(
+        self,
+        report: Callable[[Progress], None] = lambda progress: None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> Pilot:
+        """Train every student that is not yet trained, writing the results after each.
+
+        Raises:
+            Stopped: asked to stop; the same request goes on.
+            RunError: teachers and student that do not fit, or a directory of another test.
+        """
+        request = self.request
+        request.out.mkdir(parents=True, exist_ok=True)
+        before = read_pilot(request.out)
+        if before is not None and (before.student, before.kind) != (request.student, request.kind):
+            raise RunError(f"{request.out} holds another test (of {before.student}): choose another --out.")
+        self.rows = [self._teacher_row(run) for group in request.groups.values() for run in group]
+        for student in self._distilled():
+            self._train(student, report, stopped)
+        for student in self._alone():
+            self._train(student, report, stopped)
+        return self._write(finished=True)
+
+    def n_students(self) -> int:
+        """How many students will be trained."""
+        groups = self.request.groups
+        distilled = sum(len(self.request.tried(a)) * len(self.request.pairs(a)) for a in groups)
+        levels = 1 + len(groups) if self.request.kind == "pilot" else len({0.0, *groups})
+        return distilled + len(self._alone_seeds()) * levels
+
+    def expected_seconds(self) -> float:
+        """Length of the whole test, from a few steps of a student with its teacher on this machine.
+
+        Students alone have no teacher to wait for, so this is rather too long than too short.
+        """
+        alpha = max(self.request.groups)
+        teacher, seed = self.request.pairs(alpha)[0]
+        config = self._config(teacher, seed, self.request.tried(alpha)[0])
+        dataset = self._dataset(teacher)
+        students.check_fit(teacher, config, dataset)
+        with TemporaryDirectory() as nowhere:
+            one = Training(
+                config, dataset, Path(nowhere), self.device, lambda p: None, checkpoints.load_network(teacher)
+            )
+            one.network.train()
+            plan = one.plan()
+            n = min(TIMED_STEPS, one.n_steps - 1)
+            one.run_step(plan)  # the first step prepares much that later ones need not
+            start = time.monotonic()
+            for _ in range(n):
+                one.run_step(plan)
+            self._wait()
+            step = (time.monotonic() - start) / max(1, n)
+            start = time.monotonic()
+            few = dataset.splits["validation"]
+            few = data.Split(few.images[:500], few.labels[:500], few.indices[:500], few.hashes[:500], "")
+            evaluate.evaluate(one.network, few, config.crop)
+            image = (time.monotonic() - start) / len(few)
+        seen = sum(len(split) for split in dataset.splits.values())
+        epochs = config.epochs * (one.n_steps * step + image * len(dataset.splits["validation"]))
+        return self.n_students() * (epochs + image * seen)
+
+    def _wait(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+
+    def _dataset(self, teacher: Run) -> data.DataSet:
+        config = teacher.config
+        seed = config.held_out_seed
+        if seed not in self._data:
+            self._data = {  # one at a time: a data set can be large
+                seed: data.load(
+                    config.dataset,
+                    seed=seed,
+                    n_hold_out=config.hold_out,
+                    data_dir=self.request.data_dir,
+                    image_size=config.image_size,
+                )
+            }
+        return self._data[seed]
+
+    def _config(self, teacher: Run, seed: int, temperature: float) -> RunConfig:
+        return students.student_config(
+            teacher, self.request.student, seed=seed, temperature=temperature, **self.request.chosen
+        )
+
+    def _gamma(self, teacher: Run, temperature: float) -> float:
+        """Equivalent smoothing of a teacher on its plain training images, kept for all temperatures."""
+        if teacher.name not in self._gammas:
+            network = checkpoints.load_network(teacher).to(self.device)
+            split = self._dataset(teacher).splits["train"]
+            features, _ = evaluate.features_and_predictions(network, split, teacher.config.crop)
+            logits = erasure.logits_of(network, features)
+            self._gammas[teacher.name] = {
+                t: equivalent_smoothing(softmax(logits, t), split.labels) for t in self.request.temperatures
+            }
+        return self._gammas[teacher.name][temperature]
+
+    def _distilled(self) -> list[Student]:
+        found = []
+        for alpha in self.request.groups:
+            for teacher, seed in self.request.pairs(alpha):
+                for t in self.request.tried(alpha):
+                    name = f"{self.request.student}-from-{teacher.name}-T{t:g}-seed{seed}"
+                    config = self._config(teacher, seed, t)
+                    found.append(Student("distilled", name, config, teacher, alpha, self._gamma(teacher, t)))
+        return found
+
+    def _alone_seeds(self) -> list[tuple[Run, int]]:
+        return self.request.pairs(min(self.request.groups))
+
+    def _alone(self) -> list[Student]:
+        """The student on labels: hard ones, and smoothed as much as each teacher's best targets are."""
+        if self.request.kind == "sweep":
+            levels = {0.0, *self.request.groups}
+        else:
+            tuned = [c for c in conditions(self._pilot(False)) if c.tuned]
+            levels = {0.0, *(_level(c) for c in tuned)}
+        found = []
+        for level in sorted(levels):
+            for teacher, seed in self._alone_seeds():
+                dropped = ("distillation_weight", "distillation_loss", "student_temperature")
+                chosen = {k: v for k, v in self.request.chosen.items() if k not in dropped}
+                config = defaults.default_config(
+                    teacher.config.dataset,
+                    self.request.student,
+                    students.image_shape_of(teacher),
+                    **students.as_of(teacher),
+                    label_smoothing=level,
+                    seed=seed,
+                    **chosen,
+                )
+                name = f"{self.request.student}-alone-{level:g}-seed{seed}"
+                found.append(Student("alone", name, config, teacher, level, level))
+        return found
+
+    def _train(
+        self, student: Student, report: Callable[[Progress], None], stopped: Callable[[], bool]
+    ) -> None:
+        out = self.request.out / student.name
+        options: dict[str, Any] = {
+            "resume": True,
+            "device": self.request.device,
+            "validate_every": student.config.epochs,
+            "report": report,
+            "stopped": stopped,
+            "command": self.request.command,
+        }
+        dataset = self._dataset(student.teacher)
+        if student.role == "distilled":
+            students.distil(student.config, dataset, student.teacher, out, **options)
+        else:
+            training.train(student.config, dataset, out, **options)
+        run = read_run(out)
+        self.seconds += float(run.record["seconds"])
+        of = student.teacher.name if student.role == "distilled" else ""
+        self.rows.append(
+            _row(run, student.role, of, student.label_smoothing, student.config.temperature, student.gamma)
+        )
+        self._write(finished=False)
+        shown = ", ".join(f"{s} {v:.4f}" for s, v in self.rows[-1].accuracy.items())
+        self.say(f"{student.name}: accuracy {shown}")
+
+    def _teacher_row(self, run: Run) -> Row:
+        alpha = run.config.label_smoothing or 0.0
+        return _row(run, "teacher", "", alpha, 1.0, alpha)
+
+    def _pilot(self, finished: bool) -> Pilot:
+        request = self.request
+        teacher, seed = request.pairs(min(request.groups))[0]
+        config = self._config(teacher, seed, 1.0)
+        return Pilot(
+            request.out,
+            request.kind,
+            teacher.config.dataset,
+            teacher.config.model,
+            request.student,
+            config.epochs,
+            config.distillation_loss,
+            config.distillation_weight,
+            finished,
+            round(self.seconds, 1),
+            tuple(self.rows),
+            request.command,
+        )
+
+    def _write(self, finished: bool) -> Pilot:
+        pilot = self._pilot(finished)
+        write_pilot(pilot)
+        return pilot
+
+
+def _level(condition: Condition) -> float:
+    """Smoothing of the student alone that answers a teacher's: gamma to three places."""
+    return round(min(condition.gamma or 0.0, MOST_SMOOTHING), 3)
+
+
+def _row(run: Run, role: str, teacher: str, alpha: float, temperature: float, gamma: float) -> Row:
+    kept: dict[str, dict[str, float]] = {
+        name: run.metrics[name] for name in ("validation", "test") if name in run.metrics
+    }
+    accuracy = {name: scores["accuracy"] for name, scores in kept.items()}
+    nll = {name: scores["nll"] for name, scores in kept.items()}
+    return Row(role, run.name, teacher, alpha, temperature, gamma, run.config.seed, accuracy, nll)

@@ -1,0 +1,172 @@
+"""`penviz distill`: a student of a teacher, and the fair test of several teachers."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from penviz.ending import say
+from penviz.runs import RunError, read_run
+from penviz.verbs.options import DataDir, Device, ProgressKind, Threads, check_progress, set_threads
+
+
+def distill(
+    runs: Annotated[
+        list[str],
+        typer.Argument(help="A teacher's run and the student's network; with --pilot or --sweep, teachers."),
+    ],
+    out: Annotated[Path, typer.Option(help="Directory of the student; with --pilot or --sweep, of all.")],
+    student: Annotated[
+        str | None, typer.Option(help="With --pilot or --sweep: network of the students.")
+    ] = None,
+    pilot: Annotated[
+        bool,
+        typer.Option(
+            "--pilot",
+            help="The fair test: every teacher at every temperature, the student alone, three seeds.",
+        ),
+    ] = False,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="As figure 5 of the paper: soft teachers at T = 1 only.")
+    ] = False,
+    temperature: Annotated[float, typer.Option(help="That the teacher's logits are divided by.")] = 1.0,
+    weight: Annotated[
+        float, typer.Option(help="Share of the teacher in the loss; the rest has hard targets.")
+    ] = 1.0,
+    student_temperature: Annotated[
+        float, typer.Option(help="That the student's logits are divided by in the teacher's share.")
+    ] = 1.0,
+    loss: Annotated[str, typer.Option(help="cross-entropy, or squared-logits.")] = "cross-entropy",
+    temperatures: Annotated[str, typer.Option(help="With --pilot or --sweep: those to try.")] = "1,2,4",
+    seeds: Annotated[str, typer.Option(help="With --pilot or --sweep: those of the students.")] = "0,1,2",
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training split.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Examples a step.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate at the top of the schedule.")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="L2 factor on weights.")] = None,
+    crop: Annotated[int | None, typer.Option(help="Side of the random crop, pixels; 0 for none.")] = None,
+    pad: Annotated[int | None, typer.Option(help="Zero padding before the crop, pixels.")] = None,
+    flip: Annotated[bool | None, typer.Option(help="Mirror half of the training images.")] = None,
+    precision: Annotated[str | None, typer.Option(help="float32 or bfloat16 (autocast).")] = None,
+    seed: Annotated[int, typer.Option(help="Of the student's weights, order and augmentation.")] = 0,
+    data_dir: DataDir = Path("data"),
+    device: Device = "auto",
+    threads: Threads = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from the saved state in --out.")] = False,
+    progress: ProgressKind = "bar",
+) -> None:
+    """Train a student on a teacher's probabilities, or test teachers with --pilot."""
+    check_progress(progress)
+    chosen: dict[str, Any] = {
+        "distillation_weight": weight,
+        "student_temperature": student_temperature,
+        "distillation_loss": loss,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "lr": lr,
+        "weight_decay": weight_decay,
+        "crop": crop,
+        "pad": pad,
+        "flip": flip,
+        "precision": precision,
+    }
+    command = shlex.join(["penviz", *sys.argv[1:]])
+    if pilot and sweep:
+        raise RunError("Choose --pilot or --sweep.")
+    if pilot or sweep:
+        if student is None:
+            raise RunError("Name the students' network with --student: see penviz models.")
+        kind = "pilot" if pilot else "sweep"
+        tried = [_number(word, "--temperatures") for word in temperatures.split(",")]
+        numbers = [int(_number(word, "--seeds")) for word in seeds.split(",")]
+        where = {"out": out, "data_dir": data_dir, "device": device, "command": command}
+        _test(kind, runs, student, tried, numbers, chosen, where, threads, progress)
+        return
+    if len(runs) != 2:
+        raise RunError("Give a teacher's run and the student's network, or several teachers with --pilot.")
+    if out.is_dir() and any(out.iterdir()) and not resume:
+        raise RunError(f"{out} is not empty: choose another --out, or continue it with --resume.")
+    teacher = read_run(runs[0])
+    from penviz import terminal
+    from penviz.learn import data, models, students
+    from penviz.learn import progress as progressing
+
+    models.architecture(runs[1])
+    set_threads(threads)
+    config = students.student_config(teacher, runs[1], seed=seed, temperature=temperature, **chosen)
+    loaded = data.load(
+        config.dataset,
+        seed=config.held_out_seed,
+        n_hold_out=config.hold_out,
+        data_dir=data_dir,
+        image_size=config.image_size,
+    )
+    try:
+        with progressing.stop_on_signal() as stopped, terminal.TrainingProgress(progress) as report:
+            students.distil(
+                config,
+                loaded,
+                teacher,
+                out,
+                resume=resume,
+                device=device,
+                report=report,
+                say=say,
+                stopped=stopped,
+                command=command,
+            )
+    except progressing.Stopped as stop:
+        say(str(stop))
+        raise typer.Exit(130) from None
+    run = read_run(out)
+    scores = ", ".join(f"{split} {values['accuracy']:.4f}" for split, values in run.metrics.items())
+    say(f"{out} is finished: accuracy {scores}. Next: penviz extract {runs[0]} {out}")
+
+
+def _number(word: str, option: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        raise RunError(f"{option} takes numbers with commas between them, such as 1,2,4.") from None
+
+
+def _test(
+    kind: str,
+    runs: list[str],
+    student: str,
+    temperatures: list[float],
+    seeds: list[int],
+    chosen: dict[str, Any],
+    where: dict[str, Any],
+    threads: int | None,
+    progress: str,
+) -> None:
+    teachers = tuple(read_run(run) for run in runs)
+    from penviz import terminal
+    from penviz.learn import models, pilot
+    from penviz.learn import progress as progressing
+
+    models.architecture(student)
+    set_threads(threads)
+    request = pilot.Request(
+        teachers,
+        student,
+        kind=kind,
+        temperatures=tuple(temperatures),
+        seeds=tuple(seeds),
+        chosen=chosen,
+        **where,
+    )
+    test = pilot.Test(request, say)
+    say(f"{test.n_students()} students: about {terminal.duration(test.expected_seconds())} on this machine.")
+    try:
+        with progressing.stop_on_signal() as stopped, terminal.TrainingProgress(progress) as report:
+            found = test.run(report, stopped)
+    except progressing.Stopped:
+        say("Stopped; what is done is kept. The same command goes on.")
+        raise typer.Exit(130) from None
+    print("\n".join(terminal.pilot_lines(found)))
+    say(f"Wrote {request.out / 'pilot.json'} and pilot.csv; the page Distillation shows them.")

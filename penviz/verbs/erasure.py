@@ -1,0 +1,72 @@
+"""`penviz erasure`: what a finished network still tells of the wrong classes."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from penviz.ending import say
+from penviz.runs import read_run, write_json
+from penviz.verbs.options import DataDir, Device, Threads, set_threads
+
+
+def erasure(
+    runs: Annotated[list[Path], typer.Argument(help="Directories of finished runs.")],
+    classes: Annotated[
+        tuple[str, str] | None,
+        typer.Option(help="Two classes; airplane and dog, or the first two, when not given."),
+    ] = None,
+    per_class: Annotated[int, typer.Option(min=2, help="Training examples of each of the two.")] = 300,
+    samples: Annotated[int, typer.Option(min=1, help="Augmented samples an example, for its mean.")] = 5,
+    data_dir: DataDir = Path("data"),
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
+    """Print what runs still tell of the wrong classes, and keep it in erasure.json of each."""
+    found = [read_run(path) for path in runs]
+    from penviz.learn import checkpoints, data
+    from penviz.learn import erasure as erasing
+
+    set_threads(threads)
+    for run in found:
+        network = checkpoints.load_network(run).to(checkpoints.choose_device(device))
+        config = run.config
+        loaded = data.load(
+            config.dataset,
+            seed=config.held_out_seed,
+            n_hold_out=config.hold_out,
+            data_dir=data_dir,
+            image_size=config.image_size,
+        )
+        pair = erasing.class_pair(loaded.class_names, classes)
+        values = erasing.erasure(network, loaded, config, pair, per_class=per_class, samples=samples)
+        names = [loaded.class_names[k] for k in pair]
+        n = sum(min(per_class, int((loaded.splits["train"].labels == k).sum())) for k in pair)
+        record = {
+            "classes": names,
+            "examples": n,
+            "samples": samples,
+            "augmented": bool(config.crop or config.flip),
+            "checkpoint_sha256": run.model_sha256,
+            "values": values,
+        }
+        write_json(run.directory / "erasure.json", record)
+        print(run.name)
+        print(
+            f"  mutual information, {names[0]} and {names[1]}: {values['mutual_information']:.3f} nats "
+            f"(0 to ln {n} = {math.log(n):.2f}; ln 2 = 0.69 when only the class is left)"
+        )
+        for split in ("train", "validation"):
+            print(
+                f"  {split}: spread of the wrong logits {values[f'{split}_wrong_logit_spread']:.3f} nats, "
+                f"1 - stability {values[f'{split}_instability']:.4f}"
+            )
+        if not record["augmented"]:
+            say(
+                f"{run.name} was trained without augmentation: "
+                "its mutual information has no noise to stand against."
+            )
+    print("Lower means less is left about the wrong classes in this measure; it is not a student's accuracy.")

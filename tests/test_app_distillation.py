@@ -1,0 +1,163 @@
+"""The page "Distillation" through Streamlit's own test client."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small_runs import SHA, make_adopted, make_run, small_activations
+from streamlit.testing.v1 import AppTest
+from test_pilots import small_pilot, watched
+
+from penviz.activations import Activations
+from penviz.measure.erased import Erased
+from penviz.pilots import write_pilot
+from penviz.runs import RUN_FILE, write_json
+
+PAGE = """
+import streamlit as st
+from penviz.view.page_distillation import show_distillation
+from penviz.view.page_grid import show_grid
+pages = [st.Page(show_distillation, title="Distillation", default=True)]
+st.navigation(pages, position="hidden").run()
+"""
+
+
+@pytest.fixture
+def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], AppTest]:
+    monkeypatch.setenv("PENVIZ_RUNS", str(tmp_path))
+
+    def start() -> AppTest:
+        app = AppTest.from_string(PAGE, default_timeout=60).run()
+        assert not app.exception, app.exception[0].value
+        return app
+
+    return start
+
+
+def html(app: AppTest) -> str:
+    return "\n".join(element.proto.body for element in app.get("html"))
+
+
+def charts(app: AppTest) -> list[dict[str, Any]]:
+    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+
+
+def test_opens_with_the_question_and_gives_no_verdict(
+    open_page: Callable[[], AppTest], tmp_path: Path
+) -> None:
+    make_run(tmp_path, "hard", 0.0)
+    make_run(tmp_path, "soft", 0.1)
+    app = open_page()
+    shown = html(app)
+    assert '<h1 class="pz-finding">Should this network teach? A picture cannot tell.</h1>' in shown
+    assert "lower means less is left about the wrong classes, and is not a student&#x27;s accuracy" in shown
+    for number in ("71.49", "68.86", "75.79", "0.91 %", "71.82 %", "Lukasik"):
+        assert number in shown
+    assert "penviz erasure " in shown  # no network has been asked yet
+    command = app.code[0].value
+    assert "--pilot --out" in command
+    assert f"{tmp_path}/hard {tmp_path}/soft --student" in command
+    assert not charts(app)  # nothing was followed over training, and there is no student
+
+
+def test_numbers_are_those_of_the_measures(open_page: Callable[[], AppTest], tmp_path: Path) -> None:
+    make_run(tmp_path, "hard", 0.0)
+    shown = html(open_page())
+    a = small_activations("hard", "validation", 0.0)
+    assert a.head is not None
+    z = np.asarray(a.features, float) @ np.asarray(a.head.weight, float).T + a.head.bias
+    for t in (1, 2, 3):
+        p = np.exp(z / t) / np.exp(z / t).sum(1, keepdims=True)
+        gamma = np.mean([1 - p[i, y] for i, y in enumerate(a.labels)]) * 10 / 9
+        assert f">{gamma:.3f}<" in shown
+    wrong = [np.delete(row, y).std() for row, y in zip(z, a.labels, strict=True)]
+    assert f">{np.mean(wrong):.2f}<" in shown
+
+
+def test_information_is_shown_for_the_present_weights_only(
+    open_page: Callable[[], AppTest], tmp_path: Path
+) -> None:
+    directory = make_run(tmp_path, "hard", 0.0)
+    sha = json.loads((directory / RUN_FILE).read_text())["model_sha256"]
+    record: dict[str, Any] = {
+        "classes": ["airplane", "dog"],
+        "examples": 600,
+        "checkpoint_sha256": sha,
+        "values": {"mutual_information": 2.345},
+    }
+    write_json(directory / "erasure.json", record)
+    shown = html(open_page())
+    assert "<td>2.35</td>" in shown or "<td>2.34</td>" in shown
+    assert "z(airplane) − z(dog)" in shown
+    assert "0 to 6.40" in shown
+    write_json(directory / "erasure.json", record | {"checkpoint_sha256": "f" * 64})
+    assert "penviz erasure " in html(open_page())
+    (directory / "erasure.json").write_text("[")
+    assert "penviz erasure " in html(open_page())
+
+
+def test_charts_of_a_test_and_of_training(open_page: Callable[[], AppTest], tmp_path: Path) -> None:
+    watched(tmp_path, "hard", 0.0, [1.0, 3.0, 2.5])
+    watched(tmp_path, "soft", 0.1, [1.0, 2.0, 0.9])
+    (tmp_path / "pilot").mkdir()
+    write_pilot(small_pilot(tmp_path / "pilot", finished=False))
+    app = open_page()
+    over_training, students = charts(app)
+    assert len({t["name"] for t in students["data"] if t.get("name")}) >= 5
+    assert over_training["data"]
+    shown = html(app)
+    assert "student of the hard teacher, T = 2<small>best T on validation" in shown
+    assert "student of the hard teacher, T = 4" not in shown  # neither best nor 1
+    assert "The test is under way" in shown
+
+
+def test_damaged_results_are_said(open_page: Callable[[], AppTest], tmp_path: Path) -> None:
+    make_run(tmp_path, "hard", 0.0)
+    (tmp_path / "pilot").mkdir()
+    (tmp_path / "pilot" / "pilot.json").write_text("{")
+    assert "is not readable: run its command again" in open_page().warning[0].value
+
+
+def test_adopted_runs_have_no_command(open_page: Callable[[], AppTest], tmp_path: Path) -> None:
+    make_adopted(tmp_path, "theirs")
+    app = open_page()
+    assert "Choose runs that penviz trained" in html(app)
+    assert not app.code
+
+
+def test_student_has_a_link_to_both_planes(open_page: Callable[[], AppTest], tmp_path: Path) -> None:
+    make_run(tmp_path, "hard", 0.0)
+    directory = make_run(tmp_path, "student", 0.0)
+    record = json.loads((directory / RUN_FILE).read_text())
+    record["config"] |= {
+        "targets": "distilled",
+        "label_smoothing": None,
+        "teacher": "hard",
+        "teacher_sha256": json.loads((tmp_path / "hard" / RUN_FILE).read_text())["model_sha256"],
+    }
+    (directory / RUN_FILE).write_text(json.dumps(record))
+    app = open_page()
+    assert "Students beside their teachers" in html(app)
+    link = app.get("page_link")[-1].proto
+    assert link.label == "student learned from hard"
+    assert "runs=hard&runs=student" in link.query_string
+
+
+def test_no_logits_without_a_head() -> None:
+    a = small_activations("hard", "train", 0.0)
+    headless = Activations(
+        **{f: getattr(a, f) for f in ("features", "labels", "predictions", "indices")},
+        class_names=a.class_names,
+        run="x",
+        split="train",
+        head=None,
+        dataset_id="d",
+        checkpoint_sha256=SHA,
+    )
+    assert Erased.of(headless) is None
+    assert Erased.of(a) is not None

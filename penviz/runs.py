@@ -70,6 +70,9 @@ class RunConfig:
         data_share: share of the training split that is used, the same examples for every run of a seed.
         label_noise: share of the training labels that are replaced by another class.
         stop_after: epochs after which the run ends although its schedule is longer; 0 for never.
+        pretrained: weights that the network's body starts from, torchvision's by their name or a file; "" for
+            none. pretrained_sha256: digest of that file.
+        frozen: whether the body keeps them, but for its batch norms.
 
     Raises:
         RunError: a value out of range.
@@ -105,6 +108,9 @@ class RunConfig:
     data_share: float = 1.0
     label_noise: float = 0.0
     stop_after: int = 0
+    pretrained: str = ""
+    pretrained_sha256: str = ""
+    frozen: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "milestones", tuple(self.milestones))
@@ -144,6 +150,9 @@ class RunConfig:
             "dropout must be at least 0 and below 1": 0 <= self.dropout < 1,
             "the share of the data must be above 0 and at most 1": 0 < self.data_share <= 1,
             "label noise must be at least 0 and below 1": 0 <= self.label_noise < 1,
+            "pretrained weights have a digest, and only they": bool(self.pretrained)
+            == bool(self.pretrained_sha256),
+            "only a pretrained body can be frozen": bool(self.pretrained) or not self.frozen,
             "the run must stop after at most all of its epochs": 0 <= self.stop_after <= self.epochs,
         }
         for sentence, holds in checks.items():

@@ -18,11 +18,11 @@ def train(
     dataset: Annotated[
         str,
         typer.Argument(
-            help="cifar10, cifar100, mnist, fashion_mnist, digits, a directory with train/ and validation/, "
-            "or an .npz file."
+            help="cifar10, cifar100, mnist, fashion_mnist, digits, pets, pets-fastai, a directory with "
+            "train/ and validation/, or an .npz file."
         ),
     ],
-    model: Annotated[str, typer.Argument(help="A network: see penviz models.")],
+    model: Annotated[str, typer.Argument(help="A network: see penviz models; or torchvision:NAME.")],
     out: Annotated[Path, typer.Option(help="Directory of the run.")],
     label_smoothing: Annotated[
         float | None, typer.Option(help="alpha in [0, 1); 0 for hard targets.")
@@ -46,7 +46,18 @@ def train(
     precision: Annotated[str | None, typer.Option(help="float32 or bfloat16 (autocast).")] = None,
     seed: Annotated[int, typer.Option(help="Of split, weights, order and augmentation.")] = 0,
     hold_out: Annotated[int, typer.Option(help="Validation examples taken from the training part.")] = 0,
-    image_size: Annotated[int, typer.Option(help="Side to which images of a directory are resized.")] = 32,
+    image_size: Annotated[
+        int, typer.Option(min=0, help="Side to which images of a directory are resized; 0 for the usual.")
+    ] = 0,
+    pretrained: Annotated[
+        bool, typer.Option("--pretrained", help="Start the body from torchvision's first ImageNet weights.")
+    ] = False,
+    weights: Annotated[
+        Path | None, typer.Option(help="Start the body from this file of weights instead.")
+    ] = None,
+    frozen: Annotated[
+        bool | None, typer.Option(help="Keep a pretrained body as it is, but for its batch norms.")
+    ] = None,
     data_dir: DataDir = Path("data"),
     device: Device = "auto",
     threads: Threads = None,
@@ -62,10 +73,13 @@ def train(
         raise RunError(f"{out} is not empty: choose another --out, or continue it with --resume.")
     from penviz import terminal
     from penviz.learn import data, defaults, models
+    from penviz.learn import pretrained as starting
     from penviz.learn import progress as progressing
     from penviz.learn import train as training
 
+    model = defaults.network_name(dataset, model)
     models.architecture(model)
+    image_size = image_size or data.usual_size(dataset)
     chosen: dict[str, Any] = {
         "label_smoothing": label_smoothing,
         "epochs": epochs,
@@ -84,9 +98,13 @@ def train(
         "seed": seed,
         "hold_out": hold_out,
         "image_size": image_size,
+        "frozen": frozen,
     }
     RunConfig(dataset, model, seed=seed, hold_out=hold_out, image_size=image_size)
     set_threads(threads)
+    if pretrained or weights:
+        start = starting.find(model, str(weights or starting.OFFICIAL))
+        chosen |= {"pretrained": start.name, "pretrained_sha256": start.sha256}
     loaded = data.load(dataset, seed=seed, n_hold_out=hold_out, data_dir=data_dir, image_size=image_size)
     config = defaults.default_config(dataset, model, loaded.image_shape, **chosen)
     try:

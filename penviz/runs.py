@@ -272,9 +272,15 @@ def read_run(directory: Path | str) -> Run:
 
 
 def differences(runs: Sequence[Run]) -> list[str]:
-    """Names of the config fields in which some runs differ from the first, as far as they are known."""
+    """Names of the config fields in which some runs differ from the first, as far as they are known.
+
+    After them stands what some of the recipes of adopted runs have and others lack, in words.
+    """
     names = dict.fromkeys(name for run in runs[1:] for name in runs[0].config.differences(run.config))
-    return [n for n in names if n in KNOWN or not any(run.adopted for run in runs)]
+    recipes = [run.adoption.recipe for run in runs]
+    extras = dict.fromkeys(words for recipe in recipes for words in recipe)
+    known = [n for n in names if n in KNOWN or not any(run.adopted for run in runs)]
+    return known + [words for words in extras if not all(words in recipe for recipe in recipes)]
 
 
 def list_runs(root: Path | str) -> tuple[list[Run], list[DamagedRun]]:

@@ -49,6 +49,11 @@ def official(model: str, version: str = OFFICIAL) -> Any:
     return entries[version]
 
 
+def digest_start(entry: Any) -> str:
+    """The start of the sha256 of an official file, which stands in its name: NAME-<start>.pth."""
+    return Path(urlparse(str(entry.url)).path).stem.rpartition("-")[2]
+
+
 def cache() -> Path:
     """Where torch keeps downloaded weights: TORCH_HOME/hub/checkpoints."""
     return Path(torch.hub.get_dir()) / "checkpoints"
@@ -71,9 +76,9 @@ def find(model: str, name: str = OFFICIAL) -> Weights:
         if not Path(name).is_file():
             raise RunError(f"There is no file of weights {name}.")
         return Weights(Path(name), name, sha256_of(Path(name)))
-    url = str(official(model, name).url)
+    entry = official(model, name)
+    url, start = str(entry.url), digest_start(entry)
     path = cache() / Path(urlparse(url).path).name
-    start = path.stem.rpartition("-")[2]
     if not path.is_file():
         _download(url, path, start)
     digest = sha256_of(path)

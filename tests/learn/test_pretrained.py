@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from small_images import assert_one_sentence
-from small_pets import NAMES, NEITHER, TEST, TRAINVAL, cached_weights, write_pets
+from small_pets import NAMES, NEITHER, TEST, TRAINVAL, write_pets
+from torch_cache import cached_weights
 from torchvision import models as torchvision_models
 from torchvision import transforms
 
@@ -57,7 +58,8 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["resnet18", "densenet121", "mobilenet_v3_small", "alexnet", "regnet_y_400mf", "shufflenet_v2_x0_5"]
+    "name",
+    ["resnet18", "densenet121", "mobilenet_v3_small", "alexnet", "regnet_y_400mf", "shufflenet_v2_x0_5"],
 )
 def test_features_and_head_are_torchvisions_network_in_two(name: str) -> None:
     network = models.build(f"torchvision:{name}", (3, 64, 64), 1000).eval()

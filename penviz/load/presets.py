@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from torch import nn
 
 from penviz.foreign.inspection import inspect_file
@@ -16,6 +15,7 @@ from penviz.learn.data import DataSet
 from penviz.load import accuracy, adopt, architectures, label_order, preprocessing
 from penviz.load.imagenet import N_CLASSES, SYNSETS, read_imagenet
 from penviz.load.preprocessing import Preprocessing
+from penviz.load.variants import Variant
 from penviz.load.weights import load_strict
 from penviz.runs import RunError
 
@@ -116,8 +116,7 @@ def extract_preset(
     say(f"{name}: {preset.about}; {way.describe()}.")
     if preset.recipe:
         say(f"Its training also differs from the plain one in {', '.join(preset.recipe)}.")
-    checked = adopt.measure_row(network, choices, dataset)
-    doubts = _doubts(network, way, dataset)
+    checked, doubts = _checked(network, way, dataset)
     say(f"penviz measures {100 * checked.accuracy:.1f} % on {checked.n} images.")
     for sentence in doubts:
         say(sentence)
@@ -174,9 +173,13 @@ def _preprocessing(preset: Preset, network: nn.Module) -> Preprocessing:
     return way
 
 
-def _doubts(network: nn.Module, way: Preprocessing, dataset: DataSet) -> tuple[str, ...]:
-    """Sentences on the order of the classes, from the images that the accuracy is measured on."""
+def _checked(
+    network: nn.Module, way: Preprocessing, dataset: DataSet
+) -> tuple[accuracy.Row, tuple[str, ...]]:
+    """Accuracy on some images, and sentences on the order of the classes where it is in doubt."""
     split = dataset.splits.get("validation") or next(iter(dataset.splits.values()))
     rows = accuracy.sample(split.labels)
-    predictions = accuracy.scores_of(network, way, split.images[rows]).argmax(1).numpy()
-    return label_order.sentences(predictions.astype(np.int64), split.labels[rows], N_CLASSES)
+    labels = split.labels[rows]
+    scores = accuracy.scores_of(network, way, split.images[rows])
+    doubts = label_order.sentences(scores.argmax(1).numpy(), labels, N_CLASSES)
+    return accuracy.row_of(way, Variant(), scores, labels), doubts

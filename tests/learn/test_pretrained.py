@@ -22,6 +22,7 @@ from torchvision import transforms
 from penviz import cli
 from penviz.learn import data, evaluate, images, models, pretrained, zoo
 from penviz.learn.folder import ImageFiles, read_square
+from penviz.learn.training import Training
 from penviz.runs import RunConfig, RunError, read_run
 
 SMALL = ("--image-size", "40", "--crop", "32", "--batch-size", "8", "--epochs", "2", "--device", "cpu")
@@ -347,6 +348,23 @@ def test_configs_of_older_runs_are_read() -> None:
     for bad in ({"frozen": True}, {"pretrained": "IMAGENET1K_V1"}, {"pretrained_sha256": "ab"}):
         with pytest.raises(RunError):
             RunConfig("pets", "torchvision:resnet34", **bad)
+
+
+def test_training_and_evaluation_feed_what_torchvision_would(tmp_path: Path) -> None:
+    """By ImageNet's mean and std in both, and not each image by its own."""
+    loaded = data.load("pets", data_dir=write_pets(tmp_path), image_size=40, n_hold_out=8)
+    config = RunConfig("pets", "torchvision:resnet18", batch_size=8, epochs=1)
+    run = Training(config, loaded, tmp_path / "run", torch.device("cpu"), lambda point: None)
+    fed: list[torch.Tensor] = []
+    run.network.features.register_forward_pre_hook(lambda _, inputs: fed.append(inputs[0]))
+    plan = run.plan()
+    run.run_step(plan)
+    evaluate.evaluate(run.network, loaded.splits["validation"], 0)
+    pixels = [loaded.splits["train"].images[plan.order[:8].numpy()], loaded.splits["validation"].images]
+    preset = transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    for got, shown in zip(fed, pixels, strict=True):
+        expected = torch.stack([preset(transforms.functional.to_tensor(image)) for image in shown])
+        assert float((got - expected).abs().max()) < 1e-5
 
 
 def test_large_images_run_in_smaller_batches() -> None:

@@ -121,10 +121,10 @@ def hold_out(labels: Int64, hashes: NDArray[np.uint64], n: int) -> NDArray[np.bo
     return mask
 
 
-def _split(name: str, images: Uint8, labels: Int64, hashes: NDArray[np.uint64], rows: Int64) -> Split:
-    """The split of some rows of a part; its images are copied once."""
-    indices = rows[np.lexsort((labels[rows], hashes[rows]))]
-    images, labels, hashes = images[indices], labels[indices], hashes[indices]
+def _split(name: str, images: Uint8, labels: Int64, indices: Int64, hashes: NDArray[np.uint64]) -> Split:
+    order = np.lexsort((labels, hashes))
+    if (order[1:] < order[:-1]).any():  # else they are in order: no second copy of the images
+        images, labels, indices, hashes = images[order], labels[order], indices[order], hashes[order]
     digest = hashlib.sha256(hashes.astype(">u8").tobytes() + labels.astype(">i8").tobytes())
     return Split(images, labels, indices, hashes, f"{name}:{digest.hexdigest()[:16]}")
 
@@ -259,14 +259,14 @@ def load(
     known = dataset if dataset in BUILT_IN else FINGERPRINTS.get(fingerprint(images), "")
     name = known or name
     n_hold_out = n_hold_out or HOLD_OUT.get(known, 0)
-    rows = np.arange(len(labels))
+    rows = np.lexsort((labels, hashes))
     splits: dict[str, Split] = {}
     if n_hold_out or dataset == "pets-fastai":
         held = hold_out(labels, hashes, n_hold_out) if n_hold_out else pets.random_fifth(hashes)
-        splits["train"] = _split(name, images, labels, hashes, rows[~held])
-        splits["validation"] = _split(name, images, labels, hashes, rows[held])
+        for part, chosen in (("train", rows[~held[rows]]), ("validation", rows[held[rows]])):
+            splits[part] = _split(name, images[chosen], labels[chosen], chosen, hashes[chosen])
     else:
-        splits["train"] = _split(name, images, labels, hashes, rows)
+        splits["train"] = _split(name, images, labels, np.arange(len(labels)), hashes)
     others = {part: parts[part] for part in ("validation", "test") if part in parts}
     if not n_hold_out and "validation" not in others and "test" in others:
         others["validation"] = others.pop("test")
@@ -275,7 +275,7 @@ def load(
     if n_hold_out and "validation" in others:
         others["test"] = others.pop("validation")
     for part, (x, y) in others.items():
-        splits[part] = _split(name, x, y, pixel_hashes(x, seed), np.arange(len(y)))
+        splits[part] = _split(name, x, y, np.arange(len(y)), pixel_hashes(x, seed))
     if "validation" not in splits:
         raise RunError(
             f"{dataset} has no validation examples: add validation/ or x_test, or use --hold-out N."

@@ -97,9 +97,6 @@ class ImageFiles:
     For more images than memory holds. Rows are given as a slice or as an array of integers.
     """
 
-    dtype = np.dtype(np.uint8)
-    ndim = 4
-
     def __init__(self, files: Sequence[Path], size: int, interpolation: str = "bilinear"):
         self.files, self.size, self.interpolation = list(files), size, interpolation
 

@@ -19,6 +19,7 @@ class Adoption:
             there is none. warning: a sentence where the two do not agree, else "".
         quick_look: classes whose examples alone were taken, as names or rows of the head; () for all.
         per_class: examples a class of that quick look, 0 when not said.
+        recipe: what is known to be unlike the plain recipe in its training, a few words each.
     """
 
     file: str = ""
@@ -27,6 +28,7 @@ class Adoption:
     warning: str = ""
     quick_look: tuple[str | int, ...] = ()
     per_class: int = 0
+    recipe: tuple[str, ...] = ()
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Adoption:
@@ -44,6 +46,7 @@ class Adoption:
             str(accuracy.get("warning") or ""),
             tuple(classes),
             int(look.get("per_class") or 0),
+            _words(data.get("recipe")),
         )
 
     @property
@@ -58,6 +61,12 @@ class Adoption:
             return "accuracy in doubt"
         word = "point" if abs(points) == 1 else "points"
         return f"accuracy {abs(points)} {word} {'above' if points > 0 else 'below'} the stated"
+
+
+def _words(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple | None) or not all(isinstance(v, str) for v in value or ()):
+        raise TypeError("a recipe is a list of words")
+    return tuple(value or ())
 
 
 def _share(value: object) -> float | None:

@@ -57,6 +57,8 @@ def notes(run: Run, splits: Mapping[str, Activations]) -> list[str]:
     if run.adopted:
         known = "not known" if run.config.label_smoothing is None else "as stated"
         said.append(f"penviz did not train {run.name}; its targets are {known}.")
+    if run.adoption.recipe:
+        said.append(f"The training of {run.name} also had {', '.join(run.adoption.recipe)}.")
     if run.adoption.warning:
         said.append(f"{run.name}: {run.adoption.warning}")
     one = next(iter(splits.values()), None)

@@ -74,6 +74,9 @@ class RunConfig:
         label_noise: probability with which a training label is replaced by another class
             (measure/label_noise.py); what is stored and measured keeps the true labels.
         stop_after: epochs after which the run ends although its schedule is longer; 0 for never.
+        pretrained: weights that the network's body starts from, torchvision's by their name or a file; "" for
+            none. pretrained_sha256: digest of that file.
+        frozen: whether the body keeps them, but for its batch norms.
 
     Raises:
         RunError: a value out of range.
@@ -112,6 +115,9 @@ class RunConfig:
     student_temperature: float = 1.0
     distillation_loss: str = "cross-entropy"
     split_seed: int | None = None
+    pretrained: str = ""
+    pretrained_sha256: str = ""
+    frozen: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "milestones", tuple(self.milestones))
@@ -156,6 +162,9 @@ class RunConfig:
             "dropout must be at least 0 and below 1": 0 <= self.dropout < 1,
             "the share of the data must be above 0 and at most 1": 0 < self.data_share <= 1,
             "label noise must be at least 0 and below 1": 0 <= self.label_noise < 1,
+            "pretrained weights have a digest, and only they": bool(self.pretrained)
+            == bool(self.pretrained_sha256),
+            "only a pretrained body can be frozen": bool(self.pretrained) or not self.frozen,
             "the run must stop after at most all of its epochs": 0 <= self.stop_after <= self.epochs,
         }
         for sentence, holds in checks.items():
@@ -291,14 +300,18 @@ TWO_KINDS = "kind_of_targets"
 def differences(runs: Sequence[Run]) -> list[str]:
     """Names of the config fields in which some runs differ from the first, as far as they are known.
 
-    Hard targets have no prior, so that a prior is a difference between two soft ones only.
+    Hard targets have no prior, so that a prior is a difference between two soft ones only. After the fields
+    stands what some of the recipes of adopted runs have and others lack, in words.
     """
     names = dict.fromkeys(name for run in runs[1:] for name in runs[0].config.differences(run.config))
     soft = [run.config for run in runs if run.config.label_smoothing]
     if len({config.prior for config in soft}) < 2:
         names.pop("prior", None)
     known = [n for n in names if n in KNOWN or not any(run.adopted for run in runs)]
-    return [*known, *([TWO_KINDS] if len({config.targets for config in soft}) > 1 else [])]
+    known += [TWO_KINDS] if len({config.targets for config in soft}) > 1 else []
+    recipes = [run.adoption.recipe for run in runs]
+    extras = dict.fromkeys(words for recipe in recipes for words in recipe)
+    return known + [words for words in extras if not all(words in recipe for recipe in recipes)]
 
 
 def list_runs(root: Path | str) -> tuple[list[Run], list[DamagedRun]]:

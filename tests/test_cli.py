@@ -144,7 +144,7 @@ def test_version_help_and_models(penviz: Any) -> None:
     assert listed.status == 0
     from penviz.learn.models import MODELS
 
-    assert [line.split()[0] for line in listed.out.splitlines()] == list(MODELS)
+    assert [line.split()[0] for line in listed.out.splitlines()] == [*MODELS, "torchvision:NAME"]
 
 
 # One run from end to end.

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penviz.activations import DAMAGED
+from penviz.learn import pets
 from penviz.learn.folder import read_folder
 from penviz.runs import RunError
 
@@ -23,8 +24,17 @@ Uint8 = NDArray[np.uint8]
 Int64 = NDArray[np.int64]
 Parts = dict[str, tuple[Uint8, Int64]]
 
-HOLD_OUT = {"cifar10": 10_000, "cifar100": 10_000, "mnist": 10_000, "fashion_mnist": 10_000, "digits": 360}
+HOLD_OUT = {
+    "cifar10": 10_000,
+    "cifar100": 10_000,
+    "mnist": 10_000,
+    "fashion_mnist": 10_000,
+    "digits": 360,
+    "pets": pets.HELD_OUT,
+}
 """Built-in data sets and the validation examples taken out of their training part by default."""
+
+BUILT_IN = (*HOLD_OUT, "pets-fastai")
 
 FINGERPRINTS = {
     "7101e4b6b7cc6514": "cifar10",
@@ -38,7 +48,7 @@ class Split:
     """One split in memory.
 
     Attributes:
-        images: [n, height, width, channels] uint8.
+        images: [n, height, width, channels] uint8, or `ImageFiles` of that shape.
         labels: [n] int64.
         indices: [n] int64, rows of the source array that the split was taken from.
         hashes: [n] uint64, first 8 bytes of sha256(seed, pixels), ascending within the split.
@@ -66,7 +76,7 @@ class DataSet:
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """(height, width, channels) of every image."""
-        height, width, channels = self.splits["train"].images.shape[1:]
+        height, width, channels = next(iter(self.splits.values())).images.shape[1:]
         return height, width, channels
 
 
@@ -133,7 +143,8 @@ def first_share(dataset: DataSet, share: float) -> DataSet:
 
 def _split(name: str, images: Uint8, labels: Int64, indices: Int64, hashes: NDArray[np.uint64]) -> Split:
     order = np.lexsort((labels, hashes))
-    images, labels, indices, hashes = images[order], labels[order], indices[order], hashes[order]
+    if (order[1:] < order[:-1]).any():  # else they are in order: no second copy of the images
+        images, labels, indices, hashes = images[order], labels[order], indices[order], hashes[order]
     digest = hashlib.sha256(hashes.astype(">u8").tobytes() + labels.astype(">i8").tobytes())
     return Split(images, labels, indices, hashes, f"{name}:{digest.hexdigest()[:16]}")
 
@@ -227,6 +238,8 @@ def _read_torchvision(name: str, data_dir: Path) -> tuple[Parts, tuple[str, ...]
 def _read_parts(dataset: str, data_dir: Path, image_size: int) -> tuple[str, Parts, tuple[str, ...]]:
     if dataset == "digits":
         return dataset, *_read_digits()
+    if dataset in pets.NAMES:
+        return dataset, *pets.read_pets(dataset, data_dir, image_size)
     if dataset in HOLD_OUT:
         npz = data_dir / f"{dataset}.npz"
         return dataset, *(read_npz(npz) if npz.is_file() else _read_torchvision(dataset, data_dir))
@@ -235,39 +248,45 @@ def _read_parts(dataset: str, data_dir: Path, image_size: int) -> tuple[str, Par
         return path.resolve().name, *read_folder(path, image_size)
     if path.suffix == ".npz" and path.is_file():
         return path.stem, *read_npz(path)
-    known = ", ".join(sorted(HOLD_OUT))
+    known = ", ".join(sorted(BUILT_IN))
     raise RunError(f"There is no data set {dataset}: use {known}, a directory with train/, or an .npz file.")
 
 
+def usual_size(dataset: str) -> int:
+    """Side in pixels to which images are resized when nothing else is said."""
+    return pets.IMAGE_SIZE if dataset in pets.NAMES else 32
+
+
 def load(
-    dataset: str, *, seed: int = 0, n_hold_out: int = 0, data_dir: Path | str = "data", image_size: int = 32
+    dataset: str, *, seed: int = 0, n_hold_out: int = 0, data_dir: Path | str = "data", image_size: int = 0
 ) -> DataSet:
     """Read a data set and split it.
 
     Args:
-        dataset: a built-in name (HOLD_OUT), a directory in ImageFolder layout, or an .npz file.
+        dataset: a built-in name (BUILT_IN), a directory in ImageFolder layout, or an .npz file.
         seed: of the held-out split.
         n_hold_out: validation examples taken from the training part; 0 for the data set's own way.
         data_dir: where built-in data sets lie (`<name>.npz` is taken before torchvision's archive).
-        image_size: side in pixels to which images of a directory are resized.
+        image_size: side in pixels to which images of a directory are resized; 0 for `usual_size`.
 
     Raises:
         RunError: data that cannot be found, read, downloaded or split; one sentence each.
     """
-    name, parts, class_names = _read_parts(dataset, Path(data_dir).expanduser(), image_size)
+    side = image_size or usual_size(dataset)
+    name, parts, class_names = _read_parts(dataset, Path(data_dir).expanduser(), side)
     images, labels = parts["train"]
     hashes = pixel_hashes(images, seed)
-    known = dataset if dataset in HOLD_OUT else FINGERPRINTS.get(fingerprint(images), "")
+    known = dataset if dataset in BUILT_IN else FINGERPRINTS.get(fingerprint(images), "")
     name = known or name
     n_hold_out = n_hold_out or HOLD_OUT.get(known, 0)
-    rows = np.arange(len(labels))
+    rows = np.lexsort((labels, hashes))
     splits: dict[str, Split] = {}
-    if n_hold_out:
-        held = hold_out(labels, hashes, n_hold_out)
-        splits["train"] = _split(name, images[~held], labels[~held], rows[~held], hashes[~held])
-        splits["validation"] = _split(name, images[held], labels[held], rows[held], hashes[held])
+    if n_hold_out or dataset == "pets-fastai":
+        held = hold_out(labels, hashes, n_hold_out) if n_hold_out else pets.random_fifth(hashes)
+        for part, chosen in (("train", rows[~held[rows]]), ("validation", rows[held[rows]])):
+            splits[part] = _split(name, images[chosen], labels[chosen], chosen, hashes[chosen])
     else:
-        splits["train"] = _split(name, images, labels, rows, hashes)
+        splits["train"] = _split(name, images, labels, np.arange(len(labels)), hashes)
     others = {part: parts[part] for part in ("validation", "test") if part in parts}
     if not n_hold_out and "validation" not in others and "test" in others:
         others["validation"] = others.pop("test")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from penviz.learn import models
+from penviz.learn import models, pets, zoo
 from penviz.runs import RunConfig
 
 
@@ -25,6 +25,14 @@ def learning_rate(config: RunConfig, step: int, total: int) -> float:
     return config.lr * max(0.001, (1 - done) / (1 - rise))
 
 
+def network_name(dataset: str, model: str) -> str:
+    """The whole name of a network: `resnet34` is torchvision's, and `pets-fastai` has fastai's head on it."""
+    name = zoo.ALIASES.get(model, model)
+    if dataset == "pets-fastai" and name.startswith(zoo.PREFIX) and not name.endswith(zoo.FASTAI):
+        name += zoo.FASTAI
+    return name
+
+
 def default_config(dataset: str, model: str, image_shape: tuple[int, int, int], **chosen: Any) -> RunConfig:
     """A RunConfig with the network's recipe, fitted to the images, and what was chosen by hand on top.
 
@@ -34,6 +42,9 @@ def default_config(dataset: str, model: str, image_shape: tuple[int, int, int], 
         chosen: RunConfig fields; None means not chosen.
     """
     recipe: dict[str, Any] = dict(models.architecture(model).recipe or {})
+    if dataset in pets.NAMES:
+        recipe |= pets.RECIPE
+        recipe["frozen"] = dataset == "pets-fastai" and bool(chosen.get("pretrained"))
     height, width, channels = image_shape
     if channels == 1 and dataset != "fashion_mnist":
         recipe["flip"] = False  # a mirrored digit is another sign

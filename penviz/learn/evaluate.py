@@ -13,13 +13,19 @@ from penviz.learn.data import Split
 from penviz.learn.models import Network
 
 BATCH = 500
+BATCH_PIXELS = BATCH * 64 * 64
+"""Pixels of a batch: of larger images fewer are run at once."""
 
 
-def batches(split: Split, crop: int, device: torch.device, batch: int = BATCH) -> Iterator[Tensor]:
-    """Standardised images [b, channels, height, width] of a split, centre-cropped, in its order."""
+def batches(
+    network: Network, split: Split, crop: int, device: torch.device, batch: int = BATCH
+) -> Iterator[Tensor]:
+    """Images [b, channels, height, width] of a split as its network takes them: centre-cropped, in order."""
+    height, width = images.input_size(split.images.shape[1], split.images.shape[2], crop)
+    batch = max(1, min(batch, BATCH_PIXELS // (height * width)))
     for start in range(0, len(split), batch):
         raw = torch.from_numpy(split.images[start : start + batch]).to(device)
-        yield images.standardise(images.centre_crop(raw, crop))
+        yield network.scaling(images.centre_crop(raw, crop))
 
 
 @torch.no_grad()
@@ -40,7 +46,7 @@ def features_and_predictions(
     rows: list[np.ndarray] = []
     predictions: list[np.ndarray] = []
     done = 0
-    for x in batches(split, crop, device, batch):
+    for x in batches(network, split, crop, device, batch):
         features = network.features(x).float()
         rows.append(features.cpu().numpy())
         predictions.append(network.head(features).argmax(1).cpu().numpy())
@@ -62,7 +68,7 @@ def evaluate(network: Network, split: Split, crop: int) -> dict[str, float]:
     correct = nll = 0.0
     labels = torch.from_numpy(split.labels).to(device)
     start = 0
-    for x in batches(split, crop, device):
+    for x in batches(network, split, crop, device):
         y = labels[start : start + len(x)]
         logits = network(x).float()
         nll += float(nn.functional.cross_entropy(logits, y, reduction="sum"))

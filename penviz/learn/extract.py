@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from penviz.activations import Activations, Head
 from penviz.learn import checkpoints, data, evaluate
 from penviz.learn.data import DataSet, Split
+from penviz.learn.folder import ImageFiles
 from penviz.runs import (
     MODEL_FILE,
     RUN_FILE,
@@ -135,7 +136,7 @@ def sprite_grid(n: int, image_shape: tuple[int, int, int]) -> tuple[int, int]:
     return columns, side
 
 
-def write_sprite(path: Path, images: NDArray[np.uint8], quality: int) -> dict[str, int]:
+def write_sprite(path: Path, images: NDArray[np.uint8] | ImageFiles, quality: int) -> dict[str, int]:
     """Write thumbnails as one lossy WebP, row by row of tiles: images [n, h, w, C] uint8.
 
     Returns:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,66 @@ def _read_part(
     if not images:
         raise RunError(f"{directory} holds no images.")
     return np.stack(images), np.array(labels, np.int64)
+
+
+def read_square(path: Path, size: int, interpolation: str = "bilinear") -> NDArray[np.uint8]:
+    """One image as RGB [size, size, 3]: its shorter side resized to `size`, then the middle square.
+
+    As torchvision's Resize and CenterCrop do it, which pretrained networks are evaluated with.
+
+    Raises:
+        RunError: the file cannot be decoded.
+    """
+    from PIL import Image
+
+    filters = {name: Image.Resampling[name.upper()] for name in ("bilinear", "bicubic", "nearest")}
+    try:
+        with Image.open(path) as stored:
+            image = stored.convert("RGB")
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise RunError(f"{path} cannot be read as an image.") from error
+    shorter = min(image.size)
+    width, height = (max(size, int(size * side / shorter)) for side in image.size)
+    if image.size != (width, height):
+        image = image.resize((width, height), filters[interpolation])
+    left, top = round((width - size) / 2), round((height - size) / 2)
+    return np.asarray(image.crop((left, top, left + size, top + size)), np.uint8)
+
+
+class ImageFiles:
+    """Files that read like an array [n, size, size, 3] of uint8: each is decoded when it is asked for.
+
+    For more images than memory holds. Rows are given as a slice or as an array of integers.
+    """
+
+    def __init__(self, files: Sequence[Path], size: int, interpolation: str = "bilinear"):
+        self.files, self.size, self.interpolation = list(files), size, interpolation
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(n, size, size, 3)."""
+        return len(self.files), self.size, self.size, 3
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, rows: slice | NDArray[np.int64]) -> NDArray[np.uint8]:
+        """The pixels of some rows, decoded: [m, size, size, 3]."""
+        chosen = self.only(rows)
+        images = np.empty(chosen.shape, np.uint8)
+        for row, image in enumerate(chosen):
+            images[row] = image
+        return images
+
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+        """The images [size, size, 3] one by one."""
+        for file in self.files:
+            yield read_square(file, self.size, self.interpolation)
+
+    def only(self, rows: slice | NDArray[np.int64]) -> ImageFiles:
+        """Some rows, not decoded yet."""
+        numbers = np.arange(len(self.files))[rows]
+        return ImageFiles([self.files[i] for i in numbers], self.size, self.interpolation)
 
 
 def _read_image(path: Path, size: int) -> NDArray[np.uint8]:

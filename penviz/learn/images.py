@@ -12,6 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""Mean and std of red, green and blue in [0, 1] over ImageNet's training images."""
+
 
 @dataclass(frozen=True)
 class EpochPlan:
@@ -67,6 +70,15 @@ def standardise(images: Tensor) -> Tensor:
     flat = x.flatten(1)
     std = flat.std(1, correction=0).clamp_min(flat.shape[1] ** -0.5)
     return ((x - flat.mean(1)[:, None, None, None]) / std[:, None, None, None]).permute(0, 3, 1, 2)
+
+
+def normalise(images: Tensor) -> Tensor:
+    """By ImageNet's mean and std: uint8 [b, h, w, 3] -> float32 [b, 3, h, w] in channels-last memory.
+
+    (x / 255 - mean) / std a channel, as torchvision's pretrained networks are fed.
+    """
+    mean, std = (255 * torch.tensor(values, device=images.device) for values in IMAGENET)
+    return ((images.float() - mean) / std).permute(0, 3, 1, 2)
 
 
 def input_size(height: int, width: int, crop: int) -> tuple[int, int]:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from penviz.learn import images
 from penviz.runs import RunError
 
 
@@ -24,16 +25,32 @@ class Network(nn.Module):
         dropout: probability with which an input of the head is left out while training; never in `features`.
         decayed: parameters that weight decay acts on; all weights of convolutions and linear layers unless
             the recipe of the network says otherwise.
+        scaling: from stored pixels [n, height, width, channels] uint8 to images; each by its own mean and
+            std unless the network is one that was trained otherwise.
     """
 
-    def __init__(self, features: nn.Module, head: nn.Linear, decayed: list[Tensor] | None = None):
+    def __init__(
+        self,
+        features: nn.Module,
+        head: nn.Linear,
+        decayed: list[Tensor] | None = None,
+        scaling: Callable[[Tensor], Tensor] = images.standardise,
+        body: nn.Module | None = None,
+    ):
         super().__init__()
         self.features = features
         self.head = head
         self.dropout = 0.0
+        self.scaling = scaling
+        self._body = (features if body is None else body,)  # a tuple, so that its weights count once
         self.decayed: list[Tensor] = (
             [p for p in self.parameters() if p.ndim > 1] if decayed is None else decayed
         )
+
+    @property
+    def body(self) -> nn.Module:
+        """The part of `features` that pretrained weights are for; all of it unless said otherwise."""
+        return self._body[0]
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits [n, K]."""
@@ -259,11 +276,15 @@ MODELS: dict[str, Architecture] = {
 
 
 def architecture(model: str) -> Architecture:
-    """The entry of MODELS for a name; RunError naming the known ones otherwise."""
-    try:
+    """The entry of MODELS for a name, or torchvision's (zoo.py); RunError naming the known ones otherwise."""
+    if model in MODELS:
         return MODELS[model]
-    except KeyError:
-        raise RunError(f"There is no network {model}: choose one of {', '.join(MODELS)}.") from None
+    if model.startswith("torchvision:"):
+        from penviz.learn import zoo
+
+        return zoo.architecture(model)
+    known = ", ".join([*MODELS, "torchvision:NAME"])
+    raise RunError(f"There is no network {model}: choose one of {known}.")
 
 
 def build(
@@ -272,7 +293,7 @@ def build(
     """Build a network with initial weights drawn from a seed, leaving torch's global generator as it was.
 
     Args:
-        model: a name in MODELS.
+        model: a name in MODELS, or torchvision:NAME.
         shape: (channels, height, width) of what the network is fed.
         n_classes: K.
         seed: of the initial weights.

@@ -12,7 +12,18 @@ import torch
 from torch import Tensor, nn
 
 import penviz
-from penviz.learn import checkpoints, data, defaults, distill, evaluate, images, models, targets
+from penviz.learn import (
+    checkpoints,
+    data,
+    defaults,
+    distill,
+    evaluate,
+    images,
+    models,
+    pretrained,
+    targets,
+    zoo,
+)
 from penviz.learn.checkpoints import Observer
 from penviz.measure.label_noise import given_labels
 from penviz.runs import RunConfig, RunError
@@ -68,6 +79,10 @@ class Training:
         self.network = models.build(
             config.model, (channels, *fed), len(dataset.class_names), config.seed, config.dropout
         )
+        if config.pretrained and not (out / checkpoints.STATE_FILE).is_file():  # else the state has them
+            zoo.load_body(self.network, _pretrained_state(config), config.pretrained)
+        if config.frozen:
+            zoo.freeze_body(self.network)
         self.teacher = None if teacher is None else teacher.to(device).eval().requires_grad_(False)
         self.network.to(device).to(memory_format=torch.channels_last)
         decayed = {id(p) for p in self.network.decayed}
@@ -202,7 +217,7 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = defaults.learning_rate(config, self.steps_done(), config.epochs * self.n_steps)
         rows = plan.order[state.step * config.batch_size : (state.step + 1) * config.batch_size]
-        batch = images.standardise(images.crop_batch(self.images, rows, plan, self.size))
+        batch = self.network.scaling(images.crop_batch(self.images, rows, plan, self.size))
         labels = self.labels[rows]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
             logits = self.network(batch)
@@ -225,6 +240,14 @@ class Training:
             state.sums += torch.stack([loss.detach(), nll, correct, one, uniform]).to(state.sums) * n
             state.largest = torch.maximum(state.largest, logits.abs().amax())
         state.step += 1
+
+
+def _pretrained_state(config: RunConfig) -> dict[str, Tensor]:
+    """The weights that a run starts from; RunError when their file has changed since they were chosen."""
+    found = pretrained.find(config.model, config.pretrained)
+    if found.sha256 != config.pretrained_sha256:
+        raise RunError(f"{found.path} is not the file of weights that the run was asked for.")
+    return pretrained.read(found)
 
 
 def versions() -> dict[str, str]:

@@ -208,7 +208,7 @@ def check(
                 scores = scores_of(network, preprocessing, images[:n], variant)
             except RunError:
                 continue  # the shapes do not fit: not a way in which it was trained
-            row = _row(preprocessing, variant, scores, labels[:n])
+            row = row_of(preprocessing, variant, scores, labels[:n])
             table[preprocessing, variant] = row, scores.argmax(1).numpy()
             spent = time.monotonic() - started
             report(len(table), total, spent / len(table) * max(total - len(table), 0))
@@ -245,7 +245,8 @@ def check(
     )
 
 
-def _row(preprocessing: Preprocessing, variant: Variant, scores: Tensor, labels: NDArray[np.int64]) -> Row:
+def row_of(preprocessing: Preprocessing, variant: Variant, scores: Tensor, labels: NDArray[np.int64]) -> Row:
+    """The row of one set-up whose scores [n, K] are known."""
     accuracy, nll = measure(scores, labels)
     permuted = permuted_accuracy(scores.argmax(1).numpy(), labels, scores.shape[1])
     return Row(preprocessing, variant, accuracy, nll, len(labels), permuted)
@@ -266,7 +267,7 @@ def measure_setup(
     scores = scores_of(network, preprocessing, images, variant)
     if labels.max() >= scores.shape[1]:
         raise RunError(_too_few(scores.shape[1], labels))
-    return _row(preprocessing, variant, scores, labels)
+    return row_of(preprocessing, variant, scores, labels)
 
 
 def _too_few(n_classes: int, labels: NDArray[np.int64]) -> str:

@@ -20,6 +20,7 @@ from penviz.foreign.report import FileReport
 from penviz.learn.checkpoints import write_tensors
 from penviz.learn.data import DataSet, Split
 from penviz.learn.extract import first_of_each_class, sprite_grid, write_sprite
+from penviz.learn.folder import ImageFiles
 from penviz.load import accuracy, architectures
 from penviz.load.head import HeadProof, NoHead, features_and_scores, prove_head
 from penviz.load.new_directory import new_directory
@@ -53,6 +54,7 @@ class Choices:
         variant: changes of the body that leave no key.
         targets: "hard", "uniform" or "unknown"; label_smoothing: alpha, None where it is not known.
         expected: accuracy in [0, 1] that the user knows, or None.
+        recipe: what is known to be unlike the plain recipe in its training, a few words each.
 
     Raises:
         RunError: targets and label smoothing that do not fit, an accuracy out of range.
@@ -64,6 +66,7 @@ class Choices:
     targets: str = "unknown"
     label_smoothing: float | None = None
     expected: float | None = None
+    recipe: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         alpha = self.label_smoothing
@@ -192,6 +195,7 @@ def adopt(
                 "expected": choices.expected,
                 "warning": " ".join([*([warning] if warning else []), *warnings]),
             },
+            "recipe": list(choices.recipe),
             "targets_stated_by": "" if choices.targets == "unknown" else "user",
             "quick_look": {"classes": [int(c) for c in classes], "per_class": per_class} if classes else None,
         },
@@ -244,7 +248,9 @@ def adopt(
                 right, nll = accuracy.measure(torch.from_numpy(np.concatenate(scores)), labels)
                 record["metrics"][name] = {"accuracy": right, "nll": nll, "n": float(len(labels))}
             if thumbnail_quality and _fit_a_sprite(len(chosen), dataset):
-                written = write_sprite(thumbnails_path(part, name), split.images[chosen], thumbnail_quality)
+                shown = split.images
+                pixels = shown.only(chosen) if isinstance(shown, ImageFiles) else shown[chosen]
+                written = write_sprite(thumbnails_path(part, name), pixels, thumbnail_quality)
                 sprites[name] = written | {"checkpoint_sha256": digest}
         write_json(part / RUN_FILE, record | ({"thumbnails": sprites} if sprites else {}))
     return out

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from penviz.ending import say
-from penviz.runs import read_run
+from penviz.runs import RunError, read_run
 from penviz.verbs.options import DataDir, Device, ProgressKind, Threads, check_progress, set_threads
 
 
 def extract(
     runs: Annotated[
-        list[Path], typer.Argument(help="Directories of finished runs, or a checkpoint of your own.")
-    ],
+        list[Path] | None,
+        typer.Argument(help="Directories of finished runs, or a checkpoint of your own."),
+    ] = None,
     per_class: Annotated[int, typer.Option(min=0, help="Training examples a class; 0 for all.")] = 1000,
     split: Annotated[
         list[str] | None, typer.Option(help="Which splits; train and validation when not given.")
@@ -44,6 +45,16 @@ def extract(
     label_smoothing: Annotated[
         float | None, typer.Option(help="Of a checkpoint: alpha of its training, 0 for hard targets.")
     ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="A published network on an ImageNet directory: imagenet-resnet50-v1, imagenet-resnet50-v2, "
+            "imagenet-inception-v4 (give its file)."
+        ),
+    ] = None,
+    all_classes: Annotated[
+        bool, typer.Option("--all-classes", help="Of a preset: all of ImageNet, not the paper's two triples.")
+    ] = False,
     class_names: Annotated[
         str | None, typer.Option(help="Of a checkpoint: cifar10, cifar100, imagenet or a text file.")
     ] = None,
@@ -66,6 +77,24 @@ def extract(
     check_progress(progress)
     from penviz import adoption, terminal
 
+    if preset:
+        _preset(
+            preset,
+            runs or [],
+            dataset,
+            out,
+            all_classes=all_classes,
+            splits=split or (),
+            per_class=per_class,
+            thumbnail_quality=thumbnail_quality if thumbnails else 0,
+            threads=threads,
+            progress=progress,
+        )
+        return
+    if not runs:
+        raise RunError("Name a run, a checkpoint, or a --preset.")
+    if all_classes:
+        raise RunError("--all-classes is of a --preset.")
     if any(adoption.is_foreign(path) for path in runs):
         request = adoption.Request(
             model=model or "",
@@ -119,3 +148,36 @@ def extract(
             )
         for path in written:
             say(f"Wrote {path}")
+
+
+def _preset(
+    name: str,
+    files: list[Path],
+    directory: str | None,
+    out: Path | None,
+    *,
+    threads: int | None,
+    progress: str,
+    all_classes: bool,
+    **options: Any,
+) -> None:
+    if directory is None or out is None:
+        raise RunError("A preset needs the ImageNet directory as --dataset, and --out.")
+    if len(files) > 1:
+        raise RunError("Give one file of weights at a time.")
+    from penviz import terminal
+    from penviz.load.presets import extract_preset
+
+    set_threads(threads)
+    with terminal.ExtractionProgress(progress) as report:
+        path = extract_preset(
+            name,
+            Path(directory),
+            out,
+            file=files[0] if files else None,
+            every_class=all_classes,
+            say=say,
+            progress=lambda done, n, left: report("images", done, n),
+            **options,
+        )
+    say(f"Wrote {path}. Next: penviz measure {path}")

@@ -9,3 +9,6 @@ def models() -> None:
 
     for name, entry in MODELS.items():
         print(f"{name:<17} {entry.about} (d = {entry.width})")
+    print(
+        "torchvision:NAME  any classifier of torchvision with one linear layer at its end; resnet34 for short"
+    )

@@ -24,11 +24,11 @@ def train(
     dataset: Annotated[
         str,
         typer.Argument(
-            help="cifar10, cifar100, mnist, fashion_mnist, digits, a directory with train/ and validation/, "
-            "or an .npz file."
+            help="cifar10, cifar100, mnist, fashion_mnist, digits, pets, pets-fastai, a directory with "
+            "train/ and validation/, or an .npz file."
         ),
     ],
-    model: Annotated[str, typer.Argument(help="A network: see penviz models.")],
+    model: Annotated[str, typer.Argument(help="A network: see penviz models; or torchvision:NAME.")],
     out: Annotated[Path, typer.Option(help="Directory of the run.")],
     label_smoothing: Annotated[
         float | None, typer.Option(help="alpha in [0, 1); 0 for hard targets.")
@@ -66,7 +66,9 @@ def train(
     precision: Annotated[str | None, typer.Option(help="float32 or bfloat16 (autocast).")] = None,
     seed: Annotated[int, typer.Option(help="Of split, weights, order and augmentation.")] = 0,
     hold_out: Annotated[int, typer.Option(help="Validation examples taken from the training part.")] = 0,
-    image_size: Annotated[int, typer.Option(help="Side to which images of a directory are resized.")] = 32,
+    image_size: Annotated[
+        int, typer.Option(min=0, help="Side to which images of a directory are resized; 0 for the usual.")
+    ] = 0,
     dropout: Annotated[float, typer.Option(help="Probability, on the input of the head.")] = 0.0,
     data_share: Annotated[float, typer.Option(help="Share of the training split that is used.")] = 1.0,
     label_noise: Annotated[
@@ -75,6 +77,15 @@ def train(
     stop_after: Annotated[
         int, typer.Option(help="Epochs after which the run ends, its schedule cut off; 0 for never.")
     ] = 0,
+    pretrained: Annotated[
+        bool, typer.Option("--pretrained", help="Start the body from torchvision's first ImageNet weights.")
+    ] = False,
+    weights: Annotated[
+        Path | None, typer.Option(help="Start the body from this file of weights instead.")
+    ] = None,
+    frozen: Annotated[
+        bool | None, typer.Option(help="Keep a pretrained body as it is, but for its batch norms.")
+    ] = None,
     data_dir: DataDir = Path("data"),
     device: Device = "auto",
     threads: Threads = None,
@@ -102,10 +113,13 @@ def train(
     from penviz import terminal
     from penviz.learn import data, defaults, models
     from penviz.learn import erasure as erasing
+    from penviz.learn import pretrained as starting
     from penviz.learn import progress as progressing
     from penviz.learn import train as training
 
+    model = defaults.network_name(dataset, model)
     models.architecture(model)
+    image_size = image_size or data.usual_size(dataset)
     chosen: dict[str, Any] = {
         "label_smoothing": label_smoothing,
         "targets": targets,
@@ -130,9 +144,13 @@ def train(
         "data_share": data_share,
         "label_noise": label_noise,
         "stop_after": stop_after,
+        "frozen": frozen,
     }
     RunConfig(dataset, model, seed=seed, hold_out=hold_out, image_size=image_size)
     set_threads(threads)
+    if pretrained or weights:
+        start = starting.find(model, str(weights or starting.OFFICIAL))
+        chosen |= {"pretrained": start.name, "pretrained_sha256": start.sha256}
     loaded = data.load(dataset, seed=seed, n_hold_out=hold_out, data_dir=data_dir, image_size=image_size)
     pair = None if erasure is None else erasing.class_pair(loaded.class_names, erasure)
     config = defaults.default_config(dataset, model, loaded.image_shape, **chosen)

@@ -24,6 +24,8 @@ PRESETS = {
     "Figure 1, row 1: airplane, automobile, bird": ("airplane", "automobile", "bird"),
     "Figure 1, row 2: beaver, dolphin, otter": ("beaver", "dolphin", "otter"),
     "CIFAR-100: apple, aquarium_fish, baby": ("apple", "aquarium_fish", "baby"),
+    "Figure 1, row 3: tench, meerkat, cleaver": ("tench", "meerkat", "cleaver"),
+    "Figure 1, row 4: toy poodle, miniature poodle, tench": ("toy poodle", "miniature poodle", "tench"),
 }
 """Triples of the paper (Müller et al. 2019, Figure 1) and one more, offered where the classes exist."""
 

@@ -420,7 +420,10 @@ def new_recipe(
     loaded = load_splits(recipe, runs)
     if few := next((parts for parts in loaded if len(next(iter(parts.values())).class_names) < 3), None):
         a = next(iter(few.values()))
-        raise InputError(f"A template plane needs three classes: {a.run} has {len(a.class_names)}.")
+        raise InputError(
+            f"A template plane needs three classes, {a.run} has {len(a.class_names)}: "
+            "two stand on an axis, drawn with --figure two-classes."
+        )
     if not rows and not classes:
         recipe = replace(recipe, classes=run_activations.first_classes(loaded))
     known = [next(iter(parts.values())).class_names for parts in loaded]

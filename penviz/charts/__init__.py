@@ -16,6 +16,7 @@ FIGURES = {
     "erasure": "penviz.charts.erasure",
     "reliability": "penviz.charts.reliability",
     "risk-coverage": "penviz.charts.risk_coverage",
+    "two-classes": "penviz.charts.two_classes",
 }
 """Name of a figure -> its module, imported when it is asked for.
 

@@ -54,7 +54,9 @@ def calibrations(runs: Sequence[Run], split: str, seed: int) -> list[Calibrated]
 
 def names_of(runs: Sequence[Run]) -> list[str]:
     """What runs are called in a legend: "hard" and "soft" where that tells them apart, else more."""
-    return short_names([run.config.label_smoothing for run in runs], [run.name for run in runs])
+    configs = [run.config for run in runs]
+    kinds = [config.targets for config in configs]
+    return short_names([config.label_smoothing for config in configs], [run.name for run in runs], kinds)
 
 
 def listed(words: Sequence[str]) -> str:

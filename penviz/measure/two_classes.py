@@ -28,8 +28,8 @@ SCALES = {"distance": "distance = 1", "nats": "logit difference"}
 INNER = 0.995
 """Share of the examples that lies within the limits."""
 
-N_BINS = 60
-"""Bins between the limits."""
+FEWEST_BINS, MOST_BINS = 12, 60
+"""Bins between the limits: two roots of the number of examples of the smallest class, within these."""
 
 
 @dataclass(frozen=True)
@@ -178,33 +178,42 @@ def two_class_charts(
     """
     if scale not in SCALES:
         raise ValueError(f"The scale is one of {', '.join(SCALES)}, not {scale}.")
-    charts = []
+    drawn = []
     for splits, title, own in zip(runs, titles, targets, strict=True):
         first = next(iter(splits.values()))
         unit = first.distance if scale == "distance" else 1.0
         wanted = None if first.means else optimum(own)
-        ends = _limits([d / unit for s in splits.values() for d in s.differences], wanted, unit)
-        counts = {name: _densities(s, ends, unit) for name, s in splits.items()}
-        top = 1.12 * max(float(y.max()) for pair in counts.values() for y in pair)
-        for name, s in splits.items():
-            charts.append(_chart(s, counts[name], ends, top, unit, wanted, f"{title}, {name}", scale))
-    return tuple(charts)
+        drawn += [(s, unit, wanted, f"{title}, {name}") for name, s in splits.items()]
+    ends = _limits([(s, unit, wanted) for s, unit, wanted, _ in drawn])
+    fewest = min(len(own) for s, *_ in drawn for own in s.differences)
+    n_bins = int(np.clip(2 * math.sqrt(fewest), FEWEST_BINS, MOST_BINS))
+    densities = [_densities(s, ends, unit, n_bins) for s, unit, _, _ in drawn]
+    top = 1.12 * max(float(y.max()) for pair in densities for y in pair)
+    return tuple(
+        _chart(s, own, ends, top, unit, wanted, title, scale)
+        for (s, unit, wanted, title), own in zip(drawn, densities, strict=True)
+    )
 
 
-def _limits(values: Sequence[Float], wanted: tuple[float, float] | None, unit: float) -> tuple[float, float]:
-    every = np.concatenate(values)
-    low, high = np.quantile(every, [(1 - INNER) / 2, (1 + INNER) / 2])
-    inside = [0.0, *(w / unit for w in wanted or ())]
-    low, high = min(low, *inside), max(high, *inside)
+def _limits(
+    drawn: Sequence[tuple[TwoClasses, float, tuple[float, float] | None]],
+) -> tuple[float, float]:
+    """Shared by all charts: INNER of the examples of each, every optimum, and the boundary."""
+    inside = [0.0]
+    for s, unit, wanted in drawn:
+        ends = np.quantile(np.concatenate(s.differences), [(1 - INNER) / 2, (1 + INNER) / 2])
+        inside += [float(end) / unit for end in ends]
+        inside += [w / unit for w in wanted or ()]
+    low, high = float(min(inside)), float(max(inside))
     room = 0.05 * (high - low)
-    return float(low - room), float(high + room)
+    return low - room, high + room
 
 
-def _densities(s: TwoClasses, ends: tuple[float, float], unit: float) -> list[Float]:
+def _densities(s: TwoClasses, ends: tuple[float, float], unit: float, n_bins: int) -> list[Float]:
     """Examples a bin over all examples of the class and the width of the bin, for both classes [B]."""
-    width = (ends[1] - ends[0]) / N_BINS
+    width = (ends[1] - ends[0]) / n_bins
     return [
-        np.histogram(own / unit, N_BINS, ends)[0].astype(np.float64) / (len(own) * width)
+        np.histogram(own / unit, n_bins, ends)[0].astype(np.float64) / (len(own) * width)
         for own in s.differences
     ]
 
@@ -219,7 +228,7 @@ def _chart(
     title: str,
     scale: str,
 ) -> Chart:
-    edges = np.linspace(*ends, N_BINS + 1)
+    edges = np.linspace(*ends, len(densities[0]) + 1)
     middles = (edges[1:] + edges[:-1]) / 2
     series = tuple(
         Series(name, middles, y, kind="steps", colour=k)

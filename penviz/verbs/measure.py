@@ -53,7 +53,10 @@ def measure(
         print(_found(find, split, opened, bias, as_json))
         return
     if len(names) < 3:
-        raise RunError(f"A template plane needs three classes: {found[0].name} has {len(names)}.")
+        raise RunError(
+            f"A template plane needs three classes, {found[0].name} has {len(names)}: two stand on an axis, "
+            "drawn by penviz figure --figure two-classes and in the app."
+        )
     triple = [_class(name, names) for name in classes or ()] or first_classes(opened)
     loaded = [{split: Summary.of(a) for split, a in parts.items()} for parts in opened]
     alphas = [run.config.label_smoothing for run in found]

@@ -7,14 +7,15 @@ from html import escape
 
 import streamlit as st
 
+from penviz.charts.two_classes import charts_of, names_of
 from penviz.measure.two_class_finding import describe_two
-from penviz.measure.two_classes import SCALES, TwoClasses, two_class_charts
+from penviz.measure.two_classes import SCALES, TwoClasses
 from penviz.measure.wording import three
 from penviz.run_activations import targets_of
 from penviz.runs import differences
 from penviz.show.chart_screen import chart_figure
-from penviz.show.words import column_names
 from penviz.view.catalogue import SPLITS_SHOWN, Opened
+from penviz.view.chart_export import export_charts
 from penviz.view.controls import URL, _heading
 
 ROW_PX = 300
@@ -62,15 +63,17 @@ def draw_two_classes(opened: Sequence[Opened], scale: str, dark: bool) -> None:
         differences=differences(runs),
         adopted=[run.adopted for run in runs],
     )
-    means = [any(two.means for two in splits.values()) for splits in found]
-    alphas = [one.label_smoothing for one in targets]
-    titles = column_names(alphas, [run.name for run in runs], means, [one.kind for one in targets])
-    charts = two_class_charts(found, titles=titles, targets=targets, scale=scale)
+    titles = names_of(runs, found)
+    charts = charts_of(runs, found, scale)
     columns = max(map(len, found))
-    st.html(
-        f'<h1 class="pz-finding">{escape(finding.headline)}</h1>'
-        f'<p class="pz-detail">{escape(finding.detail)}</p>'
-    )
+    with st.container(horizontal=True, key="header", vertical_alignment="top", gap="medium"):
+        st.html(
+            f'<h1 class="pz-finding">{escape(finding.headline)}</h1>'
+            f'<p class="pz-detail">{escape(finding.detail)}</p>'
+        )
+        with st.container(key="ways-out", width="content"):
+            options = {"splits": list(SPLITS_SHOWN), "scale": scale}
+            export_charts(opened, {"two-classes": (options, charts)}, key="export-two-classes")
     st.plotly_chart(
         chart_figure(charts, columns=columns, dark=dark, height=40 + ROW_PX * -(-len(charts) // columns)),
         theme=None,

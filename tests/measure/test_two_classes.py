@@ -13,7 +13,7 @@ from synthetic import make, random_rotation
 from penviz.activations import Activations, ActivationsError, Head
 from penviz.measure.target_vectors import Targets
 from penviz.measure.two_class_finding import describe_two
-from penviz.measure.two_classes import N_BINS, TwoClasses, optimum, two_class_charts
+from penviz.measure.two_classes import TwoClasses, optimum, two_class_charts
 
 HARD, SOFT = Targets("hard", 0.0), Targets("uniform", 0.1)
 
@@ -127,12 +127,14 @@ def test_densities_are_shares_of_all_examples() -> None:
     assert charts[0].x_limits == charts[1].x_limits
     assert charts[0].y_limits == charts[1].y_limits
     low, high = charts[0].x_limits
-    width = (high - low) / N_BINS
+    n_bins = len(charts[0].series[0].x)
+    assert n_bins == int(2 * math.sqrt(min(len(d) for s in (train, validation) for d in s.differences)))
+    width = (high - low) / n_bins
     for chart, two in zip(charts, (train, validation), strict=True):
         for k in (0, 1):
             series = chart.series[k]
             inside = 0
-            for b in range(N_BINS):
+            for b in range(n_bins):
                 left, right = low + b * width, low + (b + 1) * width
                 n = sum(left <= v < right for v in two.differences[k])
                 inside += n
@@ -151,6 +153,10 @@ def test_the_radius_on_screen_is_the_headline() -> None:
     (chart,) = two_class_charts([{"train": two}], titles=["soft"], targets=[SOFT])
     assert chart.series[2].x == pytest.approx([-2.944 / two.distance, 2.944 / two.distance], rel=1e-3)
     assert len(two_class_charts([{"train": two}], titles=["hard"], targets=[HARD])[0].series) == 2
+    tight = TwoClasses.of(pair(0.5))
+    both = two_class_charts([{"train": two}, {"train": tight}], titles=["a", "b"], targets=[HARD, SOFT])
+    assert both[0].x_limits == both[1].x_limits
+    assert both[0].y_limits == both[1].y_limits
     with pytest.raises(ValueError, match="one of distance, nats"):
         two_class_charts([{"train": two}], titles=["hard"], targets=[HARD], scale="metres")
 

@@ -24,7 +24,6 @@ from penviz.view.controls import URL
 from penviz.view.empty import show_warnings
 
 SPLIT = "validation"
-CURVES = {"plain": "T = 1 only", "scaled": "T = 1 and fitted T"}
 MOST_SEED = 999
 CHART_PX, LEAST_PX = {"reliability": 365, "risk-coverage": 272}, 560
 """Width of a chart of each figure, and of a figure at least, so that its legend has room."""
@@ -66,16 +65,7 @@ def _controls() -> tuple[int, bool, list[str]]:
             help="One half of the validation examples is fitted on, every number comes from the other.",
         )
         st.html('<div class="pz-head">Reliability</div>')
-        curves = st.segmented_control(
-            "Reliability curves",
-            list(CURVES),
-            default="scaled",
-            required=True,
-            format_func=CURVES.__getitem__,
-            key="curves",
-            bind=URL,
-            label_visibility="collapsed",
-        )
+        scaled = st.toggle("after temperature scaling too", True, key="scaled", bind=URL)
         st.html('<div class="pz-head">Scores of risk and coverage</div>')
         scores = st.pills(
             "Scores",
@@ -87,7 +77,7 @@ def _controls() -> tuple[int, bool, list[str]]:
             bind=URL,
             label_visibility="collapsed",
         )
-    return int(seed), curves != "plain", [s for s in risk_coverage.SCORES if s in scores]
+    return int(seed), scaled, [s for s in risk_coverage.SCORES if s in scores]
 
 
 def _measured(opened: Sequence[Opened], seed: int) -> tuple[list[Opened], list[Calibrated], list[str]]:

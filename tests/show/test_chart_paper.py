@@ -169,7 +169,7 @@ def test_words_that_do_not_fit_read_upward() -> None:
 
 def test_too_many_charts_are_one_sentence() -> None:
     with pytest.raises(InputError, match="do not fit"):
-        paper_charts(every_kind() * 8, venue="nature", width="column")
+        paper_charts(every_kind() * 4, venue="nature", width="column")
     with pytest.raises(InputError, match="nothing to draw"):
         paper_charts([])
 

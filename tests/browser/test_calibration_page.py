@@ -1,0 +1,48 @@
+"""The page "Calibration" in a browser: it draws, follows its controls, and exports what a recipe makes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from test_paper_export import download, idle, preview_pixels
+
+if TYPE_CHECKING:
+    from conftest import Opened, Server
+
+pytestmark = pytest.mark.browser
+
+LEGEND = "() => [...document.querySelectorAll('.legendtext')].map(t => t.textContent)"
+
+
+def test_it_draws_follows_its_controls_and_exports(
+    opened: Opened, server: Server, runs: Path, tmp_path: Path
+) -> None:
+    page = opened.page
+    page.goto(server.url)
+    page.get_by_role("link", name="Calibration").click()
+    page.wait_for_function(f"() => ({LEGEND})().length >= 8", timeout=60_000)
+    idle(page)
+    before = page.evaluate(LEGEND)
+    assert any("ECE" in word and "T = " in word for word in before)
+    assert "temperature scaling" in page.locator("h1.pz-finding").inner_text()
+    field = page.locator(".st-key-half input")
+    field.fill("3")
+    field.press("Enter")
+    page.wait_for_function(f"old => String(({LEGEND})()) !== old", arg=",".join(before), timeout=30_000)
+    page.get_by_role("button", name="Export").click()
+    assert preview_pixels(page) == 5.5 * 96
+    figure = download(page, "Figure (PDF)", tmp_path)
+    recipe = download(page, "Recipe", tmp_path)
+    assert "seed: 3" in recipe.read_text()
+    again = tmp_path / "again.pdf"
+    command = ["figure", "--recipe", recipe, "--runs-dir", runs, "--out", again]
+    done = subprocess.run(
+        [sys.executable, "-m", "penviz", *map(str, command)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert again.read_bytes() == figure.read_bytes()
+    assert not opened.problems

@@ -15,7 +15,7 @@ from penviz.runs import RUN_FILE
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # test_pilots
 
-from test_pilots import small_pilot  # noqa: E402
+from test_pilots import small_pilot
 
 if TYPE_CHECKING:
     from conftest import Opened, Server

@@ -79,6 +79,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "chart_recipe": ("penviz.learn", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
     "chart_figure": ("penviz.learn", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
     "recipe_yaml": ("penviz.learn", "penviz.show", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
+    "pilots": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
     "runs": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
     "recipe": ("penviz.learn", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
     "figure": ("penviz.learn", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),

@@ -14,6 +14,7 @@ from penviz.runs import Run
 FIGURES = {
     "reliability": "penviz.charts.reliability",
     "risk-coverage": "penviz.charts.risk_coverage",
+    "sweep": "penviz.charts.sweep",
 }
 """Name of a figure -> its module, imported when it is asked for.
 

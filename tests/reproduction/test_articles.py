@@ -15,6 +15,7 @@ from penviz.runs import list_runs
 from reproduction.articles import (
     PLAN,
     REPORT,
+    ROBUST,
     Measured,
     Side,
     compare_sides,
@@ -118,7 +119,8 @@ def test_other_sweeps_constants_and_too_few_seeds(root: Path) -> None:
     assert verdict(nothing[2], "more") == "not tested"
 
 
-def test_the_command_and_bad_plans(root: Path, tmp_path: Path) -> None:
+def test_the_command_and_bad_plans(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Measured, "_robust", lambda self, run: dict.fromkeys(ROBUST))  # no weights here
     measure_claims(root, tmp_path, tmp_path / "a.csv", tmp_path / "claims.md")
     with open(tmp_path / "a.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

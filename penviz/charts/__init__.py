@@ -17,6 +17,7 @@ FIGURES = {
     "reliability": "penviz.charts.reliability",
     "risk-coverage": "penviz.charts.risk_coverage",
     "two-classes": "penviz.charts.two_classes",
+    "sweep": "penviz.charts.sweep",
 }
 """Name of a figure -> its module, imported when it is asked for.
 

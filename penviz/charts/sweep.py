@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from penviz.measure.summary import Summary
 from penviz.measure.sweep import HELD_OUT_ONLY, SWEPT_BY_KEY, Swept, curve, run_values
 from penviz.measure.wording import series
 from penviz.run_activations import first_classes, load
-from penviz.runs import Run
+from penviz.runs import Run, activations_path
 
 DEFAULT = ("rho_d", "accuracy", "ece", "temperature", "spread", "gap")
 """Numbers drawn when none are chosen."""
@@ -22,6 +23,9 @@ LOOSE = ("label_smoothing", "targets", "seed")
 """Config fields in which the runs of one curve may differ."""
 
 SPLITS = ("train", "validation")
+
+SETTINGS: dict[str, Any] = {"numbers": list(DEFAULT), "splits": list(SPLITS), "classes": None, "bias": True}
+"""Options of the figure: those of `build`."""
 
 
 def families(runs: Sequence[Run]) -> dict[str, list[Run]]:
@@ -182,6 +186,11 @@ def build(
     for family, members in by_family.items():
         digested[family] = [swept(run, digest(run, classes, bias)) for run in members]
     return charts_of(digested, numbers, splits)
+
+
+def files(run: Run, **options: Any) -> tuple[str, ...]:
+    """Names of the files in a run's directory that the figure reads, run.json aside."""
+    return tuple(activations_path(run.directory, s).name for s in SPLITS if s in run.splits())
 
 
 def digest(

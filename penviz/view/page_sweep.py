@@ -15,7 +15,16 @@ from penviz.measure.chart import Chart
 from penviz.measure.sweep import SWEPT, SWEPT_BY_KEY, Swept, Values, sweep_finding
 from penviz.runs import Run, activations_path
 from penviz.show.chart_screen import chart_figure
-from penviz.view.catalogue import Catalogue, Group, digest_of, directory_digest, read_catalogue, run_roots
+from penviz.view.catalogue import (
+    Catalogue,
+    Group,
+    Opened,
+    digest_of,
+    directory_digest,
+    read_catalogue,
+    run_roots,
+)
+from penviz.view.chart_export import export_charts
 from penviz.view.controls import URL, _heading, choose_classes, choose_group
 from penviz.view.empty import show_damaged, show_empty, show_warnings
 from penviz.view.state import suffix
@@ -62,7 +71,8 @@ def _page(catalogue: Catalogue, dark: bool) -> None:
     warnings: list[str] = []
     with st.container(key="sweep"):
         try:
-            _draw(group, {name: parts[name] for name in chosen}, numbers, splits, classes, dark, warnings)
+            shown = {run.name: run for name in chosen for run in parts[name]}  # named as for a file of them
+            _draw(group, families(list(shown.values())), numbers, splits, classes, dark, warnings)
         except InputError as error:
             warnings.insert(0, str(error))
         show_warnings(warnings)
@@ -134,11 +144,19 @@ def _draw(
         return
     first, runs = next(iter(digested.items()))
     finding = sweep_finding(runs, classes, True, first if len(digested) > 1 else "")
-    st.html(
-        f'<h1 class="pz-finding">{escape(finding.headline)}</h1>'
-        f'<p class="pz-detail">{escape(finding.detail)}</p>'
-    )
-    charts = charts_of(digested, numbers, [s for s in SPLITS if s in splits])
+    drawn_splits = [s for s in SPLITS if s in splits]
+    charts = charts_of(digested, numbers, drawn_splits)
+    options = {"numbers": list(numbers), "splits": drawn_splits, "classes": list(classes)}
+    with st.container(horizontal=True, key="header", vertical_alignment="top", gap="medium"):
+        st.html(
+            f'<h1 class="pz-finding">{escape(finding.headline)}</h1>'
+            f'<p class="pz-detail">{escape(finding.detail)}</p>'
+        )
+        with st.container(key="ways-out", width="content", gap="xsmall"):
+            if charts:
+                names = {one.name for part in digested.values() for one in part}
+                drawn = {run.name: run for part in several.values() for run in part if run.name in names}
+                export_charts([Opened(run, {}, {}) for run in drawn.values()], {"sweep": (options, charts)})
     if charts:
         figure = chart_figure(charts, columns=min(COLUMNS, len(charts)), dark=dark)
         st.plotly_chart(figure, theme=None, key="sweep-chart", config={"displaylogo": False})

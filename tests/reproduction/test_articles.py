@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from scipy.stats import ttest_ind
 from small_runs import make_run
 
 from penviz import InputError
@@ -15,6 +16,7 @@ from penviz.runs import list_runs
 from reproduction.articles import (
     PLAN,
     REPORT,
+    ROBUST,
     Measured,
     Side,
     compare_sides,
@@ -32,7 +34,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("claims")
     for seed in range(3):
         for alpha in (0.0, 0.1):
-            make_run(root / "small", f"fc-{alpha:g}-seed{seed}", alpha, seed=seed, per_class=20)
+            make_run(root / "small", f"fc-{alpha:g}-seed{seed}", alpha, seed=seed, per_class=60)
     make_run(root / "dropout", "fc-0-seed0", 0.0, per_class=20)
     return root
 
@@ -87,7 +89,9 @@ def test_a_claim_is_measured_over_seeds(root: Path) -> None:
     hard, soft = (np.array(v) for v in values.values())
     assert float(line["before"]) == pytest.approx(hard.mean(), rel=1e-5)
     assert float(line["difference"]) == pytest.approx(soft.mean() - hard.mean(), rel=1e-5)
-    assert float(line["low"]) < float(line["difference"]) < float(line["high"]) < 0
+    expected = ttest_ind(soft, hard, equal_var=False).confidence_interval(0.95)
+    found = float(line["low"]), float(line["high"])
+    assert found == pytest.approx((expected.low, expected.high), rel=0.02)
     assert (line["verdict"], line["n_before"], line["n_after"]) == ("held", "3", "3")
     assert line["command"] == "penviz sweep a"
     said = report(plan_of(TIGHTER), [line])
@@ -118,7 +122,8 @@ def test_other_sweeps_constants_and_too_few_seeds(root: Path) -> None:
     assert verdict(nothing[2], "more") == "not tested"
 
 
-def test_the_command_and_bad_plans(root: Path, tmp_path: Path) -> None:
+def test_the_command_and_bad_plans(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Measured, "_robust", lambda self, run: dict.fromkeys(ROBUST))  # no weights here
     measure_claims(root, tmp_path, tmp_path / "a.csv", tmp_path / "claims.md")
     with open(tmp_path / "a.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penviz.activations import Activations
-from penviz.measure.embedding import LINEAR, Embedding, Placed, embed, fitting_rows, place, turned
+from penviz.measure.embedding import LINEAR, Embedding, Placed, embed, fitting_rows, three_rows, turned
 from penviz.measure.moments import class_rows
 from penviz.measure.projection import class_indices
 from penviz.measure.sample import draw
@@ -19,6 +19,7 @@ from penviz.umap_points import Job, Request, kept
 MOST_FITTED = 3_000
 """Examples that UMAP is fitted on at most, as many of each class; the others are placed afterwards."""
 
+Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 
@@ -70,19 +71,20 @@ class UmapPlan:
         """The coordinates by split and class, turned so that the classes stand as in the template plane."""
         ends = np.cumsum([len(rows) for rows in self.more.values()])
         parts = dict(zip(self.more, np.split(more_xy, ends[:-1]), strict=True))
-        placed = {}
+        placed: dict[str, tuple[tuple[Int, ...], tuple[Float, ...]]] = {}
         for split, a in self.splits.items():
             xy = np.full((len(a), 2), np.nan)
             xy[self.more[split]] = parts[split]
             if split == self.fitted_on:
                 xy[self.fit] = fit_xy
-            placed[split] = place(a, self.classes, lambda rows, xy=xy: xy[rows])
-        anchor = placed[self.fitted_on].points
-        placed = {
-            split: Placed(one.rows, points := turned(one.points, anchor), Clusters.of(points))
-            for split, one in placed.items()
-        }
-        return Embedding("umap", placed, self.fitted_on, len(self.fit), self.all_classes)
+            rows = three_rows(a, self.classes)
+            placed[split] = rows, tuple(xy[r] for r in rows)
+        anchor = placed[self.fitted_on][1]
+        drawn = {}
+        for split, (rows, points) in placed.items():
+            points = turned(points, anchor)
+            drawn[split] = Placed(rows, points, Clusters.of(points))
+        return Embedding("umap", drawn, self.fitted_on, len(self.fit), self.all_classes)
 
 
 def embed_runs(

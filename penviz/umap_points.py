@@ -17,6 +17,7 @@ import threading
 import zipfile
 import zlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from uuid import uuid4
@@ -117,8 +118,6 @@ class Job:
         words, share: how far it is, share in [0, 1].
     """
 
-    _turn = threading.Semaphore(1)  # one at a time in a process: each takes a core for half a minute
-
     def __init__(self, request: Request) -> None:
         self.request = request
         self.words, self.share = "Waiting for its turn", 0.0
@@ -159,7 +158,7 @@ class Job:
 
     def _run(self) -> None:
         try:
-            with self._turn:
+            with _turn():
                 self._make()
         except UmapError as error:
             self._error = str(error)
@@ -216,6 +215,12 @@ class Job:
                 "UMAP ended with status %s: %s", child.returncode, log.read_text(errors="replace")[-2000:]
             )
             raise UmapError("UMAP ended early: is umap-learn installed, and is there memory enough?")
+
+
+@lru_cache(maxsize=1)
+def _turn() -> threading.Lock:
+    """One map at a time in a process: each takes a core for half a minute."""
+    return threading.Lock()
 
 
 def _prune(place: Path) -> None:

@@ -203,8 +203,13 @@ def test_every_stored_example_gets_its_own_place(
 
 
 @pytest.mark.slow
-def test_the_child_draws_what_umap_learn_draws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_child_draws_what_umap_learn_draws(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    """What numba compiles is kept between runs of the tests: it takes half a minute."""
+    assert pytestconfig.cache is not None
     monkeypatch.setenv("PENVIZ_CACHE", str(tmp_path))
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(pytestconfig.cache.mkdir("numba").resolve()))
     asked = request(3)
     job = Job(asked)
     fit, more = job.result()
@@ -216,7 +221,7 @@ def test_the_child_draws_what_umap_learn_draws(monkeypatch: pytest.MonkeyPatch, 
         "model = UMAP(n_neighbors=15, min_dist=0.1, random_state=3, n_jobs=1); "
         "np.save(sys.argv[2], model.fit_transform(np.load(sys.argv[1])))"
     )
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "numba"), "NUMBA_NUM_THREADS": "1"}
+    environment = os.environ | {"NUMBA_NUM_THREADS": "1"}
     command = [sys.executable, "-c", plain, str(tmp_path / "fit.npy"), str(tmp_path / "xy.npy")]
     subprocess.run(command, check=True, env=environment, capture_output=True)
     np.testing.assert_array_equal(fit, np.load(tmp_path / "xy.npy"))

@@ -8,7 +8,7 @@ Axis letters: n examples, d penultimate width, K classes, m points.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -216,10 +216,11 @@ def embed(
     means = [found.project(a.features[a.labels == k]).mean(axis=0) for k in chosen]
     signs = np.array([_sign(means[1][0] - means[0][0]), _sign(2 * means[2][1] - means[0][1] - means[1][1])])
     found = replace(found, basis=found.basis * signs[:, None])
-    placed = {
-        s: place(own, chosen, lambda rows, own=own: found.project(own.features[rows]))
-        for s, own in splits.items()
-    }
+    placed = {}
+    for split, own in splits.items():
+        rows_of = three_rows(own, chosen)
+        points = tuple(found.project(own.features[r]) for r in rows_of)
+        placed[split] = Placed(rows_of, points, Clusters.of(points))
     return Embedding(view, placed, name, len(rows), all_classes, found)
 
 
@@ -228,8 +229,8 @@ def _sign(value: float) -> float:
     return -1.0 if value < 0 else 1.0
 
 
-def place(a: Activations, classes: Sequence[int], points: Callable[[Int], Float]) -> Placed:
-    """The stored examples of three classes where a function of rows puts them.
+def three_rows(a: Activations, classes: Sequence[int]) -> tuple[Int, ...]:
+    """Rows of the stored examples of three classes.
 
     Raises:
         InputError: a class without examples.
@@ -239,8 +240,7 @@ def place(a: Activations, classes: Sequence[int], points: Callable[[Int], Float]
     for k, own in zip(classes, rows, strict=True):
         if not len(own):
             raise InputError(f"No {a.split} examples of {a.class_names[k]} are stored for {a.run}.")
-    at = tuple(points(own) for own in rows)
-    return Placed(rows, at, Clusters.of(at))
+    return rows
 
 
 def turned(points: Sequence[Float], anchor: Sequence[Float]) -> tuple[Float, ...]:

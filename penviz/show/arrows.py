@@ -10,8 +10,8 @@ from penviz.show.theme import LIGHT, rgb
 ARROW_ALPHA = 0.5
 """Opacity of arrows: quieter than the points."""
 
-BARB, TURN = 0.36, np.deg2rad(28)
-"""Length of the two barbs as a share of the arrow, and their angle to it."""
+BARB, TURN = 0.36, 0.49
+"""Length of the two barbs as a share of the arrow, and their angle to it in radians."""
 
 
 def arrow_strokes(ends: ArrayLike) -> NDArray[np.float64]:

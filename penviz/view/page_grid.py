@@ -139,9 +139,10 @@ def _draw(
     )
     if state.view != PLANE:
         view = VIEWS[state.view]
+        over = st.container()  # the head, above a button that says how far UMAP is
         found = embeddings_of(state, opened)
         if found is None:
-            st.html(_head(f"{view.label} has still to be made.", f"{view.sentence} {view.caution}"))
+            over.html(_head(f"{view.label} has still to be made.", f"{view.sentence} {view.caution}"))
             show_warnings(warnings)
             return
         rows = embedded(rows, found, state.scale)

@@ -87,8 +87,12 @@ def test_pull_draws_arrows_under_the_points(opened: Opened, server: Server) -> N
 
 def test_a_triple_is_found_and_shown_in_the_plane(opened: Opened, server: Server) -> None:
     page = opened.page
-    page.goto(f"{server.url}/triples?find=most+changed")
+    page.goto(server.url)
+    says(page, "tighter")
+    page.locator(".st-key-pages").get_by_text("Triples").click()
     says(page, "of 120 triples")
+    page.get_by_text("most changed", exact=True).click()
+    page.get_by_text("The 10 most changed").wait_for(timeout=LONG)
     first = page.locator("[class*=st-key-triple-1] a").first
     first.wait_for(timeout=LONG)
     words = first.inner_text().split(". ")[1].split(", ")

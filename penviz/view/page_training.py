@@ -83,7 +83,8 @@ def _draw(group: Group, opened: list[Opened]) -> None:
         show_warnings(["These runs kept no epoch in common: choose one of them."])
         return
     figure = film_figure(films, curves, marks=marks, dark=dark)
-    st.html(legend_html([panels[-1] for film in films for panels in film.panels.values()], marks, dark))
+    panels = [panels[-1] for film in films for panels in film.panels.values()]
+    st.html(legend_html(panels, marks, dark, crosses=False))
     st.plotly_chart(figure, theme=None, key="film", config=CONFIG, width="stretch")
     st.html(f'<p class="pz-foot">{escape(FRAME)} {escape(CURVES)}</p>')
 

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from penviz.view.links import draw_links
+from penviz.view.page_calibration import show_calibration
 from penviz.view.page_grid import show_grid
 from penviz.view.page_model import show_model
 from penviz.view.page_training import show_training
@@ -18,6 +19,7 @@ st.set_page_config(page_title="penviz", page_icon=ICON, layout="wide")
 pages = {
     "Template plane": st.Page(show_grid, title="penviz", default=True),
     "Over training": st.Page(show_training, title="Over training · penviz", url_path="over-training"),
+    "Calibration": st.Page(show_calibration, title="Calibration · penviz", url_path="calibration"),
     "Your model": st.Page(show_model, title="Your model · penviz", url_path="your-model"),
 }
 page = st.navigation(list(pages.values()), position="hidden")

@@ -14,7 +14,7 @@ def _with_bounds(value: float | None, low: float | None, high: float | None) -> 
     return three(value) if low is None or high is None else f"{three(value)} [{three(low)}, {three(high)}]"
 
 
-def _lines(found: Sequence[Calibrated]) -> list[tuple[str, str, str]]:
+def number_lines(found: Sequence[Calibrated]) -> list[tuple[str, str, str]]:
     """Label, key and place of every number that a run has."""
     lines = []
     for number in NUMBERS:
@@ -24,7 +24,7 @@ def _lines(found: Sequence[Calibrated]) -> list[tuple[str, str, str]]:
     return lines
 
 
-def _change(found: Sequence[Calibrated], key: str, at: str) -> Change | None:
+def change_of(found: Sequence[Calibrated], key: str, at: str) -> Change | None:
     """From the first of two runs to the second."""
     estimate = found[0].difference_to(found[1], key, at) if len(found) == 2 else None
     return None if estimate is None else estimate.change(relative=False)
@@ -42,12 +42,12 @@ def text(
         ["p of the norm", *(str(c.norm) for c in found)],
     ]
     lines += [row + [""] * (len(lines[0]) - len(row)) for row in rows]
-    for label, key, at in _lines(found):
+    for label, key, at in number_lines(found):
         row = [label]
         for c in found:
             row.append(_with_bounds(c.value(key, at), *(c.bounds(key, at) or (None, None))))
         if len(found) == 2:
-            change = _change(found, key, at)
+            change = change_of(found, key, at)
             row.append("–" if change is None else _with_bounds(change.value, change.low, change.high))
         lines.append(row)
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
@@ -68,9 +68,9 @@ def record(
     """The same as a dictionary for JSON; a number that does not exist is null."""
     numbers: dict[str, Any] = {}
     meanings = {number.key: number for number in NUMBERS}
-    for _, key, at in _lines(found):
+    for _, key, at in number_lines(found):
         entry = numbers.setdefault(key, {"label": meanings[key].label, "meaning": meanings[key].meaning})
-        change = _change(found, key, at)
+        change = change_of(found, key, at)
         entry[at] = {
             "values": {n: c.value(key, at) for n, c in zip(names, found, strict=True)},
             "intervals": {n: c.bounds(key, at) for n, c in zip(names, found, strict=True)},

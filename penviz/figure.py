@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from penviz import InputError, filmed, run_activations
 from penviz.activations import Activations
@@ -23,6 +23,23 @@ from penviz.snapshots import snapshots_path, splits_of
 FORMATS = ("pdf", "svg", "png", "html", "tex", "gif")
 """Endings of the files that a figure can be written to; tex is TikZ, gif the animation of a film."""
 
+
+class Named(Protocol):
+    """What a recipe of any kind says of a run."""
+
+    @property
+    def name(self) -> str:
+        """Of its directory."""
+
+    @property
+    def path(self) -> str:
+        """The directory, as it was given."""
+
+    @property
+    def model_sha256(self) -> str:
+        """Digest of the checkpoint."""
+
+
 Grid = list[list[Panel | None]]
 """Rows of panels of one triple: a row a run, a column a split."""
 
@@ -35,7 +52,7 @@ def describe_run(run: Run, path: str, splits: Sequence[str], film: bool = False)
     """
     place = snapshots_path if film else activations_path
     digests = {s: sha256_of(place(run.directory, s)) for s in splits}
-    return RecipeRun(run.name, _path_word(Path(path)), run.model_sha256, digests)
+    return RecipeRun(run.name, path_word(Path(path)), run.model_sha256, digests)
 
 
 def find_runs(
@@ -60,9 +77,12 @@ def find_runs(
     return [_find(wanted, directory, follow_paths, known or {}, film) for wanted in recipe.runs]
 
 
-def _find(
-    wanted: RecipeRun, directory: Path, follow_paths: bool, known: Mapping[str, Path], film: bool
-) -> Run:
+def find_place(wanted: Named, directory: Path, follow_paths: bool, known: Mapping[str, Path]) -> Run:
+    """The run that a recipe names, under the name of its directory; arguments as `find_runs`.
+
+    Raises:
+        RecipeError: there is none, or its checkpoint is another one.
+    """
     places = [directory / wanted.path] if follow_paths else []
     places += [known[wanted.name]] if wanted.name in known else []
     if Path(wanted.name).name == wanted.name and wanted.name not in ("", "..", "."):
@@ -77,6 +97,14 @@ def _find(
             f"The checkpoint of run {wanted.name} has changed: the recipe has {wanted.model_sha256[:12]}, "
             f"{place} has {run.model_sha256[:12] or 'none'}."
         )
+    return run
+
+
+def _find(
+    wanted: RecipeRun, directory: Path, follow_paths: bool, known: Mapping[str, Path], film: bool
+) -> Run:
+    run = find_place(wanted, directory, follow_paths, known)
+    place = run.directory
     for split, digest in wanted.activations.items():
         path, what = (
             (snapshots_path(place, split), f"{split} snapshots")
@@ -120,20 +148,27 @@ def class_words(wanted: Sequence[Class], class_names: Sequence[str]) -> tuple[Cl
     return left, right, above
 
 
-def find_font(recipe: Recipe, directory: Path) -> tuple[Path, str] | None:
+def font_of(path: Path) -> RecipeFont:
+    """A font as a recipe names it; InputError where there is no such file."""
+    if not path.is_file():
+        raise InputError(f"There is no font {path}: give a .ttf or .otf file.")
+    return RecipeFont(path_word(path), sha256_of(path))
+
+
+def find_font(font: RecipeFont | None, directory: Path) -> tuple[Path, str] | None:
     """File and digest of the font of a recipe, None where it has none; `directory` is where its path starts.
 
     Raises:
         RecipeError: it is missing, or another one.
     """
-    if recipe.font is None:
+    if font is None:
         return None
-    path = directory / recipe.font.path
+    path = directory / font.path
     if not path.is_file():
         raise RecipeError(f"The font of the recipe is missing: there is no file {path}.")
-    if (digest := sha256_of(path)) != recipe.font.sha256:
+    if (digest := sha256_of(path)) != font.sha256:
         raise RecipeError(
-            f"The font {path} has changed: the recipe has {recipe.font.sha256[:12]}, the file {digest[:12]}."
+            f"The font {path} has changed: the recipe has {font.sha256[:12]}, the file {digest[:12]}."
         )
     return path, digest
 
@@ -231,7 +266,7 @@ def draw(
         letters=recipe.letters,
         corner=recipe.corner,
         dpi=recipe.dpi,
-        font=find_font(recipe, directory),
+        font=find_font(recipe.font, directory),
     )
     kind = "tikz" if format == "tex" else format
     return figure_bytes(figure, kind, dpi=recipe.dpi, text=recipe.text)
@@ -340,9 +375,7 @@ def new_recipe(
         for runs, names in wanted
     ]
     if font is not None:
-        if not font.is_file():
-            raise InputError(f"There is no font {font}: give a .ttf or .otf file.")
-        choices["font"] = RecipeFont(_path_word(font), sha256_of(font))
+        choices["font"] = font_of(font)
     triple: tuple[Class, ...] = () if rows else _three(classes) if classes else (0, 1, 2)
     recipe = Recipe(tuple(named), triple, tuple(given), columns, versions=versions(), **choices)
     runs = [run for run, _ in found.values()]
@@ -380,7 +413,7 @@ def _three(classes: Sequence[str]) -> tuple[Class, Class, Class]:
     return left, right, above
 
 
-def _path_word(directory: Path) -> str:
+def path_word(directory: Path) -> str:
     """A run's path as a recipe says it."""
     here = Path.cwd()
     inside = directory.is_absolute() and directory.is_relative_to(here)

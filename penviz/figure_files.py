@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from penviz import InputError, figure, filmed
-from penviz.recipe import Recipe, versions
-from penviz.runs import read_run
+import yaml
+
+from penviz import InputError, chart_figure, figure, filmed
+from penviz.chart_recipe import ChartRecipe, read_recipe
+from penviz.measure.chart import Chart
+from penviz.recipe import versions
+from penviz.runs import Run, read_run
 from penviz.show.export import zip_bytes
 from penviz.show.screen import Marks
 
@@ -23,6 +27,8 @@ def make(
     runs: Sequence[Path],
     choices: Mapping[str, Any],
     *,
+    charts: str | None = None,
+    options: Mapping[str, Any] | None = None,
     marks: tuple[Sequence[str], Sequence[str]] = ((), ()),
     corner: Sequence[str] | None = None,
     recipe_path: Path | None = None,
@@ -36,7 +42,9 @@ def make(
     """Make a figure of some runs, or of a recipe, and write what was asked for.
 
     Args:
-        runs: directories; choices: fields of a Recipe that were chosen, for `figure.new_recipe`.
+        runs: directories; choices: fields of a Recipe that were chosen, for `figure.new_recipe`, or of a
+            ChartRecipe.
+        charts: name of a figure of charts, None for template planes; options: of it.
         marks: names of marks to show and to hide; corner: numbers in the corner, "none" for none.
         recipe_path: a recipe to follow instead; runs_dir: where its paths start.
         out: the figure; formats: of the figures in the bundle; save_recipe: a copy of the recipe; bundle: a
@@ -53,16 +61,29 @@ def make(
     kinds = _formats(out, formats)
     _check_places(out, save_recipe, bundle)
     if recipe_path is not None:
-        chosen = [*choices, *(["show or hide"] if any(marks) else []), *(["corner"] if corner else [])]
+        chosen = [*(["figure"] if charts else []), *(["option"] if options else []), *choices]
+        chosen += [*(["show or hide"] if any(marks) else []), *(["corner"] if corner else [])]
         if runs or chosen:
             what = ", ".join([*(["runs"] if runs else []), *chosen]).replace("_", "-")
             raise InputError(f"A recipe decides all of a figure: leave out {what}, or edit the recipe.")
-        recipe = Recipe.read(recipe_path)
-        if note := recipe.version_note():
+        read = read_recipe(recipe_path)
+        if note := read.version_note():
             say(note)
+        if isinstance(read, ChartRecipe):
+            again = chart_figure.find_runs(read, runs_dir)
+            drawing = _of_charts(read, again, chart_figure.build(read, again), kinds, out, bundle, runs_dir)
+            return _written(drawing, out, save_recipe, bundle)
+        recipe = read
         found = figure.find_runs(recipe, runs_dir)
         loaded = figure.load_splits(recipe, found)
+    elif charts is not None:
+        _check_charts(choices, marks, corner)
+        own, again, made = chart_figure.new_recipe(charts, runs, options or {}, **choices)
+        drawing = _of_charts(own, again, made, kinds, out, bundle, Path())
+        return _written(drawing, out, save_recipe, bundle)
     else:
+        if options or "columns" in choices:
+            raise InputError("Options and columns are those of a figure of charts: name it with --figure.")
         more: dict[str, Any] = {"marks": _marks(*marks)}
         if corner:
             more["corner"] = () if list(corner) == ["none"] else tuple(corner)
@@ -71,19 +92,54 @@ def make(
         say(note)
     grids = figure.build_panels(recipe, found, loaded)
     place = runs_dir if recipe_path is not None else Path()
+
+    def parts() -> Mapping[str, bytes]:
+        built = figure.build_parts(recipe, found, loaded, grids)
+        return figure.pack(recipe, grids, built, kinds[1:], _stem(out), place)
+
+    drawn = None if out is None else figure.draw(recipe, grids, kinds[0], place)
+    text = replace(recipe, versions=versions()).to_yaml()
+    return _written(Drawing(drawn, text, parts() if bundle is not None else {}), out, save_recipe, bundle)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What a figure comes to: its file, its recipe, and its bundle, each as far as it is wanted."""
+
+    file: bytes | None
+    recipe: str
+    packed: Mapping[str, bytes]
+
+
+def _of_charts(
+    recipe: ChartRecipe,
+    runs: Sequence[Run],
+    made: Sequence[Chart],
+    kinds: Sequence[str],
+    out: Path | None,
+    bundle: Path | None,
+    place: Path,
+) -> Drawing:
+    """The same for charts; kinds: as of `_formats`; place: where the path of a font starts."""
+    drawn = None if out is None else chart_figure.draw(recipe, made, kinds[0], place)
+    packed = {} if bundle is None else chart_figure.pack(recipe, runs, made, kinds[1:], _stem(out), place)
+    return Drawing(drawn, replace(recipe, versions=versions()).to_yaml(), packed)
+
+
+def _stem(out: Path | None) -> str:
+    return out.stem if out is not None else STEM
+
+
+def _written(drawing: Drawing, out: Path | None, save_recipe: Path | None, bundle: Path | None) -> list[Path]:
+    """Write a figure and all that was asked for with it; what was written."""
     files: dict[Path, bytes] = {}
-    if out is not None:
-        files[out] = figure.draw(recipe, grids, kinds[0], place)
+    if out is not None and drawing.file is not None:
+        files[out] = drawing.file
     if save_recipe is not None:
-        files[save_recipe] = replace(recipe, versions=versions()).to_yaml().encode()
-    packed: dict[str, bytes] = {}
-    if bundle is not None:
-        parts = figure.build_parts(recipe, found, loaded, grids)
-        stem = out.stem if out is not None else STEM
-        packed = figure.pack(recipe, grids, parts, kinds[1:], stem, place)
-        if bundle.suffix == ".zip":
-            files[bundle] = zip_bytes(packed)
-    _write(files, None if bundle in files else bundle, packed)
+        files[save_recipe] = drawing.recipe.encode()
+    if bundle is not None and bundle.suffix == ".zip":
+        files[bundle] = zip_bytes(drawing.packed)
+    _write(files, None if bundle in files else bundle, drawing.packed)
     return [*files, *([bundle] if bundle is not None and bundle not in files else [])]
 
 
@@ -98,6 +154,36 @@ def film_epochs(words: str, runs: Sequence[Path]) -> tuple[int, ...]:
     if not found or not all(word.isdecimal() and word.isascii() and len(word) < 8 for word in found):
         raise InputError(f"{words!r} are no epochs: write them as '1 5 20 100', or all.")
     return tuple(sorted({int(word) for word in found}))
+
+
+def _check_charts(
+    choices: Mapping[str, Any], marks: tuple[Sequence[str], Sequence[str]], corner: Sequence[str] | None
+) -> None:
+    """Charts have none of the choices of template planes."""
+    known = {f.name for f in fields(ChartRecipe)}
+    others = [key for key in choices if key not in known]
+    others += [*(["show or hide"] if any(marks) else []), *(["corner"] if corner else [])]
+    if others:
+        words = ", ".join(others).replace("_", "-")
+        raise InputError(f"These are choices of template planes, not of charts: {words}.")
+
+
+def options_of(words: Sequence[str]) -> dict[str, Any]:
+    """Options typed as KEY=VALUE; values are read as YAML: 3, true and [a, b] are what they look like.
+
+    Raises:
+        InputError: a word that is not of this form.
+    """
+    found: dict[str, Any] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        try:
+            found[key.strip().replace("-", "_")] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            equals = ""
+        if not equals or not key.strip():
+            raise InputError(f"{word!r} is not an option: write one as KEY=VALUE.")
+    return found
 
 
 def _formats(out: Path | None, formats: Sequence[str]) -> list[str]:

@@ -42,6 +42,7 @@ CHOSEN = Recipe(
     text="path",
     font=RecipeFont("fonts/a.ttf", "2" * 64),
     bold_best=True,
+    film=(1, 5),
     versions={"penviz": "0.1.0"},
 )
 ROWS = Recipe(
@@ -306,7 +307,7 @@ def test_a_missing_or_changed_font_is_named(runs: Path, font: Path) -> None:
     recipe = recipe_of(runs, font=font)
     assert recipe.font is not None
     assert Recipe.from_yaml(recipe.to_yaml()) == recipe
-    found = figure.find_font(recipe, Path())
+    found = figure.find_font(recipe.font, Path())
     assert found == (font, hashlib.sha256(font.read_bytes()).hexdigest())
     grids = figure.build_panels(
         recipe, figure.find_runs(recipe, runs), figure.load_splits(recipe, figure.find_runs(recipe, runs))

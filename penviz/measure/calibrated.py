@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penviz.activations import Activations, ActivationsError
-from penviz.measure.calibration import ece
+from penviz.measure.calibration import Reliability, ece, reliability
 from penviz.measure.calibration_errors import (
     adaptive_ece_terms,
     brier_terms,
@@ -27,6 +27,7 @@ from penviz.measure.logits import LogitNumbers
 from penviz.measure.moments import class_rows
 from penviz.measure.recalibration import Isotonic, Platt, log_odds
 from penviz.measure.selective import (
+    RiskCoverage,
     aurc_terms,
     choose_norm,
     max_logit,
@@ -110,6 +111,8 @@ class Calibrated:
         n: examples reported on; n_fit: examples fitted on.
         numbers: (key, PLAIN or SCALED) -> number; without SCALED where the temperature is not finite and for
             what no temperature changes.
+        reliability: PLAIN or SCALED -> the reported half in bins.
+        risk: key of an AURC and PLAIN or SCALED -> the curve that it is the area of.
         examples: dataset_id and the indices [n], which say whether two runs hold the same examples.
     """
 
@@ -122,6 +125,8 @@ class Calibrated:
     n_fit: int
     numbers: Mapping[tuple[str, str], Measured]
     examples: tuple[str, NDArray[np.int64]] = field(repr=False)
+    reliability: Mapping[str, Reliability] = field(default_factory=dict, repr=False)
+    risk: Mapping[tuple[str, str], RiskCoverage] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, activations: Activations, seed: int = 0) -> Calibrated:
@@ -159,12 +164,16 @@ class Calibrated:
             numbers[key, SCALED] = _mean(ece_terms(confidences(), hits))
         spread = LogitNumbers.of(here, label).spread
         numbers |= {("accuracy", PLAIN): _mean(hits), ("spread", PLAIN): _mean(spread)}
+        at = {PLAIN: 1.0} | ({SCALED: temperature.value} if temperature.finite else {})
+        bins = {k: reliability(_confidence(here, t), hits) for k, t in at.items()}
+        risk = {("aurc_softmax", k): RiskCoverage.of(max_softmax(here, t), hits) for k, t in at.items()}
         for key, score in (("logit", max_logit(here)), ("norm", normalised_logit(here, norm))):
+            risk["aurc_" + key, PLAIN] = RiskCoverage.of(score, hits)
             numbers["aurc_" + key, PLAIN] = _mean(aurc_terms(score, hits))
             numbers["naurc_" + key, PLAIN] = Measured(normalised_aurc(score, hits))
         examples = (a.dataset_id, a.indices[report])
         n, n_fit = len(report), len(fit)
-        return cls(a.run, a.split, temperature, lowest, norm, n, n_fit, numbers, examples)
+        return cls(a.run, a.split, temperature, lowest, norm, n, n_fit, numbers, examples, bins, risk)
 
     def value(self, key: str, at: str = PLAIN) -> float | None:
         """A number, None where it does not exist."""
@@ -192,6 +201,11 @@ class Calibrated:
         return mean_difference(here.terms, there.terms, paired=self.same_examples(after))
 
 
+def _confidence(logits: Float, temperature: float) -> Float:
+    """[n] largest probability; rounding may not put it above 1."""
+    return np.minimum(np.exp(max_softmax(logits, temperature)), 1.0)
+
+
 def _mean(terms: Float) -> Measured:
     return Measured(float(terms.mean()), terms)
 
@@ -200,7 +214,7 @@ def _at(logits: Float, labels: NDArray[np.int64], right: Float, temperature: flo
     """The numbers of one half that depend on the temperature."""
     probs = softmax(logits, temperature)
     score = max_softmax(logits, temperature)
-    confidence = np.minimum(np.exp(score), 1.0)
+    confidence = _confidence(logits, temperature)
     smooth = SmoothECE.of(confidence, right)
     return {
         "ece": _mean(ece_terms(confidence, right)),

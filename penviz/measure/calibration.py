@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from penviz.measure.intervals import Z95
+
 Float = NDArray[np.float64]
 
 N_BINS = 15
@@ -41,6 +43,18 @@ class Reliability:
         held = self.counts > 0
         apart = np.abs(self.accuracy[held] - self.confidence[held])
         return float(apart @ self.counts[held] / self.counts.sum())
+
+    def bounds(self) -> tuple[Float, Float]:
+        """Ends [B], [B] of the 95 % interval of each bin's accuracy over its examples; NaN in an empty bin.
+
+        Source: Wilson 1927, the score interval: for n examples and accuracy a,
+        (a + z²/2n ± z sqrt(a (1 - a) / n + z²/4n²)) / (1 + z²/n).
+        """
+        n = np.where(self.counts > 0, self.counts, np.nan)
+        square = Z95**2 / n
+        middle = (self.accuracy + square / 2) / (1 + square)
+        half = np.sqrt(self.accuracy * (1 - self.accuracy) * square + square**2 / 4) / (1 + square)
+        return middle - half, middle + half
 
 
 def reliability(confidences: ArrayLike, correct: ArrayLike, n_bins: int = N_BINS) -> Reliability:

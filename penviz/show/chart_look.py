@@ -12,11 +12,11 @@ from penviz.measure.chart import Chart, Series
 
 Float = NDArray[np.float64]
 
-SERIES_COLOURS = ("#7b3294", "#a67c00", "#4a5361", "#d0629f", "#3f96cc", "#7d8f0c")
-"""Purple, gold, slate, rose, sky, lime: runs are no classes, so none of the three class colours is among
+SERIES_COLOURS = ("#7b3294", "#a67c00", "#4a5361", "#d0629f", "#8079d9", "#7d8f0c")
+"""Purple, gold, slate, rose, periwinkle, lime: runs are no classes, so none of the three class colours is among
 them, and the first two stay apart for every kind of colour blindness, as blue and yellow do."""
 
-SERIES_COLOURS_DARK = ("#c79ae8", "#e3b93c", "#c3cad4", "#f2a0cb", "#7cc7f2", "#b9cf52")
+SERIES_COLOURS_DARK = ("#c79ae8", "#e3b93c", "#c3cad4", "#f2a0cb", "#9fb1ff", "#b9cf52")
 """The same hues for a dark page."""
 
 SERIES_MARKS = ("D", "v", "p", "X", "<", "P", "h")

@@ -15,6 +15,7 @@ from penviz.show.screen import Marks, template_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from plotly.graph_objects import Figure as PlotlyFigure
 
 FORMATS = ("pdf", "svg", "png", "tikz")
 
@@ -72,7 +73,11 @@ def html_bytes(panels: Sequence[Panel | None], *, columns: int = 2, marks: Marks
     """
     if not any(panels):
         raise InputError("There is nothing to draw: no panels.")
-    figure = template_figure(panels, columns=columns, marks=marks)
+    return html_page(template_figure(panels, columns=columns, marks=marks))
+
+
+def html_page(figure: PlotlyFigure) -> bytes:
+    """A Plotly figure as one HTML file that works offline and sends nothing anywhere."""
     config = {"showSendToCloud": False, "displaylogo": False}
     page: str = figure.to_html(
         config=config, include_plotlyjs=True, full_html=True, div_id=CREATOR, default_height="100%"

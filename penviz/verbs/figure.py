@@ -14,6 +14,12 @@ def figure(
     runs: Annotated[list[Path] | None, typer.Argument(help="Directories of runs with activations.")] = None,
     out: Annotated[Path | None, typer.Option(help="A .pdf, .svg, .png, .html or .tex (TikZ).")] = None,
     recipe: Annotated[Path | None, typer.Option(help="Make the figure of a recipe again.")] = None,
+    charts: Annotated[
+        str | None,
+        typer.Option("--figure", help="reliability, risk-coverage, ...; template planes if not given."),
+    ] = None,
+    option: Annotated[list[str] | None, typer.Option(help="KEY=VALUE, of --figure; may be repeated.")] = None,
+    columns: Annotated[int | None, typer.Option(help="Charts a row, of --figure.")] = None,
     classes: Annotated[
         tuple[str, str, str] | None, typer.Option(help="Left, right, above; the first three when not given.")
     ] = None,
@@ -54,6 +60,13 @@ def figure(
     runs_dir: Annotated[Path, typer.Option(help="Where the runs of a recipe lie.")] = Path("."),
 ) -> None:
     """Draw a figure for a paper, and all that is needed to make it again."""
+    from penviz import figure_files
+
+    options = figure_files.options_of(option or [])
+    if charts is not None:  # both are options of a figure of charts, by the same names as here
+        options |= {"split": split[0]} if split and len(split) == 1 else {"split": split} if split else {}
+        options |= {"seed": seed} if seed is not None else {}
+        split = seed = None
     choices = {
         "classes": classes,
         "rows": row,
@@ -70,16 +83,16 @@ def figure(
         "text": svg_text,
         "font": font,
         "bold_best": bold_best,
+        "columns": columns,
     }
     given: dict[str, Any] = {key: value for key, value in choices.items() if value is not None}
-    from penviz import figure_files
-
     if film is not None:
         given["film"] = figure_files.film_epochs(film, runs or [])
-
     for path in figure_files.make(
         runs or [],
         given,
+        charts=charts,
+        options=options,
         marks=(show or [], hide or []),
         corner=corner,
         recipe_path=recipe,

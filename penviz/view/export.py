@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from penviz import InputError, figure
 from penviz.recipe import Recipe, versions
@@ -78,10 +79,7 @@ def _drawn(text: str, format: str, _recipe: Recipe, _grids: list[figure.Grid]) -
 def _dialog(state: State, opened: Sequence[Opened]) -> None:
     """Choices, the figure as it will be written, and the files."""
     left, middle, right = st.columns(3)
-    venue = left.selectbox("Venue", list(VENUES), format_func=lambda k: VENUES[k].label, key="venue")
-    width = middle.selectbox("Width", list(WIDTHS), format_func=WIDTHS.__getitem__, key="paper-width")
-    if width == "own":
-        width = middle.text_input("Width in in, mm, cm or pt", "5.5in", key="paper-own-width").strip()
+    venue, width = choose_place(left, middle)
     start = 0 if len(opened) == 2 else 1
     layout = right.selectbox(
         "Layout", list(LAYOUTS), index=start, format_func=LAYOUTS.__getitem__, key="paper-layout"
@@ -119,31 +117,54 @@ def _dialog(state: State, opened: Sequence[Opened]) -> None:
     except InputError as error:
         st.warning(str(error), icon=":material/warning:")
         return
-    across, down, pixels = true_size(preview, recipe.dpi)
-    st.image(preview, width=pixels, alt="The figure as it will be written.")
-    st.caption(f"{across:.2f} × {down:.2f} inches, shown at this size.")
 
     def pack() -> bytes:
         parts = figure.build_parts(recipe, runs, loaded, grids, summaries)
         return zip_bytes(figure.pack(recipe, grids, parts, [format], "figure"))
 
+    show_preview(preview, recipe.dpi)
+    offer_files(
+        format,
+        lambda: _drawn(recipe.to_yaml(), format, recipe, grids),
+        pack,
+        recipe.to_yaml(),
+        "Bundle: figure, points, numbers, caption (.zip)",
+    )
+
+
+def choose_place(left: DeltaGenerator, middle: DeltaGenerator) -> tuple[str, str]:
+    """Venue, and width as a recipe says it; the two selects stand in the columns given."""
+    venue = left.selectbox("Venue", list(VENUES), format_func=lambda k: VENUES[k].label, key="venue")
+    width = middle.selectbox("Width", list(WIDTHS), format_func=WIDTHS.__getitem__, key="paper-width")
+    if width == "own":
+        width = middle.text_input("Width in in, mm, cm or pt", "5.5in", key="paper-own-width").strip()
+    return venue, width
+
+
+def show_preview(png: bytes, dpi: int) -> None:
+    """The figure at its true size on a screen of 96 pixels an inch."""
+    across, down, pixels = true_size(png, dpi)
+    st.image(png, width=pixels, alt="The figure as it will be written.")
+    st.caption(f"{across:.2f} × {down:.2f} inches, shown at this size.")
+
+
+def offer_files(
+    format: str, draw: Callable[[], bytes], pack: Callable[[], bytes], recipe: str, bundle: str
+) -> None:
+    """Three downloads: the figure, the bundle and the recipe; the first two are made when they are asked for.
+
+    Args:
+        format: of the figure; recipe: its text; bundle: what the button of the bundle says.
+    """
     with st.container(horizontal=True):
         st.download_button(
             f"Figure ({FORMATS[format]})",
-            lambda: _drawn(recipe.to_yaml(), format, recipe, grids),
+            draw,
             f"figure.{format}",
             on_click="ignore",
             type="primary",
             key="download-figure",
         )
-        st.download_button(
-            "Bundle: figure, points, numbers, caption (.zip)",
-            pack,
-            "figure.zip",
-            on_click="ignore",
-            key="download-bundle",
-        )
-        st.download_button(
-            "Recipe", recipe.to_yaml(), "figure.yaml", on_click="ignore", key="download-recipe"
-        )
+        st.download_button(bundle, pack, "figure.zip", on_click="ignore", key="download-bundle")
+        st.download_button("Recipe", recipe, "figure.yaml", on_click="ignore", key="download-recipe")
     st.caption("The recipe makes the same bytes again: penviz figure --recipe figure.yaml --out figure.pdf")

@@ -1,0 +1,80 @@
+"""Figures of runs on disk that are not template planes: each file builds the charts of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pkgutil import resolve_name
+from types import ModuleType
+from typing import Any
+
+from penviz import InputError
+from penviz.measure.chart import Chart
+from penviz.runs import Run
+
+FIGURES = {
+    "over-training": "penviz.charts.over_training",
+    "reliability": "penviz.charts.reliability",
+    "risk-coverage": "penviz.charts.risk_coverage",
+}
+"""Name of a figure -> its module, imported when it is asked for.
+
+A module has `SETTINGS`, the options of its figure with what they are when not given, each a word, a number,
+a truth value, None, or a list of them; `build(runs, **options) -> tuple[Chart, ...]`; and
+`files(run, **options) -> tuple[str, ...]`, the names of the files in the directory of a run that it reads,
+run.json aside.
+"""
+
+
+def figure_module(name: str) -> ModuleType:
+    """The module of a figure.
+
+    Raises:
+        InputError: no figure has the name; it lists those known.
+    """
+    if name not in FIGURES:
+        raise InputError(f"There is no figure {name}: choose {', '.join(FIGURES)}.")
+    found: ModuleType = resolve_name(FIGURES[name])
+    return found
+
+
+def settings(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """All options of a figure, those not given as in its SETTINGS.
+
+    Raises:
+        InputError: an option that the figure does not have, or one of another kind.
+    """
+    known: Mapping[str, Any] = figure_module(name).SETTINGS
+    for key, value in options.items():
+        if key not in known:
+            has = f"it has {', '.join(known)}" if known else "it has none"
+            raise InputError(f"The figure {name} has no option {key}: {has}.")
+        like = known[key]
+        number = isinstance(like, int | float) and not isinstance(like, bool)
+        fits = (
+            like is None
+            or value is None
+            or (number and isinstance(value, int | float) and not isinstance(value, bool))
+            or (isinstance(like, list | tuple) and isinstance(value, list | tuple))
+            or type(value) is type(like)
+        )
+        if not fits:
+            raise InputError(f"The option {key} of the figure {name} cannot be {value!r}.")
+    return {key: options.get(key, value) for key, value in known.items()}
+
+
+def build(name: str, runs: Sequence[Run], options: Mapping[str, Any]) -> tuple[Chart, ...]:
+    """The charts of a figure.
+
+    Raises:
+        InputError: as `settings`, no runs, or runs that the figure cannot be drawn of.
+    """
+    if not runs:
+        raise InputError("Name the runs to draw.")
+    made: tuple[Chart, ...] = figure_module(name).build(runs, **settings(name, options))
+    return made
+
+
+def files(name: str, run: Run, options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the files in a run's directory that a figure reads, run.json aside; errors as `settings`."""
+    found: tuple[str, ...] = figure_module(name).files(run, **settings(name, options))
+    return found

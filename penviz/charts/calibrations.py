@@ -1,0 +1,62 @@
+"""The calibration of runs on disk, for every front end, and what runs are called in a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from penviz import InputError, run_activations
+from penviz.activations import Activations
+from penviz.measure.calibrated import Calibrated
+from penviz.runs import SPLITS, Run, activations_path
+from penviz.show.theme import short_names
+
+MOST_RUNS = 12
+"""More cannot be told apart in one figure."""
+
+
+def split_file(split: str) -> str:
+    """Name of the file that holds the activations of a split; InputError where there is no such split."""
+    if split not in SPLITS:
+        raise InputError(f"There is no split {split}: it is one of {', '.join(SPLITS)}.")
+    return activations_path(Path(), split).name
+
+
+def load_split(run: Run, split: str) -> Activations:
+    """The activations of one split of a run, good for numbers over all classes.
+
+    Raises:
+        InputError: no such split, a network without a head, or a quick look at some classes.
+    """
+    if split_file(split) and split not in run.splits():
+        raise InputError(
+            f"{run.directory} has no {split} activations: run penviz extract {run.directory} first."
+        )
+    found = run_activations.load(run, (split,))[split]
+    return checked(run, found)
+
+
+def checked(run: Run, activations: Activations) -> Activations:
+    """The same activations, if calibration can be measured on them; errors as `load_split`."""
+    if activations.partial:
+        raise InputError(f"{run.name} is a quick look at some classes: calibration needs the full pass.")
+    if activations.head is None:
+        raise InputError(f"{run.name} has no single linear head: calibration needs its logits.")
+    return activations
+
+
+def calibrations(runs: Sequence[Run], split: str, seed: int) -> list[Calibrated]:
+    """Of each run; errors as `load_split`, and too many runs for one figure."""
+    if len(runs) > MOST_RUNS:
+        raise InputError(f"{len(runs)} runs cannot be told apart in one figure: draw at most {MOST_RUNS}.")
+    return [Calibrated.of(load_split(run, split), seed) for run in runs]
+
+
+def names_of(runs: Sequence[Run]) -> list[str]:
+    """What runs are called in a legend: "hard" and "soft" where that tells them apart, else more."""
+    return short_names([run.config.label_smoothing for run in runs], [run.name for run in runs])
+
+
+def listed(words: Sequence[str]) -> str:
+    """ "a, b and c"."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -1,0 +1,60 @@
+"""The numbers of the page "Calibration" as light HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from penviz.calibration_report import change_of, number_lines
+from penviz.measure.calibrated import NUMBERS, SCALED, Calibrated
+from penviz.measure.finding import three
+
+MEANINGS = {
+    "temperature": "logits are divided by T; of lowest NLL on the other half; above 1: over-confident",
+    "ece_temperature": "T of lowest ECE on the other half",
+    "norm": "power of the norm that puts errors last best on the other half",
+}
+
+
+def calibration_table(found: Sequence[Calibrated], titles: Sequence[str]) -> str:
+    """A number a row, a run a column, and the difference where there are two; what each means in one line.
+
+    Args:
+        found: the calibration of each run; titles: what each is called.
+    """
+    columns = [*titles, *(["difference [95 %]"] if len(found) == 2 else [])]
+    fitted = [c.temperature for c in found]
+    body = [
+        _row("fitted T", MEANINGS["temperature"], [_cell(t.value, (t.low, t.high)) for t in fitted], found),
+        _row("T of least ECE", MEANINGS["ece_temperature"], [three(c.ece_temperature) for c in found], found),
+        _row("p of the norm", MEANINGS["norm"], [str(c.norm) for c in found], found),
+    ]
+    meanings = {number.key: number.meaning for number in NUMBERS}
+    said: set[str] = set()
+    for label, key, at in number_lines(found):
+        cells = [_cell(c.value(key, at), c.bounds(key, at) or (None, None)) for c in found]
+        if len(found) == 2:
+            change = change_of(found, key, at)
+            cells.append("–" if change is None else _cell(change.value, (change.low, change.high)))
+        meaning = "after division by fitted T" if key in said and at == SCALED else meanings[key]
+        said.add(key)
+        body.append(_row(label, meaning, cells, found))
+    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
+    table = f"<thead><tr><th>number</th>{head}</tr></thead><tbody>{''.join(body)}</tbody>"
+    note = "95 % intervals over the reported examples of these networks; training seeds are not in them."
+    return (
+        f'<div class="pz-scroll"><table class="pz-table">{table}</table></div><p class="pz-note">{note}</p>'
+    )
+
+
+def _cell(value: float | None, bounds: tuple[float | None, float | None]) -> str:
+    """A number with its interval, minus signs for hyphens."""
+    low, high = bounds
+    span = "" if low is None or high is None else f"<small>[{three(low)}, {three(high)}]</small>"
+    return f"{three(value)}{span}".replace("-", "−")
+
+
+def _row(label: str, meaning: str, cells: Sequence[str], found: Sequence[Calibrated]) -> str:
+    empty = ["<td></td>"] * (len(found) == 2 and len(cells) == 2)
+    own = "".join([*(f"<td>{cell}</td>" for cell in cells), *empty])
+    return f"<tr><td>{escape(label)}<small>{escape(meaning)}</small></td>{own}</tr>"

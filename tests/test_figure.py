@@ -234,7 +234,7 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
     "no runs": (OUT, "Name the runs"),
     "no such run": (("runs/none", *OUT), "There is no directory runs/none"),
     "missing directory": ((*RUNS, "--out", "none/f.pdf"), "There is no directory none"),
-    "unknown suffix": ((*RUNS, "--out", "f.gif"), "choose pdf, svg, png, html, tex"),
+    "unknown suffix": ((*RUNS, "--out", "f.bmp"), "choose pdf, svg, png, html, tex"),
     "two runs of one name": (("runs/hard", "runs/more/hard", *OUT), "Two runs have the same name"),
     "no suffix": ((*RUNS, "--out", "figure"), "choose pdf, svg"),
     "unknown format": ((*RUNS, *OUT, "--bundle", "b", "--format", "eps"), "not written as eps"),

@@ -42,6 +42,7 @@ CHOSEN = Recipe(
     text="path",
     font=RecipeFont("fonts/a.ttf", "2" * 64),
     bold_best=True,
+    film=(1, 5),
     versions={"penviz": "0.1.0"},
 )
 ROWS = Recipe(

@@ -14,6 +14,7 @@ from penviz.runs import Run
 FIGURES = {
     "distillation": "penviz.charts.distillation",
     "erasure": "penviz.charts.erasure",
+    "over-training": "penviz.charts.over_training",
     "reliability": "penviz.charts.reliability",
     "risk-coverage": "penviz.charts.risk_coverage",
     "two-classes": "penviz.charts.two_classes",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from penviz.measure.film import Film
-from penviz.measure.panel import CORRECT, INSIDE, Panel
+from penviz.measure.panel import CORRECT, Panel
 from penviz.show.frame import Cell, axes, heading, scale_bar
 from penviz.show.screen import Marks, boundary_shapes, overlay_traces
 from penviz.show.shading import shading_image
@@ -30,6 +30,9 @@ DIGITS = 4
 
 PANEL_PX, READOUT_PX, SLIDER_PX, TOP_PX, SIDE_PX = 255, 22, 78, 8, 12
 """Height of a row of panels, of the line under it, of the slider with its labels; the margins."""
+
+HOLLOW = "rgba(0,0,0,0)"
+"""Fill of a wrong prediction, whichever class it names."""
 
 GAP = 0.02
 """Space between two columns as a share of the figure's width."""
@@ -165,7 +168,8 @@ def _picture(panel: Panel, cell: Cell, marks: Marks, colours: Ink, epoch: int) -
     for k, (name, colour, shape) in enumerate(zip(panel.classes, CLASS_COLOURS, CLASS_SHAPES, strict=True)):
         chosen = np.flatnonzero(panel.labels == k)
         kinds = panel.kinds[chosen] if marks.errors else np.full(len(chosen), CORRECT)
-        symbols = np.where(kinds == CORRECT, shape, np.where(kinds == INSIDE, f"{shape}-open", "x-thin-open"))
+        # hollow by its fill and not by another symbol: a browser cannot turn one outline into the other
+        fills = np.where(kinds == CORRECT, colour, HOLLOW)
         made.append(
             own
             | {
@@ -177,10 +181,10 @@ def _picture(panel: Panel, cell: Cell, marks: Marks, colours: Ink, epoch: int) -
                 "ids": [str(i) for i in panel.indices[chosen].tolist()],
                 "text": [panel.class_names[p] for p in panel.predictions[chosen]],
                 "marker": {
-                    "color": colour,
+                    "color": fills.tolist(),
                     "size": 5.5,
                     "opacity": 0.75,
-                    "symbol": symbols.tolist(),
+                    "symbol": shape,
                     "line": {"width": 1.2, "color": colour},
                 },
                 "hovertemplate": f"{panel.split} example %{{id}}<br>label <b>{name}</b><br>prediction "
@@ -229,7 +233,7 @@ def _moved(trace: dict[str, Any]) -> dict[str, Any]:
     """The part of a trace that a frame changes."""
     moved: dict[str, Any] = {key: trace[key] for key in ("x", "y", "text") if key in trace}
     if trace["mode"] == "markers" and "ids" in trace:
-        moved["marker"] = {"symbol": trace["marker"]["symbol"]}
+        moved["marker"] = {"color": trace["marker"]["color"]}
     return moved
 
 

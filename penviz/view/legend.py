@@ -27,13 +27,14 @@ def _svg(inner: str, width: int = 14) -> str:
     return f'<img width="{width}" height="14" alt="" src="data:image/svg+xml;base64,{source}">'
 
 
-def legend_html(panels: Sequence[Panel], marks: Marks, dark: bool) -> str:
+def legend_html(panels: Sequence[Panel], marks: Marks, dark: bool, crosses: bool = True) -> str:
     """A line that wraps, or a column: three classes, then each mark that is drawn.
 
     Args:
         panels: of the three classes, at least one.
         marks: what is drawn.
         dark: for a dark page.
+        crosses: a fourth class has a sign of its own; else all errors are hollow, as in a film.
     """
     colours = ink(dark)
     line = f'fill="none" stroke="{colours.note}" stroke-width="1.4"'
@@ -42,7 +43,9 @@ def legend_html(panels: Sequence[Panel], marks: Marks, dark: bool) -> str:
         drawn = shape.format(f'fill="{colour}"')
         items.append(f"<span>{_svg(drawn)}<b>{escape(name)}</b></span>")
     if marks.errors:
-        items.append(f"<span>{_svg(_SHAPES[0].format(line))}predicted as another of the three</span>")
+        hollow = "predicted as another of the three" if crosses else "wrong prediction"
+        items.append(f"<span>{_svg(_SHAPES[0].format(line))}{hollow}</span>")
+    if marks.errors and crosses:
         cross = f'<path d="M3 3 L11 11 M11 3 L3 11" {line}/>'
         items.append(f"<span>{_svg(cross)}predicted as a fourth class</span>")
     if marks.means and any(len(p.means_xy) for p in panels):

@@ -10,6 +10,7 @@ from pathlib import Path
 import streamlit as st
 
 from penviz.activations import ActivationsError
+from penviz.figure import class_words
 from penviz.filmed import films_of
 from penviz.measure.film import Film, film_finding
 from penviz.measure.film_charts import film_charts
@@ -20,6 +21,7 @@ from penviz.show.screen import Marks
 from penviz.show.theme import short_names
 from penviz.snapshots import Snapshots, snapshots_path, splits_of
 from penviz.view.catalogue import Group, Opened, digest_of, directory_digest, read_catalogue, run_roots
+from penviz.view.chart_export import export_charts
 from penviz.view.chosen import with_chosen_runs
 from penviz.view.controls import choose_classes
 from penviz.view.empty import show_warnings
@@ -83,8 +85,13 @@ def _draw(group: Group, opened: list[Opened]) -> None:
         show_warnings(["These runs kept no epoch in common: choose one of them."])
         return
     figure = film_figure(films, curves, marks=marks, dark=dark)
-    st.html(legend_html([panels[-1] for film in films for panels in film.panels.values()], marks, dark))
+    panels = [panels[-1] for film in films for panels in film.panels.values()]
+    st.html(legend_html(panels, marks, dark, crosses=False))
     st.plotly_chart(figure, theme=None, key="film", config=CONFIG, width="stretch")
+    with st.container(horizontal=True, horizontal_alignment="right", key="curves-out"):
+        shown = [one for one in opened if one.run in runs]
+        options = {"classes": list(class_words(classes, group.class_names))}
+        export_charts(shown, {"over-training": (options, charts)}, key="export-curves")
     st.html(f'<p class="pz-foot">{escape(FRAME)} {escape(CURVES)}</p>')
 
 

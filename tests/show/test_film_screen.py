@@ -12,8 +12,9 @@ from penviz.measure.film import Film, build_films
 from penviz.measure.film_charts import film_charts
 from penviz.measure.panel import CORRECT
 from penviz.show.chart_screen import chart_figure
-from penviz.show.film import common_epochs, film_figure
+from penviz.show.film import HOLLOW, common_epochs, film_figure
 from penviz.show.screen import Marks
+from penviz.show.theme import CLASS_SHAPES
 from tests.small_runs import small_snapshots
 
 EPOCHS = (1, 2, 5, 9)
@@ -41,7 +42,12 @@ def test_every_frame_is_the_picture_of_its_epoch(films: list[Film]) -> None:
     panels = [film.panels[split] for film in films for split in ("train", "validation")]
     assert [f["name"] for f in figure["frames"]] == ["1", "2", "5", "9"]
     for i, frame in enumerate(figure["frames"]):
-        traces = [figure["data"][n] | moved for n, moved in zip(frame["traces"], frame["data"], strict=True)]
+        traces = [
+            figure["data"][n]
+            | moved
+            | {"marker": figure["data"][n].get("marker", {}) | moved.get("marker", {})}
+            for n, moved in zip(frame["traces"], frame["data"], strict=True)
+        ]
         for number, own in enumerate(panels):
             axis = f"x{number + 1 if number else ''}"
             points = [t for t in traces if t["xaxis"] == axis and "ids" in t]
@@ -51,7 +57,8 @@ def test_every_frame_is_the_picture_of_its_epoch(films: list[Film]) -> None:
                 np.testing.assert_allclose(trace["x"], own[i].xy[chosen, 0], atol=6e-5)
                 np.testing.assert_allclose(trace["y"], own[i].xy[chosen, 1], atol=6e-5)
                 assert trace["ids"] == [str(n) for n in own[i].indices[chosen]]
-                wrong = sum("open" in s for s in trace["marker"]["symbol"])
+                assert trace["marker"]["symbol"] == CLASS_SHAPES[k], "a frame must not change an outline"
+                wrong = trace["marker"]["color"].count(HOLLOW)
                 assert wrong == (own[i].kinds[chosen] != CORRECT).sum()
             said = next(t["text"][0] for t in traces if t["xaxis"] == axis and t["mode"] == "text")
             assert f"epoch {EPOCHS[i]} " in said
@@ -90,7 +97,10 @@ def test_marks_can_be_left_out(films: list[Film]) -> None:
     marks = Marks(means=False, boundaries=False, shading=False, optimum=False, errors=False)
     figure = drawn(films, marks=marks, dark=True)
     assert not figure["layout"]["images"]
-    assert all("open" not in s for t in figure["data"] if "ids" in t for s in t["marker"]["symbol"])
+    assert all(HOLLOW not in t["marker"]["color"] for t in figure["data"] if "ids" in t)
+    assert any(
+        HOLLOW in t["marker"]["color"] for f in drawn(films)["frames"] for t in f["data"] if "marker" in t
+    )
     assert not {"class mean", "smoothing optimum"} & {t["name"] for t in figure["data"]}
     with_marks = {t["name"] for t in drawn(films)["data"]}
     assert {"class mean", "smoothing optimum"} <= with_marks

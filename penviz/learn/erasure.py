@@ -64,7 +64,7 @@ def augmented_differences(
         plan = images.plan_epoch(len(rows), slack, config.flip, seed, draw).to(device)
         for start in range(0, len(rows), evaluate.BATCH):
             part = torch.arange(start, min(start + evaluate.BATCH, len(rows)), device=device)
-            batch = images.standardise(images.crop_batch(pixels, part, plan, size))
+            batch = network.scaling(images.crop_batch(pixels, part, plan, size))
             logits = network(batch).double().cpu().numpy()
             out[draw, start : start + len(part)] = logits[:, a] - logits[:, b]
     network.train(was_training)

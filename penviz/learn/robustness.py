@@ -10,7 +10,6 @@ Pixels are float32 in [0, 1], [b, height, width, channels]; sigma and epsilon ar
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -24,34 +23,23 @@ from penviz.learn.models import Network
 BATCH = 250
 LOSSES = ("cross-entropy", "margin")
 
-Look = Callable[[Tensor], Tensor]
-"""From pixels in [0, 1] to what the network is fed."""
-
-
-def standardised(pixels: Tensor) -> Tensor:
-    """What networks of penviz are fed: per-image standardisation, after every change of the pixels."""
-    return images.standardise(pixels * 255)
-
 
 def noisy(pixels: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
     """Pixels with Gaussian noise of a standard deviation, cut at 0 and 1."""
     return (pixels + sigma * torch.randn(pixels.shape, generator=generator)).clamp(0, 1)
 
 
-def loss_gradient(
-    network: Network, pixels: Tensor, labels: Tensor, loss: str = "cross-entropy", look: Look = standardised
-) -> Tensor:
+def loss_gradient(network: Network, pixels: Tensor, labels: Tensor, loss: str = "cross-entropy") -> Tensor:
     """Gradient in the pixels [b, ...] of each example's own loss.
 
     Args:
         network: in evaluation mode.
-        pixels: [b, ...]; labels: [b].
+        pixels: [b, height, width, channels] in [0, 1]; labels: [b].
         loss: "cross-entropy", to the hard label for every network, or "margin", the largest wrong logit
             minus the true one, which does not saturate.
-        look: from pixels to the network's input.
     """
     x = pixels.clone().requires_grad_(True)
-    logits = network(look(x))
+    logits = network(network.scaling(x * 255))
     if loss == "margin":
         own = F.one_hot(labels, logits.shape[1]).bool()
         total = (logits.masked_fill(own, -torch.inf).amax(1) - logits[own]).sum()
@@ -71,7 +59,6 @@ def attacked(
     *,
     loss: str = "cross-entropy",
     steps: int = 1,
-    look: Look = standardised,
 ) -> Tensor:
     """Pixels moved by at most epsilon each so that the loss rises, cut at 0 and 1.
 
@@ -82,7 +69,7 @@ def attacked(
     """
     x, size = pixels, epsilon if steps == 1 else 2 * epsilon / steps
     for _ in range(steps):
-        x = x + size * loss_gradient(network, x, labels, loss, look).sign()
+        x = x + size * loss_gradient(network, x, labels, loss).sign()
         x = torch.maximum(torch.minimum(x, pixels + epsilon), pixels - epsilon).clamp(0, 1)
     return x.detach()
 
@@ -135,7 +122,7 @@ def robustness(
         )
         with torch.no_grad():
             for i, x in enumerate(changed):
-                sums[i] += (network(standardised(x)).argmax(1) == labels).sum()
+                sums[i] += (network(network.scaling(x * 255)).argmax(1) == labels).sum()
         flat = loss_gradient(network, pixels, labels).flatten(1)
         sums[5] += (flat.abs().amax(1) == 0).sum()
     network.train(was_training)

@@ -83,6 +83,10 @@ class Training:
             zoo.load_body(self.network, _pretrained_state(config), config.pretrained)
         if config.frozen:
             zoo.freeze_body(self.network)
+        if teacher is not None and teacher.scaling is not self.network.scaling:
+            raise RunError(
+                "Teacher and student see one batch: choose networks of one normalisation of images."
+            )
         self.teacher = None if teacher is None else teacher.to(device).eval().requires_grad_(False)
         self.network.to(device).to(memory_format=torch.channels_last)
         decayed = {id(p) for p in self.network.decayed}

@@ -15,17 +15,18 @@ from penviz.runs import Run
 WEIGHT = torch.tensor([[1.0, -2.0, 0.5, 0.0], [-1.0, 1.0, 0.25, 3.0]])
 
 
+def plain(pixels: torch.Tensor) -> torch.Tensor:
+    """Images [n, channels, height, width] in [0, 1] of stored pixels."""
+    return pixels.permute(0, 3, 1, 2) / 255
+
+
 def linear(scale: float = 1.0) -> Network:
     """Two classes on four pixels, logits by hand."""
-    network = Network(nn.Flatten(), nn.Linear(4, 2))
+    network = Network(nn.Flatten(), nn.Linear(4, 2), scaling=plain)
     with torch.no_grad():
         network.head.weight.copy_(WEIGHT * scale)
         network.head.bias.zero_()
     return network.eval()
-
-
-def plain(pixels: torch.Tensor) -> torch.Tensor:
-    return pixels.permute(0, 3, 1, 2)
 
 
 def pictures(n: int = 6) -> tuple[torch.Tensor, torch.Tensor]:
@@ -36,7 +37,7 @@ def pictures(n: int = 6) -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize("loss", ["cross-entropy", "margin"])
 def test_the_margin_of_a_linear_network_falls_by_epsilon_times_the_l1_norm(loss: str) -> None:
     x, y = pictures()
-    moved = attacked(linear(), x, y, 0.05, loss=loss, look=plain)
+    moved = attacked(linear(), x, y, 0.05, loss=loss)
     for i in range(len(x)):
         towards = WEIGHT[1 - y[i]] - WEIGHT[y[i]]
         expected = x[i].flatten() + 0.05 * towards.sign()
@@ -47,7 +48,7 @@ def test_the_margin_of_a_linear_network_falls_by_epsilon_times_the_l1_norm(loss:
 
 def test_the_gradient_of_the_loss_by_hand() -> None:
     x, y = pictures()
-    found = loss_gradient(linear(), x, y, look=plain).flatten(1)
+    found = loss_gradient(linear(), x, y).flatten(1)
     for i in range(len(x)):
         z = (WEIGHT @ x[i].flatten()).tolist()
         p = [math.exp(v) / sum(map(math.exp, z)) for v in z]
@@ -60,10 +61,10 @@ def test_a_sure_network_hides_its_gradient_and_the_margin_finds_it() -> None:
     x, _ = pictures()
     sure = linear(3000.0)
     right = sure(plain(x)).argmax(1)  # no gradient is left where the network is right
-    assert torch.equal(attacked(sure, x, right, 0.05, look=plain), x)
-    assert not torch.equal(attacked(linear(), x, right, 0.05, look=plain), x)
-    by_margin = attacked(sure, x, right, 0.05, loss="margin", look=plain)
-    assert torch.allclose(by_margin, attacked(linear(), x, right, 0.05, loss="margin", look=plain))
+    assert torch.equal(attacked(sure, x, right, 0.05), x)
+    assert not torch.equal(attacked(linear(), x, right, 0.05), x)
+    by_margin = attacked(sure, x, right, 0.05, loss="margin")
+    assert torch.allclose(by_margin, attacked(linear(), x, right, 0.05, loss="margin"))
 
 
 def test_moves_stay_within_epsilon_and_the_picture() -> None:
@@ -71,12 +72,12 @@ def test_moves_stay_within_epsilon_and_the_picture() -> None:
     x[0] = 0.0
     x[1] = 1.0
     for steps in (1, 10):
-        moved = attacked(linear(), x, y, 0.1, steps=steps, look=plain)
+        moved = attacked(linear(), x, y, 0.1, steps=steps)
         assert float((moved - x).abs().max()) <= 0.1 + 1e-6
         assert float(moved.min()) >= 0
         assert float(moved.max()) <= 1
     with pytest.raises(ValueError, match="one of cross-entropy, margin"):
-        attacked(linear(), x, y, 0.1, loss="other", look=plain)
+        attacked(linear(), x, y, 0.1, loss="other")
 
 
 def test_noise_has_its_standard_deviation_and_its_seed() -> None:

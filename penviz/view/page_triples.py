@@ -57,7 +57,7 @@ def _draw(group: Group, opened: Sequence[Opened]) -> None:
     ranking = find(how, summaries, SHOWN)
     chosen = _chosen(group)
     if len(runs) == 2:
-        pair = TriplePair.of(*summaries)
+        pair = TriplePair.of(summaries[0], summaries[1])
         _finding(pair, chosen, group, names, split)
         left, right = st.columns([3, 2], gap="large")
         dark = st.context.theme.type == "dark"

@@ -28,8 +28,8 @@ SCALES = {"distance": "distance = 1", "nats": "logit difference"}
 INNER = 0.995
 """Share of the examples that lies within the limits."""
 
-FEWEST_BINS, MOST_BINS = 12, 60
-"""Bins between the limits: two roots of the number of examples of the smallest class, within these."""
+FEWEST_BINS, MOST_BINS = 24, 80
+"""Bins between the limits: four roots of the number of examples of the smallest class, within these."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,10 @@ def two_class_charts(
         drawn += [(s, unit, wanted, f"{title}, {name}") for name, s in splits.items()]
     ends = _limits([(s, unit, wanted) for s, unit, wanted, _ in drawn])
     fewest = min(len(own) for s, *_ in drawn for own in s.differences)
-    n_bins = int(np.clip(2 * math.sqrt(fewest), FEWEST_BINS, MOST_BINS))
+    bins = int(np.clip(4 * math.sqrt(fewest), FEWEST_BINS, MOST_BINS))
+    width = (ends[1] - ends[0]) / bins
+    below, above = math.ceil(-ends[0] / width), math.ceil(ends[1] / width)
+    ends, n_bins = (-below * width, above * width), below + above  # no bin lies on both sides of the boundary
     densities = [_densities(s, ends, unit, n_bins) for s, unit, _, _ in drawn]
     top = 1.12 * max(float(y.max()) for pair in densities for y in pair)
     return tuple(

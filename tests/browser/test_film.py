@@ -38,6 +38,10 @@ def film(opened: Opened, server: Server, runs: Path) -> Iterator[Page]:
     settled(opened.page)
     opened.page.locator(".st-key-pages").get_by_text("Over training").click()
     opened.page.wait_for_selector(".js-plotly-plot .slider-container", timeout=STEP)
+    opened.page.wait_for_function(
+        "() => document.querySelector('.stApp').getAttribute('data-test-script-state') !== 'running'"
+        " && document.querySelectorAll('.st-key-export-film').length === 1"
+    )
     opened.page.wait_for_timeout(500)
     yield opened.page
     for path in made:

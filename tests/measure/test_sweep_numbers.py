@@ -8,6 +8,7 @@ from scipy import stats
 from sklearn.linear_model import LogisticRegression
 
 from penviz.activations import Activations, Head
+from penviz.measure.moments import class_rows
 from penviz.measure.summary import Summary
 from penviz.measure.sweep import (
     SWEPT,
@@ -20,6 +21,7 @@ from penviz.measure.sweep import (
     t_interval,
 )
 from penviz.measure.table import compare
+from penviz.measure.temperature import halve
 
 RNG = np.random.default_rng(5)
 
@@ -105,6 +107,25 @@ def test_the_temperature_is_that_of_a_logistic_fit(reach: float) -> None:
     model = LogisticRegression(C=np.inf, fit_intercept=False).fit(a.logits(), a.labels)
     weights = np.diag(model.coef_ - model.coef_.mean(axis=0)).mean() / 0.9
     assert t == pytest.approx(1 / weights, rel=0.2)
+
+
+def test_ece_after_scaling_by_a_loop() -> None:
+    """Over the half that the temperature was not fitted on, in 15 right-closed bins."""
+    a = activations(n=2000, reach=4.0)
+    found = calibrated_values(a, "validation")
+    _, report = halve(class_rows(a.labels, 10, a.indices))
+    bins: list[list[tuple[float, float]]] = [[] for _ in range(15)]
+    for row in report:
+        z = a.logits()[row] / found["temperature"]
+        p = np.exp(z - z.max()) / np.exp(z - z.max()).sum()
+        bins[math.ceil(p.max() * 15) - 1].append((p.max(), float(p.argmax() == a.labels[row])))
+    expected = sum(abs(sum(c for c, _ in b) - sum(r for _, r in b)) for b in bins) / len(report)
+    assert found["ece_scaled"] == pytest.approx(expected)
+    assert found["ece_scaled"] < ece_at_one(a)
+
+
+def ece_at_one(a: Activations) -> float:
+    return Summary.of(a).numbers["ece"] or 0.0
 
 
 def test_the_order_of_errors_by_hand() -> None:

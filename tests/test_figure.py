@@ -330,4 +330,4 @@ def test_the_paper_and_the_screen_draw_the_same_panels(place: Path) -> None:
 def test_two_classes_make_no_plane(place: Path, penviz: Any) -> None:  # noqa: F811
     make_adopted(place / "runs", "two", names=("cat", "dog"))
     for verb in (("figure", "runs/two", "--out", "f.svg"), ("measure", "runs/two")):
-        assert_refused(penviz(*verb), "needs three classes: two has 2")
+        assert_refused(penviz(*verb), "needs three classes, two has 2")

@@ -24,6 +24,7 @@ RUN = {"name": "a", "path": "b", "model_sha256": "00", "activations": {"train": 
 SOFT = RecipeRun("soft", "runs/soft", "1" * 64, {"train": "ef"})
 TRIPLE = ("airplane", "automobile", "bird")
 PLAIN = Recipe((HARD, SOFT), TRIPLE)
+VIEWED = Recipe((HARD, SOFT), TRIPLE, view="pca", corner=())
 CHOSEN = Recipe(
     (HARD, SOFT),
     ("no", "3", 517),  # words that YAML reads as others, and a row of the head
@@ -75,9 +76,11 @@ def test_a_recipe_survives_the_file(recipe: Recipe) -> None:
 
 @pytest.mark.parametrize("key", [f for f in Recipe.__dataclass_fields__ if f not in ("rows", "runs")])
 def test_every_choice_is_in_the_file(key: str) -> None:
-    assert getattr(PLAIN, key) != getattr(CHOSEN, key)
-    changed = replace(PLAIN, **{key: getattr(CHOSEN, key)})
-    assert Recipe.from_yaml(changed.to_yaml()) == changed != PLAIN
+    plain, chosen = (VIEWED, replace(VIEWED, all_classes=True)) if key == "all_classes" else (PLAIN, CHOSEN)
+    chosen = VIEWED if key == "view" else chosen
+    assert getattr(plain, key) != getattr(chosen, key)
+    changed = replace(plain, **{key: getattr(chosen, key)})
+    assert Recipe.from_yaml(changed.to_yaml()) == changed != plain
 
 
 def test_what_is_left_out_of_a_file_is_as_by_default() -> None:

@@ -24,7 +24,7 @@ LOOSE = ("label_smoothing", "targets", "seed")
 
 SPLITS = ("train", "validation")
 
-SETTINGS: dict[str, Any] = {"numbers": list(DEFAULT), "splits": list(SPLITS), "classes": None, "bias": True}
+SETTINGS: dict[str, Any] = {"numbers": [*DEFAULT], "splits": [*SPLITS], "classes": None, "bias": True}
 """Options of the figure: those of `build`."""
 
 

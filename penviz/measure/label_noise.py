@@ -21,7 +21,7 @@ from penviz.measure.plane import DegeneratePlane, Plane
 Int = NDArray[np.int64]
 UInt = NDArray[np.uint64]
 
-_STEP = np.uint64(0x9E3779B97F4A7C15)
+_STEP = 0x9E3779B97F4A7C15
 
 
 def mixed(hashes: UInt, stream: int) -> UInt:
@@ -32,7 +32,7 @@ def mixed(hashes: UInt, stream: int) -> UInt:
     Source: Steele, Lea & Flood 2014 (the finaliser of SplitMix64).
     """
     with np.errstate(over="ignore"):
-        z = np.asarray(hashes, np.uint64) + _STEP * np.uint64(stream + 1)
+        z = np.asarray(hashes, np.uint64) + np.uint64(_STEP * (stream + 1) % 2**64)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         return z ^ (z >> np.uint64(31))

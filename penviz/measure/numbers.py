@@ -241,3 +241,47 @@ GEOMETRY: tuple[Number, ...] = (
 """Those that only the table of the geometry has (`geometry.geometry_table`), in its order."""
 
 BY_KEY = {number.key: number for number in (*NUMBERS, *GEOMETRY)}
+
+SWEPT_TOO: tuple[Number, ...] = (
+    Number(
+        "temperature",
+        "fitted temperature",
+        "divides the logits, fitted by NLL on half of the examples; above 1 for a network that is too sure",
+        "",
+        False,
+        ALL,
+        False,
+    ),
+    Number(
+        "ece_scaled", "ECE, fitted temperature", "on the half it was not fitted on", "share", True, ALL, False
+    ),
+    Number(
+        "aurc",
+        "AURC",
+        "mean share of errors among the surest, over all coverages, at temperature 1",
+        "share",
+        True,
+        ALL,
+        False,
+    ),
+    Number(
+        "misled_given",
+        "wrong labels near their given class",
+        "share of the examples with a wrong label that lie nearest to the class they were given, over all "
+        "planes that hold both classes",
+        "share",
+        True,
+        ALL,
+        False,
+    ),
+    Number(
+        "misled_true",
+        "wrong labels near their true class",
+        "share of the examples with a wrong label that lie nearest to their true class",
+        "share",
+        True,
+        ALL,
+        False,
+    ),
+)
+"""Numbers of a sweep that the table under the grid does not have."""

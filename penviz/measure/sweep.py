@@ -18,7 +18,7 @@ from penviz.measure.finding import SEEDS_NEEDED, Finding, build_finding
 from penviz.measure.intervals import T95, Change, seed_change, welch
 from penviz.measure.label_noise import misled
 from penviz.measure.moments import class_rows
-from penviz.measure.numbers import ALL, BY_KEY, NUMBERS, Number
+from penviz.measure.numbers import BY_KEY, NUMBERS, SWEPT_TOO, Number
 from penviz.measure.selective import aurc, max_softmax
 from penviz.measure.summary import Summary
 from penviz.measure.table import Row, Table, compare
@@ -29,52 +29,8 @@ Float = NDArray[np.float64]
 Values = Mapping[str, Mapping[str, float | None]]
 """Split -> key of a number -> its value, None where it does not exist."""
 
-CALIBRATED: tuple[Number, ...] = (
-    Number(
-        "temperature",
-        "fitted temperature",
-        "divides the logits, fitted by NLL on half of the examples; above 1 for a network that is too sure",
-        "",
-        False,
-        ALL,
-        False,
-    ),
-    Number(
-        "ece_scaled", "ECE, fitted temperature", "on the half it was not fitted on", "share", True, ALL, False
-    ),
-    Number(
-        "aurc",
-        "AURC",
-        "mean share of errors among the surest, over all coverages, at temperature 1",
-        "share",
-        True,
-        ALL,
-        False,
-    ),
-    Number(
-        "misled_given",
-        "wrong labels near their given class",
-        "share of the examples with a wrong label that lie nearest to the class they were given, over all "
-        "planes that hold both classes",
-        "share",
-        True,
-        ALL,
-        False,
-    ),
-    Number(
-        "misled_true",
-        "wrong labels near their true class",
-        "share of the examples with a wrong label that lie nearest to their true class",
-        "share",
-        True,
-        ALL,
-        False,
-    ),
-)
-"""Numbers of a sweep that the table under the grid does not have."""
-
-SWEPT: tuple[Number, ...] = (*NUMBERS, *CALIBRATED)
-SWEPT_BY_KEY = BY_KEY | {number.key: number for number in CALIBRATED}
+SWEPT: tuple[Number, ...] = (*NUMBERS, *SWEPT_TOO)
+SWEPT_BY_KEY = BY_KEY | {number.key: number for number in SWEPT_TOO}
 
 HELD_OUT_ONLY = ("temperature", "ece_scaled")
 """Not measured on training examples: a network has those by heart."""
@@ -133,7 +89,7 @@ def mean_change(before: Sequence[float], after: Sequence[float]) -> Change:
 
 
 def calibrated_values(activations: Activations, split: str) -> dict[str, float | None]:
-    """The numbers of CALIBRATED for one run and split; empty without a head or below 20 examples."""
+    """Temperature, ECE at it and AURC of one run and split; empty without a head or below 20 examples."""
     a = activations
     if a.head is None or a.partial or len(a) < 20:
         return {}

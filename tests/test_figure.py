@@ -444,7 +444,7 @@ def test_a_quick_look_draws_its_classes_and_no_accuracy(place: Path, penviz: Any
 def test_two_classes_make_no_plane(place: Path, penviz: Any) -> None:  # noqa: F811
     make_adopted(place / "runs", "two", names=("cat", "dog"))
     for verb in (("figure", "runs/two", "--out", "f.svg"), ("measure", "runs/two")):
-        assert_refused(penviz(*verb), "needs three classes: two has 2")
+        assert_refused(penviz(*verb), "needs three classes, two has 2")
 
 
 def test_measure_prints_adopted_runs(place: Path, penviz: Any) -> None:  # noqa: F811

@@ -49,4 +49,4 @@ def test_the_link_holds_the_choices(targets_page: Page) -> None:
     page.get_by_role("option", name="the pair (alpha, 1 - alpha)").click()
     page.get_by_text("sum to 1.8 and not to 1").wait_for()
     assert "kind=the+pair" in page.url
-    assert not page.get_by_text("penviz train DATASET").count()
+    page.get_by_text("penviz train DATASET").wait_for(state="detached")

@@ -23,11 +23,11 @@ st.set_page_config(page_title="penviz", page_icon=ICON, layout="wide")
 pages = {
     "Template plane": st.Page(show_grid, title="penviz", default=True),
     "Calibration": st.Page(show_calibration, title="Calibration · penviz", url_path="calibration"),
-    "Targets": st.Page(show_targets, title="Targets · penviz", url_path="targets"),
-    "Over training": st.Page(show_training, title="Over training · penviz", url_path="over-training"),
-    "Triples": st.Page(show_triples, title="Triples · penviz", url_path="triples"),
-    "Sweep": st.Page(show_sweep, title="Sweep · penviz", url_path="sweep"),
     "Distillation": st.Page(show_distillation, title="Distillation · penviz", url_path="distillation"),
+    "Over training": st.Page(show_training, title="Over training · penviz", url_path="over-training"),
+    "Sweep": st.Page(show_sweep, title="Sweep · penviz", url_path="sweep"),
+    "Triples": st.Page(show_triples, title="Triples · penviz", url_path="triples"),
+    "Targets": st.Page(show_targets, title="Targets · penviz", url_path="targets"),
     "Your model": st.Page(show_model, title="Your model · penviz", url_path="your-model"),
 }
 page = st.navigation(list(pages.values()), position="hidden")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from penviz import InputError
 from penviz.measure.film import Film, build_films
 from penviz.measure.panel import Panel
+from penviz.run_activations import targets_of
 from penviz.runs import SPLITS, Run
 from penviz.show.theme import LIGHT
 from penviz.snapshots import Snapshots, snapshots_path, splits_of
@@ -74,7 +75,7 @@ def films_of(
         classes,
         bias=bias,
         scale=scale,
-        label_smoothings=[run.config.label_smoothing for run in runs],
+        targets=[targets_of(run) for run in runs],
     )
 
 

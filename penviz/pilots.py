@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -160,11 +161,28 @@ def read_pilot(directory: Path) -> Pilot | None:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         rows = tuple(Row(**row) for row in record.pop("rows"))
-        if any(row.role not in ROLES or "validation" not in row.accuracy for row in rows):
+        pilot = Pilot(directory=directory, rows=rows, **record)
+        if not _fits(pilot):
             raise ValueError
-        return Pilot(directory=directory, rows=rows, **record)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return pilot
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise RunError(f"{path} is not readable: run its command again.") from None
+
+
+def _fits(pilot: Pilot) -> bool:
+    """Whether every entry is of its type: nothing else looks at them before they are drawn."""
+    words = (pilot.kind, pilot.dataset, pilot.teachers, pilot.student, pilot.loss, pilot.command)
+    words += tuple(word for row in pilot.rows for word in (row.run, row.teacher))
+    numbers = [pilot.epochs, pilot.weight, pilot.seconds]
+    for row in pilot.rows:
+        numbers += [row.label_smoothing, row.temperature, row.seed, *row.accuracy.values()]
+        numbers += [] if row.gamma is None else [row.gamma]
+    return (
+        all(isinstance(word, str) for word in words)
+        and all(isinstance(number, int | float) and math.isfinite(number) for number in numbers)
+        and all(row.role in ROLES and "validation" in row.accuracy for row in pilot.rows)
+        and all(isinstance(value, int | float) for row in pilot.rows for value in row.nll.values())
+    )
 
 
 def find_pilots(roots: Sequence[Path]) -> tuple[list[Pilot], list[str]]:

@@ -278,6 +278,8 @@ def read_run(directory: Path | str) -> Run:
     try:
         config = RunConfig.from_json(record["config"])
         Adoption.from_json(dict(record.get("adopted") or {}))
+        if not _numbers_fit(record):
+            raise TypeError
         return Run(
             directory,
             directory.resolve().name,
@@ -291,6 +293,19 @@ def read_run(directory: Path | str) -> Run:
         raise RunError(f"{path}: {error}") from None
     except (TypeError, ValueError):
         raise RunError(f"{path} has entries of the wrong type.") from None
+
+
+def _numbers_fit(record: dict[str, Any]) -> bool:
+    """Whether history, metrics, prior and duration hold numbers: a run may come from anybody."""
+    history, metrics = record.get("history") or [], record.get("metrics") or {}
+    prior, seconds = record.get("prior") or [], record.get("seconds") or 0
+    if not (isinstance(history, list) and isinstance(metrics, dict) and isinstance(prior, list)):
+        return False
+    lines = [*history, *metrics.values()]
+    if not all(isinstance(line, dict) for line in lines):
+        return False
+    values = [value for line in lines for value in line.values()] + [*prior, seconds]
+    return all(isinstance(value, int | float) for value in values)
 
 
 TWO_KINDS = "kind_of_targets"

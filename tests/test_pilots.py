@@ -76,6 +76,30 @@ def test_damaged_results_are_one_sentence(tmp_path: Path, text: str) -> None:
     assert len(sentences) == 1
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("label_smoothing", "0.1"),
+        ("temperature", None),
+        ("gamma", [1]),
+        ("seed", {}),
+        ("accuracy", {"validation": "high"}),
+        ("accuracy", {"validation": float("nan")}),
+        ("accuracy", [0.5]),
+        ("nll", 3),
+        ("run", 7),
+        ("role", "judge"),
+    ],
+)
+def test_an_entry_of_the_wrong_type_is_one_sentence(tmp_path: Path, key: str, value: object) -> None:
+    write_pilot(small_pilot(tmp_path))
+    record = json.loads((tmp_path / PILOT_FILE).read_text())
+    record["rows"][-1][key] = value
+    (tmp_path / PILOT_FILE).write_text(json.dumps(record))
+    with pytest.raises(RunError, match="is not readable: run its command again"):
+        read_pilot(tmp_path)
+
+
 def test_found_one_level_below(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     write_pilot(small_pilot(tmp_path / "a"))
@@ -129,5 +153,11 @@ def test_erasure_over_epochs_is_the_mean_of_the_seeds(tmp_path: Path) -> None:
     assert soft.low.tolist() == [1, 2]
     assert charts[0].lines[0].start[1] == pytest.approx(np.log(2))
     assert len(erasure.build(runs, details=False)) == 1
+    watched(tmp_path, "soft-2", 0.1, [])
+    record = json.loads((tmp_path / "soft-2" / RUN_FILE).read_text())
+    record["history"] = [{"epoch": 9, "mutual_information": 1.0}]
+    (tmp_path / "soft-2" / RUN_FILE).write_text(json.dumps(record))
+    with pytest.raises(InputError, match="no epoch in common"):
+        erasure.build([runs[2], read_run(tmp_path / "soft-2")], details=False)
     with pytest.raises(InputError, match="None of these runs was trained with --erasure"):
         erasure.build([read_run(plain)], details=True)

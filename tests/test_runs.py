@@ -92,6 +92,28 @@ def test_nothing_is_read_from_the_name(tmp_path: Path) -> None:
     assert run.config.label_smoothing == 0.1
 
 
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"history": 3},
+        {"history": [1]},
+        {"history": [{"epoch": "one"}]},
+        {"metrics": {"validation": 0.9}},
+        {"metrics": {"validation": {"accuracy": "high"}}},
+        {"prior": 7},
+        {"prior": ["a"]},
+        {"seconds": "long"},
+    ],
+)
+def test_a_record_whose_numbers_are_none_is_refused(tmp_path: Path, entry: dict) -> None:
+    directory = write_run(tmp_path / "run")
+    record = json.loads((directory / "run.json").read_text())
+    assert read_run(directory).config == SOFT
+    (directory / "run.json").write_text(json.dumps(record | entry))
+    with pytest.raises(RunError, match="wrong type"):
+        read_run(directory)
+
+
 def test_list_has_runs_by_name_and_damaged_ones_with_advice(tmp_path: Path) -> None:
     write_run(tmp_path / "b")
     write_run(tmp_path / "a")

@@ -84,6 +84,8 @@ def _series(alpha: float, runs: Sequence[Run], key: str, colour: int) -> Series:
         for run in runs
     ]
     epochs = sorted(set.intersection(*(set(f) for f in found)))
+    if not epochs:
+        raise InputError("Runs of one smoothing were measured at no epoch in common: choose one of them.")
     values = np.array([[f[e] for e in epochs] for f in found])
     return Series(
         "hard targets" if alpha == 0 else f"label smoothing α = {alpha:g}",

@@ -13,7 +13,7 @@ from penviz.measure.finding import SEEDS_NEEDED
 from penviz.measure.summary import Summary
 from penviz.measure.sweep import HELD_OUT_ONLY, SWEPT_BY_KEY, Swept, curve, run_values
 from penviz.measure.wording import series
-from penviz.run_activations import first_classes, load
+from penviz.run_activations import first_classes, load, targets_of
 from penviz.runs import Run, activations_path
 
 DEFAULT = ("rho_d", "accuracy", "ece", "temperature", "spread", "gap")
@@ -204,11 +204,10 @@ def digest(
     splits = load(run, SPLITS)
     chosen = first_classes([splits]) if classes is None else classes
     summaries = {split: Summary.of(a) for split, a in splits.items()}
-    assert run.config.label_smoothing is not None
     return run_values(
         summaries,
         chosen,
         bias=bias,
-        alpha=run.config.label_smoothing,
+        targets=targets_of(run),
         label_noise=run.config.label_noise,
     )

@@ -14,7 +14,8 @@ from penviz.foreign.safetensors_header import strict_json
 from penviz.foreign.whole_directory import whole_directory
 
 _FILES = re.compile(
-    r"(run\.json|model\.safetensors|(activations-[a-z]{1,20}\.npz)|(thumbnails-[a-z]{1,20}\.webp))\Z"
+    r"(run\.json|erasure\.json|model\.safetensors|((activations|snapshots)-[a-z]{1,20}\.npz)"
+    r"|(thumbnails-[a-z]{1,20}\.webp))\Z"
 )
 """The files of a run; README's list of what a run directory holds."""
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from penviz.activations import DAMAGED
 from penviz.learn import pets
-from penviz.learn.folder import read_folder
+from penviz.learn.folder import read_folder, remove_empty
 from penviz.runs import RunError
 
 Uint8 = NDArray[np.uint8]
@@ -218,10 +218,13 @@ def _read_torchvision(name: str, data_dir: Path) -> tuple[Parts, tuple[str, ...]
     }
     parts: Parts = {}
     names: tuple[str, ...] = ()
+    there = data_dir.exists()
     for part in ("train", "test"):
         try:
             source = kinds[name](str(data_dir), train=part == "train", download=True)
         except (OSError, RuntimeError) as error:
+            if not there:
+                remove_empty(data_dir)
             raise RunError(
                 f"{name} is not in {data_dir} and could not be downloaded ({type(error).__name__}); "
                 f"put {name}.npz there or name its place with --data-dir."

@@ -135,3 +135,9 @@ def _read_image(path: Path, size: int) -> NDArray[np.uint8]:
             return np.asarray(ImageOps.fit(image.convert("RGB"), (size, size)), np.uint8)
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise RunError(f"{path} cannot be read as an image.") from error
+
+
+def remove_empty(directory: Path) -> None:
+    """Take away a directory that a download made and left empty."""
+    if directory.is_dir() and not any(directory.iterdir()):
+        directory.rmdir()

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from penviz.learn.folder import read_square
+from penviz.learn.folder import read_square, remove_empty
 from penviz.runs import RunError
 
 NAMES = ("pets", "pets-fastai")
@@ -66,18 +66,14 @@ def _source(data_dir: Path, split: str) -> object:
     try:
         return OxfordIIITPet(str(data_dir), split=split, download=True)
     except (OSError, RuntimeError) as error:
-        _remove_empty(data_dir / "oxford-iiit-pet", there)
+        if not there:
+            remove_empty(data_dir / "oxford-iiit-pet")
         raise RunError(
             f"pets is not in {data_dir} and could not be downloaded ({type(error).__name__}); "
             "put oxford-iiit-pet/images and /annotations there or name their place with --data-dir."
         ) from error
     except ValueError:
         raise RunError(f"{data_dir / 'oxford-iiit-pet/annotations'} cannot be read.") from None
-
-
-def _remove_empty(directory: Path, there_before: bool) -> None:
-    if not there_before and directory.is_dir() and not any(directory.iterdir()):
-        directory.rmdir()
 
 
 def _read(files: list[Path], image_size: int) -> NDArray[np.uint8]:

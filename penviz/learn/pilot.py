@@ -6,6 +6,7 @@ run of its own beside the others, so that a stopped test goes on where it was, a
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -75,10 +76,12 @@ class Request:
                 raise RunError(
                     f"The teachers differ in {name.replace('_', ' ')}: a fair test needs equal ones."
                 )
-        if not self.temperatures or min(self.temperatures) <= 0 or 1 not in self.temperatures:
-            raise RunError("The temperatures must be above 0, and 1 must be among them.")
+        if 1 not in self.temperatures or not all(0 < t < math.inf for t in self.temperatures):
+            raise RunError("The temperatures must be finite and above 0, and 1 must be among them.")
         if self.chosen.get("distillation_loss") == "squared-logits" and set(self.temperatures) != {1}:
             raise RunError("Squared logits have no temperature: use --temperatures 1.")
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise RunError("The seeds of the students must differ: one network counts once.")
         seeds = [sorted(r.config.seed for r in group) for group in self.groups.values()]
         if any(other != seeds[0] for other in seeds) and any(len(s) > 1 for s in seeds):
             raise RunError("Give the same seeds of every teacher, or one run of each.")

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from penviz.learn import zoo
+from penviz.learn.folder import remove_empty
 from penviz.runs import RunError, sha256_of
 
 OFFICIAL = "IMAGENET1K_V1"
@@ -95,8 +96,7 @@ def _download(url: str, path: Path, start: str) -> None:
         torch.hub.download_url_to_file(url, str(path), start, progress=False)
     except (OSError, RuntimeError) as error:
         for directory in made:
-            if directory.is_dir() and not any(directory.iterdir()):
-                directory.rmdir()
+            remove_empty(directory)
         raise RunError(
             f"{path.name} is not in {path.parent} and could not be downloaded ({type(error).__name__}); "
             "put it there, or name a file with --weights."

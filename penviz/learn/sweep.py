@@ -74,7 +74,8 @@ def plan(
 
     Args:
         out: directory of the sweep.
-        dataset, image_shape, chosen: as in `defaults.default_config`; "targets" are those of the soft runs.
+        dataset, image_shape, chosen: as in `defaults.default_config`; "targets" and "prior" are those of
+            the soft runs.
         models, label_smoothings, seeds: a run for each combination; repeated ones count once.
 
     Raises:
@@ -86,7 +87,7 @@ def plan(
             for alpha in dict.fromkeys(label_smoothings):
                 own = chosen | {"label_smoothing": alpha, "seed": seed}
                 if alpha == 0:
-                    own["targets"] = None
+                    own |= {"targets": None, "prior": None}
                 directory = out / f"{model}-{alpha:g}-seed{seed}"
                 if directory in members:
                     raise RunError(f"Two runs would be called {directory.name}: choose other smoothings.")

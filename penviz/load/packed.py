@@ -19,6 +19,7 @@ from penviz.runs import (
     thumbnails_path,
     write_json,
 )
+from penviz.snapshots import Snapshots, snapshots_path
 
 MOST_PIXELS = 60_000_000
 """Of a sprite of thumbnails; the app decodes it as a whole."""
@@ -27,8 +28,8 @@ MOST_PIXELS = 60_000_000
 def open_packed(path: Path, out: Path) -> Path:
     """Unpack a run into a new directory.
 
-    The app reads activations in its own process, so they are checked and written anew; a sprite that is
-    too large to be decoded there is left out.
+    The app reads activations and snapshots in its own process, so they are checked and written anew; a
+    sprite that is too large to be decoded there is left out, and so is erasure.json, which is made again.
 
     Raises:
         InputError: not a run, damaged files, a directory in use. Nothing is left behind.
@@ -48,6 +49,8 @@ def open_packed(path: Path, out: Path) -> Path:
                 model.rename(part / MODEL_FILE)
             for split in run.splits():
                 Activations.load(activations_path(unpacked, split)).save(activations_path(part, split))
+                if (film := snapshots_path(unpacked, split)).exists():
+                    Snapshots.load(film).save(snapshots_path(part, split))
                 sprite = thumbnails_path(unpacked, split)
                 if sprite.exists() and _decodes(sprite):
                     sprite.rename(thumbnails_path(part, split))

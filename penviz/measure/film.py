@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from penviz.activations import Activations, ActivationsError
 from penviz.measure.frame import Frame, frame_of, share_frames
-from penviz.measure.logits import LogitNumbers, smoothed_targets
-from penviz.measure.panel import SPLITS, Panel, build_panel
+from penviz.measure.logits import LogitNumbers
+from penviz.measure.panel import SPLITS, Panel, build_panel, ideal_points
 from penviz.measure.plane import DegeneratePlane
 from penviz.measure.projection import Projection
+from penviz.measure.target_vectors import Targets
 
 Float = NDArray[np.float64]
 
@@ -56,14 +57,15 @@ def build_films(
     *,
     bias: bool = True,
     scale: str = "distance",
-    label_smoothings: Sequence[float | None] | None = None,
+    targets: Sequence[Targets] | None = None,
 ) -> list[Film]:
     """Films of some runs; their axes are shared as the scale says, as those of a grid.
 
     Args:
         runs: for each run, split -> its activations epoch after epoch, the same examples in each.
         epochs: of each run, as many as it has activations.
-        classes, bias, scale, label_smoothings: as for `build_grid`.
+        classes, bias, scale: as for `build_grid`.
+        targets: of each run; unknown ones have no stars.
 
     Raises:
         ActivationsError: as `build_grid`; other examples at another epoch, or lengths that do not fit.
@@ -77,16 +79,16 @@ def build_films(
                 raise ActivationsError(f"The snapshots of {split} are not of the same examples.")
     if len({frames[-1].class_names for run in runs for frames in run.values()}) > 1:
         raise ActivationsError("Runs with different lists of classes cannot share a picture: choose others.")
-    alphas = list(label_smoothings) if label_smoothings is not None else [None] * len(runs)
-    frames_of = [_frame(run, classes, bias, scale, alpha) for run, alpha in zip(runs, alphas, strict=True)]
+    asked = list(targets) if targets is not None else [Targets("unknown")] * len(runs)
+    frames_of = [_frame(run, classes, bias, scale, one) for run, one in zip(runs, asked, strict=True)]
     films = []
-    for run, own, alpha, frame in zip(runs, epochs, alphas, share_frames(frames_of, scale), strict=True):
+    for run, own, one, frame in zip(runs, epochs, asked, share_frames(frames_of, scale), strict=True):
         splits = [split for split in SPLITS if split in run]
         panels, numbers = {}, {}
         for split in splits:
             panels[split] = tuple(
                 replace(
-                    _picture(a, run[split][-1], classes, bias, scale, alpha, frame),
+                    _picture(a, run[split][-1], classes, bias, scale, one, frame),
                     epoch=int(epoch),
                     unit_split=splits[0],
                 )
@@ -94,7 +96,7 @@ def build_films(
             )
             numbers[split] = _numbers(run[split], panels[split], panels[split][-1])
         name = panels[splits[0]][0].run
-        films.append(Film(name, alpha, tuple(int(e) for e in own), panels, numbers))
+        films.append(Film(name, one.label_smoothing, tuple(int(e) for e in own), panels, numbers))
     return films
 
 
@@ -103,19 +105,14 @@ def _frame(
     classes: Sequence[str | int],
     bias: bool,
     scale: str,
-    alpha: float | None,
+    targets: Targets,
 ) -> Frame:
     """Unit of the last epoch's first split; limits that hold every split at every epoch, as `frame_of`."""
     splits = [run[split] for split in SPLITS if split in run]
     ordered = [frames[-1] for frames in splits] + [a for frames in splits for a in frames[:-1]]
     head = splits[0][-1].head
     projections = [Projection.of(replace(a, head=head), classes, bias) for a in ordered]
-    first = projections[0]
-    stars = None
-    if alpha:
-        targets = smoothed_targets(alpha, len(ordered[0].class_names), first.classes)
-        stars = first.plane.ideal_points(targets, first.classes)
-    return frame_of(projections, stars, scale)
+    return frame_of(projections, ideal_points(ordered[0], projections[0], targets), scale)
 
 
 def _picture(
@@ -124,7 +121,7 @@ def _picture(
     classes: Sequence[str | int],
     bias: bool,
     scale: str,
-    alpha: float | None,
+    targets: Targets,
     frame: Frame,
 ) -> Panel:
     """One epoch in the frame of the film: its own features and predictions on the plane of the last head."""
@@ -134,7 +131,7 @@ def _picture(
         per_class=len(a),
         bias=bias,
         scale=scale,
-        label_smoothing=alpha,
+        targets=targets,
         frame=frame,
     )
     z = a.logits()[panel.rows]

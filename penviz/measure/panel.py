@@ -62,7 +62,7 @@ class Panel:
         shading: [g, g, 3] float32 softmax restricted to the three classes at cell centres of `limits`;
             axis 0 runs upward in y, axis 1 to the right in x; None without a head.
         pull: arrows of the loss among the three classes (`pull.Arrows`); None unless asked for, without a
-            head, or where the targets are not known.
+            head, for K sigmoids, or where the targets are not known.
         view: one of VIEWS. In all but "plane" there are no boundaries, templates, optima, shading or pull,
             and `remark` says what the picture is (`embedding.embedded`).
         unit: feature units per drawn unit; scale: one of SCALES; bias: whether the template holds the bias.
@@ -127,7 +127,8 @@ class Panel:
         return self.split if self.epoch is None else f"{self.split}, epoch {self.epoch}"
 
 
-def _ideal_points(a: Activations, projection: Projection, targets: Targets) -> Float | None:
+def ideal_points(a: Activations, projection: Projection, targets: Targets) -> Float | None:
+    """Where the targets want each of three classes, [3, 2] feature units; None where they have no optimum."""
     if not targets.smoothed or a.head is None:
         return None
     if targets.kind == "prior" and len(targets.prior) != len(a.class_names):
@@ -176,9 +177,12 @@ def _shading(projection: Projection, frame: Frame) -> NDArray[np.float32]:
 
 
 def _pull(a: Activations, projection: Projection, frame: Frame, targets: Targets) -> Arrows | None:
-    """Arrows of the pull, from the ideal points: there the probabilities are the targets."""
-    ideal = _ideal_points(a, projection, targets)
-    if a.head is None or (ideal is None and targets.kind != "hard"):
+    """Arrows of the pull, from the ideal points: there the probabilities are the targets.
+
+    None for K sigmoids: their pull depends on the logits themselves, which differences do not tell.
+    """
+    ideal = ideal_points(a, projection, targets)
+    if a.head is None or targets.sigmoids or (ideal is None and targets.kind != "hard"):
         return None
     plane = projection.plane
     wanted = restricted_targets(None if ideal is None else plane.restricted_probs(ideal))
@@ -210,7 +214,7 @@ def _panel(
     predictions = a.predictions[rows]
     kinds = np.where(np.isin(predictions, p.classes), INSIDE, OUTSIDE)
     kinds[predictions == a.labels[rows]] = CORRECT
-    ideal = _ideal_points(a, p, targets)
+    ideal = ideal_points(a, p, targets)
     head, bias = a.planar_head(bias)
     names = distinct_names(a.class_names)
     x0, x1, y0, y1 = frame.limits
@@ -315,7 +319,7 @@ def build_panel(
     projection = _project(activations, classes, bias, summary)
     asked = targets or Targets.of(label_smoothing)
     if frame is None:
-        stars = _ideal_points(activations, projection, asked)
+        stars = ideal_points(activations, projection, asked)
         frame = frame_of([projection], stars, scale)
     return _panel(
         activations,
@@ -375,7 +379,7 @@ def build_grid(
         digests = summaries[number] if summaries is not None else {}
         shown = [run[s] for s in splits]
         projections = [_project(run[s], classes, bias, digests.get(s)) for s in splits]
-        stars = _ideal_points(shown[0], projections[0], own)
+        stars = ideal_points(shown[0], projections[0], own)
         frames.append(frame_of(projections, stars, scale))
         rows.append((shown, projections, [digests.get(s) for s in splits]))
     frames = share_frames(frames, scale)

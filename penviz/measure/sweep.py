@@ -22,6 +22,7 @@ from penviz.measure.numbers import BY_KEY, NUMBERS, SWEPT_TOO, Number
 from penviz.measure.selective import aurc, max_softmax
 from penviz.measure.summary import Summary
 from penviz.measure.table import Row, Table, compare
+from penviz.measure.target_vectors import Targets
 from penviz.measure.temperature import fit_temperature, halve
 from penviz.measure.wording import direction, percent, percent_range, three
 
@@ -110,19 +111,19 @@ def run_values(
     classes: Sequence[str | int],
     *,
     bias: bool = True,
-    alpha: float,
+    targets: Targets,
     label_noise: float = 0.0,
 ) -> Values:
     """All numbers of SWEPT for one run.
 
     Args:
-        splits: its summaries; classes, bias: as in `table.compare`; alpha: its label smoothing;
-            label_noise: probability of a wrong label in its training.
+        splits: its summaries; classes, bias: as in `table.compare`; targets: of its training;
+            label_noise: probability of a wrong label in it.
 
     Raises:
         ActivationsError, DegeneratePlane: as `table.compare`.
     """
-    table = compare([splits], classes, bias=bias, label_smoothings=[alpha])
+    table = compare([splits], classes, bias=bias, targets=[targets])
     values: dict[str, dict[str, float | None]] = {split: {} for split in splits}
     for row in table.rows:
         for split in splits:

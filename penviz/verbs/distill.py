@@ -81,7 +81,7 @@ def distill(
             raise RunError("Name the students' network with --student: see penviz models.")
         kind = "pilot" if pilot else "sweep"
         tried = [_number(word, "--temperatures") for word in temperatures.split(",")]
-        numbers = [int(_number(word, "--seeds")) for word in seeds.split(",")]
+        numbers = [_seed(word) for word in seeds.split(",")]
         where = {"out": out, "data_dir": data_dir, "device": device, "command": command}
         _test(kind, runs, student, tried, numbers, chosen, where, threads, progress)
         return
@@ -131,6 +131,13 @@ def _number(word: str, option: str) -> float:
         return float(word)
     except ValueError:
         raise RunError(f"{option} takes numbers with commas between them, such as 1,2,4.") from None
+
+
+def _seed(word: str) -> int:
+    try:
+        return int(word)
+    except ValueError:
+        raise RunError("--seeds takes whole numbers with commas between them, such as 0,1,2.") from None
 
 
 def _test(

@@ -13,9 +13,9 @@ from typing import Annotated, Any
 import typer
 
 from penviz.ending import say
-from penviz.runs import RunConfig
+from penviz.runs import RunConfig, RunError
 from penviz.verbs.options import check_progress, set_threads
-from penviz.verbs.train import train
+from penviz.verbs.train import check_targets, config_fields, train
 
 OWN = ("model", "label_smoothing", "seed", "out", "resume")
 """Options of `penviz train` that a sweep has in another form, or does not need."""
@@ -57,17 +57,22 @@ def sweep(
     kind = options.pop("progress")
     check_progress(kind)
     from penviz import terminal
-    from penviz.learn import data, models
+    from penviz.learn import data, defaults, models
+    from penviz.learn import erasure as erasing
     from penviz.learn import progress as progressing
     from penviz.learn import sweep as sweeping
 
-    networks = [network, *(model or [])]
+    networks = [defaults.network_name(dataset, name) for name in (network, *(model or []))]
     for name in networks:
         models.architecture(name)
+    pretrained, weights = options.pop("pretrained"), options.pop("weights")
+    if (pretrained or weights) and len(networks) > 1:
+        raise RunError("Pretrained weights are of one network: sweep over one at a time.")
+    check_targets(options["targets"], max(label_smoothing), options["prior"])
     fields = {f.name for f in dataclasses.fields(RunConfig)}
     chosen = {key: options.pop(key) for key in list(options) if key in fields}
-    if chosen.get("milestones") is not None:
-        chosen["milestones"] = tuple(chosen["milestones"])
+    chosen["image_size"] = chosen["image_size"] or data.usual_size(dataset)
+    pair = options.pop("erasure")
     data_dir, device = options.pop("data_dir"), options.pop("device")
     set_threads(options.pop("threads"))
 
@@ -81,7 +86,10 @@ def sweep(
         )
 
     for alpha in label_smoothing:  # said before the data are read
-        RunConfig(dataset, network, targets="uniform" if alpha else "hard", label_smoothing=alpha)
+        RunConfig(dataset, networks[0], targets="uniform" if alpha else "hard", label_smoothing=alpha)
+    for one in seed:
+        RunConfig(dataset, networks[0], seed=one, image_size=chosen["image_size"])
+    chosen = config_fields(networks[0], chosen, pretrained, weights)
     first = load(seed[0])
     members = sweeping.plan(out, dataset, networks, label_smoothing, seed, first.image_shape, **chosen)
     try:
@@ -96,6 +104,7 @@ def sweep(
                 say=say,
                 stopped=stopped,
                 command=shlex.join(["penviz", *sys.argv[1:]]),
+                erasure=None if pair is None else erasing.class_pair(first.class_names, pair),
                 **options,
             )
     except progressing.Stopped as stop:

@@ -106,14 +106,13 @@ def train(
 ) -> None:
     """Train a network on hard or label-smoothed targets."""
     check_progress(progress)
-    _check_targets(targets, label_smoothing, prior)
+    check_targets(targets, label_smoothing, prior)
     used = out.is_dir() and any(out.iterdir())
     if used and not resume:  # said before a minute is spent on reading the data
         raise RunError(f"{out} is not empty: choose another --out, or continue it with --resume.")
     from penviz import terminal
     from penviz.learn import data, defaults, models
     from penviz.learn import erasure as erasing
-    from penviz.learn import pretrained as starting
     from penviz.learn import progress as progressing
     from penviz.learn import train as training
 
@@ -123,7 +122,7 @@ def train(
     chosen: dict[str, Any] = {
         "label_smoothing": label_smoothing,
         "targets": targets,
-        "prior": _prior(prior),
+        "prior": prior,
         "epochs": epochs,
         "batch_size": batch_size,
         "lr": lr,
@@ -132,7 +131,7 @@ def train(
         "loss_factor": loss_factor,
         "clip_norm": clip_norm,
         "schedule": schedule,
-        "milestones": tuple(milestones) if milestones else None,
+        "milestones": milestones,
         "crop": crop,
         "pad": pad,
         "flip": flip,
@@ -148,9 +147,7 @@ def train(
     }
     RunConfig(dataset, model, seed=seed, hold_out=hold_out, image_size=image_size)
     set_threads(threads)
-    if pretrained or weights:
-        start = starting.find(model, str(weights or starting.OFFICIAL))
-        chosen |= {"pretrained": start.name, "pretrained_sha256": start.sha256}
+    chosen = config_fields(model, chosen, pretrained, weights)
     loaded = data.load(dataset, seed=seed, n_hold_out=hold_out, data_dir=data_dir, image_size=image_size)
     pair = None if erasure is None else erasing.class_pair(loaded.class_names, erasure)
     config = defaults.default_config(dataset, model, loaded.image_shape, **chosen)
@@ -180,7 +177,28 @@ def train(
     say(f"{out} is finished: accuracy {scores}. Next: penviz extract {out}")
 
 
-def _check_targets(targets: str | None, label_smoothing: float | None, prior: str | None) -> None:
+def config_fields(
+    model: str, chosen: dict[str, Any], pretrained: bool, weights: Path | None
+) -> dict[str, Any]:
+    """Fields of a RunConfig from options as they are typed; the weights to start from are looked for.
+
+    Raises:
+        RunError: a prior of words, or weights that are not there.
+    """
+    from penviz.learn import pretrained as starting
+
+    milestones = chosen["milestones"]
+    fields = chosen | {
+        "prior": _prior(chosen["prior"]),
+        "milestones": tuple(milestones) if milestones else None,
+    }
+    if pretrained or weights:
+        start = starting.find(model, str(weights or starting.OFFICIAL))
+        fields |= {"pretrained": start.name, "pretrained_sha256": start.sha256}
+    return fields
+
+
+def check_targets(targets: str | None, label_smoothing: float | None, prior: str | None) -> None:
     """RunError for options that do not fit together, before the data are read."""
     if targets in WITHOUT_LABELS:
         raise RunError(

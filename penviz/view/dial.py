@@ -14,7 +14,7 @@ from penviz.charts.sweep import swept
 from penviz.measure.dial import Dial, build_dial
 from penviz.measure.summary import Summary
 from penviz.measure.sweep import Swept, run_values, sweep_finding
-from penviz.run_activations import load
+from penviz.run_activations import load, targets_of
 from penviz.runs import Run, list_runs
 from penviz.show.dial import dial_figure
 from penviz.show.screen import Marks
@@ -81,9 +81,9 @@ def _dial(digest: str, classes: tuple[int, int, int], bias: bool) -> tuple[Dial,
     alphas = [run.config.label_smoothing or 0.0 for run in runs]
     splits = [load(run, SPLITS_SHOWN) for run in runs]
     numbers = []
-    for run, parts, alpha in zip(runs, splits, alphas, strict=True):
+    for run, parts in zip(runs, splits, strict=True):
         summaries = {split: Summary.of(a) for split, a in parts.items()}
-        numbers.append(swept(run, run_values(summaries, classes, bias=bias, alpha=alpha)))
+        numbers.append(swept(run, run_values(summaries, classes, bias=bias, targets=targets_of(run))))
     return build_dial(splits, alphas, classes, bias=bias), numbers
 
 

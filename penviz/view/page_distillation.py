@@ -64,15 +64,20 @@ def _erased(digest: str, _activations: Activations) -> Erased | None:
 
 
 def _information(run: Run) -> dict[str, Any] | None:
-    """erasure.json of a run, where it is of its present weights."""
+    """erasure.json of a run, where it can be read and is of its present weights."""
     try:
         record = json.loads((run.directory / "erasure.json").read_text(encoding="utf-8"))
-        fresh = (
-            record["checkpoint_sha256"] == run.model_sha256 and record["values"]["mutual_information"] >= 0
+        first, other = record["classes"]
+        fits = (
+            record["checkpoint_sha256"] == run.model_sha256
+            and math.isfinite(record["values"]["mutual_information"])
+            and isinstance(first, str)
+            and isinstance(other, str)
+            and record["examples"] >= 1
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return record if fresh else None
+    return record if fits else None
 
 
 def _numbers(opened: Sequence[Opened]) -> str:

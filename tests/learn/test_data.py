@@ -319,13 +319,15 @@ def test_a_download_that_fails_is_one_sentence(tmp_path: Path, monkeypatch: pyte
         OSError(28),
     ):
 
-        def fail(*args: object, error: Exception = error, **kwargs: object) -> None:
+        def fail(root: str, *args: object, error: Exception = error, **kwargs: object) -> None:
+            Path(root).mkdir(exist_ok=True)
             raise error
 
         monkeypatch.setattr(torchvision.datasets, "CIFAR100", fail)
         with pytest.raises(RunError, match=r"put cifar100\.npz there or name its place") as caught:
-            data.load("cifar100", data_dir=tmp_path)
+            data.load("cifar100", data_dir=tmp_path / "data")
         assert_one_sentence(caught.value)
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_torchvision_is_read_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -143,7 +143,10 @@ def test_refusals(teachers: tuple[Run, Run], done: Pilot, tmp_path: Path) -> Non
     cases: list[tuple[Callable[[], object], str]] = [
         (lambda: request((), tmp_path), "needs a teacher"),
         (lambda: request(teachers, tmp_path, temperatures=(2.0,)), "1 must be among them"),
-        (lambda: request(teachers, tmp_path, temperatures=(1.0, 0.0)), "must be above 0"),
+        (lambda: request(teachers, tmp_path, temperatures=(1.0, 0.0)), "finite and above 0"),
+        (lambda: request(teachers, tmp_path, temperatures=(1.0, float("inf"))), "finite and above 0"),
+        (lambda: request(teachers, tmp_path, temperatures=(1.0, float("nan"))), "finite and above 0"),
+        (lambda: request(teachers, tmp_path, seeds=(0, 1, 0)), "must differ: one network counts once"),
         (lambda: request((hard, hard), tmp_path), "the same smoothing and seed"),
         (
             lambda: request((hard, replace(soft, config=replace(soft.config, model="fc800"))), tmp_path),
@@ -187,6 +190,8 @@ def test_command_says_how_long_before_it_starts(
         (("--pilot", "--sweep", "--student", "fc800"), "Choose --pilot or --sweep"),
         (("fc801",), "There is no network fc801"),
         (("--pilot", "--student", "fc800", "--temperatures", "1,x"), "takes numbers with commas"),
+        (("--pilot", "--student", "fc800", "--seeds", "0,nan"), "--seeds takes whole numbers"),
+        (("--pilot", "--student", "fc800", "--seeds", "0.5"), "--seeds takes whole numbers"),
         (("fc800", "--weight", "0"), "distillation weight must be above 0"),
         (("fc800", "--loss", "hinge"), "The distillation loss must be"),
     ],

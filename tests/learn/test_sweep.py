@@ -160,7 +160,7 @@ def test_the_verb_takes_every_option_of_train() -> None:
     assert set(own) - set(OWN) <= names
     configured = {f.name for f in fields(RunConfig)}
     taken = set(inspect.signature(train.train).parameters)
-    handled = {"data_dir", "device", "threads", "progress"}
+    handled = {"data_dir", "device", "threads", "progress", "weights"}
     lost = names & set(own) - configured - taken - handled
     assert not lost, f"penviz sweep has no use for {lost}: add it to OWN, or hand it on"
 
@@ -185,6 +185,29 @@ def test_the_verb(swept: Path, small: data.DataSet, tmp_path: Path, monkeypatch:
         (["--epochs", "3"], "another config (epochs)"),
         (["--label-smoothing", "1"], "Label smoothing must be at least 0 and below 1"),
         (["--model", "vgg"], "There is no network vgg"),
+        (["--seed", "-1"], "The seed must be between 0"),
+        (["--targets", "pair"], "--targets must be one of"),
+        (["--targets", "prior", "--prior", "one"], "--prior must be numbers"),
+        (["--weights", "none.pth"], "torchvision has no classification network fc800"),
+        (["--model", "fc1200", "--pretrained"], "sweep over one at a time"),
+        (["--erasure", "3", "cat"], "There is no class cat"),
     ):
         bad = CliRunner().invoke(cli.application(), [*arguments, *wrong, *more, *out])
         assert words in str(bad.exception)
+
+
+def test_the_verb_reads_what_is_typed_as_train_does(
+    small: data.DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "load", lambda *args, **kwargs: small)
+    shares = ",".join(["0.1"] * 10)
+    arguments = ["sweep", "digits", "fc800", "--epochs", "1", "--batch-size", "64", "--seed", "0"]
+    more = ["--targets", "prior", "--prior", shares, "--erasure", "3", "5", "--milestones", "0.5"]
+    out = ["--per-class", "5", "--no-thumbnails", "--progress", "none", "--out", str(tmp_path)]
+    found = CliRunner().invoke(cli.application(), [*arguments, *more, *out])
+    assert found.exit_code == 0, found.output
+    hard, soft = (read_run(tmp_path / f"fc800-{alpha}-seed0") for alpha in ("0", "0.1"))
+    assert (hard.config.targets, hard.config.prior) == ("hard", ())
+    assert (soft.config.targets, soft.config.prior) == ("prior", (0.1,) * 10)
+    assert (soft.config.milestones, soft.config.pretrained) == ((0.5,), "")
+    assert "mutual_information" in soft.record["history"][0]

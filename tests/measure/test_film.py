@@ -13,6 +13,7 @@ from penviz.activations import ActivationsError
 from penviz.measure.film import NUMBERS, Film, build_films, film_finding
 from penviz.measure.film_charts import film_charts
 from penviz.measure.panel import build_panel
+from penviz.measure.target_vectors import Targets
 from tests.small_runs import small_snapshots
 
 TRIPLE = (3, 0, 7)
@@ -29,7 +30,7 @@ def snapshots(alpha: float = 0.0) -> dict[str, list]:
 
 def films(**options: object) -> list[Film]:
     runs = [snapshots(0.0), snapshots(0.1)]
-    return build_films(runs, [EPOCHS, EPOCHS], TRIPLE, label_smoothings=[0.0, 0.1], **options)  # type: ignore[arg-type]
+    return build_films(runs, [EPOCHS, EPOCHS], TRIPLE, targets=[Targets.of(0.0), Targets.of(0.1)], **options)  # type: ignore[arg-type]
 
 
 def distances(groups: list[list[np.ndarray]]) -> float:
@@ -65,6 +66,20 @@ def test_on_a_plane_of_its_own_an_epoch_would_lie_elsewhere() -> None:
     alone = build_panel(a, TRIPLE, per_class=20, label_smoothing=0.0)
     here = film.panels["train"][0]
     assert np.abs(alone.xy * alone.unit - here.xy * here.unit).max() > 0.1
+
+
+def test_stars_are_those_of_the_kind_of_targets() -> None:
+    """As in a picture of the last epoch alone, whose stars tests/measure/test_kinds_of_targets.py derives."""
+    run, targets = snapshots(0.1), Targets("others", 0.3)
+    (film,) = build_films([run], [EPOCHS], TRIPLE, targets=[targets])
+    (uniform,) = build_films([run], [EPOCHS], TRIPLE, targets=[Targets.of(0.3)])
+    found, wrong = film.panels["train"][0], uniform.panels["train"][0]
+    alone = build_panel(run["train"][-1], TRIPLE, per_class=20, targets=targets)
+    assert found.ideal_xy is not None
+    assert wrong.ideal_xy is not None
+    np.testing.assert_allclose(found.ideal_xy * found.unit, alone.ideal_xy * alone.unit)
+    assert np.abs(found.ideal_xy * found.unit - wrong.ideal_xy * wrong.unit).max() > 0.01
+    assert (film.label_smoothing, found.targets) == (0.3, "others")
 
 
 def test_pictures_share_axes_unit_examples_and_what_belongs_to_the_last_head() -> None:

@@ -11,6 +11,7 @@ from penviz.measure.logits import smoothed_targets
 from penviz.measure.panel import build_grid, build_panel
 from penviz.measure.plane import Plane
 from penviz.measure.pull import SHORTEST, Arrows, pull, restricted_targets
+from penviz.measure.target_vectors import Targets
 
 CLASSES = (4, 1, 6)
 LIMITS = (-6.0, 6.0, -6.0, 6.0)
@@ -137,6 +138,9 @@ def test_panels_have_arrows_only_when_asked_and_where_they_hold() -> None:
     assert hard is not None
     assert not np.allclose(hard.strengths, first.strengths)
     assert build_panel(run["train"], CLASSES, label_smoothing=None, pull=True).pull is None
+    sigmoids = build_panel(run["train"], CLASSES, targets=Targets("binary", 0.1), pull=True)
+    assert sigmoids.ideal_xy is not None
+    assert sigmoids.pull is None  # theirs hangs on each logit and not on differences
     x0, x1, y0, y1 = row[0].limits
     x, y = first.ends.mean(axis=1).T
     assert ((x > x0) & (x < x1) & (y > y0) & (y < y1)).all()

@@ -21,6 +21,7 @@ from penviz.measure.sweep import (
     t_interval,
 )
 from penviz.measure.table import compare
+from penviz.measure.target_vectors import Targets
 from penviz.measure.temperature import halve
 
 RNG = np.random.default_rng(5)
@@ -78,15 +79,21 @@ def test_a_curve_against_a_plain_loop() -> None:
 
 def test_the_numbers_of_a_run_are_those_of_the_table() -> None:
     splits = {s: Summary.of(activations(s)) for s in ("train", "validation")}
-    values = run_values(splits, (2, 5, 7), alpha=0.1)
+    values = run_values(splits, (2, 5, 7), targets=Targets.of(0.1))
     table = compare([splits], (2, 5, 7), label_smoothings=[0.1])
     for split in splits:
         for row in table.rows:
             assert values[split][row.number.key] == row.values[0].get(split), row.number.key
-    assert values["train"]["rho_d"] != run_values(splits, (0, 1, 2), alpha=0.1)["train"]["rho_d"]
+    assert (
+        values["train"]["rho_d"] != run_values(splits, (0, 1, 2), targets=Targets.of(0.1))["train"]["rho_d"]
+    )
     assert {key for v in values.values() for key in v} <= {number.key for number in SWEPT}
     assert "temperature" not in values["train"]  # known by heart
     assert values["validation"]["temperature"] is not None
+    others = run_values(splits, (2, 5, 7), targets=Targets("others", 0.1))["train"]
+    wanted = values["train"]["gap"] / (np.log(0.9) - np.log(0.1 / 9))  # type: ignore[operator]
+    assert others["gap_ratio"] == pytest.approx(wanted)
+    assert others["gap_ratio"] != values["train"]["gap_ratio"]
 
 
 @pytest.mark.parametrize("reach", [0.5, 4.0])

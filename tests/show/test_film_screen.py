@@ -11,6 +11,7 @@ import pytest
 from penviz.measure.film import Film, build_films
 from penviz.measure.film_charts import film_charts
 from penviz.measure.panel import CORRECT
+from penviz.measure.target_vectors import Targets
 from penviz.show.chart_screen import chart_figure
 from penviz.show.film import HOLLOW, common_epochs, film_figure
 from penviz.show.screen import Marks
@@ -26,7 +27,7 @@ def films() -> list[Film]:
         {s: [small_snapshots(name, s, alpha).at(i) for i in range(4)] for s in ("train", "validation")}
         for name, alpha in (("hard", 0.0), ("soft", 0.1))
     ]
-    return build_films(runs, [EPOCHS, EPOCHS], (0, 1, 2), label_smoothings=[0.0, 0.1])
+    return build_films(runs, [EPOCHS, EPOCHS], (0, 1, 2), targets=[Targets.of(0.0), Targets.of(0.1)])
 
 
 def drawn(films: list[Film], **options: Any) -> dict[str, Any]:

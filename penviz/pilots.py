@@ -171,8 +171,8 @@ def read_pilot(directory: Path) -> Pilot | None:
 
 def _fits(pilot: Pilot) -> bool:
     """Whether every entry is of its type: nothing else looks at them before they are drawn."""
-    words = (pilot.kind, pilot.dataset, pilot.teachers, pilot.student, pilot.loss, pilot.command)
-    words += tuple(word for row in pilot.rows for word in (row.run, row.teacher))
+    words = [pilot.kind, pilot.dataset, pilot.teachers, pilot.student, pilot.loss, pilot.command]
+    words += [word for row in pilot.rows for word in (row.run, row.teacher)]
     numbers = [pilot.epochs, pilot.weight, pilot.seconds]
     for row in pilot.rows:
         numbers += [row.label_smoothing, row.temperature, row.seed, *row.accuracy.values()]

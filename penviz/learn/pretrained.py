@@ -99,7 +99,7 @@ def _download(url: str, path: Path, start: str) -> None:
             remove_empty(directory)
         raise RunError(
             f"{path.name} is not in {path.parent} and could not be downloaded ({type(error).__name__}); "
-            "put it there, or name a file with --weights."
+            "put it there, or name a file of them."
         ) from error
 
 

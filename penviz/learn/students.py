@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,11 +98,3 @@ def distil(config: RunConfig, dataset: data.DataSet, teacher: Run, out: Path | s
                 f"{teacher.name}: give that teacher, or another --out."
             )
     return training.train(config, dataset, out, teacher=network, **options)
-
-
-def read_teachers(directories: Sequence[Path]) -> list[Run]:
-    """Runs that can teach, in the order given; RunError for one that cannot."""
-    runs = [read_run(directory) for directory in directories]
-    for run in runs:
-        image_shape_of(run)
-    return runs

@@ -101,6 +101,8 @@ def extract_preset(
         raise RunError(f"There is no preset {name}: choose one of {', '.join(PRESETS)}.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RunError(f"{out} is not empty: choose another --out.")
+    if not directory.is_dir():  # said before weights are downloaded
+        raise RunError(f"There is no directory {directory}.")
     preset = PRESETS[name]
     splits = tuple(splits) or (("validation",) if every_class else ("train", "validation"))
     network, report = _network(name, preset, file)

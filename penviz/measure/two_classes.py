@@ -79,6 +79,8 @@ class TwoClasses:
         rows = [own[np.argsort(a.indices[own], kind="stable")] for own in rows]
         if not all(len(own) for own in rows):
             raise ActivationsError(f"{a.run} has no {a.split} examples of one of its two classes.")
+        if difference[rows[0]].mean() == difference[rows[1]].mean():
+            raise ActivationsError(f"The two classes of {a.run} have one mean: nothing sets a scale.")
         first, second = rows
         return cls(
             a.run,

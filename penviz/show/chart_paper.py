@@ -96,7 +96,7 @@ def paper_charts(
         for number, (chart, box) in enumerate(zip(charts, places.boxes, strict=True)):
             _draw(figure, chart, box, places, many)
             _around(figure, box, places)
-            _head(figure, chart, box, places, face, letter_of(number) if letters else "", place.font_pt)
+            _head(figure, chart, box, face, letter_of(number) if letters else "", place.font_pt)
         room = across - 2 * EDGE_IN
         draw_legend(figure, places.legend, EDGE_IN, places.legend_top, room)
     return figure
@@ -305,9 +305,7 @@ def _around(figure: Figure, box: Box, places: ChartPlan) -> None:
             )  # fmt: skip
 
 
-def _head(
-    figure: Figure, chart: Chart, box: Box, places: ChartPlan, face: Face, letter: str, size: float
-) -> None:
+def _head(figure: Figure, chart: Chart, box: Box, face: Face, letter: str, size: float) -> None:
     """Letter and title over a chart."""
     said: dict[str, Any] = {
         "transform": figure.dpi_scale_trans,

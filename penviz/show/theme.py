@@ -15,7 +15,6 @@ CLASS_SHAPES = ("circle", "square", "triangle-up")
 """Marker of each class, so that colour is never the only sign; Plotly's names."""
 
 CLASS_SIGNS = ("●", "■", "▲")
-CLASS_SIGNS_HOLLOW = ("○", "□", "△")
 
 SHADING_ALPHA = 0.08
 """Opacity of the shading where one class has all the probability; more would swallow points."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from html import escape
 from typing import Literal
 
 import streamlit as st
@@ -37,15 +38,16 @@ _PLACES = (
 )
 
 
-def _heading(words: str) -> None:
-    st.html(f'<div class="pz-head">{words}</div>')
+def heading(words: str) -> None:
+    """A small heading, in the sidebar or on a page."""
+    st.html(f'<div class="pz-head">{escape(words)}</div>')
 
 
 def choose_group(groups: Sequence[Group]) -> Group:
     """Which list of classes; asked only when there are several."""
     if len(groups) == 1:
         return groups[0]
-    _heading("Classes of")
+    heading("Classes of")
     names = [group.name for group in groups]
     name = st.selectbox("Classes of", names, key="of", bind=URL, label_visibility="collapsed")
     return groups[names.index(name)]
@@ -53,7 +55,7 @@ def choose_group(groups: Sequence[Group]) -> Group:
 
 def choose_runs(group: Group, end: str) -> list[str]:
     """Names of the runs to show."""
-    _heading("Runs")
+    heading("Runs")
     names = [run.name for run in in_order(group.runs)]
     key = f"runs{end}"
     default = default_runs(group.runs)
@@ -82,7 +84,7 @@ def choose_runs(group: Group, end: str) -> list[str]:
 
 def choose_classes(group: Group, end: str, rows: Sequence[int]) -> tuple[int, int, int]:
     """Three different classes out of some rows of the head: left, right, above."""
-    _heading("Classes")
+    heading("Classes")
     names = group.class_names
     keys = (f"{CLASS_KEYS[0]}{end}", f"{CLASS_KEYS[1]}{end}", f"{CLASS_KEYS[2]}{end}")
     preset_key, memory_key = f"preset{end}", f"triple{end}"
@@ -129,7 +131,7 @@ def choose_classes(group: Group, end: str, rows: Sequence[int]) -> tuple[int, in
 def choose_marks(plane: bool = True) -> Marks:
     """What is drawn beside the points; most of it belongs to the template plane only."""
     off = not plane
-    _heading("Show")
+    heading("Show")
     return Marks(
         means=st.toggle("class means (+)", True, key="means", bind=URL),
         templates=st.toggle("templates (◆)", False, key="templates", bind=URL, disabled=off),
@@ -152,7 +154,7 @@ def choose_marks(plane: bool = True) -> Marks:
 
 def choose_view() -> tuple[str, bool]:
     """The paper's plane or another view, and whether that is fitted on all classes."""
-    _heading("View")
+    heading("View")
     view = st.selectbox(
         "View",
         list(VIEWS),
@@ -175,7 +177,7 @@ def choose_view() -> tuple[str, bool]:
 
 def choose_scale() -> tuple[str, bool]:
     """Scale of the axes, and whether the template holds the bias."""
-    _heading("Scale")
+    heading("Scale")
     scales = list(SCALE_WORDS)
     scale = st.segmented_control(
         "Scale",
@@ -195,7 +197,7 @@ def choose_scale() -> tuple[str, bool]:
 
 def choose_number(most: int) -> int:
     """Examples drawn a class, at most the `most` that are stored."""
-    _heading("Examples a class")
+    heading("Examples a class")
     if most <= 10:
         return most
     start = min(DEFAULT_PER_CLASS, most)
@@ -210,7 +212,7 @@ def choose_number(most: int) -> int:
 
 def choose_layout() -> str:
     """One strip, two columns, or whichever fits the window."""
-    _heading("Layout")
+    heading("Layout")
     layouts = list(LAYOUT_WORDS)
     layout = st.segmented_control(
         "Layout",

@@ -22,6 +22,7 @@ from penviz.show.chart_screen import chart_figure
 from penviz.view.catalogue import Group, Opened, path_word, run_roots
 from penviz.view.chart_export import Made, export_charts
 from penviz.view.chosen import with_chosen_runs
+from penviz.view.controls import heading
 from penviz.view.distillation_words import MEANING, advice_html, found_html
 from penviz.view.empty import show_warnings
 from penviz.view.links import only_link
@@ -47,14 +48,10 @@ def _page(group: Group, opened: list[Opened]) -> None:
     _pilots(dark)
     _fair_test(opened)
     _students(group)
-    _heading("What others found")
+    heading("What others found")
     st.html(found_html())
-    _heading("What the articles advise, and what speaks against it")
+    heading("What the articles advise, and what speaks against it")
     st.html(advice_html())
-
-
-def _heading(words: str) -> None:
-    st.html(f'<div class="pz-head">{escape(words)}</div>')
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -136,7 +133,7 @@ def _over_training(opened: Sequence[Opened], dark: bool) -> None:
     if not runs:
         return
     charts = erasure_chart.build(runs, details=True)
-    _heading("Over training")
+    heading("Over training")
     st.plotly_chart(chart_figure(charts[:3], dark=dark), theme=None, config=CONFIG, key="erasure")
     watched = [one for one in opened if one.run in runs]
     with st.container(width=140):
@@ -147,7 +144,7 @@ def _pilots(dark: bool) -> None:
     found, damaged = find_pilots(run_roots())
     show_warnings(damaged)
     for number, pilot in enumerate(p for p in found if p.rows):
-        _heading(f"Students: {pilot.teachers} teaches {pilot.student}, {pilot.dataset}")
+        heading(f"Students: {pilot.teachers} teaches {pilot.student}, {pilot.dataset}")
         left, right = st.columns([3, 2], gap="medium")
         with left:
             chart = distillation_chart.chart_of(pilot)
@@ -216,7 +213,7 @@ def _honesty(pilot: Pilot) -> str:
 
 def _fair_test(opened: Sequence[Opened]) -> None:
     """The command for the chosen teachers, and about how long it takes."""
-    _heading("The fair test")
+    heading("The fair test")
     teachers = [o.run for o in opened if not o.run.adopted and o.run.config.label_smoothing is not None]
     st.html(
         '<p class="pz-note">A teacher is judged by its students: each teacher at its own best temperature, '
@@ -266,6 +263,6 @@ def _students(group: Group) -> None:
     ]
     if not pairs:
         return
-    _heading("Students beside their teachers, each in its own template plane")
+    heading("Students beside their teachers, each in its own template plane")
     for student, teacher in pairs:
         only_link(f"{student.name} learned from {teacher.name}", group, [teacher.name, student.name])

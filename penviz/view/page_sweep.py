@@ -25,7 +25,7 @@ from penviz.view.catalogue import (
     run_roots,
 )
 from penviz.view.chart_export import export_charts
-from penviz.view.controls import URL, _heading, choose_classes, choose_group
+from penviz.view.controls import URL, choose_classes, choose_group, heading
 from penviz.view.empty import show_damaged, show_empty, show_too_few, show_warnings
 from penviz.view.state import suffix
 from penviz.view.style import style_sheet
@@ -90,7 +90,7 @@ def _choose_families(parts: Mapping[str, Sequence[Run]], end: str) -> list[str]:
     names = list(parts)
     if len(names) < 2:
         return names
-    _heading("Networks")
+    heading("Networks")
     return st.multiselect(
         "Networks",
         names,
@@ -103,7 +103,7 @@ def _choose_families(parts: Mapping[str, Sequence[Run]], end: str) -> list[str]:
 
 
 def _choose_numbers() -> list[str]:
-    _heading("Numbers")
+    heading("Numbers")
     return st.multiselect(
         "Numbers",
         [number.key for number in SWEPT],
@@ -117,7 +117,7 @@ def _choose_numbers() -> list[str]:
 
 
 def _choose_splits() -> list[str]:
-    _heading("Splits")
+    heading("Splits")
     return list(
         st.pills(
             "Splits",

@@ -10,7 +10,7 @@ import streamlit as st
 from penviz.measure.target_facts import NAMES, SHOWN, WHERE, TargetFacts, comparison, number, target_chart
 from penviz.measure.target_vectors import Targets, weights
 from penviz.show.chart_screen import chart_figure
-from penviz.view.controls import URL, _heading
+from penviz.view.controls import URL, heading
 from penviz.view.links import remember_runs
 from penviz.view.page_grid import CONFIG
 from penviz.view.style import style_sheet
@@ -58,7 +58,7 @@ def _page(dark: bool) -> None:
 
 def _controls() -> tuple[Targets, int, int, str]:
     """The sidebar: K, kind, alpha, true class, prior; and a sentence where the prior is no prior."""
-    _heading("Kind of targets")
+    heading("Kind of targets")
     kind = st.selectbox(
         "Kind of targets",
         SHOWN,

@@ -27,7 +27,7 @@ from penviz.view.catalogue import (
 )
 from penviz.view.chart_export import export_charts
 from penviz.view.chosen import with_chosen_runs
-from penviz.view.controls import URL, _heading
+from penviz.view.controls import URL, heading
 from penviz.view.empty import show_too_few
 from penviz.view.links import grid_query, triple_link
 from penviz.view.state import CLASS_KEYS, default_classes, presets, suffix
@@ -107,7 +107,7 @@ def _two(opened: Sequence[Opened]) -> list[Opened]:
 def _choices(n_runs: int, splits: Sequence[str]) -> tuple[str, str]:
     """How triples are found, and in which split."""
     offered = [how for how in FINDS if n_runs == 2 or not how.endswith("changed")]
-    _heading("Find triples that are")
+    heading("Find triples that are")
     how = st.radio(
         "Find triples that are",
         offered,
@@ -116,7 +116,7 @@ def _choices(n_runs: int, splits: Sequence[str]) -> tuple[str, str]:
         bind=URL,
         label_visibility="collapsed",
     )
-    _heading("Split")
+    heading("Split")
     split = st.segmented_control(
         "Split",
         splits,

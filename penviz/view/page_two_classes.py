@@ -16,7 +16,7 @@ from penviz.runs import differences
 from penviz.show.chart_screen import chart_figure
 from penviz.view.catalogue import SPLITS_SHOWN, Opened
 from penviz.view.chart_export import export_charts
-from penviz.view.controls import URL, _heading
+from penviz.view.controls import URL, heading
 
 ROW_PX = 300
 CONFIG = {"displaylogo": False, "toImageButtonOptions": {"format": "svg", "filename": "penviz"}}
@@ -24,7 +24,7 @@ CONFIG = {"displaylogo": False, "toImageButtonOptions": {"format": "svg", "filen
 
 def choose_axis() -> str:
     """The sidebar of two classes: the unit of the axis."""
-    _heading("Scale")
+    heading("Scale")
     scale = st.segmented_control(
         "Scale",
         list(SCALES),

@@ -172,6 +172,8 @@ def test_what_has_no_axis_is_said() -> None:
         TwoClasses.of(replace(a, head=level))
     with pytest.raises(ActivationsError, match="no train examples of one of its two classes"):
         TwoClasses.of(a.take(a.labels == 0))
+    with pytest.raises(ActivationsError, match="have one mean: nothing sets a scale"):
+        TwoClasses.of(replace(a, features=np.zeros_like(a.features)))
 
 
 def test_the_finding() -> None:

@@ -23,6 +23,7 @@ from penviz.measure.panel import SPLITS, Panel, build_panel, ideal_points
 from penviz.measure.plane import DegeneratePlane
 from penviz.measure.projection import Projection
 from penviz.measure.target_vectors import Targets
+from penviz.measure.wording import three
 
 Float = NDArray[np.float64]
 
@@ -167,14 +168,14 @@ def film_finding(films: Sequence[Film]) -> str:
         said.append((film, split, float(values[0]), float(values[-1])))
     splits = {split for _, split, _, _ in said}
     spans = {(film.epochs[0], film.epochs[-1]) for film, _, _, _ in said}
-    parts = [f"from {first:.3g} to {end:.3g} ({_name(film, films)})" for film, _, first, end in said]
+    parts = [f"from {three(first)} to {three(end)} ({_name(film, films)})" for film, _, first, end in said]
     when = ""
     if len(spans) == 1:
         start, stop = next(iter(spans))
         when = f"Between epochs {start} and {stop} " if stop > start else f"At epoch {stop} "
     where = f" on {next(iter(splits))}" if len(splits) == 1 else ""
     listed = " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else parts[0]
-    sentence = f"{when}ρ/d{where} goes {listed}."
+    sentence = f"{when}ρ/d{where} goes {listed}"
     return sentence[0].upper() + sentence[1:] if when else sentence
 
 

@@ -126,7 +126,7 @@ def _draw(group: Group, opened: list[Opened]) -> None:
     with header:
         st.html(
             f'<h1 class="pz-finding">{escape(finding.headline)}</h1>'
-            f'<p class="pz-detail">{escape(finding.detail)}</p>'
+            f'<p class="pz-detail">{escape(finding.detail.replace("[-", "[−").replace(" -", " −"))}</p>'
         )
         with st.container(key="ways-out", width="content", gap="xsmall"):
             export_charts(opened, figures)

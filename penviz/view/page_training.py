@@ -91,7 +91,7 @@ def _draw(group: Group, opened: list[Opened]) -> None:
     panels = [panels[-1] for film in films for panels in film.panels.values()]
     st.html(legend_html(panels, marks, dark, crosses=False))
     st.plotly_chart(figure, theme=None, key="film", config=CONFIG, width="stretch")
-    with st.container(horizontal=True, horizontal_alignment="right", key="curves-out"):
+    with st.container(width=140, key="curves-out"):
         shown = [one for one in opened if one.run in runs]
         options = {"classes": list(class_words(classes, group.class_names))}
         export_charts(shown, {"over-training": (options, charts)}, key="export-curves")

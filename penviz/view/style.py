@@ -97,7 +97,7 @@ table.pz-table td.pz-change {{ color: {colours.note}; }}
 .pz-scroll {{ overflow-x: auto; }}
 .pz-scroll + .pz-note {{ margin-top: .6rem; }}
 .st-key-distillation {{ gap: .55rem; }}
-.st-key-numbers [data-baseweb="select"] > div {{ max-height: none; }}
+.st-key-numbers div:has(> [data-testid="stMultiSelectTagsContainer"]) {{ max-height: none; height: auto; }}
 .st-key-page {{ container-type: inline-size; gap: .7rem; }}
 .st-key-header {{ flex-wrap: nowrap; }}
 .st-key-ways-out {{ flex: none; min-width: 6.6rem; }}

@@ -153,7 +153,7 @@ def test_the_finding_says_both_ends() -> None:
     assert sentence.startswith("Between epochs 1 and 9 ρ/d on train goes from ")
     for film, name in zip(found, ("hard", "soft"), strict=True):
         first, last = film.numbers["train"]["rho_d"][[0, -1]]
-        assert f"from {first:.3g} to {last:.3g} ({name})" in sentence
+        assert f"from {first:#.3g} to {last:#.3g} ({name})" in sentence
     assert "(hard)" in film_finding(found[:1])
 
 

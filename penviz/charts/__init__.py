@@ -17,8 +17,9 @@ FIGURES = {
     "over-training": "penviz.charts.over_training",
     "reliability": "penviz.charts.reliability",
     "risk-coverage": "penviz.charts.risk_coverage",
-    "two-classes": "penviz.charts.two_classes",
     "sweep": "penviz.charts.sweep",
+    "triples": "penviz.charts.triples",
+    "two-classes": "penviz.charts.two_classes",
 }
 """Name of a figure -> its module, imported when it is asked for.
 

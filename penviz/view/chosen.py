@@ -46,6 +46,7 @@ def with_chosen_runs(key: str, draw: Callable[[Group, list[Opened]], None]) -> N
                 try:
                     draw(group, usable)
                 except InputError as error:
+                    st.html('<h1 class="pz-finding">These runs cannot be drawn here.</h1>')
                     warnings.insert(0, str(error))
             show_warnings(warnings)
             show_damaged(catalogue.damaged)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 
 import streamlit as st
@@ -45,6 +46,19 @@ def show_empty(directory: Path) -> None:
 
 def _open_shipped() -> None:
     st.session_state[OPEN_SHIPPED] = True
+
+
+def show_too_few(name: str) -> None:
+    """A page of triples, and a group that has none.
+
+    Args:
+        name: of the group, which says how many classes it has.
+    """
+    st.html(
+        '<h1 class="pz-finding">This page needs three classes.</h1>'
+        f'<p class="pz-detail">{escape(name)}: too few for a triple. The template plane draws them along '
+        "one axis; calibration and distillation have all their numbers.</p>"
+    )
 
 
 def show_damaged(damaged: Sequence[DamagedRun]) -> None:

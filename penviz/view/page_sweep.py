@@ -26,7 +26,7 @@ from penviz.view.catalogue import (
 )
 from penviz.view.chart_export import export_charts
 from penviz.view.controls import URL, choose_classes, choose_group, heading
-from penviz.view.empty import show_damaged, show_empty, show_warnings
+from penviz.view.empty import show_damaged, show_empty, show_too_few, show_warnings
 from penviz.view.state import suffix
 from penviz.view.style import style_sheet
 
@@ -62,6 +62,11 @@ def _page(catalogue: Catalogue, dark: bool) -> None:
     groups = catalogue.groups
     with st.sidebar:
         group = choose_group(groups)
+    if len(group.class_names) < 3:
+        show_too_few(group.name)
+        show_damaged(catalogue.damaged)
+        return
+    with st.sidebar:
         parts = families(group.runs)
         end = suffix(group, len(groups) == 1)
         chosen = _choose_families(parts, end)
@@ -74,6 +79,7 @@ def _page(catalogue: Catalogue, dark: bool) -> None:
             shown = {run.name: run for name in chosen for run in parts[name]}  # named as for a file of them
             _draw(group, families(list(shown.values())), numbers, splits, classes, dark, warnings)
         except InputError as error:
+            st.html('<h1 class="pz-finding">These runs cannot be drawn here.</h1>')
             warnings.insert(0, str(error))
         show_warnings(warnings)
         show_damaged(catalogue.damaged)

@@ -24,7 +24,7 @@ from penviz.view.catalogue import Group, Opened, digest_of, directory_digest, re
 from penviz.view.chart_export import export_charts
 from penviz.view.chosen import with_chosen_runs
 from penviz.view.controls import choose_classes
-from penviz.view.empty import show_warnings
+from penviz.view.empty import show_too_few, show_warnings
 from penviz.view.film_export import export_film
 from penviz.view.legend import legend_html
 from penviz.view.state import suffix
@@ -51,6 +51,9 @@ def show_training() -> None:
 
 
 def _draw(group: Group, opened: list[Opened]) -> None:
+    if len(group.class_names) < 3:
+        show_too_few(group.name)
+        return
     with st.sidebar:
         roots = run_roots()
         end = suffix(group, len(read_catalogue(roots, directory_digest(roots)).groups) == 1)

@@ -9,12 +9,13 @@ import numpy as np
 import streamlit as st
 
 from penviz import InputError
+from penviz.charts.calibrations import names_of
+from penviz.charts.triples import SHOWN, charts_of
+from penviz.figure import class_words
 from penviz.measure.finder import FINDS, Ranking, find, value_words
-from penviz.measure.projection import distinct_names
 from penviz.measure.summary import Summary
-from penviz.measure.triple_chart import TriplePair, triple_chart
+from penviz.measure.triple_chart import TriplePair
 from penviz.show.chart_screen import chart_figure
-from penviz.show.theme import short_names
 from penviz.view.catalogue import (
     SPLITS_SHOWN,
     Group,
@@ -24,12 +25,13 @@ from penviz.view.catalogue import (
     run_roots,
     summaries_of,
 )
+from penviz.view.chart_export import export_charts
 from penviz.view.chosen import with_chosen_runs
 from penviz.view.controls import URL, heading
+from penviz.view.empty import show_too_few
 from penviz.view.links import grid_query, triple_link
 from penviz.view.state import CLASS_KEYS, default_classes, presets, suffix
 
-SHOWN = 10
 MEANINGS = {
     "most-confused": "the examples of its classes are most often predicted as another of the three",
     "most-alike": "its templates point the same way (mean cosine about the mean of all)",
@@ -45,6 +47,9 @@ def show_triples() -> None:
 
 def _draw(group: Group, opened: Sequence[Opened]) -> None:
     """Finding, chart, and the first ten triples with links."""
+    if len(group.class_names) < 3:
+        show_too_few(group.name)
+        return
     runs = _two(opened)
     splits = [s for s in SPLITS_SHOWN if all(s in one.splits for one in runs)]
     if not splits:
@@ -52,32 +57,32 @@ def _draw(group: Group, opened: Sequence[Opened]) -> None:
     with st.sidebar:
         how, split = _choices(len(runs), splits)
     summaries = [summaries_of(one)[split] for one in runs]
-    alphas = [one.run.config.label_smoothing for one in runs]
-    names = short_names(alphas, [one.run.name for one in runs])
+    names = names_of([one.run for one in runs])
     ranking = find(how, summaries, SHOWN)
     chosen = _chosen(group)
     if len(runs) == 2:
         pair = TriplePair.of(summaries[0], summaries[1])
-        _finding(pair, chosen, group, names, split)
+        charts = charts_of(summaries, names, group.class_names, split, chosen, how)
+        with st.container(horizontal=True, key="header", vertical_alignment="top", gap="medium"):
+            _finding(pair, chosen, group, names, split)
+            with st.container(key="ways-out", width="content", gap="xsmall"):
+                options = {
+                    "split": split,
+                    "classes": list(class_words(chosen, group.class_names)),
+                    "find": how,
+                }
+                export_charts(runs, {"triples": (options, charts)})
         left, right = st.columns([3, 2], gap="large")
         dark = st.context.theme.type == "dark"
-        chart = triple_chart(
-            pair,
-            names=(names[0], names[1]),
-            class_names=distinct_names(group.class_names),
-            chosen=chosen,
-            found=ranking.triples,
-            found_words=FINDS[how],
-            split=split,
-        )
         left.plotly_chart(
-            chart_figure([chart], dark=dark, height=560),
+            chart_figure(charts, dark=dark, height=560),
             theme=None,
             key="triples-chart",
-            alt=chart.about,
+            alt=charts[0].about,
             config={"displaylogo": False, "showSendToCloud": False, "plotlyServerURL": ""},
         )
-        left.caption(f"{chart.about} A point below the diagonal is a triple that {names[1]} draws tighter.")
+        below = f"A point below the diagonal is a triple that {names[1]} draws tighter."
+        left.html(f'<p class="pz-note">{escape(f"{charts[0].about} {below}")}</p>')
     else:
         right = st.container()
         st.html(
@@ -94,7 +99,8 @@ def _two(opened: Sequence[Opened]) -> list[Opened]:
         return list(opened)
     if len(opened) > 2:
         first, last = opened[0].run.name, opened[-1].run.name
-        st.caption(f"{len(opened)} runs are chosen; the first and the last are compared: {first}, {last}.")
+        words = f"{len(opened)} runs are chosen; the first and the last are compared: {first}, {last}."
+        st.html(f'<p class="pz-note">{escape(words)}</p>')
     return [opened[0], opened[-1]]
 
 
@@ -152,20 +158,24 @@ def _finding(
     own = "is not among them"
     if place is not None and rank is not None:
         own = (
-            f"goes from {pair.before[place]:.3f} to {pair.after[place]:.3f} ({100 * change[place]:+.0f} %) "
+            f"goes from {pair.before[place]:.3f} to {pair.after[place]:.3f} ({_signed(change[place])}) "
             f"and ranks {rank:,} of {n:,}, counted from the one that tightens most"
         )
     sampled = f" {n:,} of {pair.n_all:,} triples, drawn with seed 0, stand for all." if pair.sampled else ""
     head = f"{names[1]} is tighter than {names[0]} in {tighter:,} of {n:,} triples{part}"
     detail = (
         f"{split.capitalize()}, ρ/d in the plane of each triple: median change "
-        f"{100 * np.median(change):+.0f} %. The triple of the grid ({words}) {own}.{sampled} These are two "
-        "networks: training seeds are not in it."
+        f"{_signed(float(np.median(change)))}. The triple of the grid ({words}) {own}.{sampled} These are "
+        "two networks: training seeds are not in it."
     )
     st.html(
         f'<h1 class="pz-finding">{escape(head[:1].upper() + head[1:])}</h1>'
         f'<p class="pz-detail">{escape(detail)}</p>'
     )
+
+
+def _signed(change: float) -> str:
+    return f"{100 * change:+.0f} %".replace("-", "−")
 
 
 def _table(
@@ -176,14 +186,15 @@ def _table(
     who = f" of {names[0]}" if how in ("most-confused", "most-alike") and len(names) > 1 else ""
     st.markdown(f"**The {len(ranking.triples)} {FINDS[how]}**{who}: {meaning}.")
     if not len(ranking.triples):
-        st.caption("There are none: this needs a head and examples of all classes.")
+        st.html('<p class="pz-note">There are none: this needs a head and examples of all classes.</p>')
         return
     for number, (triple, value) in enumerate(zip(ranking.triples.tolist(), ranking.values, strict=True), 1):
         with st.container(horizontal=True, vertical_alignment="center", key=f"triple-{number}", gap="small"):
             triple_link(group, triple, f"{number}. {', '.join(group.class_names[k] for k in triple)}")
             st.html(
-                f'<span class="pz-value">{escape(value_words(how, float(value)))}</span>', width="content"
+                f'<span class="pz-value">{escape(value_words(how, float(value)).replace("-", "−"))}</span>',
+                width="content",
             )
     seen = f"{ranking.n:,} of {ranking.n_all:,}" if ranking.n < ranking.n_all else f"all {ranking.n:,}"
     tail = " (a sample drawn with seed 0)" if ranking.n < 0.9 * ranking.n_all else ""
-    st.caption(f"Out of {seen} triples{tail}. A link shows the triple in the plane.")
+    st.html(f'<p class="pz-note">Out of {seen} triples{tail}. A link shows the triple in the plane.</p>')

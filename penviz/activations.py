@@ -9,6 +9,7 @@ import json
 import os
 import zipfile
 import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -242,7 +243,6 @@ class Activations:
             path: of the file.
             half: features as float16, for pictures that are shipped; they are read back as float32.
         """
-        path = Path(path)
         arrays: dict[str, Any] = {
             "features": self.features.astype(np.float16) if half else self.features,
             "labels": self.labels,
@@ -269,15 +269,7 @@ class Activations:
             arrays["hashes"] = self.hashes
         if self.total is not None:
             arrays["total"] = self.total
-        part = path.with_name(path.name + ".part")
-        try:
-            with open(part, "wb") as file:
-                np.savez_compressed(file, **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
+        write_npz(Path(path), arrays)
 
     @classmethod
     def load(cls, path: Path | str) -> Activations:
@@ -287,26 +279,8 @@ class Activations:
             ActivationsError: no such file, not an .npz, keys missing, another version, or arrays that do not
                 fit.
         """
-        path = Path(path)
-        try:
-            with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-                stored = {key: file[key] for key in file.files}
-        except FileNotFoundError:
-            raise ActivationsError(f"There is no file {path.name}.") from None
-        except DAMAGED as error:
-            raise ActivationsError(f"{path.name} cannot be read as an .npz of activations.") from error
-        missing = {"features", "labels", "predictions", "indices", "class_names", "meta"} - stored.keys()
-        if missing:
-            raise ActivationsError(f"{path.name} lacks {', '.join(sorted(missing))}.")
-        try:
-            meta = json.loads(str(stored["meta"]))
-            version = meta["format_version"]
-        except (ValueError, KeyError, TypeError):
-            raise ActivationsError(f"{path.name} has no readable meta entry.") from None
-        if version != FORMAT_VERSION:
-            raise ActivationsError(
-                f"{path.name} has format {version}, this penviz reads {FORMAT_VERSION}: extract it again."
-            )
+        needed = ("features", "labels", "predictions", "indices", "class_names")
+        stored, meta = read_npz(Path(path), needed, "activations", FORMAT_VERSION, "extract it again")
         head = Head(stored["weight"], stored.get("bias")) if "weight" in stored else None
         return cls(
             stored["features"],
@@ -324,3 +298,47 @@ class Activations:
             bool(meta.get("partial", False)),
             str(meta.get("predicted_by", "network")),
         )
+
+
+def write_npz(path: Path, arrays: Mapping[str, Any], compressed: bool = True) -> None:
+    """Write arrays under a temporary name, then rename it: readers never see half a file."""
+    part = path.with_name(path.name + ".part")
+    try:
+        with open(part, "wb") as file:
+            (np.savez_compressed if compressed else np.savez)(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read_npz(
+    path: Path, needed: Sequence[str], what: str, version: int, advice: str
+) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """The arrays of an .npz and its `meta`.
+
+    Args:
+        path: of the file; needed: keys that it must have beside meta; what: it holds, in words.
+        version: that meta must have; advice: what to do about another one.
+
+    Raises:
+        ActivationsError: no such file, not an .npz, keys missing, no readable meta, or another version.
+    """
+    try:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
+            stored = {key: file[key] for key in file.files}
+    except FileNotFoundError:
+        raise ActivationsError(f"There is no file {path.name}.") from None
+    except DAMAGED as error:
+        raise ActivationsError(f"{path.name} cannot be read as an .npz of {what}.") from error
+    if missing := {*needed, "meta"} - stored.keys():
+        raise ActivationsError(f"{path.name} lacks {', '.join(sorted(missing))}.")
+    try:
+        meta = json.loads(str(stored["meta"]))
+        found = meta["format_version"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise ActivationsError(f"{path.name} has no readable meta entry.") from None
+    if found != version:
+        raise ActivationsError(f"{path.name} has format {found}, this penviz reads {version}: {advice}.")
+    return stored, meta

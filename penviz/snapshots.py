@@ -6,7 +6,6 @@ Axis letters: S epochs kept, m examples, d penultimate width, K classes.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from penviz.activations import DAMAGED, Activations, ActivationsError, Head
+from penviz.activations import Activations, ActivationsError, Head, read_npz, write_npz
 from penviz.runs import SPLITS, Run
 
 FORMAT_VERSION = 1
@@ -143,7 +142,6 @@ class Snapshots:
 
         It is compressed when all epochs planned are in it: a training writes the file again and again.
         """
-        path = Path(path)
         arrays: dict[str, Any] = {
             "epochs": self.epochs,
             "features": self.features,
@@ -165,15 +163,7 @@ class Snapshots:
         }
         if self.bias is not None:
             arrays["bias"] = self.bias
-        part = path.with_name(path.name + ".part")
-        try:
-            with open(part, "wb") as file:
-                (np.savez_compressed if len(self) >= len(self.planned) else np.savez)(file, **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
+        write_npz(Path(path), arrays, compressed=len(self) >= len(self.planned))
 
     @classmethod
     def load(cls, path: Path | str) -> Snapshots:
@@ -184,27 +174,12 @@ class Snapshots:
                 fit.
         """
         path = Path(path)
-        try:
-            with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-                stored = {key: file[key] for key in file.files}
-        except FileNotFoundError:
-            raise ActivationsError(f"There is no file {path.name}.") from None
-        except DAMAGED as error:
-            raise ActivationsError(f"{path.name} cannot be read as an .npz of snapshots.") from error
         needed = ("epochs", "features", "labels", "indices", "predictions", "weight", "class_names", "total")
-        missing = {*needed, "meta"} - stored.keys()
-        if missing:
-            raise ActivationsError(f"{path.name} lacks {', '.join(sorted(missing))}.")
+        stored, meta = read_npz(path, needed, "snapshots", FORMAT_VERSION, "train the run again")
         try:
-            meta = json.loads(str(stored["meta"]))
-            version = meta["format_version"]
             planned = tuple(int(epoch) for epoch in meta["planned"])
         except (ValueError, KeyError, TypeError):
             raise ActivationsError(f"{path.name} has no readable meta entry.") from None
-        if version != FORMAT_VERSION:
-            raise ActivationsError(
-                f"{path.name} has format {version}, this penviz reads {FORMAT_VERSION}: train the run again."
-            )
         try:
             return cls(
                 **{key: stored[key] for key in needed if key != "class_names"},

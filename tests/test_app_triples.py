@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 import numpy as np
 import pytest
+from page_client import checked, html
 from small_runs import make_adopted, make_run
 from streamlit.testing.v1 import AppTest
 
@@ -48,15 +49,6 @@ def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Start:
         return checked(app.run())
 
     return start
-
-
-def checked(app: AppTest) -> AppTest:
-    assert not app.exception, app.exception[0].value
-    return app
-
-
-def html(app: AppTest) -> str:
-    return "\n".join(element.proto.body for element in app.get("html"))
 
 
 def charts(app: AppTest) -> list[dict[str, Any]]:

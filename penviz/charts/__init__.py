@@ -24,7 +24,7 @@ FIGURES = {
 """Name of a figure -> its module, imported when it is asked for.
 
 A module has `SETTINGS`, the options of its figure with what they are when not given, each a word, a number,
-a truth value, None, or a list of them; `build(runs, **options) -> tuple[Chart, ...]`; and
+a truth value, a list of them, or None in place of a list; `build(runs, **options) -> tuple[Chart, ...]`; and
 `files(run, **options) -> tuple[str, ...]`, the names of the files in the directory of a run that it reads,
 run.json aside.
 """
@@ -54,17 +54,19 @@ def settings(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
             has = f"it has {', '.join(known)}" if known else "it has none"
             raise InputError(f"The figure {name} has no option {key}: {has}.")
         like = known[key]
-        number = isinstance(like, int | float) and not isinstance(like, bool)
         fits = (
-            like is None
-            or value is None
-            or (number and isinstance(value, int | float) and not isinstance(value, bool))
-            or (isinstance(like, list | tuple) and isinstance(value, list | tuple))
-            or type(value) is type(like)
+            (like is None and (value is None or _plain_list(value)))
+            or (isinstance(like, float) and type(value) is int)
+            or (isinstance(like, list | tuple) and _plain_list(value))
+            or (type(value) is type(like) and not isinstance(like, list | tuple))
         )
         if not fits:
             raise InputError(f"The option {key} of the figure {name} cannot be {value!r}.")
     return {key: options.get(key, value) for key, value in known.items()}
+
+
+def _plain_list(value: object) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(one, str | int | float) for one in value)
 
 
 def build(name: str, runs: Sequence[Run], options: Mapping[str, Any]) -> tuple[Chart, ...]:

@@ -49,6 +49,8 @@ def calibrations(runs: Sequence[Run], split: str, seed: int) -> list[Calibrated]
     """Of each run; errors as `load_split`, and too many runs for one figure."""
     if len(runs) > MOST_RUNS:
         raise InputError(f"{len(runs)} runs cannot be told apart in one figure: draw at most {MOST_RUNS}.")
+    if seed < 0:
+        raise InputError("The seed of the halves must be at least 0.")
     return [Calibrated.of(load_split(run, split), seed) for run in runs]
 
 

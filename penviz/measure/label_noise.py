@@ -9,7 +9,7 @@ Axis letters: n examples, K classes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, permutations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,9 +104,11 @@ def misled(activations: Activations, noise: float, bias: bool = True) -> Misled:
     right_means = np.array(
         [x[rows[~wrong[rows]]].mean(axis=0) for rows in class_rows(a.labels, n_classes, a.indices)]
     )
+    at = np.flatnonzero(wrong)
+    of_pair = class_rows(a.labels[at] * n_classes + given[at], n_classes**2)
     sums = np.zeros(3)
     for triple in combinations(range(n_classes), 3):
-        own = np.flatnonzero(wrong & np.isin(a.labels, triple) & np.isin(given, triple))
+        own = at[np.concatenate([of_pair[y * n_classes + k] for y, k in permutations(triple, 2)])]
         if not len(own):
             continue
         try:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from page_client import checked, headline, html
 from small_runs import make_adopted, make_run
 from streamlit.testing.v1 import AppTest
 
@@ -38,20 +39,6 @@ def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., 
         return checked(app.run())
 
     return start
-
-
-def checked(app: AppTest) -> AppTest:
-    assert not app.exception, app.exception[0].value
-    assert not app.error
-    return app
-
-
-def html(app: AppTest) -> str:
-    return "\n".join(element.proto.body for element in app.get("html"))
-
-
-def headline(app: AppTest) -> str:
-    return html(app).split('<h1 class="pz-finding">')[1].split("</h1>")[0]
 
 
 def figures(app: AppTest) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import streamlit as st
+from page_client import checked, html
 from small_runs import make_adopted, make_run
 from streamlit.testing.v1 import AppTest
 
@@ -36,15 +37,6 @@ def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., 
         return checked(app.run())
 
     return start
-
-
-def checked(app: AppTest) -> AppTest:
-    assert not app.exception, app.exception[0].value
-    return app
-
-
-def html(app: AppTest) -> str:
-    return "\n".join(element.proto.body for element in app.get("html"))
 
 
 def traces(app: AppTest) -> list[dict[str, Any]]:

@@ -302,7 +302,8 @@ def _measured(line: Line) -> str:
     before = "" if line["before_alpha"] == "" else f" at α = {line['before_alpha']}"
     said = f"{label} {_three(line['before'])}{before} to {_three(line['after'])} at α = {line['after_alpha']}"
     if not line["low"]:
-        return f"{said}; {line['n_after']} seeds, too few for an interval"
+        n = line["n_after"]
+        return f"{said}; {n} {'seed' if n == 1 else 'seeds'}, too few for an interval"
     ends = f"[{_three(line['low'])}, {_three(line['high'])}]"
     return f"{said}: {_three(line['difference'])} {ends}, {line['n_after']} seeds"
 

@@ -32,5 +32,5 @@ pages = {
 }
 page = st.navigation(list(pages.values()), position="hidden")
 choose_trained()
-draw_links(pages)
+draw_links(pages, next(label for label, one in pages.items() if one == page))
 page.run()

@@ -49,6 +49,8 @@ def choose_group(groups: Sequence[Group]) -> Group:
         return groups[0]
     heading("Classes of")
     names = [group.name for group in groups]
+    if st.session_state.get("of") not in (None, *names):  # a group whose runs are gone
+        del st.session_state["of"]
     name = st.selectbox("Classes of", names, key="of", bind=URL, label_visibility="collapsed")
     return groups[names.index(name)]
 
@@ -59,6 +61,8 @@ def choose_runs(group: Group, end: str) -> list[str]:
     names = [run.name for run in in_order(group.runs)]
     key = f"runs{end}"
     default = default_runs(group.runs)
+    if any(name not in names for name in st.session_state.get(key) or ()):
+        st.session_state[key] = [name for name in st.session_state[key] if name in names]
     if len(names) <= PILLS_UP_TO:
         return list(
             st.pills(

@@ -11,19 +11,30 @@ from streamlit.navigation.page import Page
 from penviz.view.catalogue import Group, directory_digest, read_catalogue, run_roots
 from penviz.view.state import CLASS_KEYS, default_runs, suffix
 
-_QUERY = "grid-query"
+_QUERY, _PAGE = "grid-query", "page-shown"
 _RUNS = ("of", "runs")
 """Keys of the link that all pages share; those of the runs end in the name of their group."""
 
 
-def draw_links(pages: Mapping[str, Page]) -> None:
-    """The name of the house and its pages by what they are called there, the grid first."""
-    grid, *_ = pages
+def draw_links(pages: Mapping[str, Page], current: str) -> None:
+    """The name of the house and its pages by what they are called there, the grid first.
+
+    A page that is opened by one of them starts from what was shown before. That is not in the link itself,
+    because a control in a fragment could not change it there.
+    """
+    here = st.session_state.get(_PAGE)
+    st.session_state[_PAGE] = current
+    if here not in (None, current):
+        if not st.query_params:
+            st.query_params.from_dict(grid_query() if current == next(iter(pages)) else run_query())
+        for key in filter(_is_runs, st.query_params):  # the binding alone reads them from the second page on
+            values = st.query_params.get_all(key)
+            st.session_state[key] = values[0] if key == "of" else values
     with st.sidebar:
         st.html('<div class="pz-brand">penviz</div>')
         with st.container(key="pages", gap=None):
             for label, page in pages.items():
-                st.page_link(page, label=label, query_params=grid_query() if label == grid else run_query())
+                st.page_link(page, label=label)
 
 
 def remember_grid() -> None:

@@ -83,8 +83,7 @@ def test_the_film_plays_and_the_slider_moves_it(film: Page) -> None:
 
 
 def test_the_strip_is_exported(film: Page) -> None:
-    film.wait_for_function("document.querySelectorAll('.st-key-export-film').length === 1")  # no stale twin
-    film.locator(".st-key-export-film button").click()
+    film.locator(".st-key-header").get_by_role("button", name="Export").click()
     film.get_by_text("inches, shown at this size").wait_for(timeout=STEP)
     with film.expect_download(timeout=STEP) as taken:
         film.get_by_role("button", name="Strip (PDF)").click()

@@ -183,7 +183,7 @@ def test_a_missing_file_without_a_network_is_one_sentence(
     assert_one_sentence(got.value)
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "cache").mkdir()
-    with pytest.raises(RunError, match="--weights"):
+    with pytest.raises(RunError, match="name a file of them"):
         pretrained.find("torchvision:resnet34")
     assert list((tmp_path / "cache").iterdir()) == []
     with pytest.raises(RunError, match="no file of weights"):

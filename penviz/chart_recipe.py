@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from penviz.pilots import PILOT_FILE
 from penviz.recipe import Recipe, RecipeFont
 from penviz.recipe_yaml import (
     FEWEST_DPI,
@@ -27,6 +28,9 @@ from penviz.show.venues import venue, width_in
 
 MOST_COLUMNS = 8
 
+BESIDE = (f"../{PILOT_FILE}",)
+"""What a figure may read beside a run's directory: the results of the test that the run belongs to."""
+
 
 @dataclass(frozen=True)
 class ChartRun:
@@ -34,7 +38,8 @@ class ChartRun:
 
     Attributes:
         name: its directory's name; path: the directory, as it was given.
-        model_sha256: digest of the checkpoint; files: name in the directory -> digest, of all that is read.
+        model_sha256: digest of the checkpoint; files: name in the directory, or one of BESIDE, -> digest, of
+            all that is read.
     """
 
     name: str
@@ -46,7 +51,7 @@ class ChartRun:
         check(is_text(self.name) and is_text(self.path), "A run needs a name and a path, both words")
         check(isinstance(self.model_sha256, str), f"The model_sha256 of run {self.name} is not a digest")
         known = isinstance(self.files, Mapping) and all(
-            is_text(name) and Path(name).name == name and is_text(digest)
+            is_text(name) and (Path(name).name == name or name in BESIDE) and is_text(digest)
             for name, digest in self.files.items()
         )
         check(known, f"The files of run {self.name} are not names with digests")

@@ -9,8 +9,11 @@ import pytest
 from small_runs import make_run
 
 from penviz import InputError
+from penviz.chart_figure import find_runs, new_recipe
+from penviz.chart_recipe import recipe_of
 from penviz.charts import distillation, erasure
 from penviz.pilots import PILOT_FILE, Pilot, Row, conditions, find_pilots, read_pilot, write_pilot
+from penviz.recipe_yaml import RecipeError
 from penviz.runs import RUN_FILE, RunError, read_run
 
 
@@ -161,3 +164,17 @@ def test_erasure_over_epochs_is_the_mean_of_the_seeds(tmp_path: Path) -> None:
         erasure.build([runs[2], read_run(tmp_path / "soft-2")], details=False)
     with pytest.raises(InputError, match="None of these runs was trained with --erasure"):
         erasure.build([read_run(plain)], details=True)
+
+
+def test_a_recipe_knows_its_results_by_their_digest(tmp_path: Path) -> None:
+    student = make_run(tmp_path, "student")
+    write_pilot(small_pilot(tmp_path))
+    recipe, _runs, _ = new_recipe("distillation", [student], {})
+    assert list(recipe.runs[0].files) == ["../pilot.json"]
+    assert recipe_of(recipe.to_yaml()) == recipe
+    find_runs(recipe, tmp_path)
+    write_pilot(small_pilot(tmp_path, seconds=13.0))
+    with pytest.raises(RecipeError, match=r"pilot.json of run student has changed"):
+        find_runs(recipe, tmp_path)
+    with pytest.raises(RecipeError, match="not names with digests"):
+        recipe_of(recipe.to_yaml().replace("../pilot.json", "../other.json"))

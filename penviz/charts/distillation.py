@@ -12,7 +12,7 @@ import numpy as np
 
 from penviz import InputError
 from penviz.measure.chart import Chart, Series
-from penviz.pilots import Condition, Pilot, conditions, read_pilot
+from penviz.pilots import PILOT_FILE, Condition, Pilot, conditions, read_pilot
 from penviz.runs import Run
 
 SETTINGS: dict[str, object] = {}
@@ -34,8 +34,8 @@ def build(runs: Sequence[Run]) -> tuple[Chart, ...]:
 
 
 def files(run: Run) -> tuple[str, ...]:
-    """Nothing in the student's directory: the results lie beside it."""
-    return ()
+    """The results of the test, which lie beside the student."""
+    return (f"../{PILOT_FILE}",)
 
 
 def chart_of(pilot: Pilot) -> Chart:

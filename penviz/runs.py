@@ -31,6 +31,11 @@ def activations_path(directory: Path, split: str) -> Path:
     return directory / f"activations-{split}.npz"
 
 
+def shards_path(directory: Path, split: str) -> Path:
+    """Directory of the activations of a split that are kept in shards (penviz/shards.py)."""
+    return directory / f"activations-{split}"
+
+
 def thumbnails_path(directory: Path, split: str) -> Path:
     """Where the sprite of a split of a run lies."""
     return directory / f"thumbnails-{split}.webp"

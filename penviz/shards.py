@@ -30,6 +30,9 @@ MANIFEST = "manifest.json"
 NOTE = "note.json"
 """In a shard: what it holds and what it was computed from, written by whoever wrote the shard."""
 
+UNREADABLE: tuple[type[Exception], ...] = (*DAMAGED, *(ActivationsError,))
+"""What reading a damaged head raises."""
+
 DTYPES = ("float32", "float16")
 LOSSY = "features rounded to float16 on disk"
 """Said in the manifest and wherever numbers of such a split are shown."""
@@ -310,10 +313,8 @@ class ShardedActivations:
             total = None if total is None else np.array([int(count) for count in total], np.int64)
             words = [str(manifest[k]) for k in ("run", "split", "dataset_id", "checkpoint_sha256")]
             predicted_by = str(manifest["predicted_by"])
-            fits = layers in ([], ["weight"], ["weight", "bias"])
-            fits = (
-                fits and dtype in DTYPES and len(names) > 1 and sum(m for _, m, _ in listed) == n and listed
-            )
+            fits = layers in ([], ["weight"], ["weight", "bias"]) and dtype in DTYPES
+            fits = fits and len(names) > 1 and len(listed) > 0 and sum(m for _, m, _ in listed) == n
             fits = fits and all(name == shard_name(j) for j, (name, _, _) in enumerate(listed))
             if not fits or (total is not None and total.shape != (len(names),)):
                 raise ValueError
@@ -520,6 +521,6 @@ def _read_head(directory: Path, layers: Sequence[str], n_classes: int, width: in
         head = Head(*(np.load(directory / f"{name}.npy", allow_pickle=False) for name in layers))
         if head.weight.shape != (n_classes, width):
             raise ValueError
-    except (*DAMAGED, ActivationsError):
+    except UNREADABLE:
         raise ActivationsError(f"The head of {directory.name} is damaged: {AGAIN}.") from None
     return head

@@ -31,6 +31,9 @@ DAMAGED: tuple[type[Exception], ...] = (
 )
 """What reading a cut, changed or foreign .npz raises, by where the damage lies."""
 
+ROWS = 8192
+"""Rows whose logits are held at a time where only their largest probability is wanted."""
+
 FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.int64]
 
@@ -97,6 +100,16 @@ class Head:
         z = np.asarray(features, np.float64) @ self.weight.astype(np.float64).T
         return z if self.bias is None else z + self.bias.astype(np.float64)
 
+    def confidences(self, features: FloatArray) -> NDArray[np.float32]:
+        """Largest softmax probability of some features in float32: [n, d] -> [n], a few rows at a time."""
+        out = np.empty(len(features), np.float32)
+        for start in range(0, len(features), ROWS):
+            z = np.asarray(features[start : start + ROWS], np.float32) @ self.weight.T
+            z += 0 if self.bias is None else self.bias
+            z -= z.max(axis=1, keepdims=True)
+            out[start : start + ROWS] = 1 / np.exp(z, out=z).sum(axis=1)
+        return out
+
     def templates(self, bias: bool = True) -> NDArray[np.float64]:
         """Rows of the head, [K, D]: with the bias as a last column (D = d + 1), or without (D = d).
 
@@ -144,6 +157,8 @@ class Activations:
         partial: examples of some classes only were taken; numbers over all classes need the full pass.
         predicted_by: what made the predictions, one of PREDICTORS.
         class_means: stand in where there is no head (`measure.class_means`); never stored.
+        confidences: [n] float32 largest probability of each example, where it is known already (from
+            shards); else None, and it follows from the head. Never stored in an .npz.
 
     Raises:
         ActivationsError: an axis, a length, a type or a value that does not fit.
@@ -164,6 +179,7 @@ class Activations:
     partial: bool = False
     predicted_by: str = "network"
     class_means: ClassMeans | None = None
+    confidences: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         def put(name: str, value: object) -> None:
@@ -182,6 +198,10 @@ class Activations:
             if hashes.shape != (n,) or hashes.dtype != np.uint64:
                 raise ActivationsError(f"hashes must be uint64 of shape ({n},).")
             put("hashes", hashes)
+        if self.confidences is not None:
+            put("confidences", _numbers("confidences", self.confidences, 1))
+            if len(self.confidences) != n:
+                raise ActivationsError(f"confidences must have shape ({n},).")
         if self.total is not None:
             put("total", _integers("total", self.total, n_classes))
             if (np.bincount(self.labels, minlength=n_classes) > self.total).any():
@@ -227,6 +247,7 @@ class Activations:
             predictions=self.predictions[rows],
             indices=self.indices[rows],
             hashes=None if self.hashes is None else self.hashes[rows],
+            confidences=None if self.confidences is None else self.confidences[rows],
             total=self.class_totals(),
         )
 

@@ -37,6 +37,9 @@ DTYPES = ("float32", "float16")
 LOSSY = "features rounded to float16 on disk"
 """Said in the manifest and wherever numbers of such a split are shown."""
 
+EXTRA = {"hashes": "uint64", "confidences": "float32"}
+"""Arrays [m] that the shards of a split have or lack, and their types."""
+
 AGAIN = "extract it again"
 ROWS = 32_768
 """Examples a shard of `shard` has at most."""
@@ -74,6 +77,7 @@ class _Shard:
     order: NDArray[np.int32]
     offsets: Int
     hashes: NDArray[np.uint64] | None
+    confidences: NDArray[np.float32] | None
 
 
 def write_shard(
@@ -85,6 +89,7 @@ def write_shard(
     predictions: ArrayLike,
     indices: ArrayLike,
     n_classes: int,
+    head: Head | None = None,
     hashes: ArrayLike | None = None,
     source: str = "",
     half: bool = False,
@@ -97,6 +102,8 @@ def write_shard(
         features: [m, d]; labels, predictions: [m] in [0, K); indices: [m]; hashes: [m] uint64 or None: of
             the examples of this shard in the order of the split, as `Activations` has them.
         n_classes: K.
+        head: the last layer: the largest probability of every example is kept beside it, so that a picture
+            need not compute a thousand logits for each of its points. All shards have one, or none.
         source: what the shard was computed from, in any words; `finish` wants one for all shards, and
             `shard_ready` takes no shard of another.
         half: features as float16, which loses digits.
@@ -130,6 +137,8 @@ def write_shard(
             raise ActivationsError("Some features are too large for float16: write them as float32.")
     if known.hashes is not None:
         arrays["hashes"] = known.hashes[order]
+    if head is not None:
+        arrays["confidences"] = head.confidences(known.features)[order]
     path = directory / shard_name(j)
     part = path.with_name(path.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
@@ -150,7 +159,7 @@ def write_shard(
             "width": known.features.shape[1],
             "n_classes": n_classes,
             "dtype": arrays["features"].dtype.name,
-            "hashes": known.hashes is not None,
+            "extra": [name for name in EXTRA if name in arrays],
             "source": source,
             "digest": digest.hexdigest(),
         }
@@ -198,7 +207,7 @@ def finish(
     for j, note in enumerate(notes):
         if note["source"] != source or note["n_classes"] != len(names):
             raise ActivationsError(f"{shard_name(j)} of {directory.name} is of another run: {AGAIN}.")
-        if any(note[key] != notes[0][key] for key in ("width", "dtype", "hashes")):
+        if any(note[key] != notes[0][key] for key in ("width", "dtype", "extra")):
             raise ActivationsError(f"{shard_name(j)} of {directory.name} does not fit the others: {AGAIN}.")
     for name in ("weight", "bias"):
         (directory / f"{name}.npy").unlink(missing_ok=True)
@@ -215,7 +224,7 @@ def finish(
         "width": notes[0]["width"],
         "dtype": notes[0]["dtype"],
         "remark": LOSSY if notes[0]["dtype"] == "float16" else "",
-        "hashes": notes[0]["hashes"],
+        "extra": notes[0]["extra"],
         "head": [] if head is None else ["weight"] if head.bias is None else ["weight", "bias"],
         "dataset_id": dataset_id,
         "checkpoint_sha256": checkpoint_sha256,
@@ -250,6 +259,7 @@ def shard(
             predictions=a.predictions[some],
             indices=a.indices[some],
             n_classes=len(a.class_names),
+            head=a.head,
             hashes=None if a.hashes is None else a.hashes[some],
             half=half,
         )
@@ -308,12 +318,13 @@ class ShardedActivations:
             names = tuple(str(name) for name in manifest["class_names"])
             n, width, dtype = int(manifest["n"]), int(manifest["width"]), str(manifest["dtype"])
             listed = tuple((str(s["name"]), int(s["n"]), str(s["digest"])) for s in manifest["shards"])
-            has_hashes, layers = bool(manifest["hashes"]), list(manifest["head"])
+            extra, layers = list(manifest["extra"]), list(manifest["head"])
             total = manifest["total"]
             total = None if total is None else np.array([int(count) for count in total], np.int64)
             words = [str(manifest[k]) for k in ("run", "split", "dataset_id", "checkpoint_sha256")]
             predicted_by = str(manifest["predicted_by"])
             fits = layers in ([], ["weight"], ["weight", "bias"]) and dtype in DTYPES
+            fits = fits and extra == [name for name in EXTRA if name in extra]
             fits = fits and len(names) > 1 and len(listed) > 0 and sum(m for _, m, _ in listed) == n
             fits = fits and all(name == shard_name(j) for j, (name, _, _) in enumerate(listed))
             if not fits or (total is not None and total.shape != (len(names),)):
@@ -324,7 +335,7 @@ class ShardedActivations:
         for name, m, digest in listed:
             if _note(directory / name)["digest"] != digest:
                 raise ActivationsError(f"{name} of {directory.name} is not that of its manifest: {AGAIN}.")
-            arrays.append(_read(directory / name, m, width, dtype, len(names), has_hashes))
+            arrays.append(_read(directory / name, m, width, dtype, len(names), extra))
         head = _read_head(directory, layers, len(names), width) if layers else None
         counts = np.sum([np.diff(one.offsets) for one in arrays], axis=0)
         run, split, dataset_id, sha = words
@@ -372,8 +383,9 @@ class ShardedActivations:
             _joined([np.full(at.stop - at.start, k) for k, _, at in parts], np.int64),
             _joined([one.predictions[at] for _, one, at in parts], np.int64),
             _joined([one.indices[at] for _, one, at in parts], np.int64),
-            self._hashes([(one, at) for _, one, at in parts]),
+            self._extra("hashes", [(one, at) for _, one, at in parts]),
             self.class_totals(),
+            self._extra("confidences", [(one, at) for _, one, at in parts]),
             partial=True,
         )
 
@@ -389,7 +401,7 @@ class ShardedActivations:
             features[rows] = one.features
             labels[rows] = _labels(one.offsets, 0, len(rows))
             back[rows] = np.arange(start, start + len(rows))
-        hashes = self._hashes(whole)
+        hashes, confidences = (self._extra(name, whole) for name in EXTRA)
         return self._activations(
             features,
             labels,
@@ -397,6 +409,7 @@ class ShardedActivations:
             _joined([one.indices for one in self._arrays], np.int64)[back],
             None if hashes is None else hashes[back],
             self.total,
+            None if confidences is None else confidences[back],
             partial=False,
         )
 
@@ -413,9 +426,10 @@ class ShardedActivations:
                 labels = _labels(one.offsets, start, end)
                 yield Block(one.features[start:end], labels, one.predictions[start:end].astype(np.int64))
 
-    def _hashes(self, parts: Sequence[tuple[_Shard, slice]]) -> NDArray[np.uint64] | None:
-        found = [one.hashes[at] for one, at in parts if one.hashes is not None]
-        return _joined(found, np.uint64) if self._arrays[0].hashes is not None else None
+    def _extra(self, name: str, parts: Sequence[tuple[_Shard, slice]]) -> NDArray[Any] | None:
+        if getattr(self._arrays[0], name) is None:
+            return None
+        return _joined([getattr(one, name)[at] for one, at in parts], EXTRA[name])
 
     def _activations(
         self,
@@ -425,6 +439,7 @@ class ShardedActivations:
         indices: Int,
         hashes: NDArray[np.uint64] | None,
         total: Int | None,
+        confidences: NDArray[np.float32] | None,
         *,
         partial: bool,
     ) -> Activations:
@@ -443,6 +458,7 @@ class ShardedActivations:
             total,
             partial,
             self.predicted_by,
+            confidences=confidences,
         )
 
 
@@ -480,7 +496,7 @@ def _manifest(directory: Path) -> dict[str, Any]:
 def _note(path: Path) -> dict[str, Any]:
     """What a shard says of itself, of the types that it should have."""
     note = _json(path / NOTE, f"{path.name} of {path.parent.name}")
-    kinds = {"n": int, "width": int, "n_classes": int, "hashes": bool} | dict.fromkeys(
+    kinds = {"n": int, "width": int, "n_classes": int, "extra": list} | dict.fromkeys(
         ("dtype", "source", "digest"), str
     )
     if not all(isinstance(note.get(key), kind) for key, kind in kinds.items()):
@@ -488,7 +504,7 @@ def _note(path: Path) -> dict[str, Any]:
     return note
 
 
-def _read(path: Path, m: int, width: int, dtype: str, n_classes: int, hashes: bool) -> _Shard:
+def _read(path: Path, m: int, width: int, dtype: str, n_classes: int, extra: Sequence[str]) -> _Shard:
     """The arrays of one shard, each of the type and shape that it should have."""
     wanted: dict[str, tuple[str, tuple[int, ...]]] = {
         "features": (dtype, (m, width)),
@@ -497,8 +513,8 @@ def _read(path: Path, m: int, width: int, dtype: str, n_classes: int, hashes: bo
         "order": ("int32", (m,)),
         "offsets": ("int64", (n_classes + 1,)),
     }
-    wanted |= {"hashes": ("uint64", (m,))} if hashes else {}
-    found: dict[str, Any] = {"hashes": None}
+    wanted |= {name: (EXTRA[name], (m,)) for name in extra}
+    found: dict[str, Any] = dict.fromkeys(EXTRA)
     try:
         for name, (kind, shape) in wanted.items():
             mapped = name == "features" and m > 0  # no empty file can be mapped

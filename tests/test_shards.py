@@ -103,6 +103,9 @@ def test_a_triple_is_its_slices(tmp_path: Path, classes: list[int]) -> None:
     wanted = replace(a.take(np.concatenate([np.empty(0, np.int64), *rows])), partial=True)
     assert_equal(found, wanted)
     np.testing.assert_array_equal(found.class_totals(), np.full(5, 200))
+    z = np.exp(found.logits())
+    assert found.confidences is not None
+    np.testing.assert_allclose(found.confidences, (z / z.sum(axis=1, keepdims=True)).max(axis=1), rtol=1e-5)
 
 
 def test_no_shard_is_read_where_a_class_is_not(tmp_path: Path) -> None:
@@ -214,7 +217,10 @@ def test_damage_is_one_sentence(tmp_path: Path, file: str, kept: int | None) -> 
         {"width": 7},
         {"dtype": "float64"},
         {"dtype": "float16"},
-        {"hashes": None, "shards": [{"name": "../../x/shard-00000", "n": 103, "digest": ""}]},
+        {"extra": 3},
+        {"extra": ["confidences", "hashes"]},
+        {"extra": ["other"]},
+        {"extra": [], "shards": [{"name": "../../x/shard-00000", "n": 103, "digest": ""}]},
         {"total": [1, 2]},
         {"shards": []},
         {"shards": 3},

@@ -110,16 +110,19 @@ class Head:
             out[start : start + ROWS] = 1 / np.exp(z, out=z).sum(axis=1)
         return out
 
-    def templates(self, bias: bool = True) -> NDArray[np.float64]:
+    def templates(self, bias: bool = True, classes: Sequence[int] | None = None) -> NDArray[np.float64]:
         """Rows of the head, [K, D]: with the bias as a last column (D = d + 1), or without (D = d).
+
+        Only those of some `classes` where they are given, in their order.
 
         With it, a template is what Müller et al. 2019 (section 2) call w: weights and bias, x having a 1
         appended. A head without a bias gives a last column of zeros, so that D does not depend on the head.
         """
-        weight = self.weight.astype(np.float64)
+        rows = slice(None) if classes is None else list(classes)
+        weight = self.weight[rows].astype(np.float64)
         if not bias:
             return weight
-        column = np.zeros(len(weight)) if self.bias is None else self.bias.astype(np.float64)
+        column = np.zeros(len(weight)) if self.bias is None else self.bias[rows].astype(np.float64)
         return np.column_stack([weight, column])
 
 
@@ -159,6 +162,9 @@ class Activations:
         class_means: stand in where there is no head (`measure.class_means`); never stored.
         confidences: [n] float32 largest probability of each example, where it is known already (from
             shards); else None, and it follows from the head. Never stored in an .npz.
+        over_all: numbers over all classes by key, measured in one pass over a split that is kept in shards
+            and that these are some classes of; empty where the pass has still to be made, None where the
+            split is no such one. Never stored here.
 
     Raises:
         ActivationsError: an axis, a length, a type or a value that does not fit.
@@ -180,6 +186,7 @@ class Activations:
     predicted_by: str = "network"
     class_means: ClassMeans | None = None
     confidences: NDArray[np.float32] | None = None
+    over_all: Mapping[str, float | None] | None = None
 
     def __post_init__(self) -> None:
         def put(name: str, value: object) -> None:

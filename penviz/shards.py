@@ -22,11 +22,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from penviz.activations import DAMAGED, Activations, ActivationsError, Head
+from penviz.runs import MANIFEST
 
 FORMAT_VERSION = 1
 """Version of the layout; a manifest or a shard of another version is refused."""
 
-MANIFEST = "manifest.json"
 NOTE = "note.json"
 """In a shard: what it holds and what it was computed from, written by whoever wrote the shard."""
 
@@ -286,6 +286,7 @@ class ShardedActivations:
         n: examples; width: d; dtype: "float32" (exact) or "float16" (lossy), of the features on disk.
         shards: name, number of examples and digest of each.
         counts: [K] examples stored a class.
+        digest: of the manifest, which has those of the shards.
     """
 
     directory: Path
@@ -302,6 +303,7 @@ class ShardedActivations:
     total: Int | None
     shards: tuple[tuple[str, int, str], ...]
     counts: Int
+    digest: str
     _arrays: tuple[_Shard, ...] = field(repr=False)
 
     @classmethod
@@ -314,6 +316,8 @@ class ShardedActivations:
         """
         directory = Path(directory)
         manifest = _manifest(directory)
+        with open(directory / MANIFEST, "rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         try:
             names = tuple(str(name) for name in manifest["class_names"])
             n, width, dtype = int(manifest["n"]), int(manifest["width"]), str(manifest["dtype"])
@@ -341,7 +345,7 @@ class ShardedActivations:
         run, split, dataset_id, sha = words
         return cls(
             directory, names, run, split, n, width, dtype, head, dataset_id, sha, predicted_by, total, listed,
-            counts, tuple(arrays),
+            counts, sha256, tuple(arrays),
         )  # fmt: skip
 
     def __len__(self) -> int:
@@ -356,6 +360,10 @@ class ShardedActivations:
     def class_totals(self) -> Int:
         """[K] examples a class in the split that these were taken from."""
         return self.counts if self.total is None else self.total
+
+    def held(self) -> list[int]:
+        """Classes that have examples, rising."""
+        return [int(k) for k in np.flatnonzero(self.counts)]
 
     def class_slices(self, k: int) -> list[tuple[int, int, int]]:
         """Where the examples of class k lie: (shard, first row, end) of every shard that has some."""
@@ -487,6 +495,14 @@ def _json(path: Path, whose: str) -> dict[str, Any]:
             f"{path.name} of {whose} has format {version}, this penviz reads {FORMAT_VERSION}: {AGAIN}."
         )
     return record
+
+
+def is_lossy(manifest: Path) -> bool:
+    """Whether the manifest of a split says that its features were rounded."""
+    try:
+        return bool(_manifest(manifest.parent).get("remark"))
+    except ActivationsError:
+        return False
 
 
 def _manifest(directory: Path) -> dict[str, Any]:

@@ -102,7 +102,7 @@ GROUND = {
     "runs": ("penviz.InputError", "penviz.adopted"),
     "activations": ("penviz.InputError",),
     "snapshots": ("penviz.activations", "penviz.runs"),
-    "shards": ("penviz.activations",),
+    "shards": ("penviz.activations", "penviz.runs"),
 }
 """Modules that everything stands on -> what of ours they may import."""
 

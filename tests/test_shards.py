@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from penviz.activations import Activations, ActivationsError, Head
+from penviz.runs import MANIFEST
 from penviz.shards import (
     LOSSY,
-    MANIFEST,
     ShardedActivations,
     finish,
     shard,

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from penviz.activations import DAMAGED, Activations, ActivationsError, Head
+from penviz.half import widen
 from penviz.runs import MANIFEST
 
 FORMAT_VERSION = 1
@@ -384,7 +385,7 @@ class ShardedActivations:
         ends = np.concatenate([[0], np.cumsum([end - start for _, (_, start, end) in found])]).astype(int)
         features = np.empty((ends[-1], self.width), np.float32)
         for (_, (j, start, end)), at in zip(found, ends[:-1], strict=True):
-            features[at : at + end - start] = self._arrays[j].features[start:end]
+            widen(self._arrays[j].features[start:end], features[at : at + end - start])
         parts = [(k, self._arrays[j], slice(start, end)) for k, (j, start, end) in found]
         return self._activations(
             features,
@@ -406,7 +407,7 @@ class ShardedActivations:
         labels = np.empty(self.n, np.int64)
         for one, start in zip(self._arrays, starts, strict=False):
             rows = start + one.order.astype(np.int64)
-            features[rows] = one.features
+            features[rows] = one.features.astype(np.float32)
             labels[rows] = _labels(one.offsets, 0, len(rows))
             back[rows] = np.arange(start, start + len(rows))
         hashes, confidences = (self._extra(name, whole) for name in EXTRA)

@@ -102,7 +102,8 @@ GROUND = {
     "runs": ("penviz.InputError", "penviz.adopted"),
     "activations": ("penviz.InputError",),
     "snapshots": ("penviz.activations", "penviz.runs"),
-    "shards": ("penviz.activations", "penviz.runs"),
+    "shards": ("penviz.activations", "penviz.half", "penviz.runs"),
+    "half": (),
 }
 """Modules that everything stands on -> what of ours they may import."""
 

@@ -75,6 +75,8 @@ def by_turns(sharded: ShardedActivations) -> tuple[list[float], list[float], flo
         turns = [(bares, lambda blocks=blocks: bare(blocks, product, x)), (ours, mine)]
         for into, work in turns if j % 2 == 0 else turns[::-1]:
             into.append(seconds(work))
+        told = f"{j + 1} of {n_shards} shards, ratio so far {sum(ours) / sum(bares):.3f}"
+        print(told, file=sys.stderr, flush=True)
     began = time.process_time()
     moments = sums.moments()
     return bares, ours, time.process_time() - began, moments

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 EXPONENT = 0x7C00
 """Bits of the exponent of a half float; all of them are set for NaN and infinity only."""
 
-KEPT = np.int32(-0x70000001)  # 0x8FFFFFFF
+KEPT = 0x8FFFFFFF - 2**32
 """Sign, and the exponent and fraction of a half float that were moved up by 13 bits."""
 
-SCALE = np.float32(2.0**112)
+SCALE = 2.0**112
 """Difference of the two exponents' biases, 127 - 15."""
 
 PIECE = 2**16

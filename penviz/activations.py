@@ -31,6 +31,9 @@ DAMAGED: tuple[type[Exception], ...] = (
 )
 """What reading a cut, changed or foreign .npz raises, by where the damage lies."""
 
+ROWS = 8192
+"""Rows whose logits are held at a time where only their largest probability is wanted."""
+
 FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.int64]
 
@@ -97,16 +100,29 @@ class Head:
         z = np.asarray(features, np.float64) @ self.weight.astype(np.float64).T
         return z if self.bias is None else z + self.bias.astype(np.float64)
 
-    def templates(self, bias: bool = True) -> NDArray[np.float64]:
+    def confidences(self, features: FloatArray) -> NDArray[np.float32]:
+        """Largest softmax probability of some features in float32: [n, d] -> [n], a few rows at a time."""
+        out = np.empty(len(features), np.float32)
+        for start in range(0, len(features), ROWS):
+            z = np.asarray(features[start : start + ROWS], np.float32) @ self.weight.T
+            z += 0 if self.bias is None else self.bias
+            z -= z.max(axis=1, keepdims=True)
+            out[start : start + ROWS] = 1 / np.exp(z, out=z).sum(axis=1)
+        return out
+
+    def templates(self, bias: bool = True, classes: Sequence[int] | None = None) -> NDArray[np.float64]:
         """Rows of the head, [K, D]: with the bias as a last column (D = d + 1), or without (D = d).
+
+        Only those of some `classes` where they are given, in their order.
 
         With it, a template is what Müller et al. 2019 (section 2) call w: weights and bias, x having a 1
         appended. A head without a bias gives a last column of zeros, so that D does not depend on the head.
         """
-        weight = self.weight.astype(np.float64)
+        rows = slice(None) if classes is None else list(classes)
+        weight = self.weight[rows].astype(np.float64)
         if not bias:
             return weight
-        column = np.zeros(len(weight)) if self.bias is None else self.bias.astype(np.float64)
+        column = np.zeros(len(weight)) if self.bias is None else self.bias[rows].astype(np.float64)
         return np.column_stack([weight, column])
 
 
@@ -144,6 +160,11 @@ class Activations:
         partial: examples of some classes only were taken; numbers over all classes need the full pass.
         predicted_by: what made the predictions, one of PREDICTORS.
         class_means: stand in where there is no head (`measure.class_means`); never stored.
+        confidences: [n] float32 largest probability of each example, where it is known already (from
+            shards); else None, and it follows from the head. Never stored in an .npz.
+        over_all: numbers over all classes by key, measured in one pass over a split that is kept in shards
+            and that these are some classes of; empty where the pass has still to be made, None where the
+            split is no such one. Never stored here.
 
     Raises:
         ActivationsError: an axis, a length, a type or a value that does not fit.
@@ -164,6 +185,8 @@ class Activations:
     partial: bool = False
     predicted_by: str = "network"
     class_means: ClassMeans | None = None
+    confidences: NDArray[np.float32] | None = None
+    over_all: Mapping[str, float | None] | None = None
 
     def __post_init__(self) -> None:
         def put(name: str, value: object) -> None:
@@ -182,6 +205,10 @@ class Activations:
             if hashes.shape != (n,) or hashes.dtype != np.uint64:
                 raise ActivationsError(f"hashes must be uint64 of shape ({n},).")
             put("hashes", hashes)
+        if self.confidences is not None:
+            put("confidences", _numbers("confidences", self.confidences, 1))
+            if len(self.confidences) != n:
+                raise ActivationsError(f"confidences must have shape ({n},).")
         if self.total is not None:
             put("total", _integers("total", self.total, n_classes))
             if (np.bincount(self.labels, minlength=n_classes) > self.total).any():
@@ -227,6 +254,7 @@ class Activations:
             predictions=self.predictions[rows],
             indices=self.indices[rows],
             hashes=None if self.hashes is None else self.hashes[rows],
+            confidences=None if self.confidences is None else self.confidences[rows],
             total=self.class_totals(),
         )
 

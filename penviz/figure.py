@@ -19,7 +19,7 @@ from penviz.measure.summary import Summary
 from penviz.measure.table import compare
 from penviz.measure.views import PLANE
 from penviz.recipe import Class, Recipe, RecipeError, RecipeFont, RecipeRow, RecipeRun, versions
-from penviz.runs import SPLITS, Run, activations_path, differences, read_run, sha256_of
+from penviz.runs import SPLITS, Run, differences, read_run, sha256_of, stored_path
 from penviz.show.export import Part, bundle
 from penviz.snapshots import snapshots_path, splits_of
 
@@ -56,7 +56,7 @@ def describe_run(run: Run, path: str, splits: Sequence[str], film: bool = False)
     The path stays as the user gave it, but is relative where it lies below this directory, so that a recipe
     means the same elsewhere.
     """
-    place = snapshots_path if film else activations_path
+    place = snapshots_path if film else stored_path
     digests = {s: sha256_of(place(run.directory, s)) for s in splits}
     return RecipeRun(run.name, path_word(Path(path)), run.model_sha256, digests)
 
@@ -115,7 +115,7 @@ def _find(
         path, what = (
             (snapshots_path(place, split), f"{split} snapshots")
             if film
-            else (activations_path(place, split), f"{split} activations")
+            else (stored_path(place, split), f"{split} activations")
         )
         if not path.is_file():
             raise RecipeError(f"The {what} of run {wanted.name} are missing from {place}.")
@@ -135,9 +135,13 @@ def load_splits(recipe: Recipe, runs: Sequence[Run]) -> list[dict[str, Activatio
     if recipe.film:
         snapshots = [filmed.load(run, list(r.activations)) for run, r in zip(runs, recipe.runs, strict=True)]
         return [{split: own.at(-1) for split, own in one.items()} for one in snapshots]
+    wanted: list[list[Class]] = [[] for _ in runs]
+    for positions, classes in triples(recipe):
+        for i in positions:
+            wanted[i] += classes
     return [
-        run_activations.load(run, list(named.activations))
-        for run, named in zip(runs, recipe.runs, strict=True)
+        run_activations.load(run, list(named.activations), classes)
+        for run, named, classes in zip(runs, recipe.runs, wanted, strict=True)
     ]
 
 

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
 
-from penviz.activations import Activations
+import numpy as np
+
+from penviz.activations import DAMAGED, Activations, ActivationsError, write_npz
+from penviz.measure.all_classes import AllClasses
 from penviz.measure.class_means import with_class_means
 from penviz.measure.target_vectors import Targets
-from penviz.runs import SPLITS, Run, activations_path
+from penviz.runs import MANIFEST, SPLITS, Run, moments_path, shards_path, stored_path
+from penviz.shards import LOSSY, ShardedActivations, is_lossy
+
+UNREADABLE: tuple[type[Exception], ...] = (*DAMAGED, *(RecursionError,))
+"""What reading damaged numbers over all classes raises: they are measured again."""
+
+FORMAT_VERSION = 1
+"""Version of the file of numbers over all classes; one of another version is measured again."""
 
 
 def ready(run: Run, splits: Mapping[str, Activations]) -> dict[str, Activations]:
@@ -22,10 +34,90 @@ def ready(run: Run, splits: Mapping[str, Activations]) -> dict[str, Activations]
     )
 
 
-def load(run: Run, splits: Sequence[str] = SPLITS) -> dict[str, Activations]:
-    """Those of some splits that exist, by split; ActivationsError for a file that cannot be read."""
+def load(
+    run: Run, splits: Sequence[str] = SPLITS, classes: Sequence[str | int] = ()
+) -> dict[str, Activations]:
+    """Those of some splits that exist, by split.
+
+    Args:
+        run: one; splits: which.
+        classes: names or rows of those that are read of a split in shards, its first three without them.
+
+    Raises:
+        ActivationsError: files that cannot be read.
+    """
     found = [s for s in run.splits() if s in splits]
-    return ready(run, {s: Activations.load(activations_path(run.directory, s)) for s in found})
+    return ready(run, {s: read(stored_path(run.directory, s), classes) for s in found})
+
+
+def read(path: Path, classes: Sequence[str | int] = ()) -> Activations:
+    """Activations of a file (`runs.stored_path`): all of an .npz, or some classes of a split in shards."""
+    if path.name != MANIFEST:
+        return Activations.load(path)
+    return some_classes(ShardedActivations.open(path.parent), classes)
+
+
+def some_classes(sharded: ShardedActivations, classes: Sequence[str | int] = ()) -> Activations:
+    """Some classes of a split in shards, with the numbers over all that were measured on it (`over_all`).
+
+    Args:
+        sharded: the split; classes: names or rows, the first three without them. Unknown ones are left out:
+            who draws them says so.
+    """
+    names = list(sharded.class_names)
+    rows = [k for c in classes for k, name in enumerate(names) if c in (k, name)]
+    found = sharded.triple(rows or sharded.held()[:3])
+    return replace(found, over_all=read_over_all(sharded))
+
+
+def read_over_all(sharded: ShardedActivations) -> dict[str, float | None]:
+    """Numbers over all classes of a split in shards; empty where they were not measured on these shards."""
+    path = moments_path(sharded.directory.parent, sharded.split)
+    try:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
+            meta = json.loads(str(file["meta"]))  # and none of the 60 MB beside it
+        if meta["format_version"] != FORMAT_VERSION or meta["manifest"] != sharded.digest:
+            return {}
+        numbers = {str(key): None if v is None else float(v) for key, v in meta["numbers"].items()}
+    except UNREADABLE:
+        return {}
+    return numbers
+
+
+def measure_shards(run: Run, split: str, report: Callable[[int, int], None] = lambda done, n: None) -> Path:
+    """Measure the numbers over all classes of a split in shards in one pass, and keep them beside it.
+
+    Args:
+        run: with shards of the split; report: told the examples done, and n.
+
+    Raises:
+        ActivationsError: shards that cannot be read, or features that are not finite.
+    """
+    sharded = ShardedActivations.open(shards_path(run.directory, split))
+    found = AllClasses.of(
+        sharded.blocks(),
+        len(sharded.class_names),
+        sharded.width,
+        sharded.head,
+        lambda done: report(done, sharded.n),
+    )
+    m = found.moments
+    if not np.isfinite(m.trace).all():
+        raise ActivationsError(f"The {split} features of {run.name} hold NaN or infinity.")
+    meta = {
+        "format_version": FORMAT_VERSION,
+        "manifest": sharded.digest,
+        "numbers": {**found.numbers, "nc1_rank": found.nc1_rank},
+    }
+    arrays = {f.name: getattr(m, f.name) for f in fields(m)}
+    path = moments_path(run.directory, split)
+    write_npz(path, {**arrays, "meta": json.dumps(meta)}, compressed=False)
+    return path
+
+
+def unmeasured(run: Run, splits: Mapping[str, Activations]) -> list[str]:
+    """Splits of a run that are in shards and whose numbers over all classes were not measured."""
+    return [split for split, a in splits.items() if a.over_all is not None and not a.over_all]
 
 
 def targets_of(run: Run) -> Targets:
@@ -34,10 +126,15 @@ def targets_of(run: Run) -> Targets:
     return Targets(run.config.targets, run.config.label_smoothing, prior)
 
 
-def classes_held(runs: Sequence[Mapping[str, Activations]]) -> list[int]:
+def classes_held(runs: Sequence[Mapping[str, Activations | ShardedActivations]]) -> list[int]:
     """Rows of the classes that all of some runs can draw: all of them, unless one is a quick look."""
-    held = [set(range(len(a.class_names))) for run in runs for a in run.values()]
-    held += [set(a.labels.tolist()) for run in runs for a in run.values() if a.partial]
+    every = [a for run in runs for a in run.values()]
+    held = [set(range(len(a.class_names))) for a in every]
+    held += [
+        set(a.held() if isinstance(a, ShardedActivations) else a.labels.tolist())
+        for a in every
+        if isinstance(a, ShardedActivations) or a.partial
+    ]
     return sorted(set.intersection(*held)) if held else []
 
 
@@ -71,6 +168,24 @@ def notes(run: Run, splits: Mapping[str, Activations]) -> list[str]:
         )
     if one.predicted_by != "network":
         said.append(f"The predictions of {run.name} are those of the {one.predicted_by}, not of its network.")
-    if one.partial:
+    if one.over_all is not None:
+        said += _of_shards(run, splits)
+    elif one.partial:
         said.append(f"{run.name} is a quick look at some classes: numbers over all need the full pass.")
+    return said
+
+
+def _of_shards(run: Run, splits: Mapping[str, Activations]) -> list[str]:
+    """What must be said of a run whose examples are kept in shards."""
+    said = []
+    lossy = [s for s in splits if (p := stored_path(run.directory, s)).name == MANIFEST and is_lossy(p)]
+    if lossy:
+        said.append(f"{run.name} has {LOSSY} ({' and '.join(lossy)}): numbers are those of what is kept.")
+    if missing := unmeasured(run, splits):
+        said.append(
+            f"{run.name} is kept in shards, of which the classes drawn are read: numbers over all classes "
+            f"need the full pass ({' and '.join(missing)}): run penviz measure {run.directory}."
+        )
+    else:
+        said.append(f"Numbers of {run.name} over all classes are of one pass over its shards.")
     return said

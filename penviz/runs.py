@@ -17,6 +17,9 @@ from penviz.adopted import KNOWN, Adoption
 
 RUN_FILE = "run.json"
 MODEL_FILE = "model.safetensors"
+MANIFEST = "manifest.json"
+"""In the directory of the shards of a split; written last."""
+
 SPLITS = ("train", "validation", "test")
 TARGETS = ("hard", "uniform", "others", "prior", "binary", "clip", "sampled", "distilled", "unknown")
 """Kinds of training targets; "unknown" is a network that penviz did not train."""
@@ -29,6 +32,25 @@ class RunError(InputError):
 def activations_path(directory: Path, split: str) -> Path:
     """Where the activations of a split of a run lie."""
     return directory / f"activations-{split}.npz"
+
+
+def shards_path(directory: Path, split: str) -> Path:
+    """Directory of the activations of a split that are kept in shards (penviz/shards.py)."""
+    return directory / f"activations-{split}"
+
+
+def stored_path(directory: Path, split: str) -> Path:
+    """The file that tells one version of the activations of a split from another, in either form.
+
+    That is the manifest of its shards where there is one, and the .npz otherwise, be it there or not.
+    """
+    manifest = shards_path(directory, split) / MANIFEST
+    return manifest if manifest.is_file() else activations_path(directory, split)
+
+
+def moments_path(directory: Path, split: str) -> Path:
+    """Where the numbers over all classes of a split in shards lie (penviz/run_activations.py)."""
+    return directory / f"moments-{split}.npz"
 
 
 def thumbnails_path(directory: Path, split: str) -> Path:
@@ -246,7 +268,7 @@ class Run:
 
     def splits(self) -> list[str]:
         """Splits whose activations exist, train first."""
-        return [s for s in SPLITS if activations_path(self.directory, s).is_file()]
+        return [s for s in SPLITS if stored_path(self.directory, s).is_file()]
 
 
 @dataclass(frozen=True)
@@ -336,7 +358,7 @@ def list_runs(root: Path | str) -> tuple[list[Run], list[DamagedRun]]:
     damaged: list[DamagedRun] = []
     for directory in sorted(p for p in root.iterdir() if p.is_dir()) if root.is_dir() else []:
         has_parts = any((directory / f).exists() for f in (RUN_FILE, MODEL_FILE)) or any(
-            activations_path(directory, split).exists() for split in SPLITS
+            stored_path(directory, split).exists() for split in SPLITS
         )
         if not has_parts:
             continue

@@ -63,6 +63,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "activations": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
     "adopted": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
     "snapshots": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
+    "shards": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
     "filmed": ("penviz.learn", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
     "run_activations": ("penviz.learn", "penviz.show", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
     "charts": (
@@ -101,6 +102,7 @@ GROUND = {
     "runs": ("penviz.InputError", "penviz.adopted"),
     "activations": ("penviz.InputError",),
     "snapshots": ("penviz.activations", "penviz.runs"),
+    "shards": ("penviz.activations", "penviz.runs"),
 }
 """Modules that everything stands on -> what of ours they may import."""
 

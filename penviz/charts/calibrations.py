@@ -38,6 +38,8 @@ def load_split(run: Run, split: str) -> Activations:
 
 def checked(run: Run, activations: Activations) -> Activations:
     """The same activations, if calibration can be measured on them; errors as `load_split`."""
+    if activations.over_all is not None:
+        raise InputError(f"{run.name} is kept in shards: calibration is drawn from one file of activations.")
     if activations.partial:
         raise InputError(f"{run.name} is a quick look at some classes: calibration needs the full pass.")
     if activations.head is None:

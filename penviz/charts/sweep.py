@@ -14,7 +14,7 @@ from penviz.measure.summary import Summary
 from penviz.measure.sweep import HELD_OUT_ONLY, SWEPT_BY_KEY, Swept, curve, run_values
 from penviz.measure.wording import series
 from penviz.run_activations import first_classes, load, targets_of
-from penviz.runs import Run, activations_path
+from penviz.runs import Run, stored_path
 
 DEFAULT = ("rho_d", "accuracy", "ece", "temperature", "spread", "gap")
 """Numbers drawn when none are chosen."""
@@ -190,7 +190,8 @@ def build(
 
 def files(run: Run, **options: Any) -> tuple[str, ...]:
     """Names of the files in a run's directory that the figure reads, run.json aside."""
-    return tuple(activations_path(run.directory, s).name for s in SPLITS if s in run.splits())
+    found = [stored_path(run.directory, s) for s in SPLITS if s in run.splits()]
+    return tuple(path.relative_to(run.directory).as_posix() for path in found)
 
 
 def digest(

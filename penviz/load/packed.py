@@ -16,6 +16,7 @@ from penviz.runs import (
     RunError,
     activations_path,
     read_run,
+    stored_path,
     thumbnails_path,
     write_json,
 )
@@ -48,6 +49,8 @@ def open_packed(path: Path, out: Path) -> Path:
                     raise RunError(f"The weights in the zip are damaged. {report.refusal}".strip())
                 model.rename(part / MODEL_FILE)
             for split in run.splits():
+                if stored_path(unpacked, split) != activations_path(unpacked, split):
+                    raise RunError("The zip holds a run in shards, which is too large to be brought so.")
                 Activations.load(activations_path(unpacked, split)).save(activations_path(part, split))
                 if (film := snapshots_path(unpacked, split)).exists():
                     Snapshots.load(film).save(snapshots_path(part, split))

@@ -21,8 +21,9 @@ def class_rows(labels: ArrayLike, n_classes: int, indices: ArrayLike | None = No
     order = (
         np.argsort(labels, kind="stable") if indices is None else np.lexsort((np.asarray(indices), labels))
     )
-    ends = np.cumsum(np.bincount(labels, minlength=n_classes))
-    return list(np.split(order.astype(np.int64), ends[:-1]))
+    order = order.astype(np.int64)
+    ends = np.cumsum(np.bincount(labels, minlength=n_classes)).tolist()
+    return [order[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Moments:
         mean: [K, d] class means, 0 for an empty class.
         trace: [K] sum of squared distances to the class mean (trace of the scatter), feature units squared.
         unit_mean: [K, d] mean of the features divided by their norm.
-        within: [d, d] pooled within scatter, the sum over all examples of the outer product of x - mean.
+        within: [d, d] pooled within scatter, the sum over all examples of the outer product of x - mean;
+            [0, 0] where it was not asked for.
         n_zero: examples of norm 0, whose direction is undefined; they count as 0 in `unit_mean`.
     """
 
@@ -47,15 +49,27 @@ class Moments:
 
     @classmethod
     def of(
-        cls, features: ArrayLike, labels: ArrayLike, n_classes: int, rows: Sequence[Int] | None = None
+        cls,
+        features: ArrayLike,
+        labels: ArrayLike,
+        n_classes: int,
+        rows: Sequence[Int] | None = None,
+        *,
+        scatter: bool = True,
     ) -> Moments:
-        """Moments of features [n, d] with labels [n] in [0, K); `rows` from `class_rows` saves a sort."""
+        """Moments of features in memory, all in float64; `moment_sums` has those of larger ones.
+
+        Args:
+            features: [n, d]; labels: [n] in [0, K); n_classes: K; rows: from `class_rows`, to save a sort.
+            scatter: whether `within` is wanted, which costs most.
+        """
         x = np.asarray(features)
         if rows is None:
             rows = class_rows(labels, n_classes)
         d = x.shape[1]
         mean, unit_mean = np.zeros((n_classes, d)), np.zeros((n_classes, d))
-        trace, within, n_zero = np.zeros(n_classes), np.zeros((d, d)), 0
+        trace, n_zero = np.zeros(n_classes), 0
+        within = np.zeros((d, d) if scatter else (0, 0))
         for k, r in enumerate(rows):
             if not len(r):
                 continue
@@ -67,7 +81,8 @@ class Moments:
             mean[k] = part.mean(axis=0)
             part -= mean[k]
             trace[k] = np.einsum("nd,nd->", part, part)
-            within += part.T @ part
+            if scatter:
+                within += part.T @ part
         count = np.array([len(r) for r in rows], np.int64)
         return cls(count, mean, trace, unit_mean, within, n_zero)
 

@@ -70,7 +70,7 @@ class Panel:
         n_outside: examples drawn that fall outside the limits.
         seed: of the sample drawn.
         metrics: numbers under the picture, by key (measure/table.py has their words); no accuracy where
-            not all classes are held.
+            it needs the full pass.
         class_means: split whose class means stand in for the templates of a network without a head, "" with
             one. Then `boundaries` part the nearest class means. predicted_by: what made the predictions.
         unit_split: split whose class means gave the unit of the scale "distance".
@@ -145,27 +145,28 @@ def _title(run: str, split: str, targets: Targets) -> str:
     return f"{run if targets.kind == 'unknown' else targets_words(targets)}, {split}"
 
 
-def _confidences(a: Activations, s: Summary | None) -> Float:
-    """Largest probability of every example, [n]."""
-    if s is not None and s.logits is not None:
-        return s.logits.confidence
+def _confidences(a: Activations, s: Summary | None, rows: NDArray[np.int64]) -> Float:
+    """Largest probability of some examples, [m]; NaN without a head."""
+    known = a.confidences if s is None or s.logits is None else s.logits.confidence
+    if known is not None:
+        return known[rows].astype(np.float64)
     if a.head is None:
-        return np.full(len(a), np.nan)
-    z = a.logits()
+        return np.full(len(rows), np.nan)
+    z = a.head.logits(a.features[rows])
     z -= z.max(axis=1, keepdims=True)
     return np.asarray(1 / np.exp(z).sum(axis=1), np.float64)
 
 
-def _scores(a: Activations, s: Summary | None, confidences: Float) -> dict[str, float]:
-    """Accuracy and ECE over all classes, where all are held and where there is a head."""
+def _scores(a: Activations, s: Summary | None) -> dict[str, float]:
+    """Accuracy and ECE over all classes, where they are known and where there is a head."""
+    known = (a.over_all or {}) if s is None else s.numbers
+    scores = {key: v for key in ("accuracy", "ece") if (v := known.get(key)) is not None}
     if a.partial:
-        return {}
-    known = {} if s is None else s.numbers
+        return scores
     right = a.predictions == a.labels
-    scores = {"accuracy": float(right.mean())}
-    if a.head is not None:
-        found = known.get("ece")
-        scores["ece"] = ece(confidences, right) if found is None else found
+    scores["accuracy"] = float(right.mean())
+    if a.head is not None and "ece" not in scores:
+        scores["ece"] = ece(_confidences(a, s, np.arange(len(a))), right)
     return scores
 
 
@@ -224,7 +225,6 @@ def _panel(
     totals = a.class_totals()
     first, second, third = (int(k) for k in p.classes)
     rho, distance = float(p.clusters.rho()), float(p.clusters.distance())
-    confidences = _confidences(a, summary)
     return Panel(
         run=a.run,
         split=a.split,
@@ -236,12 +236,12 @@ def _panel(
         xy=xy,
         labels=labels,
         predictions=predictions,
-        confidences=confidences[rows].astype(np.float32),
+        confidences=_confidences(a, summary, rows).astype(np.float32),
         kinds=kinds,
         indices=a.indices[rows],
         rows=rows,
         means_xy=p.clusters.mean / frame.unit,
-        templates_xy=p.plane.project(head.templates(bias)[list(p.classes)]) / frame.unit,
+        templates_xy=p.plane.project(head.templates(bias, p.classes)) / frame.unit,
         boundaries=p.plane.boundaries(reach) / frame.unit,
         ideal_xy=None if ideal is None else ideal / frame.unit,
         limits=frame.limits,
@@ -260,7 +260,7 @@ def _panel(
             "distance": distance,
             "plane_share": p.share,
             "off_plane": p.off_plane,
-            **_scores(a, summary, confidences),
+            **_scores(a, summary),
             "n": float(p.clusters.count.sum()),
         },
         dataset_id=a.dataset_id,

@@ -102,7 +102,7 @@ class Plane:
         rows = list(classes)
         if len(set(rows)) < 3:
             raise DegeneratePlane("Three different classes are needed: one was chosen twice.")
-        templates = head.templates(bias)[rows]
+        templates = head.templates(bias, rows)
         return cls.through(templates, None if bias or head.bias is None else head.bias[rows])
 
     def project(self, features: ArrayLike) -> Float:

@@ -12,19 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penviz.activations import Activations
-from penviz.measure.calibration import ece
-from penviz.measure.collapse import cdnv, nc1
+from penviz.measure.all_classes import keys_over_all, numbers_over_all
 from penviz.measure.logits import LogitNumbers
 from penviz.measure.moments import Moments, class_rows
 from penviz.measure.projection import Projection, class_indices
-from penviz.measure.tightness import (
-    class_separation,
-    ratio,
-    space_distance,
-    space_radius,
-    space_ratio,
-    space_within_total,
-)
+from penviz.measure.tightness import ratio
 from penviz.measure.triples import TripleMoments
 
 KEPT = 2
@@ -38,12 +30,13 @@ class Summary:
     Attributes:
         activations: the features themselves, by reference.
         rows: for each class [n_k] rows of the activations, by rising index of the example.
-        moments: of the features.
-        logits: one number an example, None without a head.
+        moments: of the features; without the scatter where not all classes are held.
+        logits: one number an example, None without a head or where not all classes are held.
         triples: moments of all triples, None without a plane, below three classes, or where not all classes
             are held.
         numbers: those over all classes, by key (`table.NUMBERS`); None where one is undefined.
-        pending: keys of numbers over all classes that need the full pass, because not all classes are held.
+        pending: keys of numbers over all classes that need the full pass, because not all classes are held
+            and no pass over the shards gave them.
         nc1_rank: at which the inverse in NC1 was truncated.
         rho_d: [t] radius over distance of all triples, with (True) and without the bias in the templates.
         projections: the last ones that were asked for (`project`).
@@ -67,35 +60,21 @@ class Summary:
         """Digest the activations of one run and split."""
         a, n_classes = activations, len(activations.class_names)
         rows = class_rows(a.labels, n_classes, a.indices)
-        moments = Moments.of(a.features, a.labels, n_classes, rows)
-        collapse, rank = nc1(moments)
-        numbers: dict[str, float | None] = {
-            "space_radius": space_radius(moments),
-            "space_distance": space_distance(moments),
-            "space_ratio": space_ratio(moments),
-            "space_within_total": space_within_total(moments),
-            "class_separation": None if moments.n_zero else class_separation(moments),
-            "nc1": collapse,
-            "cdnv": cdnv(moments),
-        }
+        moments = Moments.of(a.features, a.labels, n_classes, rows, scatter=not a.partial)
         logits = triples = None
-        if a.head is not None and len(a):
-            z = a.logits()
-            logits = LogitNumbers.of(z, a.labels, a.predictions)
-            triples = TripleMoments.of(z, rows) if n_classes >= 3 and not a.partial else None
-            numbers |= {
-                "gap": float(logits.gap.mean()),
-                "spread": float(logits.spread.mean()),
-                "confidence": float(logits.confidence.mean()),
-                "top5": None if logits.top5 is None else float(logits.top5.mean()),
-                "nll": float(logits.nll.mean()),
-                "ece": ece(logits.confidence, logits.correct),
-            }
-        if len(a):
-            numbers["accuracy"] = float((a.predictions == a.labels).mean())
-        finite = {key: v if v is not None and np.isfinite(v) else None for key, v in numbers.items()}
-        pending = frozenset(key for key, v in finite.items() if a.partial and v is not None)
-        finite |= dict.fromkeys(pending)
+        if a.partial:
+            known = a.over_all or {}
+            wanted = keys_over_all(n_classes, a.head is not None)
+            numbers = {key: known.get(key) for key in wanted}
+            pending, rank = wanted - known.keys(), int(known.get("nc1_rank") or 0)
+        else:
+            if a.head is not None and len(a):
+                z = a.logits()
+                logits = LogitNumbers.of(z, a.labels, a.predictions)
+                triples = TripleMoments.of(z, rows) if n_classes >= 3 else None
+            accuracy = float((a.predictions == a.labels).mean()) if len(a) else None
+            numbers, rank = numbers_over_all(moments, logits, accuracy)
+            pending = frozenset()
         if a.class_means is not None and len(a) and n_classes >= 3 and not a.partial:
             means = a.class_means
             held = [r if known else r[:0] for r, known in zip(rows, means.present, strict=True)]
@@ -105,7 +84,7 @@ class Summary:
             for bias in (True, False):
                 head, counted = a.planar_head(bias)
                 ratios[bias] = triples.rho_d(head.templates(counted))
-        return cls(a, tuple(rows), moments, logits, triples, finite, rank, pending, ratios)
+        return cls(a, tuple(rows), moments, logits, triples, numbers, rank, pending, ratios)
 
     def project(self, classes: Sequence[str | int], bias: bool = True) -> Projection:
         """All stored examples of three classes on their plane; arguments and errors as `Projection.of`."""

@@ -115,8 +115,12 @@ def _best_gap(targets: Targets, summary: Summary) -> float | None:
     n_classes = len(summary.activations.class_names)
     if not targets.smoothed or (targets.kind == "prior" and len(targets.prior) != n_classes):
         return None
-    gaps = optimal_gaps(targets, n_classes)[summary.activations.labels]
-    return float(gaps.mean()) if len(gaps) and np.isfinite(gaps).all() else None
+    a = summary.activations
+    count = summary.moments.count if a.over_all is None else a.class_totals()
+    gaps = optimal_gaps(targets, n_classes)
+    held = count > 0
+    known = held.any() and np.isfinite(gaps[held]).all()
+    return float(np.average(gaps[held], weights=count[held])) if known else None
 
 
 def _split_values(split: _Split, targets: Targets) -> dict[str, float | None]:

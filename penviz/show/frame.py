@@ -154,7 +154,8 @@ def heading(panel: Panel, ink: Ink) -> str:
     """Lines inside the panel: targets and split; run and accuracy over all classes; what is unusual."""
     accuracy = panel.metrics.get("accuracy")
     by = "" if panel.predicted_by == "network" else f" of the {panel.predicted_by}"
-    measured = FULL_PASS if panel.partial else "" if accuracy is None else f"{accuracy:.3f}"
+    unknown = FULL_PASS if panel.partial else ""
+    measured = unknown if accuracy is None else f"{accuracy:.3f}"
     second = panel.run + (f" · accuracy{by} {measured}" if measured else "")
     name = targets_name(panel.label_smoothing, panel.targets)
     lines = [f"<b>{name}</b> · {panel.place}", _small(second, ink.note)]

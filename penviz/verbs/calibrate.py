@@ -36,6 +36,8 @@ def calibrate(
             raise RunError(f"{what}: run penviz extract {run.directory} first.")
         parts = run_activations.load(run, (split,))
         notes += run_activations.notes(run, parts)
+        if parts[split].over_all is not None:
+            raise RunError(f"{run.name} is kept in shards: calibration needs one file of activations.")
         if parts[split].partial:
             raise RunError(f"{run.name} is a quick look at some classes: calibration needs the full pass.")
         if run.model_sha256 and parts[split].checkpoint_sha256 != run.model_sha256:

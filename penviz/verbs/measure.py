@@ -42,7 +42,12 @@ def measure(
     for run in found:
         if not run.splits():
             raise RunError(f"{run.directory} has no activations: run penviz extract {run.directory} first.")
-        parts = run_activations.load(run)
+        parts = run_activations.load(run, classes=classes or ())
+        if find is None and (missing := run_activations.unmeasured(run, parts)):
+            for part in missing:
+                say(f"{run.name}: one pass over the {part} shards, for the numbers over all classes.")
+                run_activations.measure_shards(run, part)
+            parts = run_activations.load(run, classes=classes or ())
         notes += run_activations.notes(run, parts)
         for part, activations in parts.items():
             if run.model_sha256 and activations.checkpoint_sha256 != run.model_sha256:
@@ -95,6 +100,8 @@ def _found(
             f"Not all of these runs have activations of {split or 'one split'}: extract them first."
         )
     chosen = split or shared[0]
+    if sharded := next((a for a in (parts[chosen] for parts in opened) if a.over_all is not None), None):
+        raise RunError(f"{sharded.run} is kept in shards: triples are found in one file of activations.")
     if len({parts[chosen].class_names for parts in opened}) > 1:
         raise RunError("Runs with different lists of classes have no triples in common: choose others.")
     ranking = find(how, [Summary.of(parts[chosen]) for parts in opened], bias=bias)

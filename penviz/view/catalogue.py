@@ -8,15 +8,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import streamlit as st
 
 from penviz.activations import Activations, ActivationsError
 from penviz.measure.summary import Summary
-from penviz.run_activations import notes, ready
-from penviz.runs import RUN_FILE, DamagedRun, Run, activations_path, list_runs
+from penviz.run_activations import notes, ready, some_classes
+from penviz.runs import MANIFEST, RUN_FILE, DamagedRun, Run, list_runs, moments_path, stored_path
+from penviz.shards import ShardedActivations
 
 RUNS_VARIABLE = "PENVIZ_RUNS"
 SPLITS_SHOWN = ("train", "validation")
+SHARD_TRIPLES = 8
+"""Triples of splits in shards that are kept, 30 MB each for ImageNet."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,9 @@ class Opened:
     """One run with the activations that could be read, and sentences about what is wrong with it.
 
     Attributes:
+        splits: split -> its activations; of a split in shards those of some classes.
         digests: split -> what its numbers are cached by; notes: sentences for the foot of the page.
+        shards: split -> all of it, where it is kept in shards.
     """
 
     run: Run
@@ -54,6 +60,11 @@ class Opened:
     digests: dict[str, str]
     notes: tuple[str, ...] = field(default=())
     warnings: tuple[str, ...] = field(default=())
+    shards: dict[str, ShardedActivations] = field(default_factory=dict)
+
+    def stored(self) -> dict[str, Activations | ShardedActivations]:
+        """Split -> what is stored of it, be it read or not."""
+        return self.splits | self.shards
 
 
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
@@ -100,7 +111,7 @@ def directory_digest(roots: Sequence[Path]) -> str:
     parts = [f"{root}|{root.is_dir()}" for root in roots]
     found = [p for root in roots if root.is_dir() for p in sorted(root.iterdir()) if p.is_dir()]
     for directory in found:
-        files = [directory / RUN_FILE, *(activations_path(directory, split) for split in SPLITS_SHOWN)]
+        files = [directory / RUN_FILE, *(stored_path(directory, split) for split in SPLITS_SHOWN)]
         parts += [digest_of(file) for file in files if file.is_file()]
         parts.append(str(directory))
     return "\n".join(parts)
@@ -141,7 +152,7 @@ def read_catalogue(roots: tuple[Path, ...], digest: str) -> Catalogue:
         names = run.class_names
         if not names:
             try:
-                path = activations_path(run.directory, splits[0])
+                path = stored_path(run.directory, splits[0])
                 names = read_activations(path, digest_of(path)).class_names
             except ActivationsError as error:
                 advice = f"{error} {again(run)}"
@@ -169,21 +180,31 @@ def again(run: Run) -> str:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def read_activations(path: Path, digest: str) -> Activations:
-    """One file of activations; `digest` is its `digest_of`. Raises ActivationsError."""
-    return Activations.load(path)
+def read_activations(path: Path, digest: str) -> Activations | ShardedActivations:
+    """One split in either form (`runs.stored_path`); `digest` is its `digest_of`. Raises ActivationsError."""
+    return ShardedActivations.open(path.parent) if path.name == MANIFEST else Activations.load(path)
 
 
-def open_runs(runs: Sequence[Run]) -> list[Opened]:
-    """Activations of some runs, files side by side, with what is wrong said and never raised."""
+@st.cache_resource(max_entries=SHARD_TRIPLES, show_spinner=False)
+def read_some_classes(key: str, classes: tuple[int, ...], _sharded: ShardedActivations) -> Activations:
+    """Some classes of a split in shards; `key` tells its version. Raises ActivationsError."""
+    return some_classes(_sharded, classes)
+
+
+def open_runs(runs: Sequence[Run], classes: tuple[int, ...] = ()) -> list[Opened]:
+    """Activations of some runs, files side by side, with what is wrong said and never raised.
+
+    Args:
+        runs: which; classes: rows of those that are read of a split in shards, its first three without them.
+    """
     wanted = [
-        (run, split, activations_path(run.directory, split))
+        (run, split, stored_path(run.directory, split))
         for run in runs
         for split in SPLITS_SHOWN
         if split in run.splits()
     ]
 
-    def read(path: Path) -> tuple[Activations, str] | str:
+    def read(path: Path) -> tuple[Activations | ShardedActivations, str] | str:
         try:
             digest = digest_of(path)
             return read_activations(path, digest), digest
@@ -198,13 +219,25 @@ def open_runs(runs: Sequence[Run]) -> list[Opened]:
         digests: dict[str, str] = {}
         warnings: list[str] = []
         stale: list[str] = []
+        shards: dict[str, ShardedActivations] = {}
         for (owner, split, _), result in zip(wanted, results, strict=True):
             if owner is not run:
                 continue
             if isinstance(result, str):
                 warnings.append(f"{run.name}, {split}: {result} {again(run)}")
                 continue
-            activations, digest = result
+            stored, digest = result
+            if isinstance(stored, ShardedActivations):
+                measured = moments_path(run.directory, split)
+                digest = f"{digest}|{digest_of(measured) if measured.is_file() else ''}|{classes}"
+                try:
+                    activations = read_some_classes(digest, classes, stored)
+                except (ActivationsError, OSError) as error:
+                    warnings.append(f"{run.name}, {split}: {error} {again(run)}")
+                    continue
+                shards[split] = stored
+            else:
+                activations = stored
             if run.class_names and activations.class_names != run.class_names:
                 other = f"its classes are not those of its {RUN_FILE}."
                 warnings.append(f"{run.name}, {split}: {other} {again(run)}")
@@ -221,10 +254,11 @@ def open_runs(runs: Sequence[Run]) -> list[Opened]:
             warnings.append(f"{run.name}: {run.adoption.warning}")
         # What a split says depends on the others too where class means stand in for a head.
         key = "|".join([run.name, str(run.adoption.quick_look), *digests.values()])
-        splits = _ready(key, run, splits)
+        # Triples of shards are large and many: they are kept by `read_some_classes` alone.
+        splits = ready(run, splits) if shards else _ready(key, run, splits)
         digests = {split: f"{split}|{key}" for split in digests}
         said = [note for note in notes(run, splits) if note not in warnings]
-        opened.append(Opened(run, splits, digests, tuple(said), tuple(warnings)))
+        opened.append(Opened(run, splits, digests, tuple(said), tuple(warnings), shards))
     return opened
 
 
@@ -240,14 +274,25 @@ def read_summary(digest: str, _activations: Activations) -> Summary:
     return Summary.of(_activations)
 
 
+@st.cache_resource(max_entries=SHARD_TRIPLES, show_spinner=False)
+def read_triple_summary(digest: str, _activations: Activations) -> Summary:
+    """The same of some classes of a split in shards."""
+    return Summary.of(_activations)
+
+
 def summaries_of(opened: Opened) -> dict[str, Summary]:
     """Split -> summary of a run's activations."""
-    return {split: read_summary(opened.digests[split], a) for split, a in opened.splits.items()}
+    return {
+        split: (read_triple_summary if split in opened.shards else read_summary)(opened.digests[split], a)
+        for split, a in opened.splits.items()
+    }
 
 
 def most_stored(opened: Sequence[Opened]) -> int:
     """Examples a class stored at most in any split of some runs."""
-    return max(
-        (len(rows) for one in opened for summary in summaries_of(one).values() for rows in summary.rows),
-        default=0,
-    )
+    counts = [
+        a.counts if isinstance(a, ShardedActivations) else np.bincount(a.labels, minlength=1)
+        for one in opened
+        for a in one.stored().values()
+    ]
+    return max((int(count.max()) for count in counts), default=0)

@@ -81,7 +81,7 @@ def _page(catalogue: Catalogue, dark: bool) -> None:
 
     def stored(runs: Sequence[Run]) -> tuple[int, list[int]]:
         opened.extend(open_runs(runs))
-        return most_stored(opened), classes_held([one.splits for one in opened])
+        return most_stored(opened), classes_held([one.stored() for one in opened])
 
     with st.sidebar:
         turned = dial_switch()
@@ -94,6 +94,8 @@ def _page(catalogue: Catalogue, dark: bool) -> None:
             axis = choose_axis()
         else:
             state = controls(group, end, stored)
+            if any(one.shards for one in opened):
+                opened = open_runs([one.run for one in opened], state.classes)
     warnings = [sentence for one in opened for sentence in one.warnings]
     usable = [one for one in opened if one.splits]
     with st.container(key="page"):

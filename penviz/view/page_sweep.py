@@ -13,7 +13,7 @@ from penviz import InputError
 from penviz.charts.sweep import DEFAULT, SPLITS, charts_of, digest, families, swept
 from penviz.measure.chart import Chart
 from penviz.measure.sweep import SWEPT, SWEPT_BY_KEY, Swept, Values, sweep_finding
-from penviz.runs import Run, activations_path
+from penviz.runs import Run, stored_path
 from penviz.show.chart_screen import chart_figure
 from penviz.view.catalogue import (
     Catalogue,
@@ -214,7 +214,7 @@ def _digested(
 
 def _numbers_or_advice(run: Run, classes: tuple[int, int, int]) -> Values | str:
     try:
-        files = [activations_path(run.directory, split) for split in SPLITS if split in run.splits()]
+        files = [stored_path(run.directory, split) for split in SPLITS if split in run.splits()]
         return _numbers("|".join(map(digest_of, files)), classes, run)
     except (InputError, OSError) as error:
         return str(error)

@@ -10,7 +10,7 @@ from pathlib import Path
 import streamlit as st
 
 from penviz.measure.panel import CORRECT, Panel
-from penviz.runs import Run, thumbnails_path
+from penviz.runs import MANIFEST, Run, stored_path, thumbnails_path
 from penviz.show.theme import CLASS_COLOURS, CLASS_SIGNS
 from penviz.show.thumbnails import Sprite, data_uris, read_sprite
 from penviz.view.catalogue import digest_of
@@ -28,7 +28,8 @@ def sprite_of(run: Run, split: str) -> Sprite | None:
     path = thumbnails_path(run.directory, split)
     described = run.record.get("thumbnails")
     layout = described.get(split) if isinstance(described, dict) else None
-    if not isinstance(layout, dict) or not path.is_file():
+    in_shards = stored_path(run.directory, split).name == MANIFEST  # whose rows are no tiles
+    if in_shards or not isinstance(layout, dict) or not path.is_file():
         return None
     return _sprite(path, digest_of(path), tuple(sorted((str(k), v) for k, v in layout.items())))
 

@@ -1,0 +1,282 @@
+"""Moments, tightness and NC1 of synthetic ImageNet-size shards, against a bare pass of X^T X over the same.
+
+    python benchmarks/numbers_at_scale.py [--n 1280000 --d 2048 --classes 1000] [--shards DIR]
+
+Both passes read the shards (float16 on disk, lossy), convert them to float32 and multiply 8,192 rows at a time in
+float32; they take turns, a shard each, and the ratio is given over shards. Then peak memory of the pass in a
+process of its own (anonymous memory: what is mapped from the shards does not count), growth in n, d and K,
+the numbers that follow, those that need logits, and two usual ways at the largest size they manage here.
+Exit status 1 when a target is missed: ratio 1.3, memory 1.5 GB, exponent of n 0.95 to 1.05.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from itertools import islice
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+from made_shards import make_shards
+
+from penviz.measure.all_classes import AllClasses
+from penviz.measure.collapse import nc1
+from penviz.measure.moment_sums import MomentSums
+from penviz.measure.moments import Moments
+from penviz.measure.tightness import space_ratio
+from penviz.shards import Block, ShardedActivations
+
+RATIO, MEMORY_GB, EXPONENT = 1.3, 1.5, (0.95, 1.05)
+ROWS = 8192
+
+
+def bare(blocks: Sequence[Block], product: np.ndarray, x: np.ndarray) -> None:
+    """X^T X in float32, as a researcher would write it who knows that NumPy takes half the work for it."""
+    for block in blocks:
+        part = x[: len(block.labels)]
+        np.copyto(part, block.features)
+        product += part.T @ part
+
+
+def seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def by_turns(sharded: ShardedActivations) -> tuple[list[float], list[float], float, Moments]:
+    """Seconds a shard of the bare pass and of the moments, seconds of their end, and the moments."""
+    sums = MomentSums(len(sharded.class_names), sharded.width)
+    product = np.zeros((sharded.width, sharded.width), np.float32)
+    x = np.empty((ROWS, sharded.width), np.float32)
+    bares, ours = [], []
+    n_shards = len(sharded.shards)
+    for j in range(n_shards):
+        blocks = list(sharded.blocks(ROWS, j, n_shards))
+        for block in blocks:  # pages into memory, so that neither pays for the disk
+            block.features[:, ::2048].max()
+
+        def mine(blocks: Sequence[Block] = blocks) -> None:
+            for block in blocks:
+                sums.add(block.features, block.labels)
+
+        turns = [(bares, lambda blocks=blocks: bare(blocks, product, x)), (ours, mine)]
+        for into, work in turns if j % 2 == 0 else turns[::-1]:
+            into.append(seconds(work))
+    began = time.perf_counter()
+    moments = sums.moments()
+    return bares, ours, time.perf_counter() - began, moments
+
+
+def exponent(sizes: Sequence[float], times: Sequence[float]) -> float:
+    """Slope of log time against log size, least squares."""
+    return float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
+
+
+def pass_over(blocks: Sequence[Block], n_classes: int, width: int) -> Moments:
+    sums = MomentSums(n_classes, width)
+    for block in blocks:
+        sums.add(block.features, block.labels)
+    return sums.moments()
+
+
+def in_memory(n: int, width: int, n_classes: int) -> list[Block]:
+    """Rows sorted by class, as a shard has them, in blocks."""
+    rng = np.random.default_rng(0)
+    labels = np.sort(rng.integers(n_classes, size=n))
+    x = rng.standard_normal((n, width), dtype=np.float32).astype(np.float16)
+    return [Block(x[s : s + ROWS], labels[s : s + ROWS], labels[s : s + ROWS]) for s in range(0, n, ROWS)]
+
+
+def growth(sharded: ShardedActivations) -> float:
+    """Print seconds at several n, d and K; the exponent of n."""
+    n_classes, width = len(sharded.class_names), sharded.width
+    blocks = list(sharded.blocks(ROWS))
+    counts = [c for c in (len(blocks) // 16, len(blocks) // 8, len(blocks) // 4) if c]
+    rows = [sum(len(b.labels) for b in blocks[:c]) for c in counts]
+    times = [seconds(lambda c=c: pass_over(blocks[:c], n_classes, width)) for c in counts]
+    found = exponent(rows, times) if len(set(counts)) > 1 else math.nan
+    print(f"\ngrowth in n: {listed(rows, times)}; exponent {found:.3f}")
+    m = min(4 * ROWS, sharded.n)
+    widths = [width // 4, width // 2, width]
+    times = [best(in_memory(m, d, n_classes), n_classes, d) for d in widths]
+    print(f"growth in d (n = {m:,}): {listed(widths, times)}; exponent {exponent(widths, times):.2f}")
+    classes = [max(n_classes // 100, 2), max(n_classes // 10, 3), n_classes, 10 * n_classes]
+    times = [best(in_memory(m, width // 4, k), k, width // 4) for k in classes]
+    print(f"growth in K (n = {m:,}, d = {width // 4}): {listed(classes, times)}; "
+          f"exponent {exponent(classes, times):.2f}")  # fmt: skip
+    return found
+
+
+def best(blocks: Sequence[Block], n_classes: int, width: int) -> float:
+    return min(seconds(lambda: pass_over(blocks, n_classes, width)) for _ in range(2))
+
+
+def listed(sizes: Sequence[int], times: Sequence[float]) -> str:
+    return ", ".join(f"{size:,}: {took:.2f} s" for size, took in zip(sizes, times, strict=True))
+
+
+def peak_gb(directory: Path) -> tuple[float, float]:
+    """Anonymous memory at its most in a process that makes one pass, and its seconds."""
+    script = f"""
+import sys
+sys.path[:0] = {sys.path!r}
+import numbers_at_scale
+numbers_at_scale.child({str(directory)!r})
+"""
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    most, took = done.stdout.split()
+    return float(most), float(took)
+
+
+def anonymous() -> int:
+    """Bytes of this process that are not mapped from files."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("RssAnon:"):
+            return 1024 * int(line.split()[1])
+    return 0
+
+
+def child(directory: str) -> None:
+    """One pass with its end and its numbers, watched every 20 ms."""
+    most, ended = [0], threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.02):
+            most[0] = max(most[0], anonymous())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    sharded = ShardedActivations.open(directory)
+    began = time.perf_counter()
+    blocks = ((block.features, block.labels) for block in sharded.blocks(ROWS))
+    sums = MomentSums(len(sharded.class_names), sharded.width)
+    for features, labels in blocks:
+        sums.add(features, labels)
+    moments = sums.moments()
+    took = time.perf_counter() - began
+    nc1(moments)
+    space_ratio(moments)
+    ended.set()
+    watcher.join()
+    print(max(most[0], anonymous()) / 1e9, took)
+
+
+def loop(x: np.ndarray, y: np.ndarray, n_classes: int) -> None:
+    """Class means and within scatter as public reproductions of neural collapse have them."""
+    within = np.zeros((x.shape[1], x.shape[1]))
+    for k in range(n_classes):
+        own = x[y == k].astype(np.float64)
+        centred = own - own.mean(axis=0)
+        within += centred.T @ centred
+
+
+def lda(x: np.ndarray, y: np.ndarray, n_classes: int) -> None:
+    """scikit-learn's class means and within covariance."""
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    LinearDiscriminantAnalysis(solver="lsqr", store_covariance=True).fit(x, y)
+
+
+def others(sharded: ShardedActivations, limit: float) -> None:
+    """The usual ways on as many shards as they manage in some seconds, against the pass over the same."""
+    import sklearn
+
+    n_classes = len(sharded.class_names)
+    for words, way in (("a loop over classes, float64", loop), (f"scikit-learn {sklearn.__version__}", lda)):
+        n_shards, said = 1, ""
+        while n_shards <= len(sharded.shards):
+            blocks = list(islice(sharded.blocks(ROWS), n_shards * -(-sharded.shards[0][1] // ROWS)))
+            x = np.concatenate([block.features for block in blocks]).astype(np.float32)
+            y = np.concatenate([block.labels for block in blocks])
+            before = anonymous()
+            theirs = seconds(lambda x=x, y=y, way=way: way(x, y, n_classes))
+            del x
+            ours = seconds(lambda blocks=blocks: pass_over(blocks, n_classes, sharded.width))
+            said = (f"{words}: n = {len(y):,} in {theirs:.1f} s, {theirs / ours:.1f} times the pass "
+                    f"({ours:.1f} s), with all features in memory ({before / 1e9:.1f} GB before it began)")  # fmt: skip
+            if 2 * theirs > limit or 8 * before > memory():
+                break
+            n_shards *= 2
+        print(said)
+
+
+def memory() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def numbers(moments: Moments, sharded: ShardedActivations) -> None:
+    """What follows from the moments, and what needs logits."""
+    took = seconds(lambda: space_ratio(moments))
+    print(f"\ntightness from the moments: {1000 * took:.0f} ms")
+    value, rank = nc1(moments)
+    print(
+        f"NC1 from the moments: {seconds(lambda: nc1(moments)):.2f} s (SVD of the class means, rank {rank})"
+    )
+    centred = moments.mean - moments.mean.mean(axis=0)
+    between = centred.T @ centred / len(centred)
+    within = moments.within / moments.count.sum()
+    again = []
+
+    def pinv() -> None:
+        inverse = np.linalg.pinv(between, rcond=1e-10, hermitian=True)
+        again.append(float(np.einsum("ij,ji->", within, inverse)) / len(centred))
+
+    took = seconds(pinv)
+    print(f"NC1 with a pseudo-inverse in d = {sharded.width:,}, an eigendecomposition: {took:.1f} s, "
+          f"relative difference {abs(again[0] / value - 1):.0e}")  # fmt: skip
+    blocks = list(islice(sharded.blocks(ROWS), 8))
+    rows = sum(len(block.labels) for block in blocks)
+    size = len(sharded.class_names), sharded.width
+    alone = seconds(lambda: AllClasses.of(blocks, *size))
+    whole = seconds(lambda: AllClasses.of(blocks, *size, sharded.head))
+    print(f"with the numbers that need logits: {whole / alone:.2f} times the pass (on {rows:,} examples)")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--n", type=int, default=1_280_000)
+    parser.add_argument("--d", type=int, default=2048)
+    parser.add_argument("--classes", type=int, default=1000)
+    parser.add_argument("--shards", type=Path, help="keep the shards here, and use those that are there")
+    parser.add_argument("--limit", type=float, default=40, help="seconds that the usual ways may take")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        directory = args.shards or Path(place) / "x"
+        sharded = make_shards(directory, args.n, args.d, args.classes)
+        print(f"{platform.processor() or platform.machine()}, {os.environ['OMP_NUM_THREADS']} thread(s), "
+              f"numpy {np.__version__}, Python {platform.python_version()}")  # fmt: skip
+        print(f"n = {sharded.n:,}, d = {sharded.width:,}, K = {len(sharded.class_names):,}, "
+              f"{len(sharded.shards)} shards, {sharded.remark or sharded.dtype}")  # fmt: skip
+        bares, ours, end, moments = by_turns(sharded)
+        whole = [o / b for o, b in zip(ours, bares, strict=True)]
+        ratio = (sum(ours) + end) / sum(bares)
+        print("\n| | seconds | ratio, median over shards | least | most |\n|---|---|---|---|---|")
+        print(f"| bare X^T X | {sum(bares):.1f} | 1 | | |")
+        print(f"| moments | {sum(ours) + end:.1f} (end {end:.2f}) | {statistics.median(whole):.3f} "
+              f"| {min(whole):.3f} | {max(whole):.3f} |")  # fmt: skip
+        print(f"\nratio of the whole: {ratio:.3f} (target {RATIO})", flush=True)
+        slope = growth(sharded)
+        numbers(moments, sharded)
+        sys.stdout.flush()
+        most, took = peak_gb(directory)
+        print(f"\npeak memory of a pass beyond the pages of the shards: {most:.2f} GB (target {MEMORY_GB}), "
+              f"in {took:.1f} s, a process of its own", flush=True)  # fmt: skip
+        others(sharded, args.limit)
+    steady = math.isnan(slope) or EXPONENT[0] <= slope <= EXPONENT[1]
+    sys.exit(int(ratio > RATIO or most > MEMORY_GB or not steady))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""The numbers over all classes of one run and split, from its moments and logits: in memory or in one pass.
+
+Axis letters: n examples, m examples of a block, d penultimate width, K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penviz.activations import Head
+from penviz.measure.calibration import ece
+from penviz.measure.collapse import cdnv, nc1
+from penviz.measure.logits import LogitNumbers
+from penviz.measure.moment_sums import MomentSums
+from penviz.measure.moments import Int, Moments
+from penviz.measure.tightness import (
+    class_separation,
+    space_distance,
+    space_radius,
+    space_ratio,
+    space_within_total,
+)
+
+OF_MOMENTS = (
+    *("space_radius", "space_distance", "space_ratio", "space_within_total"),
+    *("class_separation", "nc1", "cdnv"),
+)
+OF_LOGITS = ("gap", "spread", "confidence", "nll", "ece")
+ROWS = 512
+"""Rows whose logits are held at a time."""
+
+Numbers = dict[str, float | None]
+
+
+class Block(Protocol):
+    """Some examples of a split."""
+
+    @property
+    def features(self) -> NDArray[np.floating]:
+        """[m, d] float32 or float16."""
+
+    @property
+    def labels(self) -> Int:
+        """[m] in [0, K)."""
+
+    @property
+    def predictions(self) -> Int:
+        """[m] in [0, K)."""
+
+
+def keys_over_all(n_classes: int, head: bool) -> frozenset[str]:
+    """Keys of the numbers that a full pass gives."""
+    five = ("top5",) if n_classes > 5 else ()
+    return frozenset((*OF_MOMENTS, "accuracy", *((*OF_LOGITS, *five) if head else ())))
+
+
+def numbers_over_all(
+    moments: Moments, logits: LogitNumbers | None, accuracy: float | None
+) -> tuple[Numbers, int]:
+    """Numbers by key (`numbers.NUMBERS`), None where one is undefined, and the rank of the inverse in NC1.
+
+    Args:
+        moments: of all examples; logits: of all examples, None without a head; accuracy: share of correct
+            predictions, None without examples.
+    """
+    collapse, rank = nc1(moments)
+    numbers: Numbers = {
+        "space_radius": space_radius(moments),
+        "space_distance": space_distance(moments),
+        "space_ratio": space_ratio(moments),
+        "space_within_total": space_within_total(moments),
+        "class_separation": None if moments.n_zero else class_separation(moments),
+        "nc1": collapse,
+        "cdnv": cdnv(moments),
+    }
+    if logits is not None:
+        numbers |= {
+            "gap": float(logits.gap.mean()),
+            "spread": float(logits.spread.mean()),
+            "confidence": float(logits.confidence.mean()),
+            "top5": None if logits.top5 is None else float(logits.top5.mean()),
+            "nll": float(logits.nll.mean()),
+            "ece": ece(logits.confidence, logits.correct),
+        }
+    if accuracy is not None:
+        numbers["accuracy"] = accuracy
+    return {key: v if v is not None and np.isfinite(v) else None for key, v in numbers.items()}, rank
+
+
+@dataclass(frozen=True)
+class AllClasses:
+    """What one pass over all examples of a split gives.
+
+    Attributes:
+        moments: of the features; numbers: over all classes, by key; nc1_rank: at which NC1 is truncated.
+    """
+
+    moments: Moments
+    numbers: Mapping[str, float | None] = field(default_factory=dict)
+    nc1_rank: int = 0
+
+    @classmethod
+    def of(
+        cls,
+        blocks: Iterable[Block],
+        n_classes: int,
+        width: int,
+        head: Head | None = None,
+        report: Callable[[int], None] = lambda done: None,
+    ) -> AllClasses:
+        """One pass over the blocks of a split; products of features and of the head are float32.
+
+        Args:
+            blocks: of all examples; n_classes: K; width: d; head: the last layer, None without one.
+            report: told the examples done after every block.
+        """
+        sums = MomentSums(n_classes, width)
+        parts: list[LogitNumbers] = []
+        done = right = 0
+        for block in blocks:
+            sums.add(block.features, block.labels)
+            if head is not None:
+                parts += _logit_numbers(block, head)
+            right += int((block.predictions == block.labels).sum())
+            done += len(block.labels)
+            report(done)
+        moments = sums.moments()
+        numbers, rank = numbers_over_all(moments, _joined(parts), right / done if done else None)
+        return cls(moments, numbers, rank)
+
+
+def _logit_numbers(block: Block, head: Head) -> list[LogitNumbers]:
+    out = []
+    for start in range(0, len(block.labels), ROWS):
+        some = slice(start, start + ROWS)
+        z = block.features[some].astype(np.float32) @ head.weight.T
+        z += 0 if head.bias is None else head.bias
+        out.append(LogitNumbers.of(z, block.labels[some], block.predictions[some]))
+    return out
+
+
+def _joined(parts: list[LogitNumbers]) -> LogitNumbers | None:
+    """One number an example of all blocks; None without any."""
+    if not parts:
+        return None
+
+    def every(key: str) -> NDArray[np.float64]:
+        return np.concatenate([getattr(part, key) for part in parts])
+
+    top5 = None if parts[0].top5 is None else every("top5")
+    names = (f.name for f in fields(LogitNumbers))
+    return LogitNumbers(**{name: every(name) for name in names if name != "top5"}, top5=top5)

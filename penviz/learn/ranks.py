@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,8 +23,8 @@ from penviz.ending import n_ranks
 from penviz.learn.checkpoints import choose_device
 from penviz.runs import RunError
 
-TIMEOUT = timedelta(minutes=5)
-"""How long a rank waits for another: a killed process is noticed at once, a lost machine after this."""
+TIMEOUT = 300
+"""Seconds that a rank waits for another: a killed process is noticed at once, a lost machine after these."""
 
 LOST = "A rank of this work is gone, so all end: the same command goes on, a training with --resume."
 
@@ -88,7 +89,7 @@ class Ranks:
             torch.cuda.set_device(chosen)
         try:
             backend = "cpu:gloo,cuda:nccl" if chosen.type == "cuda" else "gloo"
-            distributed.init_process_group(backend, timeout=TIMEOUT)
+            distributed.init_process_group(backend, timeout=timedelta(seconds=TIMEOUT))
             yield
         except InputError as error:
             self._end(str(error))
@@ -155,6 +156,15 @@ class Ranks:
         ends = self.largest(torch.tensor([number, -number]))
         return int(ends[0]) == -int(ends[1])
 
+    def hand_over(self, tensor: Tensor, sender: int) -> None:
+        """On rank 0 fill a tensor on the CPU with that of the sender, who gives it; others do nothing."""
+        from torch import distributed
+
+        if self.rank == sender:
+            distributed.send(tensor.contiguous(), 0)
+        elif self.first:
+            distributed.recv(tensor, sender)
+
     def take_buffers(self, network: nn.Module) -> None:
         """Give every rank the buffers of rank 0 (the running statistics of batch norm)."""
         if self.size == 1:
@@ -173,7 +183,8 @@ class Ranks:
         # Newer versions of torch have another name for it: buffers are not sent in every forward pass.
         names = inspect.signature(DistributedDataParallel.__init__).parameters
         buffers = "forward_sync_buffers" if "forward_sync_buffers" in names else "broadcast_buffers"
-        return DistributedDataParallel(network, **{buffers: False})
+        options: dict[str, Any] = {buffers: False}
+        return DistributedDataParallel(network, **options)
 
     def apart(self, stepped: nn.Module) -> contextlib.AbstractContextManager[None]:
         """Within it a backward pass of `in_step` adds to this rank's gradient only."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -36,10 +36,13 @@ def batches(
     crop: int,
     device: torch.device,
     batch: int = BATCH,
-    ranks: Ranks = ALONE,
+    chosen: Sequence[slice] | None = None,
 ) -> Iterator[Tensor]:
-    """Images [b, channels, height, width] of `dealt` as the network takes them: centre-cropped, in order."""
-    for rows in dealt(split, crop, batch, ranks):
+    """Images [b, channels, height, width] as the network takes them: centre-cropped, in order.
+
+    Those of the chosen batches, given by their rows; of all when not given.
+    """
+    for rows in dealt(split, crop, batch) if chosen is None else chosen:
         raw = torch.from_numpy(split.images[rows]).to(device)
         yield network.scaling(images.centre_crop(raw, crop))
 
@@ -56,20 +59,31 @@ def features_and_predictions(
 
     `report` is told images done and n after each batch.
     """
+    found = list(features_of_batches(network, split, crop, dealt(split, crop, batch), report))
+    return np.concatenate([h for h, _ in found]), np.concatenate([predicted for _, predicted in found])
+
+
+@torch.no_grad()
+def features_of_batches(
+    network: Network,
+    split: Split,
+    crop: int,
+    chosen: Sequence[slice],
+    report: Callable[[int, int], None] = lambda done, n: None,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Features [b, d] float32 and predictions [b] int64 of each of some batches, given by their rows.
+
+    `report` is told after each batch up to which image of n the work is done.
+    """
     device = network.head.weight.device
     was_training = network.training
     network.eval()
-    rows: list[np.ndarray] = []
-    predictions: list[np.ndarray] = []
-    done = 0
-    for x in batches(network, split, crop, device, batch):
+    for rows, x in zip(chosen, batches(network, split, crop, device, chosen=chosen), strict=True):
         features = network.features(x).float()
-        rows.append(features.cpu().numpy())
-        predictions.append(network.head(features).argmax(1).cpu().numpy())
-        done += len(x)
-        report(done, len(split))
+        predicted = network.head(features).argmax(1)
+        report(rows.stop, len(split))
+        yield features.cpu().numpy(), predicted.cpu().numpy()
     network.train(was_training)
-    return np.concatenate(rows), np.concatenate(predictions)
 
 
 @torch.no_grad()
@@ -84,9 +98,8 @@ def evaluate(network: Network, split: Split, crop: int, ranks: Ranks = ALONE) ->
     network.eval()
     correct = nll = 0.0
     labels = torch.from_numpy(split.labels).to(device)
-    for rows, x in zip(
-        dealt(split, crop, ranks=ranks), batches(network, split, crop, device, ranks=ranks), strict=True
-    ):
+    mine = dealt(split, crop, ranks=ranks)
+    for rows, x in zip(mine, batches(network, split, crop, device, chosen=mine), strict=True):
         y = labels[rows]
         logits = network(x).float()
         nll += float(nn.functional.cross_entropy(logits, y, reduction="sum"))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from penviz import __version__, ending
+from penviz import InputError, __version__, ending
 from penviz.verbs.app import open_app
 from penviz.verbs.calibrate import calibrate
 from penviz.verbs.distill import distill
@@ -19,6 +19,9 @@ from penviz.verbs.models import models
 from penviz.verbs.sweep import sweep
 from penviz.verbs.train import train
 
+BY_RANKS = ("train", "distill", "extract")
+"""Verbs whose work torchrun can deal to several processes."""
+
 
 def _version(asked: bool) -> None:
     if asked:
@@ -27,11 +30,16 @@ def _version(asked: bool) -> None:
 
 
 def _options(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """See what training targets do to a classifier's penultimate layer."""
+    if ending.n_ranks() > 1 and context.invoked_subcommand not in BY_RANKS:
+        raise InputError(
+            f"penviz {context.invoked_subcommand} is the work of one process: leave out torchrun."
+        )
 
 
 def application() -> typer.Typer:

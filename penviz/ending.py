@@ -9,10 +9,24 @@ from typing import Any, NoReturn
 
 from penviz import InputError
 
+TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
+"""What torchrun tells each of the processes that it starts."""
+
+
+def n_ranks() -> int:
+    """Processes that torchrun started for this work; 1 without it."""
+    return int(os.environ["WORLD_SIZE"]) if all(name in os.environ for name in TORCHRUN) else 1
+
+
+def speaks() -> bool:
+    """Whether this process is the one that speaks: of several ranks the first."""
+    return n_ranks() == 1 or os.environ["RANK"] == "0"
+
 
 def say(sentence: str) -> None:
-    """One sentence for the user, on standard error."""
-    print(sentence, file=sys.stderr, flush=True)
+    """One sentence for the user, on standard error; of several ranks only the first says it."""
+    if speaks():
+        print(sentence, file=sys.stderr, flush=True)
 
 
 def run(app: Callable[..., Any]) -> NoReturn:

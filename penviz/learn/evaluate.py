@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -11,20 +11,39 @@ from torch import Tensor, nn
 from penviz.learn import images
 from penviz.learn.data import Split
 from penviz.learn.models import Network
+from penviz.learn.ranks import ALONE, Ranks
 
 BATCH = 500
 BATCH_PIXELS = BATCH * 64 * 64
 """Pixels of a batch: of larger images fewer are run at once."""
 
 
-def batches(
-    network: Network, split: Split, crop: int, device: torch.device, batch: int = BATCH
-) -> Iterator[Tensor]:
-    """Images [b, channels, height, width] of a split as its network takes them: centre-cropped, in order."""
+def dealt(split: Split, crop: int, batch: int = BATCH, ranks: Ranks = ALONE) -> list[slice]:
+    """Rows of each batch of a split that this rank runs.
+
+    Whole batches, the last and smaller one included, are dealt to the ranks in turn. So what a batch holds
+    does not depend on their number, and nothing is run twice.
+    """
     height, width = images.input_size(split.images.shape[1], split.images.shape[2], crop)
     batch = max(1, min(batch, BATCH_PIXELS // (height * width)))
-    for start in range(0, len(split), batch):
-        raw = torch.from_numpy(split.images[start : start + batch]).to(device)
+    starts = range(ranks.rank * batch, len(split), ranks.size * batch)
+    return [slice(start, min(start + batch, len(split))) for start in starts]
+
+
+def batches(
+    network: Network,
+    split: Split,
+    crop: int,
+    device: torch.device,
+    batch: int = BATCH,
+    chosen: Sequence[slice] | None = None,
+) -> Iterator[Tensor]:
+    """Images [b, channels, height, width] as the network takes them: centre-cropped, in order.
+
+    Those of the chosen batches, given by their rows; of all when not given.
+    """
+    for rows in dealt(split, crop, batch) if chosen is None else chosen:
+        raw = torch.from_numpy(split.images[rows]).to(device)
         yield network.scaling(images.centre_crop(raw, crop))
 
 
@@ -40,39 +59,51 @@ def features_and_predictions(
 
     `report` is told images done and n after each batch.
     """
-    device = network.head.weight.device
-    was_training = network.training
-    network.eval()
-    rows: list[np.ndarray] = []
-    predictions: list[np.ndarray] = []
-    done = 0
-    for x in batches(network, split, crop, device, batch):
-        features = network.features(x).float()
-        rows.append(features.cpu().numpy())
-        predictions.append(network.head(features).argmax(1).cpu().numpy())
-        done += len(x)
-        report(done, len(split))
-    network.train(was_training)
-    return np.concatenate(rows), np.concatenate(predictions)
+    found = list(features_of_batches(network, split, crop, dealt(split, crop, batch), report))
+    return np.concatenate([h for h, _ in found]), np.concatenate([predicted for _, predicted in found])
 
 
 @torch.no_grad()
-def evaluate(network: Network, split: Split, crop: int) -> dict[str, float]:
+def features_of_batches(
+    network: Network,
+    split: Split,
+    crop: int,
+    chosen: Sequence[slice],
+    report: Callable[[int, int], None] = lambda done, n: None,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Features [b, d] float32 and predictions [b] int64 of each of some batches, given by their rows.
+
+    `report` is told after each batch up to which image of n the work is done.
+    """
+    device = network.head.weight.device
+    was_training = network.training
+    network.eval()
+    for rows, x in zip(chosen, batches(network, split, crop, device, chosen=chosen), strict=True):
+        features = network.features(x).float()
+        predicted = network.head(features).argmax(1)
+        report(rows.stop, len(split))
+        yield features.cpu().numpy(), predicted.cpu().numpy()
+    network.train(was_training)
+
+
+@torch.no_grad()
+def evaluate(network: Network, split: Split, crop: int, ranks: Ranks = ALONE) -> dict[str, float]:
     """Scores of a split: {"accuracy": top-1 in [0, 1], "nll": mean -log p of the label, nats, "n"}.
 
-    The NLL is the plain one for hard and soft runs alike, so that they can be compared.
+    The NLL is the plain one for hard and soft runs alike, so that they can be compared. Several ranks run
+    some batches each, and all learn the scores of the whole.
     """
     device = network.head.weight.device
     was_training = network.training
     network.eval()
     correct = nll = 0.0
     labels = torch.from_numpy(split.labels).to(device)
-    start = 0
-    for x in batches(network, split, crop, device):
-        y = labels[start : start + len(x)]
+    mine = dealt(split, crop, ranks=ranks)
+    for rows, x in zip(mine, batches(network, split, crop, device, chosen=mine), strict=True):
+        y = labels[rows]
         logits = network(x).float()
         nll += float(nn.functional.cross_entropy(logits, y, reduction="sum"))
         correct += int((logits.argmax(1) == y).sum())
-        start += len(x)
     network.train(was_training)
+    correct, nll = ranks.sum(torch.tensor([correct, nll], dtype=torch.float64)).tolist()
     return {"accuracy": correct / len(split), "nll": nll / len(split), "n": float(len(split))}

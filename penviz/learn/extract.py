@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penviz.activations import Activations, Head
+from penviz.activations import Head
 from penviz.learn import checkpoints, data, evaluate
 from penviz.learn.data import DataSet, Split
 from penviz.learn.folder import ImageFiles
+from penviz.learn.split_files import ONE_FILE, Batch, Examples, Storage, write_split
 from penviz.runs import (
     MODEL_FILE,
     RUN_FILE,
     Run,
     RunError,
-    activations_path,
     sha256_of,
     thumbnails_path,
     write_json,
@@ -52,11 +52,12 @@ def extract(
     per_class: int = 1000,
     thumbnail_quality: int = 35,
     device: str = "auto",
+    storage: Storage = ONE_FILE,
     report: Callable[[str, int, int], None] = lambda split, done, n: None,
 ) -> list[Path]:
-    """Write activations-<split>.npz and thumbnails-<split>.webp of a finished run.
+    """Write the activations of splits of a finished run, and thumbnails-<split>.webp.
 
-    Evaluation mode, no augmentation, float32, no autocast, in the split's order.
+    Evaluation mode, no augmentation, float32, no autocast, in the split's order. All ranks come here.
 
     Args:
         run: a finished run of penviz.
@@ -65,16 +66,17 @@ def extract(
         per_class: training examples a class, 0 for all.
         thumbnail_quality: of the lossy WebP sprite, 1 to 100; 0 for no thumbnails.
         device: as in `train`.
+        storage: activations-<split>.npz or shards, and the ranks that share the work.
         report: told (split, images done, n) after each batch.
 
     Returns:
-        The activation files written.
+        The activation files, or directories of shards, that this rank wrote: rank 0 all of them.
 
     Raises:
         RunError: an unfinished run, other data, or an unknown split.
     """
     dataset = data.first_share(dataset, run.config.data_share)
-    network = checkpoints.load_network(run).to(checkpoints.choose_device(device))
+    network = checkpoints.load_network(run).to(storage.ranks.device(device))
     digest = sha256_of(run.directory / MODEL_FILE)
     for name in splits:
         if name not in dataset.splits:
@@ -89,7 +91,7 @@ def extract(
     if thumbnail_quality:  # said before minutes are spent on the network
         for rows in chosen.values():
             sprite_grid(len(rows), dataset.image_shape)
-    written = []
+    written: list[Path] = []
     sprites = dict(run.record.get("thumbnails") or {})
     for name in splits:
 
@@ -99,13 +101,14 @@ def extract(
         whole = dataset.splits[name]
         rows = chosen[name]
         part = Split(whole.images[rows], whole.labels[rows], whole.indices[rows], whole.hashes[rows], "")
-        features, predictions = evaluate.features_and_predictions(network, part, run.config.crop, report=tell)
+
+        def forward(batches: Sequence[slice], part: Split = part) -> Iterator[Batch]:
+            return evaluate.features_of_batches(network, part, run.config.crop, batches, tell)
+
         weight, bias = network.head.weight.detach().cpu().numpy(), network.head.bias
         head = Head(weight, None if bias is None else bias.detach().cpu().numpy())
-        activations = Activations(
-            features,
+        examples = Examples(
             part.labels,
-            predictions,
             part.indices,
             dataset.class_names,
             run.name,
@@ -116,13 +119,14 @@ def extract(
             part.hashes,
             np.bincount(whole.labels, minlength=len(dataset.class_names)),
         )
-        if thumbnail_quality:
+        if thumbnail_quality and storage.ranks.first:
             sprites[name] = write_sprite(
                 thumbnails_path(run.directory, name), part.images, thumbnail_quality
             ) | {"checkpoint_sha256": digest}
-        activations.save(activations_path(run.directory, name))
-        written.append(activations_path(run.directory, name))
-    if sprites:
+        batches = evaluate.dealt(part, run.config.crop)
+        path = write_split(run.directory, examples, batches, network.head.in_features, forward, storage)
+        written += [] if path is None else [path]
+    if sprites and storage.ranks.first:
         write_json(run.directory / RUN_FILE, run.record | {"thumbnails": sprites})
     return written
 

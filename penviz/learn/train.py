@@ -12,11 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from penviz.learn import checkpoints, data, evaluate
+from penviz.learn import checkpoints, data
 from penviz.learn import erasure as erasing
 from penviz.learn.checkpoints import Observer
 from penviz.learn.models import Network
 from penviz.learn.progress import Meter, Progress, Stopped
+from penviz.learn.ranks import ALONE, Ranks
 from penviz.learn.snapshots import PER_CLASS, SNAPSHOT_FILES, SNAPSHOT_PARTS, SnapshotKeeper
 from penviz.learn.training import Training, machine, versions
 from penviz.runs import MODEL_FILE, RUN_FILE, RunConfig, RunError, read_run, sha256_of, write_json
@@ -44,6 +45,8 @@ def train(
     command: str = "",
     teacher: Network | None = None,
     erasure: tuple[int, int] | None = None,
+    ranks: Ranks = ALONE,
+    accumulate: int = 1,
 ) -> Path:
     """Train one run to its end, or continue one.
 
@@ -64,6 +67,9 @@ def train(
         command: the command line, kept in run.json.
         teacher: the network that distilled targets come from; learn/distill.py finds it and checks it.
         erasure: two classes whose erasure (learn/erasure.py) stands in the history of every epoch.
+        ranks: the processes that share the work; each comes here with the same request, and `out` lies where
+            all of them see it. Rank 0 writes, reports and speaks.
+        accumulate: passes in which a rank takes its part of a batch, so that less memory is needed.
 
     Returns:
         The directory, holding run.json and model.safetensors.
@@ -81,21 +87,26 @@ def train(
     if used and not any((out / name).exists() for name in OWN_FILES):
         raise RunError(f"{out} holds no run to resume: choose another --out.")
     if used and _is_finished(out, config):
-        (out / checkpoints.STATE_FILE).unlink(missing_ok=True)
-        say(f"{out} is finished already.")
+        if ranks.first:
+            (out / checkpoints.STATE_FILE).unlink(missing_ok=True)
+            say(f"{out} is finished already.")
         return out
     if config.targets == "unknown":
         raise RunError("Unknown targets cannot be trained on: choose a label smoothing, 0 for hard targets.")
     if (teacher is None) == (config.targets == "distilled"):
         raise RunError("Distilled targets, and no others, need a teacher: use penviz distill.")
-    training = Training(config, dataset, out, checkpoints.choose_device(device), observe, teacher)
+    training = Training(config, dataset, out, ranks.device(device), observe, teacher, ranks, accumulate)
     if (out / checkpoints.STATE_FILE).is_file():
         for note in training.restore():
-            say(note)
+            if ranks.first:
+                say(note)
     keeper = SnapshotKeeper(training, snapshots, snapshots_per_class, say)
-    out.mkdir(parents=True, exist_ok=True)
-    for name in PART_FILES:
-        (out / name).unlink(missing_ok=True)
+    if not ranks.agree(training.steps_done()):  # here every rank has looked, and none has written
+        raise RunError(f"The ranks see different files in {out}: it must lie on a disk that they share.")
+    if ranks.first:
+        out.mkdir(parents=True, exist_ok=True)
+        for name in PART_FILES:
+            (out / name).unlink(missing_ok=True)
     observe("start")
     _write_run(training, command, {})
     _train_epochs(training, keeper, erasure, save_every, validate_every, report, stopped, command)
@@ -124,7 +135,7 @@ def _train_epochs(
     stopped: Callable[[], bool],
     command: str,
 ) -> None:
-    config, state = training.config, training.state
+    config, state, ranks = training.config, training.state, training.ranks
     meter = Meter(training, report)
     saved = time.monotonic()
     while state.epoch < config.last_epoch:
@@ -134,15 +145,16 @@ def _train_epochs(
             training.run_step(plan)
             training.observe(f"step {state.epoch} {state.step}")
             meter.update()
-            if stopped():
+            ending, due = ranks.any(stopped(), ranks.first and time.monotonic() - saved > save_every)
+            if ending:
                 training.save_state()
                 raise Stopped("Stopped; the state is saved. Continue with the same command and --resume.")
-            if time.monotonic() - saved > save_every and state.step < training.n_steps:
+            if due and state.step < training.n_steps:
                 training.save_state()
                 saved = time.monotonic()
         training.check_finite()
         line = training.line(state.epoch + 1 == config.last_epoch or (state.epoch + 1) % validate_every == 0)
-        if erasure is not None:
+        if erasure is not None and ranks.first:
             line |= erasing.erasure(training.network, training.dataset, config, erasure)
         state.history.append(line)
         meter.update(line)
@@ -150,13 +162,16 @@ def _train_epochs(
         state.sums.zero_()
         state.largest.zero_()
         meter.told_sums.zero_()
-        keeper.keep()
+        if ranks.first:
+            keeper.keep()
         training.save_state()
         saved = time.monotonic()
         _write_run(training, command, {})
 
 
 def _write_run(training: Training, command: str, extra: dict[str, Any]) -> None:
+    if not training.ranks.first:
+        return
     state, config = training.state, training.config
     record: dict[str, Any] = {
         "config": config.to_json(),
@@ -169,7 +184,8 @@ def _write_run(training: Training, command: str, extra: dict[str, Any]) -> None:
         "status": "finished" if extra else "training",
         "command": command,
         "versions": versions(),
-        "machine": machine(training.device),
+        "machine": machine(training.device)
+        | {"ranks": training.ranks.size, "accumulate": training.accumulate},
         "seconds": round(state.seconds, 1),
         **({"prior": list(training.objective.targets.prior)} if config.targets == "prior" else {}),
         "history": state.history,
@@ -179,10 +195,9 @@ def _write_run(training: Training, command: str, extra: dict[str, Any]) -> None:
 
 def _finish(training: Training, command: str) -> None:
     config, out = training.config, training.out
-    metrics = {
-        name: evaluate.evaluate(training.network, split, config.crop)
-        for name, split in training.dataset.splits.items()
-    }
+    metrics = {name: training.scores(name) for name in training.dataset.splits}
+    if not training.ranks.first:
+        return
     model = out / MODEL_FILE
     meta = {"config": config.to_json(), "class_names": list(training.dataset.class_names)}
     checkpoints.write_tensors(model, training.network.state_dict(), meta, training.observe)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import platform
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from penviz.learn import (
     zoo,
 )
 from penviz.learn.checkpoints import Observer
+from penviz.learn.ranks import ALONE, Ranks
 from penviz.measure.label_noise import given_labels
 from penviz.runs import RunConfig, RunError
 
@@ -44,7 +46,11 @@ class _State:
 
 
 class Training:
-    """One run in the making: network, optimiser, data and state. `train` drives it."""
+    """One run in the making: network, optimiser, data and state. `train` drives it.
+
+    A batch is dealt in equal parts, to the ranks and within each to `accumulate` passes; the step is that of
+    the whole batch. Batch norm sees a part at a time, and its running statistics are those of rank 0.
+    """
 
     def __init__(
         self,
@@ -54,7 +60,15 @@ class Training:
         device: torch.device,
         observe: Observer,
         teacher: models.Network | None = None,
+        ranks: Ranks = ALONE,
+        accumulate: int = 1,
     ):
+        self.ranks, self.accumulate = ranks, accumulate
+        self.n_parts = ranks.size * accumulate
+        if accumulate < 1:
+            raise RunError("A batch is accumulated in at least 1 part.")
+        if config.batch_size < self.n_parts:
+            raise RunError(f"A batch of {config.batch_size} cannot be dealt in {self.n_parts} parts.")
         dataset = data.first_share(dataset, config.data_share)
         self.config, self.dataset, self.out, self.device, self.observe = config, dataset, out, device, observe
         height, width, channels = dataset.image_shape
@@ -89,6 +103,7 @@ class Training:
             )
         self.teacher = None if teacher is None else teacher.to(device).eval().requires_grad_(False)
         self.network.to(device).to(memory_format=torch.channels_last)
+        self.stepped = ranks.in_step(self.network)
         decayed = {id(p) for p in self.network.decayed}
         plain = [p for p in self.network.parameters() if id(p) not in decayed]
         groups = [
@@ -111,8 +126,11 @@ class Training:
         return named | {"sums": self.state.sums, "largest": self.state.largest}
 
     def save_state(self) -> None:
-        """Write the state of this moment to the run's directory."""
+        """Write the state of this moment to the run's directory; all ranks come here, the first writes."""
         state = self.state
+        sums, largest = self.ranks.sum(state.sums), self.ranks.largest(state.largest)
+        if not self.ranks.first:
+            return
         meta = {
             "config": self.config.to_json(),
             "epoch": state.epoch,
@@ -120,10 +138,12 @@ class Training:
             "seconds": state.seconds,
             "history": state.history,
             "threads": torch.get_num_threads(),
+            "parts": self.n_parts,
             "versions": versions(),
             "dataset_id": self.dataset.splits["train"].dataset_id,
         }
-        checkpoints.write_tensors(self.out / checkpoints.STATE_FILE, self.tensors(), meta, self.observe)
+        tensors = self.tensors() | {"sums": sums, "largest": largest}
+        checkpoints.write_tensors(self.out / checkpoints.STATE_FILE, tensors, meta, self.observe)
 
     def restore(self) -> list[str]:
         """Read the saved state and set torch's threads as they were; returns what differs, in sentences."""
@@ -145,7 +165,15 @@ class Training:
         self.state = _State(
             sums.to(self.state.sums), largest, meta["epoch"], meta["step"], meta["seconds"], meta["history"]
         )
+        if not self.ranks.first:  # what is kept is the sum over all
+            self.state.sums.zero_()
         notes = []
+        before = meta.get("parts", 1)
+        if before != self.n_parts:
+            notes.append(
+                f"The run was started with batches dealt in {before}, it continues with {self.n_parts}: "
+                "with batch norm or dropout the weights differ, else by rounding."
+            )
         if self.device.type == "cpu" and meta["threads"] != torch.get_num_threads():
             word = "thread" if meta["threads"] == 1 else "threads"
             notes.append(f"The run was started with {meta['threads']} {word}; it continues with as many.")
@@ -192,7 +220,7 @@ class Training:
         constant an example. `train_largest_logit` is the largest |logit| of any example and class.
         """
         config = self.config
-        loss, nll, correct, count, uniform = self.state.sums.tolist()
+        loss, nll, correct, count, uniform = self.ranks.sum(self.state.sums).tolist()
         line = {
             "epoch": self.state.epoch + 1,
             "lr": defaults.learning_rate(config, self.steps_done() - 1, config.epochs * self.n_steps),
@@ -205,36 +233,54 @@ class Training:
             line |= {
                 "train_uniform_nll": uniform / count,
                 "train_logit_gap": (uniform - nll) / count * n_classes / (n_classes - 1),
-                "train_largest_logit": float(self.state.largest),
+                "train_largest_logit": float(self.ranks.largest(self.state.largest)),
             }
         if validate:
-            scores = evaluate.evaluate(self.network, self.dataset.splits["validation"], self.config.crop)
+            scores = self.scores("validation")
             self.check_finite(scores["nll"])  # the last step may have spoilt weights that no loss has seen
             line |= {"validation_nll": scores["nll"], "validation_accuracy": scores["accuracy"]}
         return line
 
+    def scores(self, split: str) -> dict[str, float]:
+        """`evaluate.evaluate` of a split, dealt to the ranks; all come here and learn the same."""
+        self.ranks.take_buffers(self.network)
+        return evaluate.evaluate(self.network, self.dataset.splits[split], self.config.crop, self.ranks)
+
     def run_step(self, plan: images.EpochPlan) -> None:
         """One batch: gather, forward, backward, update; adds to the sums of the epoch."""
         config, state = self.config, self.state
-        # A network with dropout draws from torch's generator: the step decides what.
-        torch.manual_seed(config.seed * 1_000_003 + self.steps_done())
         for group in self.optimizer.param_groups:
             group["lr"] = defaults.learning_rate(config, self.steps_done(), config.epochs * self.n_steps)
         rows = plan.order[state.step * config.batch_size : (state.step + 1) * config.batch_size]
+        self.optimizer.zero_grad(set_to_none=True)
+        parts = rows.tensor_split(self.n_parts)
+        first = self.ranks.rank * self.accumulate
+        for part in range(first, first + self.accumulate):
+            last = part == first + self.accumulate - 1
+            with contextlib.nullcontext() if last else self.ranks.apart(self.stepped):
+                self._add_gradient(plan, parts[part], part)
+        if config.clip_norm:
+            nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
+        self.optimizer.step()
+        state.step += 1
+
+    def _add_gradient(self, plan: images.EpochPlan, rows: Tensor, part: int) -> None:
+        """Add a part's share of the batch's mean loss to the gradient, and its rows to the sums."""
+        config, state = self.config, self.state
+        # A network with dropout draws from torch's generator: the step and the part decide what.
+        torch.manual_seed((config.seed * 1_000_003 + self.steps_done() + part * 2**52) % 2**63)
         batch = self.network.scaling(images.crop_batch(self.images, rows, plan, self.size))
         labels = self.labels[rows]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
-            logits = self.network(batch)
+            logits = self.stepped(batch)
         logits = logits.float()
         if self.teacher is None:
             loss = self.objective(logits, rows)
         else:
             loss = distill.loss(config, logits, labels, distill.teacher_logits(self.teacher, batch))
-        self.optimizer.zero_grad(set_to_none=True)
-        (loss * config.loss_factor).backward()
-        if config.clip_norm:
-            nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
-        self.optimizer.step()
+        # The loss is a mean over the part, and gradients are means over the ranks.
+        share = len(rows) * self.ranks.size / config.batch_size
+        (loss * (config.loss_factor * share)).backward()
         with torch.no_grad():
             log_p = nn.functional.log_softmax(logits, dim=1)
             nll, uniform = nn.functional.nll_loss(log_p, labels), -log_p.mean()
@@ -243,7 +289,6 @@ class Training:
             one = torch.ones_like(nll)
             state.sums += torch.stack([loss.detach(), nll, correct, one, uniform]).to(state.sums) * n
             state.largest = torch.maximum(state.largest, logits.abs().amax())
-        state.step += 1
 
 
 def _pretrained_state(config: RunConfig) -> dict[str, Tensor]:

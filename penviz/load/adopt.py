@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,16 @@ from numpy.typing import NDArray
 from torch import nn
 
 from penviz import __version__
-from penviz.activations import Activations
 from penviz.foreign.report import FileReport
+from penviz.learn import split_files
 from penviz.learn.checkpoints import write_tensors
 from penviz.learn.data import DataSet, Split
 from penviz.learn.extract import first_of_each_class, sprite_grid, write_sprite
 from penviz.learn.folder import ImageFiles
+from penviz.learn.split_files import ONE_FILE, Batch, Examples, Storage, write_split
 from penviz.load import accuracy, architectures
 from penviz.load.head import HeadProof, NoHead, features_and_scores, prove_head
-from penviz.load.new_directory import new_directory
+from penviz.load.new_directory import new_directory, shared_directory
 from penviz.load.preprocessing import Preprocessing
 from penviz.load.variants import Variant, varied
 from penviz.load.weights import load_strict, read_weights
@@ -31,7 +32,6 @@ from penviz.runs import (
     MODEL_FILE,
     RUN_FILE,
     RunError,
-    activations_path,
     sha256_of,
     thumbnails_path,
     write_json,
@@ -140,6 +140,8 @@ def adopt(
     classes: Sequence[int] = (),
     per_class: int = 1000,
     thumbnail_quality: int = 35,
+    device: str = "cpu",
+    storage: Storage = ONE_FILE,
     progress: Progress = lambda done, n, left: None,
 ) -> Path:
     """Write a run directory: clean weights, activations a split, thumbnails, run.json.
@@ -156,6 +158,8 @@ def adopt(
         classes: a quick look at these labels only, `per_class` of each in every split; all when empty.
         per_class: training examples a class, 0 for all; validation and test are whole but for a quick look.
         thumbnail_quality: of the WebP sprite, 0 for none.
+        device: on which the activations are computed; the head is proved on the CPU.
+        storage: how activations are stored, and the ranks that share the work; all of them come here.
         progress: see Progress.
 
     Raises:
@@ -210,30 +214,43 @@ def adopt(
     }
     started = time.monotonic()
     done = 0
-    with new_directory(out) as part:
-        tensors = {key: tensor.detach().clone() for key, tensor in network.state_dict().items()}
-        write_tensors(part / MODEL_FILE, tensors, {"model": choices.model})
+    ranks = storage.ranks
+    alone = ranks.size == 1 and not storage.sharded
+    with new_directory(out) if alone else shared_directory(out, ranks) as part:
+        if ranks.first:
+            tensors = {key: tensor.detach().clone() for key, tensor in network.state_dict().items()}
+            write_tensors(part / MODEL_FILE, tensors, {"model": choices.model})
+        ranks.wait()
         digest = sha256_of(part / MODEL_FILE)
+        width = forward(network, choices, proof, first[:2])[0].shape[1]
+        network.to(ranks.device(device))
         record["model_sha256"] = digest
         sprites: dict[str, Any] = {}
         for name in splits:
             split, chosen = dataset.splits[name], rows[name]
-            features, scores = [], []
-            for start in range(0, len(chosen), BATCH):
-                images = split.images[chosen[start : start + BATCH]]
-                h, logits = forward(network, choices, proof, images)
-                features.append(h)
-                scores.append(logits)
-                done += len(images)
-                progress(done, n_all, (time.monotonic() - started) / done * (n_all - done))
-            if not features:
+            if not len(chosen):
                 continue
-            predictions = np.concatenate([s.argmax(1) for s in scores])
             labels = split.labels[chosen]
-            Activations(
-                np.concatenate(features),
+            sums = torch.zeros(3, dtype=torch.float64)  # examples that were run, correct ones, NLL
+
+            def run(
+                batches: Sequence[slice],
+                split: Split = split,
+                chosen: NDArray[np.int64] = chosen,
+                labels: NDArray[np.int64] = labels,
+                sums: torch.Tensor = sums,
+            ) -> Iterator[Batch]:
+                nonlocal done
+                for some in batches:
+                    h, logits = forward(network, choices, proof, split.images[chosen[some]])
+                    right, nll = accuracy.measure(torch.from_numpy(logits), labels[some])
+                    sums += len(h) * torch.tensor([1.0, right, nll], dtype=torch.float64)
+                    done = min(n_all, done + len(h) * ranks.size)
+                    progress(done, n_all, (time.monotonic() - started) / done * (n_all - done))
+                    yield h, logits.argmax(1)
+
+            examples = Examples(
                 labels,
-                predictions,
                 split.indices[chosen],
                 dataset.class_names,
                 out.name,
@@ -243,16 +260,24 @@ def adopt(
                 digest,
                 split.hashes[chosen],
                 np.bincount(split.labels, minlength=len(dataset.class_names)),
-            ).save(activations_path(part, name))
-            if not classes:
-                right, nll = accuracy.measure(torch.from_numpy(np.concatenate(scores)), labels)
-                record["metrics"][name] = {"accuracy": right, "nll": nll, "n": float(len(labels))}
+            )
+            starts = range(0, len(chosen), BATCH)
+            batches = [slice(start, min(start + BATCH, len(chosen))) for start in starts]
+            stored = write_split(part, examples, batches, width, run, storage)
+            n_run, right, nll = ranks.sum(sums).tolist()
+            if not classes and n_run == len(labels):
+                record["metrics"][name] = {"accuracy": right / n_run, "nll": nll / n_run, "n": n_run}
+            elif not classes and stored is not None:  # some shards were done before
+                record["metrics"][name] = split_files.accuracy(part, name)
+            if not ranks.first:
+                continue
             if thumbnail_quality and _fit_a_sprite(len(chosen), dataset):
                 shown = split.images
                 pixels = shown.only(chosen) if isinstance(shown, ImageFiles) else shown[chosen]
                 written = write_sprite(thumbnails_path(part, name), pixels, thumbnail_quality)
                 sprites[name] = written | {"checkpoint_sha256": digest}
-        write_json(part / RUN_FILE, record | ({"thumbnails": sprites} if sprites else {}))
+        if ranks.first:
+            write_json(part / RUN_FILE, record | ({"thumbnails": sprites} if sprites else {}))
     return out
 
 
@@ -262,9 +287,10 @@ def forward(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Features [n, d] and scores [n, K] of stored images under the chosen set-up."""
     batch = choices.preprocessing.apply(images)
+    batch = batch.to(next(iter(network.state_dict().values())).device)
     with varied(network, choices.variant, batch):
         features, scores = features_and_scores(network, proof, batch)
-    return features.float().numpy(), scores.float().numpy()
+    return features.float().cpu().numpy(), scores.float().cpu().numpy()
 
 
 def measure_row(network: nn.Module, choices: Choices, dataset: DataSet) -> accuracy.Row:

@@ -12,6 +12,7 @@ from penviz.foreign.inspection import inspect_file
 from penviz.foreign.report import FileReport
 from penviz.learn import pretrained
 from penviz.learn.data import DataSet
+from penviz.learn.split_files import ONE_FILE, Storage
 from penviz.load import accuracy, adopt, architectures, label_order, preprocessing
 from penviz.load.imagenet import N_CLASSES, SYNSETS, read_imagenet
 from penviz.load.preprocessing import Preprocessing
@@ -77,6 +78,8 @@ def extract_preset(
     splits: Sequence[str] = (),
     per_class: int = 1000,
     thumbnail_quality: int = 35,
+    device: str = "cpu",
+    storage: Storage = ONE_FILE,
     say: Callable[[str], None] = lambda sentence: None,
     progress: adopt.Progress = lambda done, n, left: None,
 ) -> Path:
@@ -92,6 +95,7 @@ def extract_preset(
         splits: which; train and validation when not given.
         per_class: training examples a class, 0 for all.
         thumbnail_quality: of the WebP sprite, 0 for none.
+        device, storage: as of `adopt.adopt`.
         say: told what is done; progress: as of `adopt.adopt`.
 
     Raises:
@@ -134,6 +138,8 @@ def extract_preset(
         classes=() if every_class else sorted(SYNSETS.values()),
         per_class=per_class,
         thumbnail_quality=thumbnail_quality,
+        device=device,
+        storage=storage,
         progress=progress,
     )
 

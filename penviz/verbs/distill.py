@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from penviz.ending import say
+from penviz.ending import n_ranks, say
 from penviz.runs import RunError, read_run
 from penviz.verbs.options import DataDir, Device, ProgressKind, Threads, check_progress, set_threads
 
@@ -59,7 +59,7 @@ def distill(
     progress: ProgressKind = "bar",
 ) -> None:
     """Train a student on a teacher's probabilities, or test teachers with --pilot."""
-    check_progress(progress)
+    progress = check_progress(progress)
     chosen: dict[str, Any] = {
         "distillation_weight": weight,
         "student_temperature": student_temperature,
@@ -76,6 +76,8 @@ def distill(
     command = shlex.join(["penviz", *sys.argv[1:]])
     if pilot and sweep:
         raise RunError("Choose --pilot or --sweep.")
+    if (pilot or sweep) and n_ranks() > 1:
+        raise RunError("A test of teachers is the work of one process: leave out torchrun.")
     if pilot or sweep:
         if student is None:
             raise RunError("Name the students' network with --student: see penviz models.")
@@ -93,37 +95,44 @@ def distill(
     from penviz import terminal
     from penviz.learn import data, models, students
     from penviz.learn import progress as progressing
+    from penviz.learn.ranks import Ranks
 
     models.architecture(runs[1])
     set_threads(threads)
     config = students.student_config(teacher, runs[1], seed=seed, temperature=temperature, **chosen)
-    loaded = data.load(
-        config.dataset,
-        seed=config.held_out_seed,
-        n_hold_out=config.hold_out,
-        data_dir=data_dir,
-        image_size=config.image_size,
-    )
-    try:
-        with progressing.stop_on_signal() as stopped, terminal.TrainingProgress(progress) as report:
-            students.distil(
-                config,
-                loaded,
-                teacher,
-                out,
-                resume=resume,
-                device=device,
-                report=report,
-                say=say,
-                stopped=stopped,
-                command=command,
+    ranks = Ranks.of_torchrun()
+    with ranks.joined(device):
+        with ranks.one_first(config.dataset in data.BUILT_IN):
+            loaded = data.load(
+                config.dataset,
+                seed=config.held_out_seed,
+                n_hold_out=config.hold_out,
+                data_dir=data_dir,
+                image_size=config.image_size,
             )
-    except progressing.Stopped as stop:
-        say(str(stop))
-        raise typer.Exit(130) from None
-    run = read_run(out)
-    scores = ", ".join(f"{split} {values['accuracy']:.4f}" for split, values in run.metrics.items())
-    say(f"{out} is finished: accuracy {scores}. Next: penviz extract {runs[0]} {out}")
+        try:
+            with progressing.stop_on_signal() as stopped, terminal.TrainingProgress(progress) as report:
+                students.distil(
+                    config,
+                    loaded,
+                    teacher,
+                    out,
+                    resume=resume,
+                    device=device,
+                    report=report,
+                    say=say,
+                    stopped=stopped,
+                    command=command,
+                    ranks=ranks,
+                )
+        except progressing.Stopped as stop:
+            say(str(stop))
+            raise typer.Exit(130) from None
+        if not ranks.first:
+            return
+        run = read_run(out)
+        scores = ", ".join(f"{split} {values['accuracy']:.4f}" for split, values in run.metrics.items())
+        say(f"{out} is finished: accuracy {scores}. Next: penviz extract {runs[0]} {out}")
 
 
 def _number(word: str, option: str) -> float:

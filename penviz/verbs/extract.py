@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from penviz.ending import say
+from penviz.ending import n_ranks, say
 from penviz.runs import RunError, read_run
 from penviz.verbs.options import DataDir, Device, ProgressKind, Threads, check_progress, set_threads
 
@@ -68,13 +68,19 @@ def extract(
     yes: Annotated[bool, typer.Option("--yes", help="Take the best preprocessing without a word.")] = False,
     thumbnails: Annotated[bool, typer.Option(help="Write small images for the app.")] = True,
     thumbnail_quality: Annotated[int, typer.Option(min=1, max=100, help="Of the lossy WebP.")] = 35,
+    sharded: Annotated[
+        bool, typer.Option("--sharded", help="Shards in place of one file; so from 1 GiB of features on.")
+    ] = False,
+    half: Annotated[
+        bool, typer.Option("--half", help="Features as float16: half as many bytes, fewer digits.")
+    ] = False,
     data_dir: DataDir = Path("data"),
     device: Device = "auto",
     threads: Threads = None,
     progress: ProgressKind = "bar",
 ) -> None:
     """Write the penultimate activations of a run, or of a checkpoint of your own."""
-    check_progress(progress)
+    progress = check_progress(progress)
     from penviz import adoption, terminal
 
     if preset:
@@ -87,6 +93,9 @@ def extract(
             splits=split or (),
             per_class=per_class,
             thumbnail_quality=thumbnail_quality if thumbnails else 0,
+            sharded=sharded,
+            half=half,
+            device=device,
             threads=threads,
             progress=progress,
         )
@@ -96,6 +105,11 @@ def extract(
     if all_classes:
         raise RunError("--all-classes is of a --preset.")
     if any(adoption.is_foreign(path) for path in runs):
+        if sharded or half or n_ranks() > 1:
+            raise RunError(
+                "A checkpoint of your own is the work of one process and kept in one file: "
+                "leave out torchrun, --sharded and --half."
+            )
         request = adoption.Request(
             model=model or "",
             dataset=dataset or "",
@@ -125,29 +139,35 @@ def extract(
     found = [read_run(path) for path in runs]
     from penviz.learn import data
     from penviz.learn import extract as extraction
+    from penviz.learn.ranks import Ranks
+    from penviz.learn.split_files import Storage
 
     set_threads(threads)
-    for run in found:
-        config = run.config
-        loaded = data.load(
-            dataset or config.dataset,
-            seed=config.held_out_seed,
-            n_hold_out=config.hold_out,
-            data_dir=data_dir,
-            image_size=config.image_size,
-        )
-        with terminal.ExtractionProgress(progress) as report:
-            written = extraction.extract(
-                run,
-                loaded,
-                splits=split or ("train", "validation"),
-                per_class=per_class,
-                thumbnail_quality=thumbnail_quality if thumbnails else 0,
-                device=device,
-                report=report,
-            )
-        for path in written:
-            say(f"Wrote {path}")
+    ranks = Ranks.of_torchrun()
+    with ranks.joined(device):
+        for run in found:
+            config = run.config
+            with ranks.one_first((dataset or config.dataset) in data.BUILT_IN):
+                loaded = data.load(
+                    dataset or config.dataset,
+                    seed=config.held_out_seed,
+                    n_hold_out=config.hold_out,
+                    data_dir=data_dir,
+                    image_size=config.image_size,
+                )
+            with terminal.ExtractionProgress(progress) as report:
+                written = extraction.extract(
+                    run,
+                    loaded,
+                    splits=split or ("train", "validation"),
+                    per_class=per_class,
+                    thumbnail_quality=thumbnail_quality if thumbnails else 0,
+                    device=device,
+                    storage=Storage(ranks, sharded, half),
+                    report=report,
+                )
+            for path in written:
+                say(f"Wrote {path}")
 
 
 def _preset(
@@ -159,6 +179,9 @@ def _preset(
     threads: int | None,
     progress: str,
     all_classes: bool,
+    sharded: bool,
+    half: bool,
+    device: str,
     **options: Any,
 ) -> None:
     if directory is None or out is None:
@@ -166,16 +189,21 @@ def _preset(
     if len(files) > 1:
         raise RunError("Give one file of weights at a time.")
     from penviz import terminal
+    from penviz.learn.ranks import Ranks
+    from penviz.learn.split_files import Storage
     from penviz.load.presets import extract_preset
 
     set_threads(threads)
-    with terminal.ExtractionProgress(progress) as report:
+    ranks = Ranks.of_torchrun()
+    with ranks.joined(device), terminal.ExtractionProgress(progress) as report:
         path = extract_preset(
             name,
             Path(directory),
             out,
             file=files[0] if files else None,
             every_class=all_classes,
+            device=device,
+            storage=Storage(ranks, sharded, half),
             say=say,
             progress=lambda done, n, left: report("images", done, n),
             **options,

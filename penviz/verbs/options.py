@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from penviz.ending import speaks
 from penviz.runs import RunError
 
 DataDir = Annotated[
@@ -26,7 +27,8 @@ def set_threads(threads: int | None) -> None:
         torch.set_num_threads(threads)
 
 
-def check_progress(kind: str) -> None:
-    """RunError for an unknown kind of progress."""
+def check_progress(kind: str) -> str:
+    """The kind that this process shows: none where another rank does; RunError for an unknown one."""
     if kind not in ("bar", "json", "none"):
         raise RunError("--progress must be bar, json or none.")
+    return kind if speaks() else "none"

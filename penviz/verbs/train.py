@@ -101,11 +101,14 @@ def train(
         tuple[str, str] | None,
         typer.Option(help="Two classes: what is left of the wrong classes, in every epoch's history."),
     ] = None,
+    accumulate: Annotated[
+        int, typer.Option(min=1, help="Passes in which a batch is taken, to save memory; one step after all.")
+    ] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the saved state in --out.")] = False,
     progress: ProgressKind = "bar",
 ) -> None:
     """Train a network on hard or label-smoothed targets."""
-    check_progress(progress)
+    progress = check_progress(progress)
     check_targets(targets, label_smoothing, prior)
     used = out.is_dir() and any(out.iterdir())
     if used and not resume:  # said before a minute is spent on reading the data
@@ -115,6 +118,7 @@ def train(
     from penviz.learn import erasure as erasing
     from penviz.learn import progress as progressing
     from penviz.learn import train as training
+    from penviz.learn.ranks import Ranks
 
     model = defaults.network_name(dataset, model)
     models.architecture(model)
@@ -147,34 +151,43 @@ def train(
     }
     RunConfig(dataset, model, seed=seed, hold_out=hold_out, image_size=image_size)
     set_threads(threads)
-    chosen = config_fields(model, chosen, pretrained, weights)
-    loaded = data.load(dataset, seed=seed, n_hold_out=hold_out, data_dir=data_dir, image_size=image_size)
-    pair = None if erasure is None else erasing.class_pair(loaded.class_names, erasure)
-    config = defaults.default_config(dataset, model, loaded.image_shape, **chosen)
-    try:
-        with progressing.stop_on_signal() as stopped, terminal.TrainingProgress(progress) as report:
-            training.train(
-                config,
-                loaded,
-                out,
-                resume=resume,
-                device=device,
-                save_every=save_every,
-                validate_every=validate_every,
-                snapshots=snapshots,
-                snapshots_per_class=snapshots_per_class,
-                report=report,
-                say=say,
-                stopped=stopped,
-                erasure=pair,
-                command=shlex.join(["penviz", *sys.argv[1:]]),
+    ranks = Ranks.of_torchrun()
+    with ranks.joined(device):
+        with ranks.one_first(pretrained or dataset in data.BUILT_IN):
+            chosen = config_fields(model, chosen, pretrained, weights)
+            loaded = data.load(
+                dataset, seed=seed, n_hold_out=hold_out, data_dir=data_dir, image_size=image_size
             )
-    except progressing.Stopped as stop:
-        say(str(stop))
-        raise typer.Exit(130) from None
-    run = read_run(out)
-    scores = ", ".join(f"{split} {values['accuracy']:.4f}" for split, values in run.metrics.items())
-    say(f"{out} is finished: accuracy {scores}. Next: penviz extract {out}")
+        pair = None if erasure is None else erasing.class_pair(loaded.class_names, erasure)
+        config = defaults.default_config(dataset, model, loaded.image_shape, **chosen)
+        try:
+            with progressing.stop_on_signal() as stopped, terminal.TrainingProgress(progress) as report:
+                training.train(
+                    config,
+                    loaded,
+                    out,
+                    resume=resume,
+                    device=device,
+                    save_every=save_every,
+                    validate_every=validate_every,
+                    snapshots=snapshots,
+                    snapshots_per_class=snapshots_per_class,
+                    report=report,
+                    say=say,
+                    stopped=stopped,
+                    erasure=pair,
+                    command=shlex.join(["penviz", *sys.argv[1:]]),
+                    ranks=ranks,
+                    accumulate=accumulate,
+                )
+        except progressing.Stopped as stop:
+            say(str(stop))
+            raise typer.Exit(130) from None
+        if not ranks.first:
+            return
+        run = read_run(out)
+        scores = ", ".join(f"{split} {values['accuracy']:.4f}" for split, values in run.metrics.items())
+        say(f"{out} is finished: accuracy {scores}. Next: penviz extract {out}")
 
 
 def config_fields(

@@ -20,7 +20,7 @@ from penviz.foreign.report import FileReport
 from penviz.learn.checkpoints import write_tensors
 from penviz.learn.data import DataSet, Split
 from penviz.learn.extract import first_of_each_class, sprite_grid, write_sprite
-from penviz.learn.folder import ImageFiles
+from penviz.learn.folder import ImageFiles, stored_batches
 from penviz.load import accuracy, architectures
 from penviz.load.head import HeadProof, NoHead, features_and_scores, prove_head
 from penviz.load.new_directory import new_directory
@@ -219,8 +219,8 @@ def adopt(
         for name in splits:
             split, chosen = dataset.splits[name], rows[name]
             features, scores = [], []
-            for start in range(0, len(chosen), BATCH):
-                images = split.images[chosen[start : start + BATCH]]
+            parts = [chosen[start : start + BATCH] for start in range(0, len(chosen), BATCH)]
+            for images in stored_batches(split.images, parts):
                 h, logits = forward(network, choices, proof, images)
                 features.append(h)
                 scores.append(logits)

@@ -1,4 +1,5 @@
 # make app: the app on the shipped checkpoints.   make test: lint, types and tests.
+# make bench: every script of benchmarks/, gathered in benchmarks/results.md; well under an hour.
 # A CPU-only Linux machine saves 4 GB with:  make app INDEX=https://download.pytorch.org/whl/cpu
 
 PYTHON ?= python3
@@ -7,7 +8,7 @@ INDEX ?=
 PORT ?= 8501
 BIN = $(VENV)/bin
 
-.PHONY: app test lint browser-test clean
+.PHONY: app test lint bench browser-test clean
 
 app: $(VENV)/.app
 	$(BIN)/streamlit run app.py --server.port $(PORT)
@@ -19,6 +20,9 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: $(VENV)/.test
+	$(BIN)/python benchmarks/results.py
 
 # torch and torchvision first, and together: only a matching pair of builds works.
 $(VENV)/.torch:

@@ -93,7 +93,11 @@ def pixel_hashes(images: Uint8, seed: int) -> NDArray[np.uint64]:
 
 def fingerprint(images: Uint8) -> str:
     """16 hex digits that identify a set of images whatever the order of its rows."""
-    return hashlib.sha256(np.sort(pixel_hashes(images, 0)).astype(">u8").tobytes()).hexdigest()[:16]
+    return _digest(pixel_hashes(images, 0))
+
+
+def _digest(hashes: NDArray[np.uint64]) -> str:
+    return hashlib.sha256(np.sort(hashes).astype(">u8").tobytes()).hexdigest()[:16]
 
 
 def hold_out(labels: Int64, hashes: NDArray[np.uint64], n: int) -> NDArray[np.bool_]:
@@ -255,6 +259,11 @@ def _read_parts(dataset: str, data_dir: Path, image_size: int) -> tuple[str, Par
     raise RunError(f"There is no data set {dataset}: use {known}, a directory with train/, or an .npz file.")
 
 
+def _known(images: Uint8, hashes: NDArray[np.uint64] | None) -> str:
+    """The data set whose training images these are, "" for none; `hashes` are theirs with seed 0."""
+    return FINGERPRINTS.get(fingerprint(images) if hashes is None else _digest(hashes), "")
+
+
 def usual_size(dataset: str) -> int:
     """Side in pixels to which images are resized when nothing else is said."""
     return pets.IMAGE_SIZE if dataset in pets.NAMES else 32
@@ -279,7 +288,8 @@ def load(
     name, parts, class_names = _read_parts(dataset, Path(data_dir).expanduser(), side)
     images, labels = parts["train"]
     hashes = pixel_hashes(images, seed)
-    known = dataset if dataset in BUILT_IN else FINGERPRINTS.get(fingerprint(images), "")
+    unseeded = hashes if seed == 0 else None  # then nothing is hashed twice
+    known = dataset if dataset in BUILT_IN else _known(images, unseeded)
     name = known or name
     n_hold_out = n_hold_out or HOLD_OUT.get(known, 0)
     rows = np.lexsort((labels, hashes))

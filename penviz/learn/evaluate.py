@@ -10,12 +10,17 @@ from torch import Tensor, nn
 
 from penviz.learn import images
 from penviz.learn.data import Split
+from penviz.learn.folder import stored_batches
 from penviz.learn.models import Network
 from penviz.learn.ranks import ALONE, Ranks
 
 BATCH = 500
 BATCH_PIXELS = BATCH * 64 * 64
 """Pixels of a batch: of larger images fewer are run at once."""
+
+PART_PIXELS, FEWEST = 128 * 32 * 32, 8
+"""On a CPU a batch goes through the network in parts of as many pixels, and at least as many images: what a
+layer hands to the next then stays in the cache. A convolution gives each image the same bits in any part."""
 
 
 def dealt(split: Split, crop: int, batch: int = BATCH, ranks: Ranks = ALONE) -> list[slice]:
@@ -42,9 +47,18 @@ def batches(
 
     Those of the chosen batches, given by their rows; of all when not given.
     """
-    for rows in dealt(split, crop, batch) if chosen is None else chosen:
-        raw = torch.from_numpy(split.images[rows]).to(device)
-        yield network.scaling(images.centre_crop(raw, crop))
+    for pixels in stored_batches(split.images, dealt(split, crop, batch) if chosen is None else chosen):
+        raw = torch.from_numpy(pixels)
+        raw = raw.pin_memory() if device.type == "cuda" else raw
+        yield network.scaling(images.centre_crop(raw.to(device, non_blocking=True), crop))
+
+
+def features_of(network: Network, x: Tensor) -> Tensor:
+    """Penultimate features [b, d] float32 of a batch [b, channels, height, width]; on a CPU part by part."""
+    if x.device.type != "cpu":
+        return network.features(x).float()
+    part = max(FEWEST, PART_PIXELS // (x.shape[2] * x.shape[3]))
+    return torch.cat([network.features(few).float() for few in x.split(part)])
 
 
 @torch.no_grad()
@@ -79,7 +93,7 @@ def features_of_batches(
     was_training = network.training
     network.eval()
     for rows, x in zip(chosen, batches(network, split, crop, device, chosen=chosen), strict=True):
-        features = network.features(x).float()
+        features = features_of(network, x)
         predicted = network.head(features).argmax(1)
         report(rows.stop, len(split))
         yield features.cpu().numpy(), predicted.cpu().numpy()
@@ -101,7 +115,7 @@ def evaluate(network: Network, split: Split, crop: int, ranks: Ranks = ALONE) ->
     mine = dealt(split, crop, ranks=ranks)
     for rows, x in zip(mine, batches(network, split, crop, device, chosen=mine), strict=True):
         y = labels[rows]
-        logits = network(x).float()
+        logits = network.head(features_of(network, x)).float()
         nll += float(nn.functional.cross_entropy(logits, y, reduction="sum"))
         correct += int((logits.argmax(1) == y).sum())
     network.train(was_training)

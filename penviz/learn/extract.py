@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from penviz.activations import Head
@@ -77,6 +78,7 @@ def extract(
     """
     dataset = data.first_share(dataset, run.config.data_share)
     network = checkpoints.load_network(run).to(storage.ranks.device(device))
+    network.to(memory_format=torch.channels_last)  # as it was trained, and as its images lie
     digest = sha256_of(run.directory / MODEL_FILE)
     for name in splits:
         if name not in dataset.splits:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from penviz.learn import decoding
 from penviz.runs import RunError
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
@@ -53,18 +54,23 @@ def _class_folders(directory: Path) -> list[str]:
 def _read_part(
     directory: Path, names: list[str], image_size: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    images, labels = [], []
+    files: list[Path] = []
+    labels: list[int] = []
     for label, name in enumerate(names):
         if not (directory / name).is_dir():
             continue
-        files = sorted(p for p in (directory / name).rglob("*") if p.suffix.lower() in SUFFIXES)
-        if not files and directory.name == "train":
+        listed = sorted(p for p in (directory / name).rglob("*") if p.suffix.lower() in SUFFIXES)
+        if not listed and directory.name == "train":
             raise RunError(f"{directory / name} holds no images.")
-        images += [_read_image(file, image_size) for file in files]
-        labels += [label] * len(files)
-    if not images:
+        files += listed
+        labels += [label] * len(listed)
+    if not files:
         raise RunError(f"{directory} holds no images.")
-    return np.stack(images), np.array(labels, np.int64)
+    images = np.empty((len(files), image_size, image_size, 3), np.uint8)
+    read = decoding.in_order(lambda file: _read_image(file, image_size), files, ahead=64)
+    for row, image in enumerate(read):
+        images[row] = image
+    return images, np.array(labels, np.int64)
 
 
 def read_square(path: Path, size: int, interpolation: str = "bilinear") -> NDArray[np.uint8]:
@@ -108,23 +114,34 @@ class ImageFiles:
     def __len__(self) -> int:
         return len(self.files)
 
-    def __getitem__(self, rows: slice | NDArray[np.int64]) -> NDArray[np.uint8]:
+    def __getitem__(self, rows: decoding.Rows) -> NDArray[np.uint8]:
         """The pixels of some rows, decoded: [m, size, size, 3]."""
-        chosen = self.only(rows)
-        images = np.empty(chosen.shape, np.uint8)
-        for row, image in enumerate(chosen):
+        images = np.empty(self.only(rows).shape, np.uint8)
+        for row, image in enumerate(self.only(rows)):
             images[row] = image
         return images
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
-        """The images [size, size, 3] one by one."""
-        for file in self.files:
-            yield read_square(file, self.size, self.interpolation)
+        """The images [size, size, 3] one by one, those that follow read ahead."""
+        return decoding.in_order(self.read, range(len(self)), ahead=64)
 
-    def only(self, rows: slice | NDArray[np.int64]) -> ImageFiles:
+    def read(self, row: int) -> NDArray[np.uint8]:
+        """One image [size, size, 3]; RunError when it cannot be decoded."""
+        return read_square(self.files[row], self.size, self.interpolation)
+
+    def only(self, rows: decoding.Rows) -> ImageFiles:
         """Some rows, not decoded yet."""
         numbers = np.arange(len(self.files))[rows]
         return ImageFiles([self.files[i] for i in numbers], self.size, self.interpolation)
+
+
+def stored_batches(
+    images: NDArray[np.uint8] | ImageFiles, batches: Sequence[decoding.Rows]
+) -> Iterator[NDArray[np.uint8]]:
+    """The stored pixels of each batch of rows, in order; those of files are read ahead."""
+    if isinstance(images, ImageFiles):
+        return decoding.decoded(images, batches)
+    return (images[rows] for rows in batches)
 
 
 def _read_image(path: Path, size: int) -> NDArray[np.uint8]:

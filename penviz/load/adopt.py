@@ -20,7 +20,7 @@ from penviz.learn import split_files
 from penviz.learn.checkpoints import write_tensors
 from penviz.learn.data import DataSet, Split
 from penviz.learn.extract import first_of_each_class, sprite_grid, write_sprite
-from penviz.learn.folder import ImageFiles
+from penviz.learn.folder import ImageFiles, stored_batches
 from penviz.learn.split_files import ONE_FILE, Batch, Examples, Storage, write_split
 from penviz.load import accuracy, architectures
 from penviz.load.head import HeadProof, NoHead, features_and_scores, prove_head
@@ -241,8 +241,9 @@ def adopt(
                 sums: torch.Tensor = sums,
             ) -> Iterator[Batch]:
                 nonlocal done
-                for some in batches:
-                    h, logits = forward(network, choices, proof, split.images[chosen[some]])
+                stored = stored_batches(split.images, [chosen[some] for some in batches])
+                for some, images in zip(batches, stored, strict=True):
+                    h, logits = forward(network, choices, proof, images)
                     right, nll = accuracy.measure(torch.from_numpy(logits), labels[some])
                     sums += len(h) * torch.tensor([1.0, right, nll], dtype=torch.float64)
                     done = min(n_all, done + len(h) * ranks.size)

@@ -2,8 +2,8 @@
 
 Every picture stands on the plane through the templates of the last epoch's head and in that epoch's unit, so
 that a point that moves on screen is an example whose features moved. On planes of their own the pictures
-would turn and stretch with the head. The limits hold every epoch. Boundaries, shading and optimum are those
-of the last epoch throughout.
+would turn and stretch with the head. The limits hold the last epoch as the grid's do, and most
+of the others. Boundaries, shading and optimum are those of the last epoch throughout.
 
 Axis letters: S epochs, n examples, K classes.
 """
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penviz.activations import Activations, ActivationsError
-from penviz.measure.frame import Frame, frame_of, share_frames
+from penviz.measure.frame import Frame, frame_of, held_box, share_frames
 from penviz.measure.logits import LogitNumbers
 from penviz.measure.panel import SPLITS, Panel, build_panel, ideal_points
 from penviz.measure.plane import DegeneratePlane
@@ -26,6 +26,10 @@ from penviz.measure.target_vectors import Targets
 from penviz.measure.wording import three
 
 Float = NDArray[np.float64]
+
+PASSING = 0.95
+"""Share of the examples of all epochs together that the limits hold: features of the first epochs may lie far
+out, and a frame for them would make the picture that all of it leads to small."""
 
 NUMBERS = ("rho_d", "rho_d_own", "accuracy", "gap", "spread", "nll")
 """What is known of each epoch: radius over distance on the film's plane and on the epoch's own; over all
@@ -108,12 +112,16 @@ def _frame(
     scale: str,
     targets: Targets,
 ) -> Frame:
-    """Unit of the last epoch's first split; limits that hold every split at every epoch, as `frame_of`."""
+    """That of the last epoch as `frame_of` has it, wide enough for the class means of every epoch and for
+    `PASSING` of the examples of all epochs."""
     splits = [run[split] for split in SPLITS if split in run]
-    ordered = [frames[-1] for frames in splits] + [a for frames in splits for a in frames[:-1]]
     head = splits[0][-1].head
-    projections = [Projection.of(replace(a, head=head), classes, bias) for a in ordered]
-    return frame_of(projections, ideal_points(ordered[0], projections[0], targets), scale)
+    placed = [[Projection.of(replace(a, head=head), classes, bias) for a in frames] for frames in splits]
+    also = [mean for frames in placed for p in frames for mean in p.clusters.mean]
+    for frames in placed:
+        also += held_box(np.concatenate([xy for p in frames for xy in p.points]), PASSING)
+    last = [frames[-1] for frames in placed]
+    return frame_of(last, ideal_points(splits[0][-1], last[0], targets), scale, also)
 
 
 def _picture(

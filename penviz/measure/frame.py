@@ -66,16 +66,21 @@ def _square(low: Float, high: Float, side: float | None = None) -> Limits:
     return x - half, x + half, y - half, y + half
 
 
-def _held_box(points: Float) -> tuple[Float, Float]:
-    """A box that holds at least `HELD` of some points [n, 2]: at most a quarter of the rest beyond a side."""
-    beyond = (1 - HELD) / 4
+def held_box(points: Float, share: float = HELD) -> tuple[Float, Float]:
+    """A box with a share of some points [n, 2] at least: at most a quarter of the rest beyond a side."""
+    beyond = (1 - share) / 4
     return (
         np.quantile(points, beyond, axis=0, method="lower"),
         np.quantile(points, 1 - beyond, axis=0, method="higher"),
     )
 
 
-def frame_of(splits: Sequence[Placed], stars: Float | None = None, scale: str = "distance") -> Frame:
+def frame_of(
+    splits: Sequence[Placed],
+    stars: Float | None = None,
+    scale: str = "distance",
+    also: Sequence[Float] = (),
+) -> Frame:
     """The frame of one run.
 
     The limits are a square that holds 99.5 % of the stored examples of each split, the class means and the
@@ -86,15 +91,16 @@ def frame_of(splits: Sequence[Placed], stars: Float | None = None, scale: str = 
         splits: points on the run's one plane, train first; the first gives the unit of "distance".
         stars: [3, 2] ideal points in feature units, or None.
         scale: one of SCALES.
+        also: further points [2] in feature units that the limits hold.
 
     Raises:
         ValueError: an unknown scale.
     """
     if scale not in SCALES:
         raise ValueError(f"The scale is one of {', '.join(SCALES)}, not {scale}.")
-    boxes = [_held_box(np.concatenate(p.points)) for p in splits]
+    boxes = [held_box(np.concatenate(p.points)) for p in splits]
     corners = [corner for box in boxes for corner in box] + [m for p in splits for m in p.clusters.mean]
-    every = np.array(corners + ([] if stars is None else list(stars)))
+    every = np.array(corners + list(also) + ([] if stars is None else list(stars)))
     distance = float(splits[0].clusters.distance()) if scale == "distance" else 1.0
     unit = distance if distance > 0 else 1.0
     low, high = every.min(axis=0) / unit, every.max(axis=0) / unit

@@ -101,6 +101,27 @@ def test_pictures_share_axes_unit_examples_and_what_belongs_to_the_last_head() -
     assert max(sides) - min(sides) < 1e-12, "the scale distance has axes of one length"
 
 
+def test_a_first_epoch_far_out_does_not_make_the_last_one_small() -> None:
+    run = snapshots(0.1)
+    plain = build_films([run], [EPOCHS], TRIPLE)[0].panels
+    for frames in run.values():
+        far = frames[0].features.copy()
+        far[::8] *= 30  # one in 32 of all epochs together; at 100 % they would hold the picture
+        frames[0] = replace(frames[0], features=far)
+    film = build_films([run], [EPOCHS], TRIPLE)[0].panels
+    side, before = (p["train"][-1].limits[1] - p["train"][-1].limits[0] for p in (film, plain))
+    assert side < 4 * before
+    for panels in film.values():
+        out = [p.n_outside for p in panels]
+        assert out[0] > 0
+        assert out[-1] <= 0.005 * 60
+        assert sum(out) <= 0.05 * 60 * len(EPOCHS)
+        means = np.concatenate([p.means_xy for p in panels])
+        x0, x1, y0, y1 = panels[0].limits
+        assert (means > (x0, y0)).all()
+        assert (means < (x1, y1)).all()
+
+
 def test_numbers_of_each_epoch_against_loops() -> None:
     film = films()[1]
     for split in ("train", "validation"):

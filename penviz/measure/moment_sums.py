@@ -61,11 +61,11 @@ class MomentSums:
 
     def _add_class(self, k: int, x: NDArray[np.floating], y: NDArray[np.float32]) -> None:
         """Take in rows [m, d] of class k; y [m, d] becomes their distance from its reference."""
+        widen(x, y)
         if not self._count[k]:
-            self._reference[k] = x[:FIRST].mean(axis=0, dtype=np.float64)
+            self._reference[k] = y[:FIRST].astype(np.float64).mean(axis=0)
             self._reference_square[k] = (self._reference[k].astype(np.float64) ** 2).sum()
         reference, reference_square = self._reference[k], self._reference_square[k]
-        widen(x, y)
         y -= reference
         square = np.einsum("md,md->m", y, y).astype(np.float64)
         norm_square = square + 2.0 * (y @ reference) + reference_square
@@ -95,12 +95,13 @@ class MomentSums:
         n = np.maximum(self._count, 1)[:, None]
         reference = self._reference.astype(np.float64)
         shift = self._shift / n
+        scaled = shift * np.sqrt(self._count)[:, None]
         return Moments(
             self._count.copy(),
             reference + shift,
             self._square - self._count * np.einsum("kd,kd->k", shift, shift),
             (self._unit + self._inverse[:, None] * reference) / n,
-            self._product - (shift * self._count[:, None]).T @ shift,
+            self._product - scaled.T @ scaled,
             self.n_zero,
         )
 

@@ -21,35 +21,42 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from penviz.activations import DAMAGED, Activations, ActivationsError, Head
+from penviz.activations import Activations, ActivationsError, Head
+from penviz.half import widen
 from penviz.runs import MANIFEST
+from penviz.shard_files import (
+    AGAIN,
+    DTYPES,
+    EXTRA,
+    FORMAT_VERSION,
+    LOSSY,
+    Arrays,
+    Int,
+    is_lossy,
+    read_arrays,
+    read_head,
+    read_manifest,
+    read_note,
+    shard_name,
+    shard_ready,
+    write_shard,
+)
 
-FORMAT_VERSION = 1
-"""Version of the layout; a manifest or a shard of another version is refused."""
+__all__ = [
+    "LOSSY",
+    "ROWS",
+    "Block",
+    "ShardedActivations",
+    "finish",
+    "is_lossy",
+    "shard",
+    "shard_name",
+    "shard_ready",
+    "write_shard",
+]
 
-NOTE = "note.json"
-"""In a shard: what it holds and what it was computed from, written by whoever wrote the shard."""
-
-UNREADABLE: tuple[type[Exception], ...] = (*DAMAGED, *(ActivationsError,))
-"""What reading a damaged head raises."""
-
-DTYPES = ("float32", "float16")
-LOSSY = "features rounded to float16 on disk"
-"""Said in the manifest and wherever numbers of such a split are shown."""
-
-EXTRA = {"hashes": "uint64", "confidences": "float32"}
-"""Arrays [m] that the shards of a split have or lack, and their types."""
-
-AGAIN = "extract it again"
 ROWS = 32_768
 """Examples a shard of `shard` has at most."""
-
-Int = NDArray[np.int64]
-
-
-def shard_name(j: int) -> str:
-    """Directory of shard j."""
-    return f"shard-{j:05d}"
 
 
 @dataclass(frozen=True)
@@ -68,115 +75,196 @@ class Block:
 
 
 @dataclass(frozen=True, eq=False)
-class _Shard:
-    """Arrays of one shard: features are memory-mapped, the rest is small."""
+class ShardedActivations:
+    """One split of one run in shards; attributes as of `Activations`, which `triple` and `load` give.
 
-    features: NDArray[Any]
-    predictions: NDArray[np.int32]
-    indices: Int
-    order: NDArray[np.int32]
-    offsets: Int
-    hashes: NDArray[np.uint64] | None
-    confidences: NDArray[np.float32] | None
-
-
-def write_shard(
-    directory: Path,
-    j: int,
-    *,
-    features: ArrayLike,
-    labels: ArrayLike,
-    predictions: ArrayLike,
-    indices: ArrayLike,
-    n_classes: int,
-    head: Head | None = None,
-    hashes: ArrayLike | None = None,
-    source: str = "",
-    half: bool = False,
-) -> None:
-    """Write shard j under a temporary name, then rename it; an older one of the same number is replaced.
-
-    Args:
-        directory: of the split; it is made if need be.
-        j: number of the shard; shards follow one another as the examples of the split do.
-        features: [m, d]; labels, predictions: [m] in [0, K); indices: [m]; hashes: [m] uint64 or None: of
-            the examples of this shard in the order of the split, as `Activations` has them.
-        n_classes: K.
-        head: the last layer: the largest probability of every example is kept beside it, so that a picture
-            need not compute a thousand logits for each of its points. All shards have one, or none.
-        source: what the shard was computed from, in any words; `finish` wants one for all shards, and
-            `shard_ready` takes no shard of another.
-        half: features as float16, which loses digits.
-
-    Raises:
-        ActivationsError: arrays that do not fit one another, or features that float16 cannot hold.
+    Attributes:
+        directory: of the split.
+        n: examples; width: d; dtype: "float32" (exact) or "float16" (lossy), of the features on disk.
+        shards: name, number of examples and digest of each.
+        counts: [K] examples stored a class.
+        digest: of the manifest, which has those of the shards.
     """
-    known = Activations(
-        np.asarray(features),
-        np.asarray(labels),
-        np.asarray(predictions),
-        np.asarray(indices),
-        tuple(map(str, range(n_classes))),
-        "",
-        "",
-        hashes=None if hashes is None else np.asarray(hashes),
-    )
-    order = np.argsort(known.labels, kind="stable")
-    counts = np.bincount(known.labels, minlength=n_classes)
-    arrays: dict[str, NDArray[Any]] = {
-        "features": known.features[order],
-        "predictions": known.predictions[order].astype(np.int32),
-        "indices": known.indices[order],
-        "order": order.astype(np.int32),
-        "offsets": np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-    }
-    if half:
-        with np.errstate(over="ignore"):
-            arrays["features"] = arrays["features"].astype(np.float16)
-        if not np.isfinite(arrays["features"]).all():
-            raise ActivationsError("Some features are too large for float16: write them as float32.")
-    if known.hashes is not None:
-        arrays["hashes"] = known.hashes[order]
-    if head is not None:
-        arrays["confidences"] = head.confidences(known.features)[order]
-    path = directory / shard_name(j)
-    part = path.with_name(path.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
-        digest = hashlib.sha256()
-        for name, array in arrays.items():
-            array = np.ascontiguousarray(array)
-            digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-            digest.update(array.data)
-            with open(part / f"{name}.npy", "wb") as file:
-                np.save(file, array)
-                file.flush()
-                os.fsync(file.fileno())
-        note = {
-            "format_version": FORMAT_VERSION,
-            "n": len(known),
-            "width": known.features.shape[1],
-            "n_classes": n_classes,
-            "dtype": arrays["features"].dtype.name,
-            "extra": [name for name in EXTRA if name in arrays],
-            "source": source,
-            "digest": digest.hexdigest(),
-        }
-        (part / NOTE).write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
-        if path.exists():
-            shutil.rmtree(path)
-        os.replace(part, path)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
+    directory: Path
+    class_names: tuple[str, ...]
+    run: str
+    split: str
+    n: int
+    width: int
+    dtype: str
+    head: Head | None
+    dataset_id: str
+    checkpoint_sha256: str
+    predicted_by: str
+    total: Int | None
+    shards: tuple[tuple[str, int, str], ...]
+    counts: Int
+    digest: str
+    _arrays: tuple[Arrays, ...] = field(repr=False)
 
-def shard_ready(directory: Path, j: int, source: str = "") -> bool:
-    """Whether shard j is there, whole, and computed from `source`: then it need not be computed again."""
-    try:
-        return bool(_note(directory / shard_name(j))["source"] == source)
-    except ActivationsError:
-        return False
+    @classmethod
+    def open(cls, directory: Path | str) -> ShardedActivations:
+        """Read the manifest and map the shards; no features are read.
+
+        Raises:
+            ActivationsError: no manifest, another version, or a shard that is missing, damaged, or other than
+                the one that the manifest was written for.
+        """
+        directory = Path(directory)
+        manifest = read_manifest(directory)
+        with open(directory / MANIFEST, "rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        try:
+            names = tuple(str(name) for name in manifest["class_names"])
+            n, width, dtype = int(manifest["n"]), int(manifest["width"]), str(manifest["dtype"])
+            listed = tuple((str(s["name"]), int(s["n"]), str(s["digest"])) for s in manifest["shards"])
+            extra, layers = list(manifest["extra"]), list(manifest["head"])
+            total = manifest["total"]
+            total = None if total is None else np.array([int(count) for count in total], np.int64)
+            words = [str(manifest[k]) for k in ("run", "split", "dataset_id", "checkpoint_sha256")]
+            predicted_by = str(manifest["predicted_by"])
+            fits = layers in ([], ["weight"], ["weight", "bias"]) and dtype in DTYPES
+            fits = fits and extra == [name for name in EXTRA if name in extra]
+            fits = fits and len(names) > 1 and len(listed) > 0 and sum(m for _, m, _ in listed) == n
+            fits = fits and all(name == shard_name(j) for j, (name, _, _) in enumerate(listed))
+            if not fits or (total is not None and total.shape != (len(names),)):
+                raise ValueError
+        except (KeyError, TypeError, ValueError, OverflowError):
+            raise ActivationsError(f"{directory.name} has a damaged {MANIFEST}: {AGAIN}.") from None
+        arrays = []
+        for name, m, digest in listed:
+            if read_note(directory / name)["digest"] != digest:
+                raise ActivationsError(f"{name} of {directory.name} is not that of its manifest: {AGAIN}.")
+            arrays.append(read_arrays(directory / name, m, width, dtype, len(names), extra))
+        head = read_head(directory, layers, len(names), width) if layers else None
+        counts = np.sum([np.diff(one.offsets) for one in arrays], axis=0)
+        run, split, dataset_id, sha = words
+        return cls(
+            directory, names, run, split, n, width, dtype, head, dataset_id, sha, predicted_by, total, listed,
+            counts, sha256, tuple(arrays),
+        )  # fmt: skip
+
+    def __len__(self) -> int:
+        """n, the number of examples."""
+        return self.n
+
+    @property
+    def remark(self) -> str:
+        """What must be said of the numbers of this split: LOSSY, or "" where they are exact."""
+        return LOSSY if self.dtype == "float16" else ""
+
+    def class_totals(self) -> Int:
+        """[K] examples a class in the split that these were taken from."""
+        return self.counts if self.total is None else self.total
+
+    def held(self) -> list[int]:
+        """Classes that have examples, rising."""
+        return [int(k) for k in np.flatnonzero(self.counts)]
+
+    def class_slices(self, k: int) -> list[tuple[int, int, int]]:
+        """Where the examples of class k lie: (shard, first row, end) of every shard that has some."""
+        ends = [(j, int(one.offsets[k]), int(one.offsets[k + 1])) for j, one in enumerate(self._arrays)]
+        return [(j, start, end) for j, start, end in ends if end > start]
+
+    def triple(self, classes: Sequence[int]) -> Activations:
+        """All examples of some classes, read as one slice a class and shard: [n, d] with n of these alone.
+
+        Rows stand class by class, each class in the order of the split.
+
+        Raises:
+            ActivationsError: a class that does not exist, or features that are not finite.
+        """
+        if any(not 0 <= k < len(self.class_names) for k in classes):
+            raise ActivationsError(f"{self.run} has classes 0 to {len(self.class_names) - 1}.")
+        found = [(k, at) for k in dict.fromkeys(classes) for at in self.class_slices(k)]
+        ends = np.concatenate([[0], np.cumsum([end - start for _, (_, start, end) in found])]).astype(int)
+        features = np.empty((ends[-1], self.width), np.float32)
+        for (_, (j, start, end)), at in zip(found, ends[:-1], strict=True):
+            widen(self._arrays[j].features[start:end], features[at : at + end - start])
+        parts = [(k, self._arrays[j], slice(start, end)) for k, (j, start, end) in found]
+        return self._activations(
+            features,
+            _joined([np.full(at.stop - at.start, k) for k, _, at in parts], np.int64),
+            _joined([one.predictions[at] for _, one, at in parts], np.int64),
+            _joined([one.indices[at] for _, one, at in parts], np.int64),
+            self._extra("hashes", [(one, at) for _, one, at in parts]),
+            self.class_totals(),
+            self._extra("confidences", [(one, at) for _, one, at in parts]),
+            partial=True,
+        )
+
+    def load(self) -> Activations:
+        """All examples in the order of the split: the inverse of `shard`, but for digits lost to float16."""
+        whole = [(one, slice(0, len(one.indices))) for one in self._arrays]
+        starts = np.concatenate([[0], np.cumsum([len(one.indices) for one in self._arrays])])
+        back = np.empty(self.n, np.int64)
+        features = np.empty((self.n, self.width), np.float32)
+        labels = np.empty(self.n, np.int64)
+        for one, start in zip(self._arrays, starts, strict=False):
+            rows = start + one.order.astype(np.int64)
+            features[rows] = one.features.astype(np.float32)
+            labels[rows] = _labels(one.offsets, 0, len(rows))
+            back[rows] = np.arange(start, start + len(rows))
+        hashes, confidences = (self._extra(name, whole) for name in EXTRA)
+        return self._activations(
+            features,
+            labels,
+            _joined([one.predictions for one in self._arrays], np.int64)[back],
+            _joined([one.indices for one in self._arrays], np.int64)[back],
+            None if hashes is None else hashes[back],
+            self.total,
+            None if confidences is None else confidences[back],
+            partial=False,
+        )
+
+    def blocks(self, rows: int = 8192, part: int = 0, parts: int = 1) -> Iterator[Block]:
+        """All examples a few rows at a time, shard by shard, for one pass that never holds them together.
+
+        Args:
+            rows: of a block at most; no block reaches over two shards.
+            part, parts: of `parts` processes the one with this number gets shards part, part + parts, ...
+        """
+        for one in self._arrays[part::parts]:
+            for start in range(0, len(one.indices), rows):
+                end = min(start + rows, len(one.indices))
+                labels = _labels(one.offsets, start, end)
+                yield Block(one.features[start:end], labels, one.predictions[start:end].astype(np.int64))
+
+    def _extra(self, name: str, parts: Sequence[tuple[Arrays, slice]]) -> NDArray[Any] | None:
+        if getattr(self._arrays[0], name) is None:
+            return None
+        return _joined([getattr(one, name)[at] for one, at in parts], EXTRA[name])
+
+    def _activations(
+        self,
+        features: NDArray[np.float32],
+        labels: Int,
+        predictions: Int,
+        indices: Int,
+        hashes: NDArray[np.uint64] | None,
+        total: Int | None,
+        confidences: NDArray[np.float32] | None,
+        *,
+        partial: bool,
+    ) -> Activations:
+        return Activations(
+            features,
+            labels,
+            predictions,
+            indices,
+            self.class_names,
+            self.run,
+            self.split,
+            self.head,
+            self.dataset_id,
+            self.checkpoint_sha256,
+            hashes,
+            total,
+            partial,
+            self.predicted_by,
+            confidences=confidences,
+        )
 
 
 def finish(
@@ -200,7 +288,7 @@ def finish(
     Raises:
         ActivationsError: a shard that is missing, damaged, or of another source, width, type or class list.
     """
-    notes = [_note(directory / shard_name(j)) for j in range(n_shards)]
+    notes = [read_note(directory / shard_name(j)) for j in range(n_shards)]
     if not notes:
         raise ActivationsError(f"{directory.name} has no shards.")
     names = tuple(str(name) for name in class_names)
@@ -277,199 +365,6 @@ def shard(
     )
 
 
-@dataclass(frozen=True, eq=False)
-class ShardedActivations:
-    """One split of one run in shards; attributes as of `Activations`, which `triple` and `load` give.
-
-    Attributes:
-        directory: of the split.
-        n: examples; width: d; dtype: "float32" (exact) or "float16" (lossy), of the features on disk.
-        shards: name, number of examples and digest of each.
-        counts: [K] examples stored a class.
-        digest: of the manifest, which has those of the shards.
-    """
-
-    directory: Path
-    class_names: tuple[str, ...]
-    run: str
-    split: str
-    n: int
-    width: int
-    dtype: str
-    head: Head | None
-    dataset_id: str
-    checkpoint_sha256: str
-    predicted_by: str
-    total: Int | None
-    shards: tuple[tuple[str, int, str], ...]
-    counts: Int
-    digest: str
-    _arrays: tuple[_Shard, ...] = field(repr=False)
-
-    @classmethod
-    def open(cls, directory: Path | str) -> ShardedActivations:
-        """Read the manifest and map the shards; no features are read.
-
-        Raises:
-            ActivationsError: no manifest, another version, or a shard that is missing, damaged, or other than
-                the one that the manifest was written for.
-        """
-        directory = Path(directory)
-        manifest = _manifest(directory)
-        with open(directory / MANIFEST, "rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        try:
-            names = tuple(str(name) for name in manifest["class_names"])
-            n, width, dtype = int(manifest["n"]), int(manifest["width"]), str(manifest["dtype"])
-            listed = tuple((str(s["name"]), int(s["n"]), str(s["digest"])) for s in manifest["shards"])
-            extra, layers = list(manifest["extra"]), list(manifest["head"])
-            total = manifest["total"]
-            total = None if total is None else np.array([int(count) for count in total], np.int64)
-            words = [str(manifest[k]) for k in ("run", "split", "dataset_id", "checkpoint_sha256")]
-            predicted_by = str(manifest["predicted_by"])
-            fits = layers in ([], ["weight"], ["weight", "bias"]) and dtype in DTYPES
-            fits = fits and extra == [name for name in EXTRA if name in extra]
-            fits = fits and len(names) > 1 and len(listed) > 0 and sum(m for _, m, _ in listed) == n
-            fits = fits and all(name == shard_name(j) for j, (name, _, _) in enumerate(listed))
-            if not fits or (total is not None and total.shape != (len(names),)):
-                raise ValueError
-        except (KeyError, TypeError, ValueError, OverflowError):
-            raise ActivationsError(f"{directory.name} has a damaged {MANIFEST}: {AGAIN}.") from None
-        arrays = []
-        for name, m, digest in listed:
-            if _note(directory / name)["digest"] != digest:
-                raise ActivationsError(f"{name} of {directory.name} is not that of its manifest: {AGAIN}.")
-            arrays.append(_read(directory / name, m, width, dtype, len(names), extra))
-        head = _read_head(directory, layers, len(names), width) if layers else None
-        counts = np.sum([np.diff(one.offsets) for one in arrays], axis=0)
-        run, split, dataset_id, sha = words
-        return cls(
-            directory, names, run, split, n, width, dtype, head, dataset_id, sha, predicted_by, total, listed,
-            counts, sha256, tuple(arrays),
-        )  # fmt: skip
-
-    def __len__(self) -> int:
-        """n, the number of examples."""
-        return self.n
-
-    @property
-    def remark(self) -> str:
-        """What must be said of the numbers of this split: LOSSY, or "" where they are exact."""
-        return LOSSY if self.dtype == "float16" else ""
-
-    def class_totals(self) -> Int:
-        """[K] examples a class in the split that these were taken from."""
-        return self.counts if self.total is None else self.total
-
-    def held(self) -> list[int]:
-        """Classes that have examples, rising."""
-        return [int(k) for k in np.flatnonzero(self.counts)]
-
-    def class_slices(self, k: int) -> list[tuple[int, int, int]]:
-        """Where the examples of class k lie: (shard, first row, end) of every shard that has some."""
-        ends = [(j, int(one.offsets[k]), int(one.offsets[k + 1])) for j, one in enumerate(self._arrays)]
-        return [(j, start, end) for j, start, end in ends if end > start]
-
-    def triple(self, classes: Sequence[int]) -> Activations:
-        """All examples of some classes, read as one slice a class and shard: [n, d] with n of these alone.
-
-        Rows stand class by class, each class in the order of the split.
-
-        Raises:
-            ActivationsError: a class that does not exist, or features that are not finite.
-        """
-        if any(not 0 <= k < len(self.class_names) for k in classes):
-            raise ActivationsError(f"{self.run} has classes 0 to {len(self.class_names) - 1}.")
-        found = [(k, at) for k in dict.fromkeys(classes) for at in self.class_slices(k)]
-        ends = np.concatenate([[0], np.cumsum([end - start for _, (_, start, end) in found])]).astype(int)
-        features = np.empty((ends[-1], self.width), np.float32)
-        for (_, (j, start, end)), at in zip(found, ends[:-1], strict=True):
-            features[at : at + end - start] = self._arrays[j].features[start:end]
-        parts = [(k, self._arrays[j], slice(start, end)) for k, (j, start, end) in found]
-        return self._activations(
-            features,
-            _joined([np.full(at.stop - at.start, k) for k, _, at in parts], np.int64),
-            _joined([one.predictions[at] for _, one, at in parts], np.int64),
-            _joined([one.indices[at] for _, one, at in parts], np.int64),
-            self._extra("hashes", [(one, at) for _, one, at in parts]),
-            self.class_totals(),
-            self._extra("confidences", [(one, at) for _, one, at in parts]),
-            partial=True,
-        )
-
-    def load(self) -> Activations:
-        """All examples in the order of the split: the inverse of `shard`, but for digits lost to float16."""
-        whole = [(one, slice(0, len(one.indices))) for one in self._arrays]
-        starts = np.concatenate([[0], np.cumsum([len(one.indices) for one in self._arrays])])
-        back = np.empty(self.n, np.int64)
-        features = np.empty((self.n, self.width), np.float32)
-        labels = np.empty(self.n, np.int64)
-        for one, start in zip(self._arrays, starts, strict=False):
-            rows = start + one.order.astype(np.int64)
-            features[rows] = one.features
-            labels[rows] = _labels(one.offsets, 0, len(rows))
-            back[rows] = np.arange(start, start + len(rows))
-        hashes, confidences = (self._extra(name, whole) for name in EXTRA)
-        return self._activations(
-            features,
-            labels,
-            _joined([one.predictions for one in self._arrays], np.int64)[back],
-            _joined([one.indices for one in self._arrays], np.int64)[back],
-            None if hashes is None else hashes[back],
-            self.total,
-            None if confidences is None else confidences[back],
-            partial=False,
-        )
-
-    def blocks(self, rows: int = 8192, part: int = 0, parts: int = 1) -> Iterator[Block]:
-        """All examples a few rows at a time, shard by shard, for one pass that never holds them together.
-
-        Args:
-            rows: of a block at most; no block reaches over two shards.
-            part, parts: of `parts` processes the one with this number gets shards part, part + parts, ...
-        """
-        for one in self._arrays[part::parts]:
-            for start in range(0, len(one.indices), rows):
-                end = min(start + rows, len(one.indices))
-                labels = _labels(one.offsets, start, end)
-                yield Block(one.features[start:end], labels, one.predictions[start:end].astype(np.int64))
-
-    def _extra(self, name: str, parts: Sequence[tuple[_Shard, slice]]) -> NDArray[Any] | None:
-        if getattr(self._arrays[0], name) is None:
-            return None
-        return _joined([getattr(one, name)[at] for one, at in parts], EXTRA[name])
-
-    def _activations(
-        self,
-        features: NDArray[np.float32],
-        labels: Int,
-        predictions: Int,
-        indices: Int,
-        hashes: NDArray[np.uint64] | None,
-        total: Int | None,
-        confidences: NDArray[np.float32] | None,
-        *,
-        partial: bool,
-    ) -> Activations:
-        return Activations(
-            features,
-            labels,
-            predictions,
-            indices,
-            self.class_names,
-            self.run,
-            self.split,
-            self.head,
-            self.dataset_id,
-            self.checkpoint_sha256,
-            hashes,
-            total,
-            partial,
-            self.predicted_by,
-            confidences=confidences,
-        )
-
-
 def _joined(parts: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
     return np.concatenate(parts).astype(dtype, copy=False) if parts else np.empty(0, dtype)
 
@@ -479,80 +374,3 @@ def _labels(offsets: Int, start: int, end: int) -> Int:
     ends = np.clip(offsets, start, end)
     inside = ends[1:] - ends[:-1]
     return np.repeat(np.arange(len(inside)), inside)
-
-
-def _json(path: Path, whose: str) -> dict[str, Any]:
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ActivationsError(f"{whose} has no {path.name}: it is missing or was not finished.") from None
-    except (OSError, ValueError, RecursionError):
-        raise ActivationsError(f"{path.name} of {whose} is not readable JSON: {AGAIN}.") from None
-    if not isinstance(record, dict):
-        raise ActivationsError(f"{path.name} of {whose} is not readable JSON: {AGAIN}.")
-    if (version := record.get("format_version")) != FORMAT_VERSION:
-        raise ActivationsError(
-            f"{path.name} of {whose} has format {version}, this penviz reads {FORMAT_VERSION}: {AGAIN}."
-        )
-    return record
-
-
-def is_lossy(manifest: Path) -> bool:
-    """Whether the manifest of a split says that its features were rounded."""
-    try:
-        return bool(_manifest(manifest.parent).get("remark"))
-    except ActivationsError:
-        return False
-
-
-def _manifest(directory: Path) -> dict[str, Any]:
-    return _json(directory / MANIFEST, directory.name)
-
-
-def _note(path: Path) -> dict[str, Any]:
-    """What a shard says of itself, of the types that it should have."""
-    note = _json(path / NOTE, f"{path.name} of {path.parent.name}")
-    kinds = {"n": int, "width": int, "n_classes": int, "extra": list} | dict.fromkeys(
-        ("dtype", "source", "digest"), str
-    )
-    if not all(isinstance(note.get(key), kind) for key, kind in kinds.items()):
-        raise ActivationsError(f"{path.name} of {path.parent.name} is damaged: {AGAIN}.")
-    return note
-
-
-def _read(path: Path, m: int, width: int, dtype: str, n_classes: int, extra: Sequence[str]) -> _Shard:
-    """The arrays of one shard, each of the type and shape that it should have."""
-    wanted: dict[str, tuple[str, tuple[int, ...]]] = {
-        "features": (dtype, (m, width)),
-        "predictions": ("int32", (m,)),
-        "indices": ("int64", (m,)),
-        "order": ("int32", (m,)),
-        "offsets": ("int64", (n_classes + 1,)),
-    }
-    wanted |= {name: (EXTRA[name], (m,)) for name in extra}
-    found: dict[str, Any] = dict.fromkeys(EXTRA)
-    try:
-        for name, (kind, shape) in wanted.items():
-            mapped = name == "features" and m > 0  # no empty file can be mapped
-            array = np.load(path / f"{name}.npy", mmap_mode="r" if mapped else None, allow_pickle=False)
-            if array.dtype.name != kind or array.shape != shape or not array.flags.c_contiguous:
-                raise ValueError
-            found[name] = array.view(np.ndarray)
-        offsets = found["offsets"]
-        if offsets[0] != 0 or offsets[-1] != m or (np.diff(offsets) < 0).any():
-            raise ValueError
-        if not np.array_equal(np.sort(found["order"]), np.arange(m)):
-            raise ValueError
-    except DAMAGED:
-        raise ActivationsError(f"{path.name} of {path.parent.name} is damaged: {AGAIN}.") from None
-    return _Shard(**found)
-
-
-def _read_head(directory: Path, layers: Sequence[str], n_classes: int, width: int) -> Head:
-    try:
-        head = Head(*(np.load(directory / f"{name}.npy", allow_pickle=False) for name in layers))
-        if head.weight.shape != (n_classes, width):
-            raise ValueError
-    except UNREADABLE:
-        raise ActivationsError(f"The head of {directory.name} is damaged: {AGAIN}.") from None
-    return head

@@ -63,6 +63,8 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "activations": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
     "adopted": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
     "snapshots": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
+    "half": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
+    "shard_files": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
     "shards": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
     "filmed": ("penviz.learn", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
     "run_activations": ("penviz.learn", "penviz.show", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
@@ -102,7 +104,9 @@ GROUND = {
     "runs": ("penviz.InputError", "penviz.adopted"),
     "activations": ("penviz.InputError",),
     "snapshots": ("penviz.activations", "penviz.runs"),
-    "shards": ("penviz.activations", "penviz.runs"),
+    "shards": ("penviz.activations", "penviz.half", "penviz.runs", "penviz.shard_files"),
+    "shard_files": ("penviz.activations", "penviz.runs"),
+    "half": (),
 }
 """Modules that everything stands on -> what of ours they may import."""
 

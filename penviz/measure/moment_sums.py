@@ -14,6 +14,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from penviz.half import widen
 from penviz.measure.moments import Float, Int, Moments
 
 FIRST = 64
@@ -64,7 +65,7 @@ class MomentSums:
             self._reference[k] = x[:FIRST].mean(axis=0, dtype=np.float64)
             self._reference_square[k] = (self._reference[k].astype(np.float64) ** 2).sum()
         reference, reference_square = self._reference[k], self._reference_square[k]
-        np.copyto(y, x)
+        widen(x, y)
         y -= reference
         square = np.einsum("md,md->m", y, y).astype(np.float64)
         norm_square = square + 2.0 * (y @ reference) + reference_square

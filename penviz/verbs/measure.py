@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -46,7 +47,8 @@ def measure(
         if find is None and (missing := run_activations.unmeasured(run, parts)):
             for part in missing:
                 say(f"{run.name}: one pass over the {part} shards, for the numbers over all classes.")
-                run_activations.measure_shards(run, part)
+                with terminal.ExtractionProgress("bar") as report:
+                    run_activations.measure_shards(run, part, functools.partial(report, part))
             parts = run_activations.load(run, classes=classes or ())
         notes += run_activations.notes(run, parts)
         for part, activations in parts.items():

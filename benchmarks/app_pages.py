@@ -2,12 +2,12 @@
 
     python benchmarks/app_pages.py --pairs 7 [--only calibration triples]
 
-For each control, medians over alternating pairs: from the key or click that changes it to the last change of
-the page, be it a chart that is drawn again or a line of text, in headless Chromium. Against it a bare fragment
-with one control of the same kind and one Plotly chart with as many points as all charts of the page, those
-drawn as marks as marks and those drawn as lines as a line. Once where the numbers of the new value are
-computed (first), and once where they are cached. Exit status 1 when a cached change takes more than twice the
-bare one. Over training, Distillation and Sweep are measured on generated runs, the other pages on the shipped.
+For each control, medians over alternating pairs: from the key or click that changes it to the last change
+of the page, be it a chart that is drawn again or a line of text, in headless Chromium. Against it a bare
+fragment with one control of the same kind and one Plotly chart with as many points as all charts of the
+page, marks as marks and lines as a line. Once where the numbers of the new value are computed (first), and
+once where they are cached. Exit status 1 when a cached change takes more than twice the bare one. Over
+training, Distillation and Sweep stand on generated runs, the other pages on those shipped.
 """
 
 from __future__ import annotations

@@ -100,7 +100,9 @@ def _head(n_classes: int, width: int) -> Head:
     return Head(weight, rng.normal(size=n_classes) / 10)
 
 
-def _features(rng: np.random.Generator, head: Head, labels: NDArray[np.int64], alpha: float) -> NDArray[np.float32]:
+def _features(
+    rng: np.random.Generator, head: Head, labels: NDArray[np.int64], alpha: float
+) -> NDArray[np.float32]:
     reach, noise = (0.9, 0.9) if alpha == 0 else (0.5, 0.35)
     features = reach * head.weight[labels]
     features += noise * rng.standard_normal(features.shape, dtype=np.float32)

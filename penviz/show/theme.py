@@ -19,6 +19,9 @@ CLASS_SIGNS = ("●", "■", "▲")
 SHADING_ALPHA = 0.08
 """Opacity of the shading where one class has all the probability; more would swallow points."""
 
+DENSITY_ALPHA = 0.38
+"""Opacity of the density in the densest place of a class; more would swallow the points over it."""
+
 
 @dataclass(frozen=True)
 class Ink:
@@ -47,6 +50,11 @@ def ink(dark: bool) -> Ink:
 def rgb(colour: str) -> tuple[int, int, int]:
     """Red, green and blue in [0, 255] of a colour written as "#rrggbb"."""
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def clear(colour: str, alpha: float) -> str:
+    """A colour written as "#rrggbb" at an opacity, for a browser."""
+    return "rgba({},{},{},{})".format(*rgb(colour), alpha)
 
 
 def targets_name(label_smoothing: float | None, kind: str = "") -> str:

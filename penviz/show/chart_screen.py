@@ -20,7 +20,7 @@ from penviz.show.chart_look import (
     series_colour,
     step_outline,
 )
-from penviz.show.theme import Ink, clear, ink, rgb
+from penviz.show.theme import Ink, ink, rgb
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -34,8 +34,8 @@ ROW_PX, HEAD_PX, FOOT_PX, LEGEND_PX = 330, 26, 48, 30
 GAP, GAP_NAMED, GAP_SECOND = 0.055, 0.095, 0.06
 """Space between two columns as a share of the width: for ticks, for a label too, more for a second axis."""
 
-BAND_ALPHA, FAINT_ALPHA, CLOUD_ALPHA = 0.16, 0.32, 0.6
-"""Opacity of a band, of what stands in the background, and of a point of a cloud."""
+BAND_ALPHA, FAINT_ALPHA = 0.16, 0.32
+"""Opacity of a band, and of what stands in the background."""
 
 
 def chart_figure(
@@ -272,7 +272,7 @@ def _scatter(series: Series, colour: str, dark: bool) -> dict[str, Any]:
         marker |= {"color": ink(dark).page, "line": {"width": 1.6, "color": colour}}
     made: dict[str, Any] = {"type": "scattergl" if many else "scatter", "connectgaps": False}
     if series.kind == "points":
-        cloud = marker | {"size": 5, "symbol": "circle", "color": clear(colour, CLOUD_ALPHA)}
+        cloud = marker | {"size": 5, "symbol": "circle", "opacity": 0.6}
         return made | {"mode": "markers", "marker": cloud}
     if series.kind == "steps":
         x, y = step_outline(series.x, series.y)

@@ -17,7 +17,7 @@ from penviz.show.arrows import arrow_strokes, faded
 from penviz.show.frame import bar_length
 from penviz.show.paper_face import Face
 from penviz.show.screen import Marks, point_groups
-from penviz.show.shading import density_rgba, shading_rgba
+from penviz.show.shading import under_points
 from penviz.show.theme import CLASS_COLOURS, LIGHT
 
 if TYPE_CHECKING:
@@ -121,11 +121,9 @@ def draw_panel(
     ax.set(xlim=(x0, x1), ylim=(y0, y1), xticks=[], yticks=[], aspect="equal")
     for spine in ax.spines.values():
         spine.set(linewidth=0.5, edgecolor="#9aa3b0", zorder=5)
-    if marks.shading and panel.shading is not None:
-        _picture(ax, panel, _tint(shading_rgba(panel.shading)), "shading")
-    if panel.density is not None:
-        shaded = marks.shading and panel.shading is not None
-        _picture(ax, panel, _over(panel, shaded), "density")
+    under = under_points(panel, marks.shading)
+    if under is not None:
+        _picture(ax, panel, under)
     if marks.pull and panel.pull is not None:
         _arrows(ax, panel.pull, float(np.clip(0.4 * side_in, 0.3, 0.6)))
     if marks.boundaries:
@@ -141,32 +139,17 @@ def draw_panel(
     _words(ax, panel, side_in, corner, face, size_pt)
 
 
-def _picture(ax: Axes, panel: Panel, tint: NDArray[np.uint8], gid: str) -> None:
-    """A picture [g, g, 3] that fills the limits, below all else."""
-    x0, x1, y0, y1 = panel.limits
+def _picture(ax: Axes, panel: Panel, rgba: NDArray[np.uint8]) -> None:
+    """A transparent picture [g, g, 4] on white, below all else: files need no transparency."""
+    colours = rgba.astype(np.float32)
+    alpha = colours[..., 3:] / 255
+    tint = np.rint(255 - alpha * (255 - colours[..., :3])).astype(np.uint8)
     image = ax.imshow(
         tint, extent=panel.limits, origin="lower", interpolation="bilinear", aspect="equal", zorder=0
     )
-    image.set_gid(gid)
+    image.set_gid("shading")
+    x0, x1, y0, y1 = panel.limits
     ax.set(xlim=(x0, x1), ylim=(y0, y1))
-
-
-def _tint(rgba: NDArray[np.uint8], page: NDArray[np.uint8] | float = 255.0) -> NDArray[np.uint8]:
-    """A transparent picture [g, g, 4] as it looks on a page, [g, g, 3]: files need no transparency."""
-    colours = rgba.astype(np.float32)
-    alpha = colours[..., 3:] / 255
-    return np.rint(page - alpha * (page - colours[..., :3])).astype(np.uint8)
-
-
-def _over(panel: Panel, shaded: bool) -> NDArray[np.uint8]:
-    """The density over the shading, where there is one, [h, h, 3]."""
-    assert panel.density is not None
-    rgba = density_rgba(panel.density)
-    if not shaded or panel.shading is None:
-        return _tint(rgba)
-    cells = (np.arange(len(rgba)) + 0.5) / len(rgba) * len(panel.shading)
-    at = cells.astype(np.int64)
-    return _tint(rgba, _tint(shading_rgba(panel.shading))[np.ix_(at, at)])
 
 
 def _arrows(ax: Axes, pull: Arrows, width: float) -> None:

@@ -14,17 +14,14 @@ from penviz.measure.pull import Arrows
 from penviz.measure.views import VIEWS
 from penviz.show.arrows import ARROW_ALPHA, arrow_strokes
 from penviz.show.frame import FOOT_PX, Cell, axes, cells, notes, scale_bar
-from penviz.show.shading import density_image, shading_image
-from penviz.show.theme import CLASS_COLOURS, CLASS_SHAPES, Ink, clear, ink, rgb
+from penviz.show.shading import under_image
+from penviz.show.theme import CLASS_COLOURS, CLASS_SHAPES, Ink, ink, rgb
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 WEBGL_ABOVE = 5_000
 """Points in a panel above which it is drawn with WebGL; below it, SVG stays sharp when saved."""
-
-POINT_ALPHA = 0.75
-"""Opacity of a right prediction's mark."""
 
 
 @dataclass(frozen=True)
@@ -167,10 +164,8 @@ def template_figure(
             shape, label = scale_bar(panel, cell, colours)
             layout["shapes"].append(shape)
             layout["annotations"].append(label)
-        if marks.shading and panel.shading is not None:
-            layout["images"].append(shading_image(panel, cell.x, cell.y))
-        if panel.density is not None:
-            layout["images"].append(density_image(panel, cell.x, cell.y))
+        if (picture := under_image(panel, cell.x, cell.y, marks.shading)) is not None:
+            layout["images"].append(picture)
         if marks.pull and panel.pull is not None:
             layout["shapes"] += _arrows(panel.pull, cell)
         if marks.boundaries:
@@ -184,8 +179,7 @@ def template_figure(
 def _points(panel: Panel, cell: Cell, k: int, kind: int, positions: NDArray[np.int64]) -> dict[str, Any]:
     """One trace: the examples of one class and kind; customdata holds (row of the source, confidence)."""
     name, colour, shape = panel.classes[k], CLASS_COLOURS[k], CLASS_SHAPES[k]
-    # The colour is clear, and not the mark: a browser draws a clear mark apart from all others.
-    marker: dict[str, Any] = {"color": clear(colour, POINT_ALPHA), "size": 5.5, "symbol": shape}
+    marker: dict[str, Any] = {"color": colour, "size": 5.5, "symbol": shape, "opacity": 0.75}
     if kind == INSIDE:
         marker = {"color": colour, "size": 7, "symbol": f"{shape}-open", "line": {"width": 1.3}}
     elif kind == OUTSIDE:
@@ -202,8 +196,7 @@ def _points(panel: Panel, cell: Cell, k: int, kind: int, positions: NDArray[np.i
             [panel.indices[positions], np.nan_to_num(panel.confidences[positions])]
         ).astype(np.float32),
         "marker": marker,
-        "unselected": {"marker": {"opacity": 0.24}},
-        "hoverlabel": {"bgcolor": colour},
+        "unselected": {"marker": {"opacity": 0.18}},
         "hovertemplate": (
             f"{panel.split} example %{{customdata[0]:d}}<br>label <b>{name}</b>"
             f"<br>prediction <b>{name if right else '%{text}'}</b>"

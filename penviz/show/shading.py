@@ -65,19 +65,34 @@ def png(rgba: NDArray[np.uint8]) -> bytes:
     )
 
 
-def shading_image(panel: Panel, xref: str, yref: str) -> dict[str, Any]:
-    """A Plotly layout image that fills the limits of a panel with its shading, below its points."""
-    assert panel.shading is not None
-    return _image(panel, shading_rgba(panel.shading), xref, yref)
+def under_points(panel: Panel, shaded: bool) -> NDArray[np.uint8] | None:
+    """What lies under the points of a panel: its density over its shading, None where it has neither.
+
+    One picture and not two: Plotly draws only one of two that fill the same place.
+
+    Args:
+        panel: m examples; shaded: whether the shading is wanted.
+
+    Returns:
+        [g, g, 4] red, green, blue, opacity in [0, 255]; row 0 is the lowest.
+    """
+    low = shading_rgba(panel.shading) if shaded and panel.shading is not None else None
+    high = None if panel.density is None else density_rgba(panel.density)
+    if low is None or high is None:
+        return low if high is None else high
+    at = ((np.arange(len(high)) + 0.5) / len(high) * len(low)).astype(np.int64)
+    below, above = low[np.ix_(at, at)].astype(np.float32), high.astype(np.float32)
+    over, left = above[..., 3:] / 255, below[..., 3:] / 255 * (1 - above[..., 3:] / 255)
+    alpha = over + left
+    mixed = (over * above[..., :3] + left * below[..., :3]) / np.where(alpha > 0, alpha, 1)
+    return np.rint(np.concatenate([mixed, 255 * alpha], axis=-1)).astype(np.uint8)
 
 
-def density_image(panel: Panel, xref: str, yref: str) -> dict[str, Any]:
-    """A Plotly layout image that fills the limits of a panel with its density, below its points."""
-    assert panel.density is not None
-    return _image(panel, density_rgba(panel.density), xref, yref)
-
-
-def _image(panel: Panel, rgba: NDArray[np.uint8], xref: str, yref: str) -> dict[str, Any]:
+def under_image(panel: Panel, xref: str, yref: str, shaded: bool = True) -> dict[str, Any] | None:
+    """`under_points` as a Plotly layout image that fills the limits of a panel."""
+    rgba = under_points(panel, shaded)
+    if rgba is None:
+        return None
     x0, x1, y0, y1 = panel.limits
     return {
         "source": "data:image/png;base64," + base64.b64encode(png(rgba[::-1])).decode("ascii"),

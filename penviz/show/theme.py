@@ -52,11 +52,6 @@ def rgb(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
-def clear(colour: str, alpha: float) -> str:
-    """A colour written as "#rrggbb" at an opacity, for a browser."""
-    return "rgba({},{},{},{})".format(*rgb(colour), alpha)
-
-
 def targets_name(label_smoothing: float | None, kind: str = "") -> str:
     """How a row of the grid is called: "hard targets", "label smoothing α = 0.1".
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from threading import Lock
 from typing import Any
 
 import streamlit as st
@@ -52,6 +53,7 @@ from penviz.view.words import alt_text, provenance
 HINT_POINTS = "Click a point, or draw a lasso or a box with the tools beside the panels, to see the images."
 HINT = f"ρ/d: radius of the clusters over the distance between them. {HINT_POINTS}"
 NONCE = "selection-cleared"
+_ALONE = Lock()
 CONFIG = {
     "displaylogo": False,
     "showSendToCloud": False,
@@ -201,19 +203,23 @@ def _rows(
     pull: bool,
     _opened: Sequence[Opened],
 ) -> list[list[Panel]]:
-    """The panels, a row a run; they hold the examples drawn and not all that are stored."""
-    return build_grid(
-        [one.splits for one in _opened],
-        classes,
-        per_class=per_class,
-        bias=bias,
-        scale=scale,
-        label_smoothings=[one.run.config.label_smoothing for one in _opened],
-        targets=[targets_of(one.run) for one in _opened],
-        summaries=[summaries_of(one) for one in _opened],
-        remarks=[one.run.adoption.mark for one in _opened],
-        pull=pull,
-    )
+    """The panels, a row a run; they hold the examples drawn and not all that are stored.
+
+    For one visitor at a time: a hundred thousand examples a panel take hundreds of megabytes meanwhile.
+    """
+    with _ALONE:
+        return build_grid(
+            [one.splits for one in _opened],
+            classes,
+            per_class=per_class,
+            bias=bias,
+            scale=scale,
+            label_smoothings=[one.run.config.label_smoothing for one in _opened],
+            targets=[targets_of(one.run) for one in _opened],
+            summaries=[summaries_of(one) for one in _opened],
+            remarks=[one.run.adoption.mark for one in _opened],
+            pull=pull,
+        )
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

@@ -13,7 +13,7 @@ GRID = 128
 ABOVE = 5_000
 """Examples stored for a panel above which a field lies under those that are drawn."""
 
-_KERNEL = np.array([1, 4, 6, 4, 1]) / 16
+_KERNEL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 """Binomial weights: counts in neighbouring cells, so that single points leave no spots."""
 
 
@@ -57,7 +57,7 @@ def depth(
     for axis in (0, 1):
         padded = np.pad(smooth, [(2, 2) if a == axis else (0, 0) for a in (0, 1)])
         windows = np.lib.stride_tricks.sliding_window_view(padded, len(_KERNEL), axis=axis)
-        smooth = windows @ _KERNEL
+        smooth = windows @ np.array(_KERNEL)
     flat = smooth.ravel()
     total = flat.sum()
     if total == 0:

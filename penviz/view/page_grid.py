@@ -53,7 +53,6 @@ from penviz.view.words import alt_text, provenance
 HINT_POINTS = "Click a point, or draw a lasso or a box with the tools beside the panels, to see the images."
 HINT = f"ρ/d: radius of the clusters over the distance between them. {HINT_POINTS}"
 NONCE = "selection-cleared"
-_ALONE = Lock()
 CONFIG = {
     "displaylogo": False,
     "showSendToCloud": False,
@@ -193,6 +192,12 @@ def _key(opened: Sequence[Opened]) -> str:
     )
 
 
+@st.cache_resource(show_spinner=False)
+def _alone() -> Lock:
+    """The one lock of the process; a restart of the script shall not make another."""
+    return Lock()
+
+
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _rows(
     key: str,
@@ -207,7 +212,7 @@ def _rows(
 
     For one visitor at a time: a hundred thousand examples a panel take hundreds of megabytes meanwhile.
     """
-    with _ALONE:
+    with _alone():
         return build_grid(
             [one.splits for one in _opened],
             classes,

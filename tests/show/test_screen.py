@@ -212,7 +212,7 @@ def test_density_is_said_and_drawn_where_a_panel_has_one(panel: Panel) -> None:
     (before,), (after,) = (figure["layout"]["images"] for figure in (plain, dense))
     assert before["source"] != after["source"]
     assert spec(dataclasses.replace(panel, density=depth), marks=Marks(shading=False))["layout"]["images"]
-    assert any("over the density of all" in note["text"] for note in dense["layout"]["annotations"])
+    assert any("drawn + density" in note["text"] for note in dense["layout"]["annotations"])
     assert not any("density" in note["text"] for note in plain["layout"]["annotations"])
     rgba = density_rgba(depth)
     assert rgba[0, 3].tolist() == [0xD5, 0x5E, 0x00, round(255 * DENSITY_ALPHA * 0.5)]

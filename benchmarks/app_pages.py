@@ -1,11 +1,13 @@
-"""How long a change of a control takes on the further pages, against a bare rerun with as many values.
+"""How long a change of a control takes on every page, against a bare rerun with one chart of as many points.
 
-    python benchmarks/app_pages.py --pairs 7 [--page calibration]
+    python benchmarks/app_pages.py --pairs 7 [--only calibration triples]
 
-For each page, medians over alternating pairs: from pressing Enter in one of its number fields to the last of
-its charts drawn again in headless Chromium, against a bare fragment with one Plotly line of as many values.
-Once where the numbers of the new value are computed (first), and once where they are cached. Exit status 1
-when a cached change takes more than twice the bare one. A page is one entry of PAGES.
+For each control, medians over alternating pairs: from the key or click that changes it to the last change
+of the page, be it a chart that is drawn again or a line of text, in headless Chromium. Against it a bare
+fragment with one control of the same kind and one Plotly chart with as many points as all charts of the
+page, marks as marks and lines as a line. Once where the numbers of the new value are computed (first), and
+once where they are cached. Exit status 1 when a cached change takes more than twice the bare one. Over
+training, Distillation and Sweep stand on generated runs, the other pages on those shipped.
 """
 
 from __future__ import annotations
@@ -16,31 +18,69 @@ import platform
 import shutil
 import statistics
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from app_start import ARGUMENTS, ROOT, open_page, serving, spread, wait_for_answer
+from made_runs import make_filmed
 
 TARGET = 2.0
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A page.
+    """One control of a page.
 
     Attributes:
-        label: of its link in the sidebar; field: key of a number input; values: that it takes in turn, three.
+        page: label of its link in the sidebar; field: what its key starts with; kind: one of WIDGETS.
+        values: that it takes in turn; a toggle has none, a slider keys.
+        made: whether on generated runs; before: label of a toggle that is turned on first.
     """
 
-    label: str
+    page: str
     field: str
-    values: tuple[int, int, int]
+    kind: str
+    values: tuple[str, ...] = ()
+    made: bool = False
+    before: str = ""
 
 
-PAGES = {"calibration": Measured("Calibration", "half", (1, 2, 3))}
+STEPS = ("ArrowRight", "ArrowLeft")
+CLASSES, MADE_CLASSES = ("cat", "deer", "dog"), ("class 4", "class 5", "class 6")
+PLANE, TRIPLES = "Template plane", "Triples"
+CONTROLS = {
+    "plane: class": Measured(PLANE, "above", "select", CLASSES),
+    "plane: scale": Measured(PLANE, "scale", "choice", ("own", "same for all", "distance = 1")),
+    "plane: marks": Measured(PLANE, "templates", "toggle"),
+    "plane: view": Measured(PLANE, "view", "select", ("PCA", "LDA", "Template plane")),
+    "plane: examples": Measured(PLANE, "n", "slider", STEPS),
+    "plane: dial's class": Measured(PLANE, "above", "select", CLASSES, before="alpha dial"),
+    "calibration: seed": Measured("Calibration", "half", "number", ("1", "2", "3")),
+    "calibration: scaled": Measured("Calibration", "scaled", "toggle"),
+    "distillation: run": Measured("Distillation", "runs", "choice", ("soft",), made=True),
+    "over training: class": Measured("Over training", "above", "select", MADE_CLASSES, made=True),
+    "sweep: class": Measured("Sweep", "above", "select", MADE_CLASSES, made=True),
+    "sweep: split": Measured("Sweep", "splits", "choice", ("train",), made=True),
+    "triples: find": Measured(TRIPLES, "find", "radio", ("most alike", "most changed", "most confused")),
+    "triples: split": Measured(TRIPLES, "split", "choice", ("train", "validation")),
+    "targets: alpha": Measured("Targets", "alpha", "slider", STEPS),
+    "targets: K": Measured("Targets", "k", "number", ("11", "12", "10")),
+    "targets: kind": Measured("Targets", "kind", "select", ("K sigmoids", "clipped", "uniform over all")),
+}
 
+WIDGETS = {
+    "number": 'st.number_input("seed", 0, 999, 0, key="seed")',
+    "select": 'st.selectbox("seed", range(10), key="seed")',
+    "choice": 'st.pills("seed", range(10), default=0, key="seed") or 0',
+    "radio": 'st.radio("seed", range(10), key="seed")',
+    "toggle": 'int(st.toggle("seed", key="seed"))',
+    "slider": 'st.slider("seed", 0, 999, 500, key="seed")',
+}
+BARE_VALUES = {"number": ("1", "2", "3"), "select": ("1", "2", "3"), "choice": ("1", "2", "3")}
+BARE_VALUES |= {"radio": ("1", "2", "3"), "toggle": (), "slider": STEPS}
 BARE = """
 import numpy as np
 import plotly.graph_objects as go
@@ -50,103 +90,150 @@ st.set_page_config(layout="wide")
 
 @st.fragment
 def page():
-    seed = st.number_input("seed", 0, 999, 0, key="seed")
-    y = np.random.default_rng(seed).normal(size={n}).astype(np.float32)
-    figure = go.Figure(go.Scatter(x=np.arange({n}, dtype=np.float32), y=y))
+    seed = {widget}
+    rng = np.random.default_rng(seed)
+    figure = go.Figure()
+    for n, mode in (({marks}, "markers"), ({lines}, "lines")):
+        if n:
+            x, y = rng.normal(size=(2, n)).astype(np.float32)
+            figure.add_trace(go.Scatter(x=x, y=y, mode=mode))
     st.plotly_chart(figure, theme=None, key="chart")
 
 page()
 """
 
-PLOTS = "[...document.querySelectorAll('.js-plotly-plot')]"
-COUNT = f"() => {PLOTS}.reduce((n, p) => n + p._fullData.reduce((m, t) => m + t.x.length, 0), 0)"
-LISTEN = f"""() => {{
-  window.sign = p => JSON.stringify(p._fullData.map(t => [t.name, Array.from(t.y).slice(0, 20)]));
-  window.old = {PLOTS}.map(sign);
-  window.drawn = new Map();
-  {PLOTS}.forEach(p => {{
-    p.removeAllListeners && p.removeAllListeners('plotly_afterplot');
-    p.on('plotly_afterplot', () => drawn.set(p, sign(p))); }});
+COUNT = """() => [...document.querySelectorAll('.js-plotly-plot')].reduce((n, p) => {
+  p._fullData.forEach(t => { n[t.mode === 'lines' ? 1 : 0] += t.x ? t.x.length : 0; });
+  return n; }, [0, 0])"""
+LISTEN = """() => {
   window.picked = null;
-  document.addEventListener('keydown', event => {{
-    if (event.key === 'Enter') window.picked = performance.now(); }}, {{capture: true, once: true}});
-}}"""
-REDRAWN = f"""() => {{
-  const plots = {PLOTS};
-  const fresh = p => p._fullData && !old.includes(sign(p)) && (!drawn.size || drawn.get(p) === sign(p));
-  return picked !== null && plots.length === old.length && plots.every(fresh) && performance.now() - picked;
-}}"""
+  window.last = null;
+  const soon = () => requestAnimationFrame(() => { window.last = performance.now(); });
+  if (window.watching) watching.disconnect();
+  window.watching = new MutationObserver(soon);
+  watching.observe(document.querySelector('[data-testid=stMain]'),
+    {childList: true, characterData: true, subtree: true});
+  const start = event => {
+    if (event.type === 'keydown' && !['Enter', 'ArrowLeft', 'ArrowRight'].includes(event.key)) return;
+    if (picked === null) window.picked = performance.now(); };
+  ['keydown', 'click'].forEach(kind => document.addEventListener(kind, start, {capture: true}));
+}"""
+STILL = """quiet => {
+  const app = document.querySelector('[data-testid=stApp]');
+  const still = app.getAttribute('data-test-script-state') === 'notRunning';
+  return picked !== null && last !== null && last > picked && still && performance.now() - last > quiet
+    && last - picked; }"""
+QUIET_MS = 500
 
 
-def change_ms(page: Any, field: str, value: int) -> float:
-    """From pressing Enter on another number to the last chart drawn again."""
-    box = page.locator(f".st-key-{field} input")
-    box.click()
-    box.fill(str(value))
-    page.evaluate(LISTEN)
-    box.press("Enter")
-    took = page.wait_for_function(REDRAWN, polling="raf", timeout=60_000).json_value()
-    page.wait_for_timeout(500)
+def change_ms(page: Any, field: str, kind: str, value: str) -> float:
+    """From the key or click on a control to the last change of the page."""
+    box = page.locator(f"[class*=' st-key-{field}']").first
+    if kind in ("number", "select"):
+        entry = box.locator("input").first
+        entry.click()
+        entry.fill(value)
+        if kind == "select":
+            page.locator("[role=option]").first.wait_for()
+        page.evaluate(LISTEN)
+        entry.press("Enter")
+    elif kind == "slider":
+        box.locator("[role=slider]").first.focus()
+        page.evaluate(LISTEN)
+        page.keyboard.press(value)
+    else:
+        target = box.locator("label").last if kind == "toggle" else box.get_by_text(value, exact=True).first
+        target.scroll_into_view_if_needed()
+        page.evaluate(LISTEN)
+        target.click()
+    took = page.wait_for_function(STILL, arg=QUIET_MS, polling=50, timeout=60_000).json_value()
+    page.mouse.move(0, 0)
     return float(took)
 
 
-def opened(browser: Any, url: str, label: str = "") -> Any:
-    """A page whose charts stand still; label: of the link to follow first."""
+def opened(browser: Any, url: str, label: str = "", before: str = "") -> Any:
+    """A page whose charts stand still; label: of the link to follow, before: of the toggle to turn on."""
     wait_for_answer(url)
     page = open_page(browser, url)
     page.goto(url)
-    if label:
-        page.get_by_role("link", name=label).click()
-        page.wait_for_url(lambda address: address.rstrip("/") != url)
     page.wait_for_selector(".js-plotly-plot .main-svg", timeout=60_000)
-    page.wait_for_timeout(3000)
+    if label and label != PLANE:
+        page.get_by_role("link", name=label).click()
+        page.wait_for_url(lambda address: address.split("?")[0].rstrip("/") != url)
+    page.wait_for_timeout(1500)
+    if before:
+        page.get_by_text(before, exact=True).click()
+    page.wait_for_selector(".js-plotly-plot .main-svg", timeout=60_000)
+    page.wait_for_timeout(2500)
     return page
 
 
-def measure(browser: Any, one: Measured, runs: Path, pairs: int, place: Path) -> dict[str, list[float]]:
+def measure(browser: Any, url: str, one: Measured, pairs: int, place: Path) -> dict[str, list[float]]:
     """Milliseconds of every change: "first" where numbers are computed, "cached" where not, "bare"."""
     took: dict[str, list[float]] = {"first": [], "cached": [], "bare": []}
-    with serving(ROOT / "app.py", runs) as url:
-        page = opened(browser, url, one.label)
-        bare = place / "bare.py"
-        bare.write_text(BARE.format(n=int(page.evaluate(COUNT))))
-        with serving(bare, runs) as bare_url:
-            other = opened(browser, bare_url)
-            took["first"] = [change_ms(page, one.field, value) for value in one.values]
-            change_ms(other, "seed", 9)
-            for pair in range(pairs):
-                for name in ("cached", "bare") if pair % 2 == 0 else ("bare", "cached"):
-                    side, field = (page, one.field) if name == "cached" else (other, "seed")
-                    side.bring_to_front()
-                    took[name].append(change_ms(side, field, one.values[pair % 3]))
-            other.context.close()
-        page.context.close()
+    page = opened(browser, url, one.page, one.before)
+    marks, lines = page.evaluate(COUNT)
+    bare = place / "bare.py"
+    bare.write_text(BARE.format(marks=marks, lines=lines, widget=WIDGETS[one.kind]))
+    values = {"cached": one.values or ("",), "bare": BARE_VALUES[one.kind] or ("",)}
+
+    def at(name: str, i: int) -> str:
+        return values[name][i % len(values[name])]
+
+    with serving(bare, place) as bare_url:
+        other = opened(browser, bare_url)
+        turn = max(len(values["cached"]), 2)
+        took["first"] = [change_ms(page, one.field, one.kind, at("cached", i)) for i in range(turn)]
+        for i in range(len(values["bare"])):
+            change_ms(other, "seed", one.kind, at("bare", i))
+        for pair in range(pairs):
+            for name in ("cached", "bare") if pair % 2 == 0 else ("bare", "cached"):
+                side, field = (page, one.field) if name == "cached" else (other, "seed")
+                side.bring_to_front()
+                took[name].append(change_ms(side, field, one.kind, at(name, turn + pair)))
+        other.context.close()
+    page.context.close()
     return took
+
+
+def run(names: Sequence[str], runs: Path, pairs: int, browser: Any) -> bool:
+    """Print the table; whether any control missed the target."""
+    missed = False
+    with tempfile.TemporaryDirectory() as temporary:
+        place = Path(temporary)
+        made = place / "runs"
+        for name, alpha in (("hard", 0.0), ("soft", 0.1)):
+            make_filmed(made, name, alpha)
+        with serving(ROOT / "app.py", runs) as shipped_url, serving(ROOT / "app.py", made) as made_url:
+            print(f"{'control':24}{'first, ms':>32}{'cached, ms':>32}{'bare, ms':>32}{'ratio':>28}")
+            for name in names:
+                one = CONTROLS[name]
+                took = measure(browser, made_url if one.made else shipped_url, one, pairs, place)
+                ratios = [a / b for a, b in zip(took["cached"], took["bare"], strict=True)]
+                held = statistics.median(ratios) <= TARGET
+                missed |= not held
+                said = "".join(f"{spread(values):>32}" for values in took.values())
+                print(f"{name:24}{said}{spread(ratios):>28}   {'held' if held else 'MISSED'}", flush=True)
+    return missed
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--pairs", type=int, default=7, help="alternating pairs a page (default 7)")
-    parser.add_argument("--page", choices=list(PAGES), help="one page; all when not given")
+    parser.add_argument("--pairs", type=int, default=7, help="alternating pairs a control (default 7)")
+    parser.add_argument("--only", nargs="*", default=[], help="controls whose names start with one of these")
     parser.add_argument("--runs", type=Path, default=ROOT / "checkpoints", help="directory of runs")
     parser.add_argument("--chromium", default=os.environ.get("PENVIZ_CHROMIUM") or shutil.which("chromium"))
     arguments = parser.parse_args()
     from playwright.sync_api import sync_playwright
 
+    names = [n for n in CONTROLS if not arguments.only or n.startswith(tuple(arguments.only))]
     print(f"{platform.platform()}, {os.cpu_count()} CPUs, Python {platform.python_version()}, ", end="")
-    print(f"Streamlit {version('streamlit')}, Plotly {version('plotly')}; median [least, most]")
-    missed = False
-    with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
+    print(f"Streamlit {version('streamlit')}, Plotly {version('plotly')}; median [least, most]; ", end="")
+    print(f"aim of the ratio: {TARGET:g}")
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=arguments.chromium, args=ARGUMENTS)
-        for name in [arguments.page] if arguments.page else PAGES:
-            took = measure(browser, PAGES[name], arguments.runs.resolve(), arguments.pairs, Path(place))
-            ratios = [a / b for a, b in zip(took["cached"], took["bare"], strict=True)]
-            held = statistics.median(ratios) <= TARGET
-            missed |= not held
-            for words, values in took.items():
-                print(f"{name + ', ' + words + ', ms':28}{spread(values)}")
-            verdict = f"   target {TARGET:g}: {'held' if held else 'MISSED'}"
-            print(f"{name + ', ratio':28}{spread(ratios)}{verdict}")
+        missed = run(names, arguments.runs.resolve(), arguments.pairs, browser)
+        print(f"Chromium {browser.version}")
         browser.close()
     return int(missed)
 

@@ -299,6 +299,7 @@ def embedded(
                     boundaries=np.zeros((0, 2, 2)),
                     ideal_xy=None,
                     shading=None,
+                    density=None,
                     pull=None,
                     limits=frame.limits,
                     unit=frame.unit,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from penviz.activations import Activations, ActivationsError
 from penviz.measure.calibration import ece
+from penviz.measure.density import ABOVE, depth
 from penviz.measure.frame import SCALES, Frame, frame_of, share_frames
 from penviz.measure.projection import Projection, distinct_names
 from penviz.measure.pull import Arrows, restricted_targets
@@ -61,6 +62,8 @@ class Panel:
         limits: (x0, x1, y0, y1) of the axes; equal for the splits of one run.
         shading: [g, g, 3] float32 softmax restricted to the three classes at cell centres of `limits`;
             axis 0 runs upward in y, axis 1 to the right in x; None without a head.
+        density: [h, h, 3] float32 how deep a cell of `limits` lies in the cloud of all stored examples of
+            each class (`density.depth`), oriented as `shading`; None where all are drawn or few stored.
         pull: arrows of the loss among the three classes (`pull.Arrows`); None unless asked for, without a
             head, for K sigmoids, or where the targets are not known.
         view: one of VIEWS. In all but "plane" there are no boundaries, templates, optima, shading or pull,
@@ -120,6 +123,7 @@ class Panel:
     epoch: int | None = None
     pull: Arrows | None = None
     view: str = PLANE
+    density: NDArray[np.float32] | None = None
 
     @property
     def place(self) -> str:
@@ -175,6 +179,15 @@ def _shading(projection: Projection, frame: Frame) -> NDArray[np.float32]:
     centres = (np.arange(GRID) + 0.5) / GRID
     x, y = np.meshgrid(x0 + (x1 - x0) * centres, y0 + (y1 - y0) * centres)
     return projection.plane.restricted_probs(np.stack([x, y], axis=-1) * frame.unit).astype(np.float32)
+
+
+def _density(projection: Projection, frame: Frame, n_shown: int) -> NDArray[np.float32] | None:
+    """The field of all stored examples, where they are many and not all drawn."""
+    n_stored = sum(len(points) for points in projection.points)
+    if n_stored <= ABOVE or n_shown == n_stored:
+        return None
+    limits = tuple(edge * frame.unit for edge in frame.limits)
+    return np.stack([depth(p, (limits[0], limits[1], limits[2], limits[3])) for p in projection.points], -1)
 
 
 def _pull(a: Activations, projection: Projection, frame: Frame, targets: Targets) -> Arrows | None:
@@ -272,6 +285,7 @@ def _panel(
         remark=remark,
         targets=targets.kind,
         pull=_pull(a, p, frame, targets) if pull else None,
+        density=_density(p, frame, len(rows)),
     )
 
 

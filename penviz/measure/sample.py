@@ -21,4 +21,11 @@ def draw(indices: ArrayLike, n: int, seed: int) -> NDArray[np.int64]:
     Runs that hold the same examples draw the same ones; a smaller n draws the first of a larger n.
     """
     keys = sample_keys(indices, seed)
-    return np.argsort(keys, kind="stable")[: max(n, 0)].astype(np.int64)
+    n = max(n, 0)
+    if n >= len(keys):
+        return np.argsort(keys, kind="stable").astype(np.int64)
+    if n == 0:
+        return np.zeros(0, np.int64)
+    last = np.partition(keys, n - 1)[n - 1]  # the whole order of a hundred thousand is not needed
+    first = np.flatnonzero(keys <= last)
+    return first[np.argsort(keys[first], kind="stable")][:n].astype(np.int64)

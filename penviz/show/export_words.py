@@ -254,6 +254,8 @@ def _marks(panels: Sequence[Panel], marks: Marks) -> str:
     words = []
     if marks.shading and any(p.shading is not None for p in panels):
         words.append("shading: softmax restricted to the three classes")
+    if any(p.density is not None for p in panels):
+        words.append("fields in the colours of the classes: density of all stored examples")
     if marks.boundaries and any(len(p.boundaries) for p in panels):
         words.append(dashed_words(panels))
     if marks.means and any(len(p.means_xy) for p in panels):

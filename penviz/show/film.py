@@ -16,7 +16,7 @@ from penviz.measure.film import Film
 from penviz.measure.panel import CORRECT, Panel
 from penviz.show.frame import Cell, axes, heading, scale_bar
 from penviz.show.screen import Marks, boundary_shapes, overlay_traces
-from penviz.show.shading import shading_image
+from penviz.show.shading import under_image
 from penviz.show.theme import CLASS_COLOURS, CLASS_SHAPES, Ink, ink, rgb
 
 if TYPE_CHECKING:
@@ -95,8 +95,8 @@ def film_figure(
         bar, length = scale_bar(final, cell, colours)
         layout["shapes"].append(bar)
         layout["annotations"] += [length, _heading(final, cell, colours)]
-        if marks.shading and final.shading is not None:
-            layout["images"].append(shading_image(final, cell.x, cell.y))
+        if (picture := under_image(final, cell.x, cell.y, marks.shading)) is not None:
+            layout["images"].append(picture)
         if marks.boundaries:
             layout["shapes"] += boundary_shapes(final, cell, colours.line)
         stars = replace(marks, means=False)

@@ -182,7 +182,8 @@ def numbers(panel: Panel, ink: Ink) -> str:
         if value is not None:
             said = form.format(value).replace("%", " %")
             parts.append(f'{word} <b style="color:{ink.text}">{said}</b>')
-    parts.append(f"{sum(panel.n_shown):,} of {sum(panel.n_stored):,} drawn")
+    over = " + density" if panel.density is not None else ""
+    parts.append(f"{sum(panel.n_shown):,} of {sum(panel.n_stored):,} drawn{over}")
     return "   ".join(parts)
 
 

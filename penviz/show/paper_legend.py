@@ -55,6 +55,9 @@ def mark_entries(panels: Sequence[Panel], marks: Marks) -> list[Entry]:
         made.append(Entry("predicted as another of the three", ring))
     if OUTSIDE in kinds:
         made.append(Entry("predicted as a fourth class", cross))
+    if any(p.density is not None for p in panels):
+        cloud = {"ls": "none", "marker": "o", "ms": 6.5, "mfc": faded(CLASS_COLOURS[0]), "mec": "none"}
+        made.append(Entry("density of all examples", cloud))
     if marks.means and any(len(p.means_xy) for p in panels):
         made.append(Entry("class mean", plus_look(5.0)))
     if marks.templates and any(len(p.templates_xy) for p in panels):

@@ -17,7 +17,7 @@ from penviz.show.arrows import arrow_strokes, faded
 from penviz.show.frame import bar_length
 from penviz.show.paper_face import Face
 from penviz.show.screen import Marks, point_groups
-from penviz.show.shading import shading_rgba
+from penviz.show.shading import under_points
 from penviz.show.theme import CLASS_COLOURS, LIGHT
 
 if TYPE_CHECKING:
@@ -121,15 +121,9 @@ def draw_panel(
     ax.set(xlim=(x0, x1), ylim=(y0, y1), xticks=[], yticks=[], aspect="equal")
     for spine in ax.spines.values():
         spine.set(linewidth=0.5, edgecolor="#9aa3b0", zorder=5)
-    if marks.shading and panel.shading is not None:
-        rgba = shading_rgba(panel.shading).astype(np.float32)
-        alpha = rgba[..., 3:] / 255
-        tint = np.rint(255 - alpha * (255 - rgba[..., :3])).astype(np.uint8)
-        image = ax.imshow(
-            tint, extent=panel.limits, origin="lower", interpolation="bilinear", aspect="equal", zorder=0
-        )
-        image.set_gid("shading")
-        ax.set(xlim=(x0, x1), ylim=(y0, y1))
+    under = under_points(panel, marks.shading)
+    if under is not None:
+        _picture(ax, panel, under)
     if marks.pull and panel.pull is not None:
         _arrows(ax, panel.pull, float(np.clip(0.4 * side_in, 0.3, 0.6)))
     if marks.boundaries:
@@ -143,6 +137,19 @@ def draw_panel(
     _points(ax, panel, marks, side_in, rasterized)
     _overlays(ax, panel, marks, float(np.clip(3.2 * side_in, 3.5, 6.0)))
     _words(ax, panel, side_in, corner, face, size_pt)
+
+
+def _picture(ax: Axes, panel: Panel, rgba: NDArray[np.uint8]) -> None:
+    """A transparent picture [g, g, 4] on white, below all else: files need no transparency."""
+    colours = rgba.astype(np.float32)
+    alpha = colours[..., 3:] / 255
+    tint = np.rint(255 - alpha * (255 - colours[..., :3])).astype(np.uint8)
+    image = ax.imshow(
+        tint, extent=panel.limits, origin="lower", interpolation="bilinear", aspect="equal", zorder=0
+    )
+    image.set_gid("shading")
+    x0, x1, y0, y1 = panel.limits
+    ax.set(xlim=(x0, x1), ylim=(y0, y1))
 
 
 def _arrows(ax: Axes, pull: Arrows, width: float) -> None:

@@ -42,7 +42,7 @@ ESCAPES = {
 }  # fmt: skip
 
 HEAD = r"""% \usepackage{pgfplots} \pgfplotsset{compat=1.16}
-% Drawn at its final size: do not scale. The shading of the other formats is left out. Places of text are
+% Drawn at its final size: do not scale. Shading and density of other formats are left out. Places of text are
 % measured for this face; \newcommand{\penvizface}{} before the figure takes that of the document.
 """
 

@@ -14,7 +14,7 @@ from penviz.measure.pull import Arrows
 from penviz.measure.views import VIEWS
 from penviz.show.arrows import ARROW_ALPHA, arrow_strokes
 from penviz.show.frame import FOOT_PX, Cell, axes, cells, notes, scale_bar
-from penviz.show.shading import shading_image
+from penviz.show.shading import under_image
 from penviz.show.theme import CLASS_COLOURS, CLASS_SHAPES, Ink, ink, rgb
 
 if TYPE_CHECKING:
@@ -164,8 +164,8 @@ def template_figure(
             shape, label = scale_bar(panel, cell, colours)
             layout["shapes"].append(shape)
             layout["annotations"].append(label)
-        if marks.shading and panel.shading is not None:
-            layout["images"].append(shading_image(panel, cell.x, cell.y))
+        if (picture := under_image(panel, cell.x, cell.y, marks.shading)) is not None:
+            layout["images"].append(picture)
         if marks.pull and panel.pull is not None:
             layout["shapes"] += _arrows(panel.pull, cell)
         if marks.boundaries:

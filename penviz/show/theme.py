@@ -19,6 +19,9 @@ CLASS_SIGNS = ("●", "■", "▲")
 SHADING_ALPHA = 0.08
 """Opacity of the shading where one class has all the probability; more would swallow points."""
 
+DENSITY_ALPHA = 0.38
+"""Opacity of the density in the densest place of a class; more would swallow the points over it."""
+
 
 @dataclass(frozen=True)
 class Ink:

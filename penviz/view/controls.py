@@ -16,6 +16,7 @@ from penviz.view.state import (
     CLASS_KEYS,
     DEFAULT_PER_CLASS,
     LAYOUT_WORDS,
+    MOST_DRAWN,
     SCALE_WORDS,
     State,
     default_classes,
@@ -200,8 +201,9 @@ def choose_scale() -> tuple[str, bool]:
 
 
 def choose_number(most: int) -> int:
-    """Examples drawn a class, at most the `most` that are stored."""
+    """Examples drawn a class, at most the `most` that are stored and `MOST_DRAWN`."""
     heading("Examples a class")
+    most = min(most, MOST_DRAWN)
     if most <= 10:
         return most
     start = min(DEFAULT_PER_CLASS, most)

@@ -48,6 +48,12 @@ def legend_html(panels: Sequence[Panel], marks: Marks, dark: bool, crosses: bool
     if marks.errors and crosses:
         cross = f'<path d="M3 3 L11 11 M11 3 L3 11" {line}/>'
         items.append(f"<span>{_svg(cross)}predicted as a fourth class</span>")
+    if any(p.density is not None for p in panels):
+        cloud = "".join(
+            f'<circle cx="7" cy="7" r="{r}" fill="{CLASS_COLOURS[0]}" fill-opacity=".2"/>'
+            for r in (6.6, 4.6, 2.4)
+        )
+        items.append(f"<span>{_svg(cloud)}density of all stored examples</span>")
     if marks.means and any(len(p.means_xy) for p in panels):
         plus = f'<path d="M7 1.2 V12.8 M1.2 7 H12.8" stroke="{colours.text}" stroke-width="3.4"/>'
         items.append(f"<span>{_svg(plus)}class mean</span>")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from threading import Lock
 from typing import Any
 
 import streamlit as st
@@ -11,13 +12,14 @@ from streamlit.delta_generator import DeltaGenerator
 
 from penviz import InputError
 from penviz.measure.embedding import embedded
-from penviz.measure.finding import build_finding
+from penviz.measure.finding import Finding, build_finding
 from penviz.measure.panel import Panel, build_grid
-from penviz.measure.table import compare
+from penviz.measure.table import Table, compare
 from penviz.measure.views import PLANE, VIEWS
 from penviz.run_activations import classes_held, targets_of
 from penviz.runs import Run, differences
-from penviz.show.screen import selected_points, template_figure
+from penviz.show.ready_figure import ready
+from penviz.show.screen import Marks, selected_points, template_figure
 from penviz.show.words import column_names
 from penviz.view.catalogue import (
     SPLITS_SHOWN,
@@ -126,19 +128,8 @@ def _draw(
     runs = [one.run for one in opened]
     alphas = [run.config.label_smoothing for run in runs]
     targets = [targets_of(run) for run in runs]
-    summaries = [summaries_of(one) for one in opened]
-    rows = build_grid(
-        [one.splits for one in opened],
-        state.classes,
-        per_class=state.per_class,
-        bias=state.bias,
-        scale=state.scale,
-        label_smoothings=alphas,
-        targets=targets,
-        summaries=summaries,
-        remarks=[run.adoption.mark for run in runs],
-        pull=state.marks.pull,
-    )
+    known = _key(opened)
+    rows = _rows(known, state.classes, state.per_class, state.bias, state.scale, state.marks.pull, opened)
     if state.view != PLANE:
         view = VIEWS[state.view]
         over = st.container()  # the head, above a button that says how far UMAP is
@@ -150,10 +141,12 @@ def _draw(
         rows = embedded(rows, found, state.scale)
     splits = [split for split in SPLITS_SHOWN if any(split in one.splits for one in opened)]
     cells = [[next((p for p in row if p.split == split), None) for split in splits] for row in rows]
-    figures = [
-        template_figure(row, columns=len(row), marks=state.marks, dark=dark, height=240, legend=False)
-        for row in cells
-    ]
+    if state.view == PLANE:
+        figures = _figures(
+            known, state.classes, state.per_class, state.bias, state.scale, state.marks, dark, cells
+        )
+    else:
+        figures = [_figure(row, state.marks, dark) for row in cells]
     # The charts go first and together: the browser draws them at one go while the numbers are computed.
     st.html(stage_sheet(state.layout, len(cells), len(splits)))
     header = st.container(horizontal=True, key="header", vertical_alignment="top", gap="medium")
@@ -164,18 +157,8 @@ def _draw(
     selected = [
         point for number, frame in enumerate(frames) for point in _chart(state, frame, number, cells, figures)
     ]
-    table = compare(summaries, state.classes, bias=state.bias, label_smoothings=alphas, targets=targets)
+    table, finding = _table(known, state.classes, state.bias, opened)
     if state.view == PLANE:
-        finding = build_finding(
-            table,
-            names=[run.name for run in runs],
-            label_smoothings=alphas,
-            targets=targets,
-            seeds=[run.seed for run in runs],
-            differences=differences(runs),
-            runs=summaries,
-            adopted=[run.adopted for run in runs],
-        )
         head = _head(finding.headline, finding.detail)
     else:
         head = _head(f"{view.label}, not the paper's projection", f"{view.sentence} {view.caution}")
@@ -198,9 +181,94 @@ def _draw(
     unfolded = st.expander("All numbers", key="all-numbers", on_change="rerun")
     if unfolded.open:  # thirty rows that nobody sees are not sent with every change of a class
         unfolded.html(pair_table(table, titles, ALL))
-    show_geometry(table, titles, opened, summaries)
+    show_geometry(table, titles, opened, [summaries_of(one) for one in opened])
     foot = " ".join([provenance(state, rows), *(note for one in opened for note in one.notes)])
     st.html(f'<p class="pz-foot">{escape(foot)}</p>')
+
+
+def _key(opened: Sequence[Opened]) -> str:
+    """What all that is drawn of some runs is cached by: their files and what is said of them."""
+    return "\n".join(
+        "|".join([*one.digests.values(), repr(one.run.config), repr(one.run.adoption), one.run.name])
+        for one in opened
+    )
+
+
+@st.cache_resource(show_spinner=False)
+def _alone() -> Lock:
+    """The one lock of the process; a restart of the script shall not make another."""
+    return Lock()
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _rows(
+    key: str,
+    classes: tuple[int, int, int],
+    per_class: int,
+    bias: bool,
+    scale: str,
+    pull: bool,
+    _opened: Sequence[Opened],
+) -> list[list[Panel]]:
+    """The panels, a row a run; they hold the examples drawn and not all that are stored.
+
+    For one visitor at a time: a hundred thousand examples a panel take hundreds of megabytes meanwhile.
+    """
+    with _alone():
+        return build_grid(
+            [one.splits for one in _opened],
+            classes,
+            per_class=per_class,
+            bias=bias,
+            scale=scale,
+            label_smoothings=[one.run.config.label_smoothing for one in _opened],
+            targets=[targets_of(one.run) for one in _opened],
+            summaries=[summaries_of(one) for one in _opened],
+            remarks=[one.run.adoption.mark for one in _opened],
+            pull=pull,
+        )
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _figures(
+    key: str,
+    classes: tuple[int, int, int],
+    per_class: int,
+    bias: bool,
+    scale: str,
+    marks: Marks,
+    dark: bool,
+    _cells: Sequence[Sequence[Panel | None]],
+) -> list[Any]:
+    """A figure for each row of panels of `_rows`."""
+    return [_figure(row, marks, dark) for row in _cells]
+
+
+def _figure(row: Sequence[Panel | None], marks: Marks, dark: bool) -> Any:
+    return ready(template_figure(row, columns=len(row), marks=marks, dark=dark, height=240, legend=False))
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _table(
+    key: str, classes: tuple[int, int, int], bias: bool, _opened: Sequence[Opened]
+) -> tuple[Table, Finding]:
+    """The numbers, and what they say in one sentence."""
+    runs = [one.run for one in _opened]
+    summaries = [summaries_of(one) for one in _opened]
+    alphas = [run.config.label_smoothing for run in runs]
+    targets = [targets_of(run) for run in runs]
+    table = compare(summaries, classes, bias=bias, label_smoothings=alphas, targets=targets)
+    finding = build_finding(
+        table,
+        names=[run.name for run in runs],
+        label_smoothings=alphas,
+        targets=targets,
+        seeds=[run.seed for run in runs],
+        differences=differences(runs),
+        runs=summaries,
+        adopted=[run.adopted for run in runs],
+    )
+    return table, finding
 
 
 def _head(headline: str, detail: str) -> str:

@@ -19,6 +19,8 @@ CLASS_KEYS = ("left", "right", "above")
 SCALE_WORDS = {"distance": "distance = 1", "own": "own", "same": "same for all"}
 LAYOUT_WORDS = {"auto": "auto", "strip": "strip", "square": "two columns"}
 DEFAULT_PER_CLASS = 250
+MOST_DRAWN = 5_000
+"""Examples a class that the page draws at most; the density of all lies under them (measure/density.py)."""
 
 PRESETS = {
     "Figure 1, row 1: airplane, automobile, bird": ("airplane", "automobile", "bird"),

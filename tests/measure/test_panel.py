@@ -5,6 +5,7 @@ import pytest
 from synthetic import make
 
 from penviz.activations import Activations, ActivationsError, Head
+from penviz.measure.density import depth
 from penviz.measure.frame import Frame
 from penviz.measure.panel import CORRECT, INSIDE, OUTSIDE, SCALES, build_grid, build_panel
 from penviz.measure.plane import DegeneratePlane, Plane
@@ -251,3 +252,26 @@ def test_projections_of_a_summary_are_those_of_their_classes_and_bias() -> None:
         assert len(s.projections) <= KEPT
     with pytest.raises(ActivationsError, match="twice"):
         s.project((0, 0, 2))
+
+
+def test_a_field_of_all_examples_stands_in_for_those_that_are_not_drawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    a = make(0, n=3_000)
+    assert build_panel(a, CLASSES, per_class=50).density is None, "few enough to be seen"
+    monkeypatch.setattr("penviz.measure.panel.ABOVE", 500)
+    p = build_panel(a, CLASSES, per_class=50)
+    assert p.density is not None
+    points = Projection.of(a, CLASSES).points
+    for k in range(3):
+        np.testing.assert_array_equal(p.density[..., k], depth(points[k] / p.unit, p.limits))
+    fewer = build_panel(a, CLASSES, per_class=5)
+    np.testing.assert_array_equal(fewer.density, p.density)
+    assert build_panel(a, CLASSES, per_class=3_000).density is None, "all are drawn"
+
+
+def test_the_first_of_many_are_those_of_the_whole_order() -> None:
+    indices = np.random.default_rng(0).permutation(5_000)
+    for n in (0, 1, 17, 4_999, 5_000, 9_000):
+        whole = np.argsort(sample_keys(indices, 3), kind="stable")[:n]
+        np.testing.assert_array_equal(draw(indices, n, 3), whole)

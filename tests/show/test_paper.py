@@ -27,7 +27,7 @@ from penviz.show.paper import figure_bytes, paper_figure
 from penviz.show.paper_face import SERIF
 from penviz.show.paper_panel import _hidden, _remark, clip_segment
 from penviz.show.screen import Marks, point_groups
-from penviz.show.theme import CLASS_COLOURS
+from penviz.show.theme import CLASS_COLOURS, DENSITY_ALPHA
 from penviz.show.venues import VENUES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -212,6 +212,24 @@ def test_shading_is_faint_and_of_the_likeliest_class(rows: Rows) -> None:
     assert np.abs(tint - wanted)[sure].max() < 3
     assert image.origin == "lower", "row 0 of the shading is the lowest"
     assert image.get_extent() == list(panel.limits) or tuple(image.get_extent()) == panel.limits
+
+
+def test_density_lies_over_the_shading_and_both_are_as_on_screen(rows: Rows) -> None:
+    panel = rows[0][0]
+    depth = np.zeros((8, 8, 3), np.float32)
+    depth[2, 5, 1] = 1
+    dense = dataclasses.replace(panel, density=depth)
+    (image,) = by_gid(paper_figure([[dense]], marks=Marks(shading=False)), 0, "shading")
+    tint = np.asarray(image.get_array(), float)
+    vermilion = np.array([0xD5, 0x5E, 0x00])
+    np.testing.assert_allclose(tint[2, 5], 255 - DENSITY_ALPHA * (255 - vermilion), atol=1)
+    assert (np.delete(tint.reshape(64, 3), 2 * 8 + 5, axis=0) == 255).all()
+    (below,), (above,) = (by_gid(paper_figure([[p]]), 0, "shading") for p in (panel, dense))
+    low, high = (np.asarray(image.get_array(), float) for image in (below, above))
+    cells = np.array([int((i + 0.5) / 8 * len(low)) for i in range(8)])
+    wanted = low[np.ix_(cells, cells)]
+    wanted[2, 5] -= DENSITY_ALPHA * (wanted[2, 5] - vermilion)
+    np.testing.assert_allclose(high, wanted, atol=2)
 
 
 def test_marks_left_out_are_in_neither_panels_nor_legend(rows: Rows) -> None:

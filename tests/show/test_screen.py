@@ -18,8 +18,16 @@ from penviz.activations import Activations, Head
 from penviz.measure.panel import CORRECT, INSIDE, OUTSIDE, Panel, build_panel
 from penviz.show.frame import bar_length, cells
 from penviz.show.screen import Marks, point_groups, selected_points, template_figure
-from penviz.show.shading import png, shading_rgba
-from penviz.show.theme import CLASS_COLOURS, CLASS_SHAPES, DARK, LIGHT, short_names, targets_name
+from penviz.show.shading import density_rgba, png, shading_rgba
+from penviz.show.theme import (
+    CLASS_COLOURS,
+    CLASS_SHAPES,
+    DARK,
+    DENSITY_ALPHA,
+    LIGHT,
+    short_names,
+    targets_name,
+)
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +202,21 @@ def test_shading_is_faint_and_in_the_colours_of_the_classes() -> None:
     assert (rgba[..., 3] <= 0.08 * 255).all()
     assert (rgba[..., 3] >= 18).all()
     assert shading_rgba(np.full((1, 1, 3), 1 / 3, np.float32))[0, 0, 3] == 0
+
+
+def test_density_is_said_and_drawn_where_a_panel_has_one(panel: Panel) -> None:
+    plain = spec(panel)
+    depth = np.zeros((4, 4, 3), np.float32)
+    depth[0, 3] = [0, 0.5, 0]
+    dense = spec(dataclasses.replace(panel, density=depth))
+    (before,), (after,) = (figure["layout"]["images"] for figure in (plain, dense))
+    assert before["source"] != after["source"]
+    assert spec(dataclasses.replace(panel, density=depth), marks=Marks(shading=False))["layout"]["images"]
+    assert any("drawn + density" in note["text"] for note in dense["layout"]["annotations"])
+    assert not any("density" in note["text"] for note in plain["layout"]["annotations"])
+    rgba = density_rgba(depth)
+    assert rgba[0, 3].tolist() == [0xD5, 0x5E, 0x00, round(255 * DENSITY_ALPHA * 0.5)]
+    assert (rgba[1:, :, 3] == 0).all()
 
 
 def test_shading_picture_is_the_right_way_up(panel: Panel) -> None:

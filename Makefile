@@ -1,4 +1,4 @@
-# make app: the app on the shipped checkpoints.   make test: lint, types and tests.
+# make app: the app on the shipped checkpoints.   make test: lint, types and tests, in JOBS processes.
 # make bench: every script of benchmarks/, gathered in benchmarks/results.md; well under an hour.
 # A CPU-only Linux machine saves 4 GB with:  make app INDEX=https://download.pytorch.org/whl/cpu
 
@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV ?= .venv
 INDEX ?=
 PORT ?= 8501
+JOBS ?= 2
 BIN = $(VENV)/bin
 
 .PHONY: app test lint bench browser-test clean
@@ -14,7 +15,7 @@ app: $(VENV)/.app
 	$(BIN)/streamlit run app.py --server.port $(PORT)
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

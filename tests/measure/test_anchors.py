@@ -240,8 +240,8 @@ ANCHORS: list[tuple[Callable[[], None], str, str, str]] = [
     (
         distances_ignore_the_choice_of_templates,
         "plane",
-        "templates = head.templates(bias)[rows]",
-        "templates = head.templates(bias)[rows] ** 2",
+        "templates = head.templates(bias, rows)",
+        "templates = head.templates(bias, rows) ** 2",
     ),
     (
         span_with_pca_is_not_the_affine_plane,

@@ -17,7 +17,7 @@ TRIPLE = (5, 0, 2)
 ALPHA = 0.1
 
 MUTANTS = {
-    "rho_d": ("plane", "templates = head.templates(bias)[rows]", "templates = head.templates(False)[rows]"),
+    "rho_d": ("plane", "templates = head.templates(bias, rows)", "templates = head.templates(False, rows)"),
     "rho": ("tightness", "(self.scatter / self.count).mean(", "(self.scatter / (self.count - 1)).mean("),
     "distance": ("tightness", "self.sides().mean(axis=-1)", "self.sides().max(axis=-1)"),
     "plane_share": (

@@ -128,7 +128,9 @@ QUIET_MS = 500
 
 def change_ms(page: Any, field: str, kind: str, value: str) -> float:
     """From the key or click on a control to the last change of the page."""
-    box = page.locator(f"[class*=' st-key-{field}']").first
+    box = page.locator(f".st-key-{field}")
+    if not box.count():  # keys of some pages carry what they are of behind their name
+        box = page.locator(f"[class*=' st-key-{field}']").first
     if kind in ("number", "select"):
         entry = box.locator("input").first
         entry.click()

@@ -9,7 +9,8 @@ from typing import Any
 
 from penviz import InputError, charts, run_activations
 from penviz.chart_recipe import ChartRecipe, ChartRun
-from penviz.figure import FORMATS, find_font, find_place, font_of, path_word
+from penviz.figure import FORMATS
+from penviz.figure_runs import find_font, find_place, font_of, path_word
 from penviz.measure.chart import Chart
 from penviz.recipe_yaml import RecipeError, versions
 from penviz.runs import Run, read_run, sha256_of
@@ -67,7 +68,7 @@ def find_runs(
     follow_paths: bool = True,
     known: Mapping[str, Path] | None = None,
 ) -> list[Run]:
-    """The runs of a recipe, found again and compared with it; arguments and errors as `figure.find_runs`."""
+    """The runs of a recipe, found again and compared with it; as `figure_runs.find_runs`."""
     found = []
     for wanted in recipe.runs:
         run = find_place(wanted, directory, follow_paths, known or {})

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 from penviz import InputError
+from penviz.runs import read_run
 
 TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 """What torchrun tells each of the processes that it starts."""
@@ -27,6 +29,13 @@ def say(sentence: str) -> None:
     """One sentence for the user, on standard error; of several ranks only the first says it."""
     if speaks():
         print(sentence, file=sys.stderr, flush=True)
+
+
+def say_finished(out: Path, *before: Path) -> None:
+    """What came out of a training, and what comes next: to extract it, and the runs `before` it."""
+    scores = ", ".join(f"{split} {values['accuracy']:.4f}" for split, values in read_run(out).metrics.items())
+    next_ones = " ".join(map(str, [*before, out]))
+    say(f"{out} is finished: accuracy {scores}. Next: penviz extract {next_ones}")
 
 
 def run(app: Callable[..., Any]) -> NoReturn:

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from penviz import InputError, chart_figure, figure, filmed
+from penviz import InputError, chart_figure, figure, figure_runs, filmed
 from penviz.chart_recipe import ChartRecipe, read_recipe
 from penviz.measure.chart import Chart
 from penviz.recipe import versions
@@ -74,7 +74,7 @@ def make(
             drawing = _of_charts(read, again, chart_figure.build(read, again), kinds, out, bundle, runs_dir)
             return _written(drawing, out, save_recipe, bundle)
         recipe = read
-        found = figure.find_runs(recipe, runs_dir)
+        found = figure_runs.find_runs(recipe, runs_dir)
         loaded = figure.load_splits(recipe, found)
     elif charts is not None:
         _check_charts(choices, marks, corner)
@@ -88,7 +88,7 @@ def make(
         if corner:
             more["corner"] = () if list(corner) == ["none"] else tuple(corner)
         recipe, found, loaded = figure.new_recipe(runs, **choices, **more)
-    for note in figure.stale(found, loaded):
+    for note in figure_runs.stale(found, loaded):
         say(note)
     grids = figure.build_panels(recipe, found, loaded, say=say)
     place = runs_dir if recipe_path is not None else Path()

@@ -174,7 +174,7 @@ def test_the_runs_of_a_visitor_stand_beside_the_others(
 
 
 def test_the_recipe_of_a_visitors_run_opens_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from penviz import figure
+    from penviz import figure, figure_runs
     from penviz.view.catalogue import MORE_ROOTS, directory_digest, open_runs, read_catalogue
     from penviz.view.export import recipe_of
     from penviz.view.opened_recipe import controls_of
@@ -191,7 +191,7 @@ def test_the_recipe_of_a_visitors_run_opens_again(tmp_path: Path, monkeypatch: p
     recipe = recipe_of(State(group, group.runs, (0, 1, 2)), opened)
     assert controls_of(recipe, [group])["runs"] == ["soft", "soft (2)"]
     assert [run.path for run in recipe.runs] == [str(shared / "soft"), "soft"]  # the workspace is private
-    found = figure.find_runs(recipe, own)
+    found = figure_runs.find_runs(recipe, own)
     again = figure.build_panels(recipe, found, figure.load_splits(recipe, found))
     here = figure.build_panels(recipe, [one.run for one in opened], [one.splits for one in opened])
     assert figure.draw(recipe, again, "svg") == figure.draw(recipe, here, "svg")

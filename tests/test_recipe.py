@@ -12,7 +12,7 @@ import matplotlib
 import pytest
 import yaml
 
-from penviz import InputError, figure
+from penviz import InputError, figure, figure_runs
 from penviz.recipe import LARGEST, Recipe, RecipeError, RecipeFont, RecipeRow, RecipeRun, versions
 from penviz.runs import activations_path
 from penviz.show.screen import Marks
@@ -226,25 +226,25 @@ def test_runs_are_found_by_path_and_by_name(runs: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(runs.parent)
     recipe = recipe_of(runs)
     assert [run.path for run in recipe.runs] == ["runs/hard", "runs/soft"]  # below this directory: relative
-    assert [run.name for run in figure.find_runs(recipe, Path("."))] == ["hard", "soft"]
-    assert [run.name for run in figure.find_runs(recipe, runs)] == ["hard", "soft"]
-    assert [run.name for run in figure.find_runs(recipe, runs, follow_paths=False)] == ["hard", "soft"]
+    assert [run.name for run in figure_runs.find_runs(recipe, Path("."))] == ["hard", "soft"]
+    assert [run.name for run in figure_runs.find_runs(recipe, runs)] == ["hard", "soft"]
+    assert [run.name for run in figure_runs.find_runs(recipe, runs, follow_paths=False)] == ["hard", "soft"]
     with pytest.raises(RecipeError, match="Run hard of the recipe is missing"):
-        figure.find_runs(recipe, runs.parent, follow_paths=False)
+        figure_runs.find_runs(recipe, runs.parent, follow_paths=False)
 
 
 @pytest.mark.parametrize("name", ["../runs/hard", "/", "..", "."])
 def test_a_name_is_no_path(name: str, runs: Path) -> None:
     recipe = Recipe((replace(HARD, name=name),), TRIPLE)
     with pytest.raises(RecipeError, match="missing"):
-        figure.find_runs(recipe, runs, follow_paths=False)
+        figure_runs.find_runs(recipe, runs, follow_paths=False)
 
 
 def test_a_missing_run_is_named(runs: Path) -> None:
     recipe = recipe_of(runs)
     (runs / "soft").rename(runs / "elsewhere")
     with pytest.raises(RecipeError, match="Run soft of the recipe is missing"):
-        figure.find_runs(recipe, Path())
+        figure_runs.find_runs(recipe, Path())
 
 
 def test_a_changed_checkpoint_is_named(runs: Path) -> None:
@@ -254,7 +254,7 @@ def test_a_changed_checkpoint_is_named(runs: Path) -> None:
     with pytest.raises(
         RecipeError, match=r"checkpoint of run soft has changed: .* 000000000000.* 222222222222"
     ):
-        figure.find_runs(recipe, Path())
+        figure_runs.find_runs(recipe, Path())
 
 
 @pytest.mark.parametrize("split", ["train", "validation"])
@@ -263,10 +263,10 @@ def test_changed_and_missing_activations_are_named(split: str, runs: Path) -> No
     path = activations_path(runs / "hard", split)
     path.write_bytes(path.read_bytes() + b" ")
     with pytest.raises(RecipeError, match=f"The {split} activations of run hard have changed"):
-        figure.find_runs(recipe, Path())
+        figure_runs.find_runs(recipe, Path())
     path.unlink()
     with pytest.raises(RecipeError, match=f"The {split} activations of run hard are missing"):
-        figure.find_runs(recipe, Path())
+        figure_runs.find_runs(recipe, Path())
 
 
 def test_a_split_that_is_not_drawn_still_sets_the_scale(runs: Path) -> None:
@@ -288,7 +288,7 @@ def test_a_run_is_called_by_its_directory_also_when_it_was_renamed(runs: Path) -
     (grid,) = figure.build_panels(*made)
     assert [row[0].run for row in grid if row[0]] == ["hard", "other"]
     named = replace(made[0], runs=(made[0].runs[0], replace(made[0].runs[1], name="theirs (2)")))
-    found = figure.find_runs(named, runs)
+    found = figure_runs.find_runs(named, runs)
     (grid,) = figure.build_panels(named, found, figure.load_splits(named, found))
     assert [row[0].run for row in grid if row[0]] == ["hard", "theirs (2)"]
 
@@ -312,10 +312,12 @@ def test_a_missing_or_changed_font_is_named(runs: Path, font: Path) -> None:
     recipe = recipe_of(runs, font=font)
     assert recipe.font is not None
     assert Recipe.from_yaml(recipe.to_yaml()) == recipe
-    found = figure.find_font(recipe.font, Path())
+    found = figure_runs.find_font(recipe.font, Path())
     assert found == (font, hashlib.sha256(font.read_bytes()).hexdigest())
     grids = figure.build_panels(
-        recipe, figure.find_runs(recipe, runs), figure.load_splits(recipe, figure.find_runs(recipe, runs))
+        recipe,
+        figure_runs.find_runs(recipe, runs),
+        figure.load_splits(recipe, figure_runs.find_runs(recipe, runs)),
     )
     font.write_bytes(font.read_bytes() + b" ")
     with pytest.raises(RecipeError, match=r"own\.ttf has changed: the recipe has [0-9a-f]{12}, the file"):
@@ -330,10 +332,10 @@ def test_a_missing_or_changed_font_is_named(runs: Path, font: Path) -> None:
 AGAIN = """
 import sys
 from pathlib import Path
-from penviz import figure
+from penviz import figure, figure_runs
 from penviz.recipe import Recipe
 recipe = Recipe.read(Path(sys.argv[1]))
-runs = figure.find_runs(recipe, Path(sys.argv[2]))
+runs = figure_runs.find_runs(recipe, Path(sys.argv[2]))
 grids = figure.build_panels(recipe, runs, figure.load_splits(recipe, runs))
 for format in sys.argv[4:]:
     Path(sys.argv[3] + "." + format).write_bytes(figure.draw(recipe, grids, format))
@@ -359,6 +361,6 @@ def test_a_recipe_makes_the_same_bytes_in_every_process(
         first, second = (Path(f"{tmp_path / seed}.{format}").read_bytes() for seed in ("0", "1234"))
         assert first == second
         other = replace(recipe, seed=1, per_class=20)
-        found = figure.find_runs(other, runs)
+        found = figure_runs.find_runs(other, runs)
         grids = figure.build_panels(other, found, figure.load_splits(other, found))
         assert figure.draw(other, grids, format) != first, "another sample, another figure"

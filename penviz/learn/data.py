@@ -259,11 +259,6 @@ def _read_parts(dataset: str, data_dir: Path, image_size: int) -> tuple[str, Par
     raise RunError(f"There is no data set {dataset}: use {known}, a directory with train/, or an .npz file.")
 
 
-def _known(images: Uint8, hashes: NDArray[np.uint64] | None) -> str:
-    """The data set whose training images these are, "" for none; `hashes` are theirs with seed 0."""
-    return FINGERPRINTS.get(fingerprint(images) if hashes is None else _digest(hashes), "")
-
-
 def usual_size(dataset: str) -> int:
     """Side in pixels to which images are resized when nothing else is said."""
     return pets.IMAGE_SIZE if dataset in pets.NAMES else 32
@@ -288,8 +283,9 @@ def load(
     name, parts, class_names = _read_parts(dataset, Path(data_dir).expanduser(), side)
     images, labels = parts["train"]
     hashes = pixel_hashes(images, seed)
-    unseeded = hashes if seed == 0 else None  # then nothing is hashed twice
-    known = dataset if dataset in BUILT_IN else _known(images, unseeded)
+    known = dataset
+    if dataset not in BUILT_IN:  # with seed 0 nothing is hashed twice
+        known = FINGERPRINTS.get(_digest(hashes) if seed == 0 else fingerprint(images), "")
     name = known or name
     n_hold_out = n_hold_out or HOLD_OUT.get(known, 0)
     rows = np.lexsort((labels, hashes))

@@ -20,7 +20,7 @@ BATCH_PIXELS = BATCH * 64 * 64
 
 PART_PIXELS, FEWEST = 128 * 32 * 32, 8
 """On a CPU a batch goes through the network in parts of as many pixels, and at least as many images: what a
-layer hands to the next then stays in the cache. A convolution gives each image the same bits in any part."""
+layer hands to the next then stays in the cache. The parts do not depend on who runs the batch."""
 
 
 def dealt(split: Split, crop: int, batch: int = BATCH, ranks: Ranks = ALONE) -> list[slice]:

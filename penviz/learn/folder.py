@@ -116,8 +116,9 @@ class ImageFiles:
 
     def __getitem__(self, rows: decoding.Rows) -> NDArray[np.uint8]:
         """The pixels of some rows, decoded: [m, size, size, 3]."""
-        images = np.empty(self.only(rows).shape, np.uint8)
-        for row, image in enumerate(self.only(rows)):
+        chosen = self.only(rows)
+        images = np.empty(chosen.shape, np.uint8)
+        for row, image in enumerate(chosen):
             images[row] = image
         return images
 

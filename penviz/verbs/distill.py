@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from penviz.ending import n_ranks, say
+from penviz.ending import n_ranks, say, say_finished
 from penviz.runs import RunError, read_run
 from penviz.verbs.options import DataDir, Device, ProgressKind, Threads, check_progress, set_threads
 
@@ -128,11 +128,8 @@ def distill(
         except progressing.Stopped as stop:
             say(str(stop))
             raise typer.Exit(130) from None
-        if not ranks.first:
-            return
-        run = read_run(out)
-        scores = ", ".join(f"{split} {values['accuracy']:.4f}" for split, values in run.metrics.items())
-        say(f"{out} is finished: accuracy {scores}. Next: penviz extract {runs[0]} {out}")
+        if ranks.first:
+            say_finished(out, Path(runs[0]))
 
 
 def _number(word: str, option: str) -> float:

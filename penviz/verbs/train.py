@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from penviz.ending import say
-from penviz.runs import TARGETS, RunConfig, RunError, read_run
+from penviz.ending import say, say_finished
+from penviz.runs import TARGETS, RunConfig, RunError
 from penviz.verbs.options import DataDir, Device, ProgressKind, Threads, check_progress, set_threads
 
 WITHOUT_LABELS = ("distilled", "unknown")
@@ -183,11 +183,8 @@ def train(
         except progressing.Stopped as stop:
             say(str(stop))
             raise typer.Exit(130) from None
-        if not ranks.first:
-            return
-        run = read_run(out)
-        scores = ", ".join(f"{split} {values['accuracy']:.4f}" for split, values in run.metrics.items())
-        say(f"{out} is finished: accuracy {scores}. Next: penviz extract {out}")
+        if ranks.first:
+            say_finished(out)
 
 
 def config_fields(

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from penviz import InputError, figure
+from penviz import InputError, figure, figure_runs
 from penviz.measure.embedding import KEPT_NUMBERS
 from penviz.measure.views import PLANE
 from penviz.recipe import Recipe, versions
@@ -59,7 +59,7 @@ def recipe_of(state: State, opened: Sequence[Opened], **choices: object) -> Reci
     runs = []
     for one in opened:
         shown = [s for s in SPLITS_SHOWN if s in one.splits]
-        runs.append(figure.describe_run(one.run, path_word(one.run), shown))
+        runs.append(figure_runs.describe_run(one.run, path_word(one.run), shown))
     return Recipe(
         tuple(runs),
         figure.class_words(state.classes, state.group.class_names),

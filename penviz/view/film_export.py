@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from penviz import InputError, figure, filmed
+from penviz import InputError, figure, figure_runs, filmed
 from penviz.measure.film import Film
 from penviz.recipe import Recipe, versions
 from penviz.runs import Run
@@ -72,7 +72,7 @@ def _dialog(
         return
 
     def recipe_of(film: Sequence[int], shown: Sequence[str]) -> Recipe:
-        found = [figure.describe_run(run, path_word(run), splits_of(run), True) for run in runs]
+        found = [figure_runs.describe_run(run, path_word(run), splits_of(run), True) for run in runs]
         return Recipe(
             tuple(found),
             figure.class_words(classes, names),

@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 import streamlit as st
 
 from penviz import InputError
-from penviz.figure import find_runs
+from penviz.figure_runs import find_runs
 from penviz.measure.projection import class_indices
 from penviz.measure.views import PLANE
 from penviz.recipe import Recipe, RecipeError

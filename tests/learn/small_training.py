@@ -54,6 +54,11 @@ def small_config(**changes: Any) -> RunConfig:
     return RunConfig("digits", "tutorial_alexnet", **(chosen | changes))
 
 
+def small_train(small: data.DataSet, out: Path, config: RunConfig | None = None, **options: Any) -> Path:
+    """A training in this process."""
+    return train.train(config or small_config(), small, out, device="cpu", **options)
+
+
 def _forget_momentum(restore: Callable[[Training], list[str]]) -> Callable[[Training], list[str]]:
     def restored(training: Training) -> list[str]:
         notes = restore(training)

@@ -76,7 +76,8 @@ class LocalResponseNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[n, channels, h, w] -> the same shape."""
         assert isinstance(self.window, Tensor)
-        scale = torch.rsqrt(self.bias + self.alpha * F.conv2d(x * x, self.window.to(x.dtype)))
+        sums = F.conv2d(x * x, self.window.to(x.dtype))
+        scale = sums.mul_(self.alpha).add_(self.bias).rsqrt_()
         return x * scale * torch.sqrt(scale)  # scale^1.5 = (...)^-0.75
 
 
@@ -103,18 +104,18 @@ def _tutorial_alexnet(shape: tuple[int, int, int], n_classes: int) -> Network:
         nn.init.constant_(layer.bias, bias)
     features = nn.Sequential(
         conv1,
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
         pools[0],
         LocalResponseNorm(64),
         conv2,
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
         LocalResponseNorm(64),
         pools[1],
         nn.Flatten(),
         hidden1,
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
         hidden2,
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
     )
     return Network(features, head, decayed=[hidden1.weight, hidden2.weight])
 
@@ -132,12 +133,12 @@ class BasicBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[n, width_in, h, w] -> [n, width, h / stride, w / stride]."""
-        out = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        out = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)), inplace=True)))
         if self.stride > 1 or self.extra:
             x = F.pad(
                 x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.extra // 2, -(-self.extra // 2))
             )
-        return F.relu(out + x)
+        return F.relu(out + x, inplace=True)
 
 
 class PreactivationBlock(nn.Module):
@@ -154,8 +155,8 @@ class PreactivationBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[n, width_in, h, w] -> [n, width, h / stride, w / stride]."""
-        inner = F.relu(self.bn1(x))
-        out = self.conv2(F.relu(self.bn2(self.conv1(inner))))
+        inner = F.relu(self.bn1(x), inplace=True)
+        out = self.conv2(F.relu(self.bn2(self.conv1(inner)), inplace=True))
         return out + (x if self.shortcut is None else self.shortcut(inner))
 
 
@@ -188,7 +189,7 @@ def _stages(
 
 def _resnet(n: int) -> Callable[[tuple[int, int, int], int], Network]:
     def build(shape: tuple[int, int, int], n_classes: int) -> Network:
-        stem = [nn.Conv2d(shape[0], 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU()]
+        stem = [nn.Conv2d(shape[0], 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU(inplace=True)]
         features = nn.Sequential(*stem, *_stages(BasicBlock, n, (16, 32, 64)), GlobalMean())
         return _he(Network(features, nn.Linear(64, n_classes)))
 
@@ -211,7 +212,8 @@ def _fully_connected(width: int) -> Callable[[tuple[int, int, int], int], Networ
         for layer in (hidden1, hidden2, head):
             nn.init.normal_(layer.weight, std=0.03)
             nn.init.zeros_(layer.bias)
-        return Network(nn.Sequential(nn.Flatten(), hidden1, nn.ReLU(), hidden2, nn.ReLU()), head)
+        layers = (nn.Flatten(), hidden1, nn.ReLU(inplace=True), hidden2, nn.ReLU(inplace=True))
+        return Network(nn.Sequential(*layers), head)
 
     return build
 

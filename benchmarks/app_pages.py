@@ -140,7 +140,7 @@ def change_ms(page: Any, field: str, kind: str, value: str) -> float:
         page.evaluate(LISTEN)
         entry.press("Enter")
     elif kind == "slider":
-        box.locator("[role=slider]").first.focus()
+        box.locator("input[type=range]").first.focus()
         page.evaluate(LISTEN)
         page.keyboard.press(value)
     else:
@@ -155,7 +155,7 @@ def change_ms(page: Any, field: str, kind: str, value: str) -> float:
 
 def opened(browser: Any, url: str, label: str = "", before: str = "") -> Any:
     """A page whose charts stand still; label: of the link to follow, before: of the toggle to turn on."""
-    wait_for_answer(url)
+    wait_for_answer(url.split("/?")[0])
     page = open_page(browser, url)
     page.goto(url)
     page.wait_for_selector(".js-plotly-plot .main-svg", timeout=60_000)
@@ -192,7 +192,7 @@ def measure(browser: Any, url: str, one: Measured, pairs: int, place: Path) -> d
             for name in ("cached", "bare") if pair % 2 == 0 else ("bare", "cached"):
                 side, field = (page, one.field) if name == "cached" else (other, "seed")
                 side.bring_to_front()
-                took[name].append(change_ms(side, field, one.kind, at(name, turn + pair)))
+                took[name].append(change_ms(side, field, one.kind, at(name, pair)))
         other.context.close()
     page.context.close()
     return took

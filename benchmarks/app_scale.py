@@ -37,7 +37,7 @@ from app_visitors import Visitor
 from made_runs import make_run
 
 MOST_BYTES, MOST_RATIO, MOST_GROWTH = 10e6, 2.0, 0.10
-CLASSES = ("class 2", "class 3")
+CLASSES = ("class 3", "class 2")  # the page opens with class 2
 
 
 @contextmanager
@@ -82,7 +82,7 @@ def in_browser(browser: Any, runs: Path, query: dict[str, list[str]], pairs: int
         run = query["runs"][-1]
         for words, kind, field, values in (
             ("change of run, ms", "choice", "runs", (run, run)),
-            ("change of view, ms", "select", "view", ("PCA", "template plane")),
+            ("change of view, ms", "select", "view", ("PCA", "Template plane")),
         ):
             took = [change_ms(page, field, kind, value) for value in values * 2]
             print(f"  {words:34}{spread(took)}", flush=True)

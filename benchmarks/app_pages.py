@@ -221,7 +221,7 @@ def run(names: Sequence[str], runs: Path, pairs: int, browser: Any) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--pairs", type=int, default=7, help="alternating pairs a control (default 7)")
+    parser.add_argument("--pairs", type=int, default=3, help="alternating pairs a control (default 3)")
     parser.add_argument("--only", nargs="*", default=[], help="controls whose names start with one of these")
     parser.add_argument("--runs", type=Path, default=ROOT / "checkpoints", help="directory of runs")
     parser.add_argument("--chromium", default=os.environ.get("PENVIZ_CHROMIUM") or shutil.which("chromium"))

@@ -194,7 +194,7 @@ def in_memory(model: str, options: argparse.Namespace, device: torch.device) -> 
             list(itertools.product((1, 2), (1, 2))),
         ),
     }
-    chosen, turns = measured(arms, options.rounds)
+    chosen, turns = measured(arms, 3 * options.rounds)  # they are short
     report(f"memory, {model}", options.images, chosen, turns)
     by_use = [turn["bare forward"][1] / turn["penviz"][1] for turn in turns]
     print(f"{f'memory, {model}':<26} bare forward, by processor time     {spread(by_use)}")
@@ -250,7 +250,8 @@ def main() -> int:
         f"Python {platform.python_version()}, torch {torch.__version__}, "
         f"torchvision {torchvision.__version__}, Pillow {PIL.__version__}"
     )
-    print(f"float32; {options.rounds} rounds; {options.images} images in memory, {options.files} JPEGs")
+    r = options.rounds
+    print(f"float32; {3 * r} rounds of {options.images} images in memory, {r} of {options.files} JPEGs")
     print("Speed is a median; the ratio is penviz's speed over the arm's, median [least, most]. Settings:")
     print("threads; of the bare forward threads, batch, channels last; of the loader threads, workers.")
     held = [in_memory(model, options, device) for model in options.models]

@@ -87,7 +87,7 @@ def take(
         raise InputError(f"The tier {tier} has no run {run}: see python -m reproduction list --tier {tier}.")
     work = _slice(tier, slice_seconds, data_dir, out, results, progress)
     if not _work(manifest, tier, work, run, 1):
-        say("No run was taken: the slice was over, or all that is left is measured or in other hands.")
+        say("No run was taken: the slice was over, or what is left is in other hands or waits for a teacher.")
     left, total = len(pending(manifest, tier, work.results)), len(manifest.of_tier(tier))
     say(f"Tier {tier}: {total - left} of {total} runs are measured.")
 

@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from penviz.activations import Activations
+from penviz.charts import distillation as distillation_chart
+from penviz.charts import erasure as erasure_chart
 from penviz.measure.calibration import Reliability
+from penviz.measure.chart import Chart
 from penviz.runs import Run, RunError, activations_path, read_run
-from reproduction.manifest import Listed, Manifest, Recipe
+from reproduction.distillation import gathered, taught
+from reproduction.manifest import TIERS, Listed, Manifest, Recipe
 from reproduction.results import Row
-from reproduction.tables import Results
+from reproduction.tables import Results, read_published
 
 SOFT = 0.1
 REFERENCED = (0.0, 0.05, 0.1)
@@ -38,13 +42,20 @@ def draw_figures(
     """
     digests = {row["id"]: row["model_sha256"] for row in rows}
     for recipe in manifest.recipes.values():
-        own = [run for run in manifest.runs if run.recipe == recipe and run.id in digests]
+        own = [run for run in manifest.runs if run.recipe == recipe and run.id in digests and not run.teacher]
         shown = [run for run in own if run.seed == own[0].seed and run.label_smoothing in REFERENCED]
         found = [run for listed in shown if (run := _find(listed, places, digests[listed.id])) is not None]
         if {run.config.label_smoothing for run in found} > {0.0}:
             path = _path(target, "figure2", recipe)
             _write(path, figure2(found))
             yield path
+        if recipe.erasure is not None:
+            every = [_find(listed, places, digests[listed.id]) for listed in own]
+            followed = [run for run in every if run is not None and erasure_chart.followed(run)]
+            if followed:
+                path = _path(target, "figure6", recipe)
+                _write(path, charted(erasure_chart.build(followed, details=False)))
+                yield path
         pair = _pair(manifest, recipe, digests)
         if pair is None:
             continue
@@ -55,6 +66,11 @@ def draw_figures(
             continue
         path = _path(target, "figure1", recipe)
         _write(path, figure1(recipe, [run for run in runs if run is not None]))
+        yield path
+    results = Results(manifest, rows, TIERS, read_published())
+    for students, teachers in taught(results):
+        path = _path(target, "figure5", students)
+        _write(path, charted((distillation_chart.chart_of(gathered(results, students, teachers)),)))
         yield path
 
 
@@ -116,6 +132,14 @@ def figure2(runs: Sequence[Run]) -> bytes:
     return figure_bytes(figure, "png", dpi=DPI)
 
 
+def charted(charts: Sequence[Chart]) -> bytes:
+    """Charts as a PNG: figure 5 of accuracies in results.csv, figure 6 of the histories of runs."""
+    from penviz.show.chart_paper import paper_charts
+    from penviz.show.paper import figure_bytes
+
+    return figure_bytes(paper_charts(charts, dpi=DPI), "png", dpi=DPI)
+
+
 def reliabilities(runs: Sequence[Run]) -> dict[str, Reliability]:
     """Name of a curve -> 15 bins of the validation examples that no temperature was fitted on.
 
@@ -144,13 +168,15 @@ def reliabilities(runs: Sequence[Run]) -> dict[str, Reliability]:
 def listed(results: Results, target: Path) -> str:
     """The figures that lie beside the report, with what they show."""
     found = []
-    for recipe in results.recipes():
+    for recipe in results.recipes(students=True):
         where = f"from {recipe.model} on {recipe.dataset}"
         if recipe.stands_for:
             where += f", in the paper {results.paper_name(recipe)}"
         for figure, name, rest in (
             ("figure1", "Figure 1", f"{PER_CLASS} examples a class"),
             ("figure2", "Figure 2", "validation examples that no temperature was fitted on"),
+            ("figure5", "Figure 5", "lines are means over seeds"),
+            ("figure6", "Figure 6", f"{' and '.join(recipe.erasure or ())}, from the history of each run"),
         ):
             path = _path(target, figure, recipe)
             if path.is_file():

@@ -20,7 +20,7 @@ OPTIONS = (
     *("epochs", "batch_size", "lr", "momentum", "weight_decay", "loss_factor", "clip_norm", "schedule"),
     *("milestones", "crop", "pad", "flip", "precision"),
 )
-"""Options of `penviz train` that a recipe may set."""
+"""Options of `penviz train` and `penviz distill` that a recipe may set."""
 
 
 class ManifestError(RunError):
@@ -38,6 +38,8 @@ class Recipe:
         triples: one or two lists of three class indices; the first is the one of the paper's text.
         per_class: training examples a class that are extracted, 0 for all.
         device, threads, validate_every: as for `penviz train`; threads 0 for torch's own choice.
+        erasure: two classes whose mutual information is followed over the training and measured at its end,
+            None for neither. No field of a RunConfig: it changes no weight.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Recipe:
     device: str = "auto"
     threads: int = 0
     validate_every: int = 1
+    erasure: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "triples", tuple(tuple(triple) for triple in self.triples))
@@ -59,6 +62,13 @@ class Recipe:
         _check(not unknown, f"recipe {self.name} has unknown options: {', '.join(unknown)}")
         fits = 1 <= len(self.triples) <= 2 and all(len(set(triple)) == 3 for triple in self.triples)
         _check(fits, f"recipe {self.name} needs one or two triples of different classes")
+        if self.erasure is not None:
+            object.__setattr__(self, "erasure", tuple(self.erasure))
+            named = [name for name in self.erasure if isinstance(name, str)]
+            _check(
+                len(named) == len(set(named)) == len(self.erasure) == 2,
+                f"recipe {self.name}: erasure has the names of two classes",
+            )
 
 
 @dataclass(frozen=True)
@@ -67,31 +77,56 @@ class Listed:
 
     Attributes:
         id: its name, and that of its directory; recipe: how it is made.
-        label_smoothing, seed: what runs of one recipe differ in; purposes: figures and tables it is for.
+        seed, label_smoothing: what runs of one recipe differ in; purposes: figures and tables it is for.
+        teacher: of a student, which then has no label smoothing; temperature: that its logits are divided by.
     """
 
     id: str
     recipe: Recipe
-    label_smoothing: float
     seed: int
     purposes: tuple[str, ...]
+    label_smoothing: float | None = None
+    teacher: Listed | None = None
+    temperature: float | None = None
+
+    def __post_init__(self) -> None:
+        taught, teacher = self.teacher is not None, self.teacher
+        _check(
+            (self.label_smoothing is None) == taught and (self.temperature is not None) == taught,
+            f"run {self.id} needs a label smoothing, or a teacher and a temperature",
+        )
+        if teacher is not None:
+            _check(teacher.teacher is None, f"the teacher of run {self.id} is a student itself")
+            for name in ("tier", "dataset"):
+                same = getattr(teacher.recipe, name) == getattr(self.recipe, name)
+                _check(same, f"the teacher of run {self.id} has another {name}")
+            # The history of a student could hold it, but penviz distill has no such option.
+            _check(not self.recipe.erasure, f"run {self.id} is a student: its recipe has no erasure")
 
     @property
     def options(self) -> dict[str, Any]:
-        """All RunConfig fields that the manifest chooses, beside data set and network."""
+        """All RunConfig fields that the manifest chooses, beside data set, network and teacher."""
+        if self.teacher is not None:
+            return {"temperature": self.temperature, "seed": self.seed, **self.recipe.options}
         return {"label_smoothing": self.label_smoothing, "seed": self.seed, **self.recipe.options}
 
     def command(self, out: Path | str) -> str:
-        """The command line that trains it alone."""
+        """The command line that trains it alone; that of a student takes its teacher from `out` too."""
         recipe = self.recipe
-        words = ["penviz", "train", recipe.dataset, recipe.model]
+        if self.teacher is None:
+            words = ["penviz", "train", recipe.dataset, recipe.model]
+        else:
+            words = ["penviz", "distill", str(Path(out) / self.teacher.id), recipe.model]
         for key, value in self.options.items():
             option = f"--{key.replace('_', '-')}"
             if isinstance(value, bool):
                 words.append(option if value else f"--no-{key.replace('_', '-')}")
                 continue
             for one in value if isinstance(value, list) else [value]:
-                words += [option, f"{one:g}" if key == "label_smoothing" else str(one)]
+                short = key in ("label_smoothing", "temperature")
+                words += [option, f"{one:g}" if short else str(one)]
+        if recipe.erasure:
+            words += ["--erasure", *recipe.erasure]
         if recipe.threads:
             words += ["--threads", str(recipe.threads)]
         words += ["--validate-every", str(recipe.validate_every), "--device", recipe.device]
@@ -113,7 +148,7 @@ class Manifest:
 
     def reference(self, run: Listed) -> Listed | None:
         """The run on hard targets that a smoothed one is compared with: equal recipe and seed."""
-        if run.label_smoothing == 0:
+        if not run.label_smoothing:  # on hard targets, or of a teacher
             return None
         for other in self.runs:
             if (other.recipe, other.seed, other.label_smoothing) == (run.recipe, run.seed, 0):
@@ -137,17 +172,19 @@ def read_manifest(path: Path = MANIFEST) -> Manifest:
     recipes = {}
     for name, values in record["recipes"].items():
         recipes[name] = _made(Recipe, {"name": name, **values}, f"recipe {name}")
-    runs = []
+    runs: dict[str, Listed] = {}
     for values in record["runs"]:
         values = dict(values)
-        _check(values.get("recipe") in recipes, f"run {values.get('id')} has no known recipe")
+        name = values.get("id")
+        _check(values.get("recipe") in recipes, f"run {name} has no known recipe")
+        _check(name not in runs, f"several runs are called {name}")
         values["recipe"] = recipes[values["recipe"]]
         values["purposes"] = tuple(values.pop("for", ()))
-        runs.append(_made(Listed, values, f"run {values.get('id')}"))
-    ids = [run.id for run in runs]
-    twice = sorted({name for name in ids if ids.count(name) > 1})
-    _check(not twice, f"several runs are called {', '.join(twice)}")
-    return Manifest(recipes, tuple(runs))
+        if "teacher" in values:
+            values["teacher"] = runs.get(str(values["teacher"]))
+            _check(values["teacher"] is not None, f"run {name} has a teacher that is no run above it")
+        runs[str(name)] = _made(Listed, values, f"run {name}")
+    return Manifest(recipes, tuple(runs.values()))
 
 
 def _made(kind: Any, values: Mapping[str, Any], where: str) -> Any:

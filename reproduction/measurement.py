@@ -10,6 +10,7 @@ import numpy as np
 
 from penviz.activations import Activations
 from penviz.measure.calibration import ece
+from penviz.measure.information import equivalent_smoothing
 from penviz.measure.panel import build_grid
 from penviz.measure.summary import Summary, triple_changes
 from penviz.measure.table import compare
@@ -24,15 +25,23 @@ def summarise(run: Run) -> dict[str, Summary]:
 
 
 def measure(
-    listed: Listed, run: Run, reference: Mapping[str, Summary] | None, command: str
+    listed: Listed,
+    run: Run,
+    reference: Mapping[str, Summary] | None,
+    command: str,
+    *,
+    teacher: Run | None = None,
+    information: Mapping[str, object] | None = None,
 ) -> list[dict[str, object]]:
     """Rows of a run: one a split that was evaluated.
 
     Args:
         listed: its entry in the manifest; run: finished and extracted; command: that trains it alone.
         reference: the run on hard targets of equal recipe and seed, None where there is none.
+        teacher: the run that a student learned from; information: `results.INFORMATION`, where measured.
     """
     own = summarise(run)
+    taught = {} if teacher is None else of_a_student(run, teacher)
     rows = []
     for split in (s for s in SPLITS if s in run.metrics):
         scores = run.metrics[split]
@@ -49,12 +58,15 @@ def measure(
             "n": int(scores["n"]),
             "accuracy": scores["accuracy"],
             "nll": scores["nll"],
+            **taught,
         }
         if split in own:
             row["n_stored"] = len(own[split].activations)
             row |= {key: own[split].numbers.get(key) for key in ("gap", "spread", "ece")}
         if split == "validation" and split in own:
             row |= fit(own[split])
+        if split == "train":
+            row |= information or {}
         if reference is not None and split in own and split in reference:
             row["against"] = reference[split].activations.run
             row |= _triples(reference[split], own[split])
@@ -64,6 +76,16 @@ def measure(
             row = next(row for row in rows if row["split"] == split)
             row |= {f"triple{k}_{key}": value for key, value in numbers.items()}
     return rows
+
+
+def of_a_student(run: Run, teacher: Run) -> dict[str, object]:
+    """`results.OF_A_STUDENT`; no gamma where the teacher's training examples are not extracted."""
+    path, temperature = activations_path(teacher.directory, "train"), run.config.temperature
+    gamma = None
+    if path.is_file():
+        stored = Activations.load(path)
+        gamma = equivalent_smoothing(softmax(stored.logits(), temperature), stored.labels)
+    return {"teacher": teacher.name, "teacher_temperature": f"{temperature:g}", "gamma": gamma}
 
 
 def fit(validation: Summary) -> dict[str, object]:

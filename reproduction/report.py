@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from penviz.runs import RunError
-from reproduction import claims, figures, tables
+from reproduction import claims, distillation, figures, information, tables
 from reproduction.manifest import Manifest
 from reproduction.results import Row
 from reproduction.tables import Results, read_published
@@ -18,6 +18,8 @@ HEADS = {
     "calibration": "Calibration (Table 3)",
     "tightness": "Clusters (Figure 1)",
     "logits": "Logits",
+    "distillation": "Distillation (Figure 5)",
+    "information": "Mutual information (Figure 6)",
     "claims": "What was claimed",
     "recipes": "Recipes",
     "not-run": "Not run",
@@ -39,6 +41,8 @@ def draw_blocks(
         "calibration": tables.calibration(results),
         "tightness": tables.tightness(results),
         "logits": tables.logits(results),
+        "distillation": distillation.distillation(results),
+        "information": information.information(results),
         "claims": claims.claims(results),
         "recipes": tables.recipes(results),
         "not-run": tables.not_run(results),

@@ -26,12 +26,23 @@ CALIBRATION = (
 )
 """The temperature fitted on half of the validation examples; ECE of the other half, as it is and at it."""
 
+OF_A_STUDENT = ("teacher", "teacher_temperature", "gamma")
+"""Whom a student learned from, and how soft that was; empty for a run on labels."""
+
+INFORMATION = ("information", "information_classes", "information_n", "information_samples")
+"""Mutual information of a recipe that names two classes; empty for the others."""
+
+ADDED = (*OF_A_STUDENT, *INFORMATION)
+"""Columns that tables from before they were measured lack."""
+
 COLUMNS = (
     *("id", "tier", "recipe", "dataset", "model", "label_smoothing", "seed", "epochs", "split"),
+    *OF_A_STUDENT,
     *("n", "accuracy", "nll", "n_stored", "gap", "spread", "ece"),
     *CALIBRATION,
     *(f"triple{k}_{name}" for k in (1, 2) for name in OF_A_TRIPLE),
     *("against", "triples_tighter", "triples_compared", "triples_median_change"),
+    *INFORMATION,
     *("seconds", "command", "config", "versions", "machine", "dataset_id", "model_sha256"),
 )
 """All columns, in their order.
@@ -45,11 +56,16 @@ Of a triple: its n extracted examples, rho_d with its 95 % interval over example
 means and the axis (half its length; train and validation share it) in feature units, the share of examples
 towards the centre, and the change of rho_d, with its 95 % interval over examples, from the run named in
 `against`: hard targets, the same recipe and seed. Of all triples compared with that run some are tighter.
+
+A student has no label_smoothing. The logits of its teacher are divided by teacher_temperature, and gamma is
+the equivalent smoothing of what the teacher then says of its extracted training examples. information, in the
+row of the training split, is the mutual information (nats) of the finished network for two classes, over
+information_n training examples with information_samples augmented samples for the mean of each.
 """
 
 
 def read_results(path: Path) -> list[Row]:
-    """All rows; none where there is no file.
+    """All rows; none where there is no file. A column of ADDED that the file lacks is empty.
 
     Raises:
         RunError: a file with other columns, or a run and split that are there twice.
@@ -59,8 +75,10 @@ def read_results(path: Path) -> list[Row]:
     with open(path, newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         rows = list(reader)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
+        found = tuple(reader.fieldnames or ())
+        if found != tuple(column for column in COLUMNS if column in found or column not in ADDED):
             raise RunError(f"{path} has other columns than these: move it away and measure the runs again.")
+        rows = [{column: row.get(column, "") for column in COLUMNS} for row in rows]
     keys = [(row["id"], row["split"]) for row in rows]
     if len(set(keys)) < len(keys):
         raise RunError(f"{path} holds a run and split twice: take one of them out.")

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from penviz.activations import Activations, ActivationsError
 from penviz.runs import MODEL_FILE, RUN_FILE, Run, RunConfig, RunError, activations_path, read_run, sha256_of
@@ -59,7 +60,8 @@ def pending(manifest: Manifest, tier: str, results: Path) -> list[Listed]:
             left.append(run)
             continue
         config = measured[run.id]
-        changed = [key for key, value in run.options.items() if config.get(key) != value]
+        wanted = {**run.options, "teacher": run.teacher.id} if run.teacher else run.options
+        changed = [key for key, value in wanted.items() if config.get(key) != value]
         if changed:
             raise RunError(
                 f"{results} has {run.id} with another {', '.join(changed)} than the manifest: "
@@ -79,15 +81,22 @@ def take_next(manifest: Manifest, tier: str, work: Slice, only: str | None = Non
     for listed in left:
         if only is not None and listed.id != only:
             continue
+        if listed.teacher is not None and finished_run(listed.teacher, work) is None:
+            if listed.teacher.id not in waiting:
+                work.say(
+                    f"{listed.id}: its teacher {listed.teacher.id} is measured, but its run is not here."
+                )
+            continue
         directory = work.out / listed.id
         directory.mkdir(parents=True, exist_ok=True)
         with locked(directory) as held:
             if not held or listed.id not in {run.id for run in pending(manifest, tier, work.results)}:
                 continue
-            reference = manifest.reference(listed)
             finished = finished_run(listed, work)
-            # The change from the hard run stands in the soft run's row: the hard one is measured first.
-            waits = reference is not None and reference.id in waiting
+            # The change from the hard run stands in the soft run's row, and what a teacher says in its
+            # student's: the other run is measured first.
+            others = (manifest.reference(listed), listed.teacher)
+            waits = any(other is not None and other.id in waiting for other in others)
             if waits and finished is not None and is_extracted(finished, listed.recipe.per_class):
                 continue
             _work_on(manifest, listed, finished, waits, work)
@@ -106,6 +115,7 @@ def _work_on(manifest: Manifest, listed: Listed, run: Run | None, waits: bool, w
         _extract(listed, run, work)
     if waits or work.over():
         return
+    from reproduction.information import measure_information
     from reproduction.measurement import measure, summarise
 
     reference = manifest.reference(listed)
@@ -113,26 +123,47 @@ def _work_on(manifest: Manifest, listed: Listed, run: Run | None, waits: bool, w
     if reference is not None and (hard is None or not is_extracted(hard, reference.recipe.per_class)):
         work.say(f"{listed.id}: the activations of {reference.id} are not here, so no change is measured.")
         hard = None
-    rows = measure(listed, run, None if hard is None else summarise(hard), listed.command("runs"))
+    rows = measure(
+        listed,
+        run,
+        None if hard is None else summarise(hard),
+        listed.command("runs"),
+        teacher=teacher_of(listed, work),
+        information=measure_information(listed, run, work.data_dir),
+    )
     append_results(work.results, rows)
     scores = ", ".join(f"{row['split']} accuracy {row['accuracy']:.4f}" for row in rows)
     work.say(f"{listed.id}: measured ({scores}).")
 
 
-def config_of(listed: Listed, image_shape: tuple[int, int, int]) -> RunConfig:
-    """The config that `penviz train` would make of a run's options."""
+def config_of(listed: Listed, image_shape: tuple[int, int, int], teacher: Run | None = None) -> RunConfig:
+    """The config that `penviz train` would make of a run's options, or `penviz distill` of a student's."""
+    recipe = listed.recipe
+    if teacher is not None:
+        from penviz.learn.students import student_config
+
+        return student_config(teacher, recipe.model, **listed.options)
     from penviz.learn.defaults import default_config
 
-    recipe = listed.recipe
     return default_config(recipe.dataset, recipe.model, image_shape, **listed.options)
+
+
+def teacher_of(listed: Listed, work: Slice) -> Run | None:
+    """The finished run that a student learns from, None for a run on labels and where it is not finished."""
+    return None if listed.teacher is None else finished_run(listed.teacher, work)
 
 
 def finished_run(listed: Listed, work: Slice) -> Run | None:
     """The finished run of an entry, in the out directory or among the shipped ones, None where there is none.
 
+    A student is compared with what its teacher makes of it, so it is not found where that is not.
+
     Raises:
         RunError: a run of that name with another config, or with another model than it says.
     """
+    teacher = teacher_of(listed, work)
+    if listed.teacher is not None and teacher is None:
+        return None
     for place in (work.out / listed.id, work.shipped / listed.id):
         if not (place / RUN_FILE).is_file():
             continue
@@ -140,7 +171,7 @@ def finished_run(listed: Listed, work: Slice) -> Run | None:
         if run.record.get("status") != "finished":
             continue
         height, width, channels = run.record["image_shape"]
-        changed = run.config.differences(config_of(listed, (height, width, channels)))
+        changed = run.config.differences(config_of(listed, (height, width, channels), teacher))
         if changed:
             raise RunError(f"{place} has another config than the manifest ({', '.join(changed)}).")
         model = place / MODEL_FILE
@@ -165,34 +196,39 @@ def is_extracted(run: Run, per_class: int) -> bool:
 
 
 def _train(listed: Listed, work: Slice) -> Run | None:
-    """Train to the end, or to the end of the slice: then None."""
+    """Train or distil to the end, or to the end of the slice: then None."""
     import torch
 
     from penviz import terminal
-    from penviz.learn import data, train
+    from penviz.learn import data, erasure, students, train
     from penviz.learn.progress import Stopped
 
-    recipe = listed.recipe
+    recipe, teacher = listed.recipe, teacher_of(listed, work)
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
-    loaded = data.load(recipe.dataset, seed=listed.seed, data_dir=work.data_dir)
-    config = config_of(listed, loaded.image_shape)
-    work.say(f"{listed.id}: training, {config.epochs} epochs.")
+    seed = listed.seed if teacher is None else teacher.config.held_out_seed
+    loaded = data.load(recipe.dataset, seed=seed, data_dir=work.data_dir)
+    config = config_of(listed, loaded.image_shape, teacher)
+    taught = "" if teacher is None else f" with {teacher.name} as its teacher"
+    work.say(f"{listed.id}: training{taught}, {config.epochs} epochs.")
     try:
         with terminal.TrainingProgress(work.progress) as report:
-            train.train(
-                config,
-                loaded,
-                work.out / listed.id,
-                resume=True,
-                device=recipe.device,
-                save_every=60,
-                validate_every=recipe.validate_every,
-                report=report,
-                say=work.say,
-                stopped=work.over,
-                command=listed.command("runs"),
-            )
+            options: dict[str, Any] = {
+                "resume": True,
+                "device": recipe.device,
+                "save_every": 60,
+                "validate_every": recipe.validate_every,
+                "report": report,
+                "say": work.say,
+                "stopped": work.over,
+                "command": listed.command("runs"),
+            }
+            if teacher is not None:
+                students.distil(config, loaded, teacher, work.out / listed.id, **options)
+            else:
+                if recipe.erasure is not None:
+                    options["erasure"] = erasure.class_pair(loaded.class_names, recipe.erasure)
+                train.train(config, loaded, work.out / listed.id, **options)
     except Stopped:
         work.say(f"{listed.id}: stopped, its state is saved; the same command goes on with it.")
         return None
@@ -204,7 +240,7 @@ def _extract(listed: Listed, run: Run, work: Slice) -> None:
     from penviz.learn import data, extract
 
     recipe = listed.recipe
-    loaded = data.load(recipe.dataset, seed=listed.seed, data_dir=work.data_dir)
+    loaded = data.load(recipe.dataset, seed=run.config.held_out_seed, data_dir=work.data_dir)
     with terminal.ExtractionProgress(work.progress) as report:
         extract.extract(
             run, loaded, splits=KEPT, per_class=recipe.per_class, device=recipe.device, report=report

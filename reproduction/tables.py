@@ -1,6 +1,7 @@
 """The tables of the report, as Markdown, from the rows of results.csv and what was published; nothing else.
 
-A row of a table is over the seeds of one recipe, so that tiers are never mixed in it.
+A row of a table is over the seeds of one recipe, so that tiers are never mixed in it. Students that learned
+from a teacher stand in a table of their own (distillation.py).
 """
 
 from __future__ import annotations
@@ -26,19 +27,29 @@ def read_published(path: Path = HERE / "published.yaml") -> dict[str, Any]:
 
 
 class Results:
-    """Rows of results.csv with the manifest they belong to, by recipe, smoothing and split."""
+    """Rows of results.csv with the manifest they belong to, by recipe, smoothing and split.
+
+    `rows` are those of runs on labels, `students` those of runs with a teacher; no table mixes them.
+    """
 
     def __init__(self, manifest: Manifest, rows: Sequence[Row], tiers: Tiers, published: Mapping[str, Any]):
         self.manifest, self.published = manifest, published
         known = {run.id: run for run in manifest.runs}
-        self.rows = [r for r in rows if r["id"] in known and known[r["id"]].recipe.tier in tiers]
         order = list(manifest.recipes)
-        self.rows.sort(key=lambda r: (order.index(r["recipe"]), float(r["label_smoothing"]), int(r["seed"])))
+        shown = [r for r in rows if r["id"] in known and known[r["id"]].recipe.tier in tiers]
+        shown.sort(key=lambda r: (order.index(r["recipe"]), int(r["seed"])))
+        self.rows = [r for r in shown if not r["teacher"]]
+        self.rows.sort(key=lambda r: (order.index(r["recipe"]), float(r["label_smoothing"])))
+        self.students = [r for r in shown if r["teacher"]]
         self.tiers = tiers
 
-    def recipes(self) -> list[Recipe]:
-        """Recipes with at least one measured run."""
-        measured = {row["recipe"] for row in self.rows}
+    def measured(self) -> set[str]:
+        """The ids of all measured runs, students included."""
+        return {row["id"] for row in (*self.rows, *self.students)}
+
+    def recipes(self, students: bool = False) -> list[Recipe]:
+        """Recipes with at least one measured run on labels, or a student where these count too."""
+        measured = {row["recipe"] for row in (*self.rows, *(self.students if students else ()))}
         return [recipe for name, recipe in self.manifest.recipes.items() if name in measured]
 
     def paper_name(self, recipe: Recipe) -> str:
@@ -246,46 +257,52 @@ def logits(results: Results) -> str:
 
 
 def recipes(results: Results) -> str:
-    """Every recipe, how much of it was run, and the command of its first run."""
-    measured = {row["id"] for row in results.rows}
+    """Every recipe, how much of it was run, and the command of its first run and of its first student."""
+    measured = results.measured()
     parts = []
     for name, runs in by_recipe(results.manifest.runs).items():
         tier = results.manifest.recipes[name].tier
         if tier in results.tiers:
             done = sum(run.id in measured for run in runs)
-            command = runs[0].command("runs/reproduction").replace(" --", " \\\n  --")
-            said = f"Tier {tier}, {name}, {done} of {len(runs)} runs measured. Its first run:"
-            parts.append(f"{said}\n\n```\n{command}\n```")
+            said = f"Tier {tier}, {name}, {done} of {len(runs)} runs measured. "
+            alone, taught = ([run for run in runs if (run.teacher is None) == kind] for kind in (True, False))
+            for word, first in (("run", alone[:1]), ("student", taught[:1])):
+                for run in first:
+                    command = run.command("runs/reproduction").replace(" --", " \\\n  --")
+                    parts.append(f"{said}Its first {word}:\n\n```\n{command}\n```")
+                    said = ""
     return "\n\n".join(parts)
 
 
 def not_run(results: Results) -> str:
     """The runs of the manifest that results.csv lacks, by recipe and purpose."""
-    measured = {row["id"] for row in results.rows}
+    measured = results.measured()
     groups: dict[tuple[str, str], list[Listed]] = {}
     for run in results.manifest.runs:
         if run.recipe.tier in results.tiers and run.id not in measured:
             groups.setdefault((run.recipe.name, ", ".join(run.purposes)), []).append(run)
     lines = []
     for (name, purpose), left in groups.items():
-        alphas = sorted({f"{run.label_smoothing:g}" for run in left})
+        alphas = sorted({f"{(run.teacher or run).label_smoothing:g}" for run in left})
+        temperatures = sorted({run.temperature for run in left if run.temperature is not None})
+        heat = ", ".join(f"{value:g}" for value in temperatures) or NOTHING
         seeds = sorted({str(run.seed) for run in left})
         tier = results.manifest.recipes[name].tier
-        lines.append([tier, name, purpose, ", ".join(alphas), ", ".join(seeds), str(len(left))])
-    head = ["tier", "recipe", "for", "α", "seeds", "runs"]
+        lines.append([tier, name, purpose, ", ".join(alphas), heat, ", ".join(seeds), str(len(left))])
+    head = ["tier", "recipe", "for", "α; a student's: its teacher's", "T", "seeds", "runs"]
     return markdown(head, lines) if lines else "Every run of the manifest was made."
 
 
 def runs(results: Results) -> str:
     """Where the numbers come from: one line a run."""
     lines = []
-    for row in results.rows:
+    for row in (*results.rows, *results.students):
         if row["split"] == "validation":
             machine, versions = json.loads(row["machine"]), json.loads(row["versions"])
             threads = f", {machine['threads']} thread(s)" if machine["device"] == "cpu" else ""
             lines.append(
                 [
-                    *(row["tier"], row["id"], row["label_smoothing"], row["seed"]),
+                    *(row["tier"], row["id"], row["label_smoothing"] or NOTHING, row["seed"]),
                     f"{float(row['seconds']) / 60:.1f}",
                     f"{machine['device']}{threads}",
                     *(versions["penviz"], versions["torch"]),

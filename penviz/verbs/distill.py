@@ -46,7 +46,14 @@ def distill(
     epochs: Annotated[int | None, typer.Option(help="Passes over the training split.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Examples a step.")] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate at the top of the schedule.")] = None,
+    momentum: Annotated[float | None, typer.Option(help="Momentum of SGD.")] = None,
     weight_decay: Annotated[float | None, typer.Option(help="L2 factor on weights.")] = None,
+    loss_factor: Annotated[float | None, typer.Option(help="The loss is multiplied by it.")] = None,
+    clip_norm: Annotated[float | None, typer.Option(help="Largest norm of the gradient; 0 for any.")] = None,
+    schedule: Annotated[str | None, typer.Option(help="one-cycle, steps or constant.")] = None,
+    milestones: Annotated[
+        list[float] | None, typer.Option(help="Share of the run at which steps divides; may be repeated.")
+    ] = None,
     crop: Annotated[int | None, typer.Option(help="Side of the random crop, pixels; 0 for none.")] = None,
     pad: Annotated[int | None, typer.Option(help="Zero padding before the crop, pixels.")] = None,
     flip: Annotated[bool | None, typer.Option(help="Mirror half of the training images.")] = None,
@@ -55,6 +62,9 @@ def distill(
     data_dir: DataDir = Path("data"),
     device: Device = "auto",
     threads: Threads = None,
+    validate_every: Annotated[
+        int, typer.Option(min=1, help="Epochs between evaluations of a single student.")
+    ] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the saved state in --out.")] = False,
     progress: ProgressKind = "bar",
 ) -> None:
@@ -67,7 +77,12 @@ def distill(
         "epochs": epochs,
         "batch_size": batch_size,
         "lr": lr,
+        "momentum": momentum,
         "weight_decay": weight_decay,
+        "loss_factor": loss_factor,
+        "clip_norm": clip_norm,
+        "schedule": schedule,
+        "milestones": tuple(milestones) if milestones else None,
         "crop": crop,
         "pad": pad,
         "flip": flip,
@@ -119,6 +134,7 @@ def distill(
                     out,
                     resume=resume,
                     device=device,
+                    validate_every=validate_every,
                     report=report,
                     say=say,
                     stopped=stopped,

@@ -14,6 +14,7 @@ import pytest
 import torch
 from small_training import small_digits
 
+from penviz.cli import application
 from penviz.learn import checkpoints, data, distill, evaluate, models, students, train
 from penviz.learn.progress import Stopped
 from penviz.runs import MODEL_FILE, RUN_FILE, Run, RunConfig, RunError, read_run, write_json
@@ -106,6 +107,24 @@ def test_run_says_who_taught(teacher: Run, tmp_path: Path) -> None:
     assert (config["temperature"], config["distillation_weight"], config["split_seed"]) == (2.0, 1.0, 0)
     assert record["status"] == "finished"
     assert read_run(out).config == student(teacher)
+
+
+def test_the_options_of_a_recipe_reach_the_student(
+    teacher: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, Any] = {}
+
+    def stop(config: RunConfig, *others: Any, **options: Any) -> None:
+        asked.update(options, config=config)
+        raise Stopped("seen")
+
+    monkeypatch.setattr(students, "distil", stop)
+    words = "--momentum 0 --loss-factor 3 --clip-norm 1 --schedule steps --milestones 0.25 --milestones 0.5"
+    command = ["distill", str(teacher.directory), "fc800", "--out", str(tmp_path / "s"), "--progress", "none"]
+    application()([*command, *words.split(), "--validate-every", "7"], standalone_mode=False)
+    config = asked["config"]
+    assert (config.momentum, config.loss_factor, config.clip_norm) == (0, 3, 1)
+    assert (config.schedule, config.milestones, asked["validate_every"]) == ("steps", (0.25, 0.5), 7)
 
 
 def test_student_learns_from_the_teacher_and_not_from_the_labels(teacher: Run, tmp_path: Path) -> None:

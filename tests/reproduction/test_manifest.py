@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import shlex
 from pathlib import Path
@@ -10,27 +11,48 @@ import yaml
 
 from penviz.cli import application
 from penviz.learn.defaults import default_config
-from penviz.runs import RunConfig, read_run
+from penviz.learn.students import student_config
+from penviz.runs import Run, RunConfig, read_run
 from reproduction.__main__ import RESULTS, SHIPPED
-from reproduction.manifest import MANIFEST, OPTIONS, ManifestError, read_manifest
+from reproduction.manifest import MANIFEST, OPTIONS, Listed, Manifest, ManifestError, read_manifest
 from reproduction.results import read_results
-from reproduction.slices import Slice, config_of, finished_run
+from reproduction.slices import Slice, config_of, finished_run, pending
 
+STUDENT = "digits-student-of-hard-T2"
 IMAGE = {"cifar10": (32, 32, 3), "cifar100": (32, 32, 3), "digits": (8, 8, 1)}
 
 
+def teacher_of(listed: Listed) -> Run | None:
+    """What the teacher of a student will be when it is finished, None for a run on labels."""
+    if listed.teacher is None:
+        return None
+    shape = IMAGE[listed.recipe.dataset]
+    config, name = config_of(listed.teacher, shape), listed.teacher.id
+    return Run(Path(name), name, config, {}, tuple("0123456789"), "0" * 64, {"image_shape": list(shape)})
+
+
 def test_the_command_of_every_run_makes_its_config() -> None:
-    """What the report prints is what `penviz train` understands, and no other run."""
-    verb = typer.main.get_command(application()).commands["train"]  # type: ignore[attr-defined]
+    """What the report prints is what `penviz train` or `penviz distill` understands, and no other run."""
+    verbs = typer.main.get_command(application()).commands  # type: ignore[attr-defined]
     for listed in read_manifest().runs:
-        words = shlex.split(listed.command("runs"))
-        assert words[:2] == ["penviz", "train"]
-        given = verb.make_context("train", words[2:]).params
-        chosen = {key: given[key] for key in ("label_smoothing", "seed", *OPTIONS) if key != "milestones"}
+        words, shape, teacher = shlex.split(listed.command("runs")), IMAGE[listed.recipe.dataset], None
+        name = "train" if listed.teacher is None else "distill"
+        assert words[:2] == ["penviz", name]
+        given = verbs[name].make_context(name, words[2:]).params
+        chosen = {key: given[key] for key in ("seed", *OPTIONS) if key != "milestones"}
         chosen["milestones"] = tuple(given["milestones"]) if given["milestones"] else None
-        shape = IMAGE[given["dataset"]]
-        assert default_config(given["dataset"], given["model"], shape, **chosen) == config_of(listed, shape)
+        if listed.teacher is None:
+            chosen["label_smoothing"] = given["label_smoothing"]
+            made = default_config(given["dataset"], given["model"], shape, **chosen)
+            assert given["erasure"] == listed.recipe.erasure
+        else:
+            teacher = teacher_of(listed)
+            assert teacher is not None
+            assert given["runs"][0] == str(Path("runs") / listed.teacher.id)
+            made = student_config(teacher, given["runs"][1], temperature=given["temperature"], **chosen)
+        assert made == config_of(listed, shape, teacher)
         assert (given["device"], given["threads"] or 0) == (listed.recipe.device, listed.recipe.threads)
+        assert given["validate_every"] == listed.recipe.validate_every
         assert given["out"] == Path("runs") / listed.id
 
 
@@ -38,7 +60,7 @@ def test_full_recipes_are_those_of_the_paper() -> None:
     """Müller et al. 2019, appendix A: batches of 128 of 40,000 images; 64k steps; 390k for AlexNet."""
     manifest = read_manifest()
     for listed in manifest.of_tier("full"):
-        config = config_of(listed, IMAGE[listed.recipe.dataset])
+        config = config_of(listed, IMAGE[listed.recipe.dataset], teacher_of(listed))
         steps = config.epochs * (40_000 // config.batch_size)
         wanted = 390_000 if config.model == "tutorial_alexnet" else 64_000
         assert abs(steps / wanted - 1) < 0.001
@@ -47,6 +69,30 @@ def test_full_recipes_are_those_of_the_paper() -> None:
         assert (config.batch_size, config.lr, config.loss_factor) == (128, 0.1, 3.0)
         assert config.clip_norm == (0.0 if wanted == 390_000 else 1.0)
         assert config.precision == "bfloat16"
+
+
+def test_students_are_those_of_figure_5() -> None:
+    """Müller et al. 2019, figure 5: six alphas of teachers, temperatures of the hard ones, five seeds."""
+    runs = [run for run in read_manifest().of_tier("full") if run.recipe.name == "full-cifar10-student"]
+    alphas = (0, 0.15, 0.3, 0.45, 0.6, 0.75)
+    wanted = [(0, t) for t in (1, 2, 3, 4, 8, 12, 16)] + [(alpha, 1) for alpha in alphas[1:]]
+    for seed in range(5):
+        own = [run for run in runs if run.seed == seed]
+        taught = [(run.teacher, run.temperature) for run in own if run.teacher]
+        assert [(t.label_smoothing, heat) for t, heat in taught] == wanted
+        assert {t.seed for t, _ in taught} == {seed}
+        assert [run.label_smoothing for run in own if not run.teacher] == list(alphas)
+
+
+@pytest.mark.parametrize("tier", ["full", "short", "digits"])
+def test_a_student_sees_what_its_teacher_sees(tier: str) -> None:
+    """Else the network refuses the batch, after the teacher has been trained; alone it sees the same."""
+    for listed in read_manifest().of_tier(tier):
+        teacher = teacher_of(listed)
+        if teacher is not None:
+            config = config_of(listed, IMAGE[listed.recipe.dataset], teacher)
+            assert (config.crop, config.pad) == (teacher.config.crop, teacher.config.pad)
+            assert config.held_out_seed == teacher.config.held_out_seed
 
 
 def test_order_and_references() -> None:
@@ -76,6 +122,21 @@ def test_shipped_runs_are_taken_as_they_are(tmp_path: Path) -> None:
         assert stored == read_run(SHIPPED / listed.id).config
 
 
+def test_to_follow_the_information_makes_no_measured_run_another(tmp_path: Path) -> None:
+    """A table from before the column was there, and runs trained without it, stay as they are."""
+    manifest = read_manifest()
+    plain = manifest.recipes["short-cifar10-alexnet"]
+    followed = dataclasses.replace(plain, erasure=("airplane", "dog"))
+    own = {run.id: run for run in manifest.runs if run.recipe == plain}
+    runs = [dataclasses.replace(run, recipe=followed) if run.id in own else run for run in manifest.runs]
+    changed = Manifest(manifest.recipes, tuple(runs))
+    left = [[run.id for run in pending(one, "short", RESULTS)] for one in (manifest, changed)]
+    assert left[0] == left[1]
+    assert "cifar10-alexnet-hard" not in left[1]
+    hard = next(run for run in runs if run.id == "cifar10-alexnet-hard")
+    assert finished_run(hard, Slice(tmp_path, SHIPPED, tmp_path / "results.csv", tmp_path)) is not None
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -87,6 +148,17 @@ def test_shipped_runs_are_taken_as_they_are(tmp_path: Path) -> None:
         (lambda r: r["recipes"]["digits-fc800"]["options"].update(speed=3), "unknown options: speed"),
         (lambda r: r["recipes"]["digits-fc800"].update(triples=[[0, 0, 1]]), "triples of different classes"),
         (lambda r: r.pop("runs"), "lists recipes and runs"),
+        (lambda r: r["recipes"]["digits-fc800"].update(erasure=["0"]), "the names of two classes"),
+        (lambda r: r["recipes"]["digits-fc800"].update(erasure=["1", "1"]), "the names of two classes"),
+        (lambda r: r["runs"][0].pop("label_smoothing"), "needs a label smoothing, or a teacher"),
+        (lambda r: r["runs"][-1].update(label_smoothing=0.1), "needs a label smoothing, or a teacher"),
+        (lambda r: r["runs"][-1].pop("temperature"), "needs a label smoothing, or a teacher and a temp"),
+        (lambda r: r["runs"][0].update(temperature=2), "needs a label smoothing, or a teacher"),
+        (lambda r: r["runs"][-1].update(teacher="nobody"), "a teacher that is no run above it"),
+        (lambda r: r["runs"][-1].update(teacher="cifar10-alexnet-hard"), "has another tier"),
+        (lambda r: r["runs"].append({**r["runs"][-1], "id": "x", "teacher": STUDENT}), "a student itself"),
+        (lambda r: r["recipes"]["digits-student"].update(dataset="mnist"), "has another dataset"),
+        (lambda r: r["recipes"]["digits-student"].update(erasure=["0", "1"]), "its recipe has no erasure"),
     ],
 )
 def test_a_bad_manifest_is_refused(change: object, sentence: str, tmp_path: Path) -> None:

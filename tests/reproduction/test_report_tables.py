@@ -13,10 +13,12 @@ import pytest
 from penviz.runs import RunError
 from reproduction.__main__ import REPORT, RESULTS
 from reproduction.claims import claims
+from reproduction.distillation import distillation
+from reproduction.information import information
 from reproduction.manifest import TIERS, read_manifest
 from reproduction.report import BEGIN, END, HEADS, draw_blocks, fill
-from reproduction.results import COLUMNS, Row, append_results, read_results
-from reproduction.tables import Results, accuracy, read_published, tightness
+from reproduction.results import ADDED, COLUMNS, Row, append_results, read_results
+from reproduction.tables import Results, accuracy, calibration, logits, read_published, runs, tightness
 
 SHOWN = tuple(tier for tier in TIERS if tier != "digits")
 
@@ -30,7 +32,9 @@ def row(listed_id: str, split: str = "validation", **values: Any) -> Row:
         "recipe": listed.recipe.name,
         "model": listed.recipe.model,
         "dataset": listed.recipe.dataset,
-        "label_smoothing": listed.label_smoothing,
+        "label_smoothing": "" if listed.teacher else listed.label_smoothing,
+        "teacher": listed.teacher.id if listed.teacher else "",
+        "teacher_temperature": listed.temperature or "",
         "seed": listed.seed,
         "epochs": listed.recipe.options["epochs"],
         "split": split,
@@ -82,6 +86,46 @@ def test_an_interval_stands_only_where_there_is_one_seed() -> None:
     assert "0.250 [0.210, 0.290]" in tightness(results(one))
     two = row("cifar10-alexnet-hard-seed1", **{**numbers, "triple1_rho_d": 0.35})
     assert "0.300 ± 0.0707 |" in tightness(results(one, two))
+
+
+HARD, STUDENT = "full-cifar10-resnet56-hard", "full-cifar10-student-of-hard-T4"
+ABOUT = {"seconds": 60, "nll": 1.0, "machine": '{"device": "cpu", "threads": 1}', "model_sha256": "0" * 64}
+ABOUT |= {"versions": '{"penviz": "0", "torch": "2"}'}
+
+
+def test_students_stand_beside_their_teachers_and_in_no_other_table() -> None:
+    found = []
+    for seed, (own, of) in enumerate([(0.7, 0.9), (0.8, 0.92)]):
+        end = f"-seed{seed}" if seed else ""
+        measured = {"accuracy": own, "gamma": 0.25, "ece": 0.1, "gap": 3, "triple1_rho_d": 1, "triple1_n": 9}
+        found += [row(STUDENT + end, s, **ABOUT | measured) for s in ("train", "validation", "test")]
+        found.append(row(HARD + end, **ABOUT, accuracy=of))
+    found.append(row("full-cifar10-student-soft-0.3", **ABOUT, accuracy=0.6))
+    alone, taught = distillation(results(*found)).splitlines()[2:]
+    spreads = [f"{100 * statistics.stdev(values):.2f}" for values in ([0.7, 0.8], [0.9, 0.92])]
+    assert taught.split(" | ")[2:] == [
+        *("paper_resnet56", "0", "4", "0.250", f"75.00 ± {spreads[0]}", f"75.00 ± {spreads[0]}"),
+        *(f"91.00 ± {spreads[1]}", "93.59", "2 |"),
+    ]
+    assert alone.split(" | ")[2:] == ["none", "0.3", "–", "0.300", "60.00", "–", "–", "–", "1 |"]
+    assert "75.00" not in accuracy(results(*found))
+    assert "91.00" in accuracy(results(*found))
+    for table in (tightness, calibration, logits, claims):
+        assert table(results(*found)).startswith("Nothing"), "a student stands among runs on labels"
+    assert runs(results(*found)).count(STUDENT) == 2
+
+
+def test_without_a_student_there_is_no_line_of_figure_5() -> None:
+    found = results(row(HARD, **ABOUT, accuracy=0.9), row("full-cifar10-student-hard", **ABOUT, accuracy=0.8))
+    assert distillation(found).startswith("Nothing")
+
+
+def test_the_information_of_a_run_that_has_none_is_a_dash() -> None:
+    soft = {"information": 0.75, "information_n": 600, "information_samples": 5}
+    table = information(results(row(HARD, "train"), row("full-cifar10-resnet56-soft-0.3", "train", **soft)))
+    without, with_it = (line.split(" | ")[4:] for line in table.splitlines()[2:])
+    assert without == ["0", *["–"] * 4, "0 |"]
+    assert with_it == ["0.3", "0.750", "6.40", "600", "5", "1 |"]  # ln 600
 
 
 def told(low: float, high: float, distance: float, seeds: int = 1) -> dict[str, str]:
@@ -158,6 +202,20 @@ def test_rows_are_added_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.
         append_results(path, [row("cifar10-alexnet-soft")])
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["results.csv"]
+
+
+def test_a_table_from_before_a_column_was_measured_is_read_and_grows(tmp_path: Path) -> None:
+    path, old = tmp_path / "results.csv", [column for column in COLUMNS if column not in ADDED]
+    first = row("cifar10-alexnet-hard", accuracy=0.5)
+    path.write_text(f"{','.join(old)}\n{','.join(first[column] for column in old)}\n")
+    assert read_results(path) == [first]
+    append_results(path, [row("cifar10-alexnet-soft")])
+    assert path.read_text().startswith(",".join(COLUMNS) + "\n")
+    assert read_results(path) == [first, row("cifar10-alexnet-soft")]
+    for bad in (old[::-1], [*old, "colour"], old[:-1]):
+        path.write_text(",".join(bad) + "\n")
+        with pytest.raises(RunError, match="other columns"):
+            read_results(path)
 
 
 def test_other_columns_are_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The command on itself: two runs, killed twice, gone on with, measured and drawn, from one command."""
+"""The command on itself: two runs and a student, each killed and gone on with, measured and drawn."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from penviz.learn import data, train
+from penviz.activations import Activations
+from penviz.learn import data, students, train
 from penviz.learn.checkpoints import STATE_FILE
-from penviz.runs import RunError, read_run
+from penviz.runs import RunError, activations_path, read_run
 from reproduction.__main__ import _report as write_own_report
 from reproduction.figures import reliabilities
-from reproduction.manifest import Manifest, read_manifest
+from reproduction.manifest import Listed, Manifest, read_manifest
 from reproduction.report import draw_blocks, fill
-from reproduction.results import locked, read_results
+from reproduction.results import INFORMATION, OF_A_STUDENT, append_results, locked, read_results
 from reproduction.slices import Slice, config_of, take_next
 
 ROOT = Path(__file__).resolve().parents[2]
-HARD, SOFT = "digits-fc800-hard", "digits-fc800-soft"
+HARD, SOFT, STUDENT = "digits-fc800-hard", "digits-fc800-soft", "digits-student-of-hard-T2"
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
 
 
@@ -55,11 +58,12 @@ def make_all(out: Path, kill: Callable[[int], bool]) -> tuple[list[int], int]:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The directory after two kills and a third start, and what each start told."""
+    """The directory after three kills and a fourth start, and what each start told."""
     out = tmp_path_factory.mktemp("clean") / "runs"
     starts = [
         make_all(out, lambda epoch: epoch >= 3),
         make_all(out, lambda epoch: (out / SOFT / STATE_FILE).is_file()),
+        make_all(out, lambda epoch: (out / STUDENT / STATE_FILE).is_file()),
         make_all(out, lambda epoch: False),
     ]
     return {"out": out, "starts": starts}
@@ -70,28 +74,72 @@ def work_in(out: Path, tmp_path: Path, **changes: Any) -> Slice:
     return Slice(out, tmp_path / "none", tmp_path / "results.csv", tmp_path, **settings)
 
 
-def test_killed_twice_and_finished(made: dict[str, Any]) -> None:
+def test_killed_thrice_and_finished(made: dict[str, Any]) -> None:
     out, starts = made["out"], made["starts"]
-    assert [status for _, status in starts] == [-signal.SIGKILL, -signal.SIGKILL, 0]
+    assert [status for _, status in starts] == [-signal.SIGKILL] * 3 + [0]
     assert starts[0][0][0] == 1
     assert starts[1][0][0] >= 3, "the first run was begun anew, not gone on with"
     assert starts[2][0][0] >= 2, "the second run was begun anew, not gone on with"
+    assert starts[3][0][0] >= 2, "the student was begun anew, not gone on with"
     rows = read_results(out / "results.csv")
     assert [(row["id"], row["split"]) for row in rows] == [
         *((HARD, "train"), (HARD, "validation")),
         *((SOFT, "train"), (SOFT, "validation")),
+        *((STUDENT, "train"), (STUDENT, "validation")),
     ]
     left = sorted(p.name for p in out.rglob("*") if p.name.endswith(".part") or p.name == STATE_FILE)
     assert left == []
     assert {row["against"] for row in rows if row["id"] == SOFT} == {HARD}
-    assert (out / "reproduction-figure1-digits-fc800.png").read_bytes().startswith(b"\x89PNG")
+    drawn = ("figure1-digits-fc800", "figure5-digits-student", "figure6-digits-fc800")
+    for name in drawn:
+        assert (out / f"reproduction-{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def entry(name: str) -> Listed:
+    return next(run for run in read_manifest().runs if run.id == name)
 
 
 def test_the_kills_changed_no_bit(made: dict[str, Any], tmp_path: Path) -> None:
-    listed = next(run for run in read_manifest().runs if run.id == SOFT)
+    """Nor did the mutual information that the killed run was followed by."""
     digits = data.load("digits")
-    train.train(config_of(listed, digits.image_shape), digits, tmp_path / "whole", device="cpu")
+    train.train(config_of(entry(SOFT), digits.image_shape), digits, tmp_path / "whole", device="cpu")
     assert read_run(tmp_path / "whole").model_sha256 == read_run(made["out"] / SOFT).model_sha256
+
+
+def test_a_killed_student_is_that_of_its_teacher(made: dict[str, Any], tmp_path: Path) -> None:
+    digits, teacher = data.load("digits"), read_run(made["out"] / HARD)
+    config = config_of(entry(STUDENT), digits.image_shape, teacher)
+    assert (config.teacher_sha256, config.temperature) == (teacher.model_sha256, 2)
+    students.distil(config, digits, teacher, tmp_path / "whole", device="cpu")
+    assert read_run(tmp_path / "whole").model_sha256 == read_run(made["out"] / STUDENT).model_sha256
+
+
+def test_what_is_measured_of_a_student(made: dict[str, Any]) -> None:
+    rows = {(row["id"], row["split"]): row for row in read_results(made["out"] / "results.csv")}
+    row = rows[STUDENT, "train"]
+    assert (row["teacher"], row["teacher_temperature"], row["label_smoothing"]) == (HARD, "2", "")
+    teacher = Activations.load(activations_path(made["out"] / HARD, "train"))
+    says = np.exp(teacher.logits() / 2)
+    wrong = 1 - says[np.arange(len(says)), teacher.labels] / says.sum(axis=1)
+    assert row["gamma"] == f"{wrong.mean() * 10 / 9:.6g}"  # all K classes, the true one included
+    assert {rows[run, "train"][column] for run in (HARD, SOFT) for column in OF_A_STUDENT} == {""}
+
+
+def test_the_information_is_that_of_the_last_epoch(made: dict[str, Any]) -> None:
+    rows = {(row["id"], row["split"]): row for row in read_results(made["out"] / "results.csv")}
+    for name in (HARD, SOFT):
+        history = read_run(made["out"] / name).record["history"]
+        assert [line["epoch"] for line in history if "mutual_information" in line] == list(range(1, 9))
+        row = rows[name, "train"]
+        assert float(row["information"]) == pytest.approx(history[-1]["mutual_information"], rel=1e-5)
+        assert (row["information_classes"], row["information_samples"]) == ("0, 1", "5")
+        assert int(row["information_n"]) == int(row["triple1_n"]) - np.count_nonzero(labels_of(made) == 2)
+    assert {rows[key][column] for key in rows if key[1] != "train" for column in INFORMATION} == {""}
+    assert {rows[STUDENT, "train"][column] for column in INFORMATION} == {""}
+
+
+def labels_of(made: dict[str, Any]) -> NDArray[np.int64]:
+    return Activations.load(activations_path(made["out"] / HARD, "train")).labels
 
 
 def test_the_report_is_what_the_table_holds(made: dict[str, Any]) -> None:
@@ -106,7 +154,7 @@ def test_the_report_is_what_the_table_holds(made: dict[str, Any]) -> None:
 
 def test_figure_2_is_what_the_table_holds(made: dict[str, Any]) -> None:
     out = made["out"]
-    hard, soft = (row for row in read_results(out / "results.csv") if row["split"] == "validation")
+    hard, soft, _ = (row for row in read_results(out / "results.csv") if row["split"] == "validation")
     curves = reliabilities([read_run(out / HARD), read_run(out / SOFT)])
     assert [f"{bins.ece:.6g}" for bins in curves.values()] == [
         *(hard["ece_other"], hard["ece_other_at_temperature"]),
@@ -137,11 +185,11 @@ def test_a_finished_run_is_measured_and_not_trained(made: dict[str, Any], tmp_pa
     while take_next(manifest, "digits", work):
         pass
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert sum("not trained again" in sentence for sentence in said) == 2
+    assert sum("not trained again" in sentence for sentence in said) == 3
     assert work.results.read_bytes() == (made["out"] / "results.csv").read_bytes()
 
 
-def test_the_smoothed_run_waits_for_the_hard_one(made: dict[str, Any], tmp_path: Path) -> None:
+def test_the_smoothed_run_and_the_student_wait_for_the_hard_one(made: dict[str, Any], tmp_path: Path) -> None:
     manifest, work = read_manifest(), work_in(made["out"], tmp_path)
     with locked(made["out"] / HARD) as held:  # another process works on it
         assert held
@@ -151,6 +199,39 @@ def test_the_smoothed_run_waits_for_the_hard_one(made: dict[str, Any], tmp_path:
     assert {row["id"] for row in read_results(work.results)} == {HARD}
     assert take_next(manifest, "digits", work)
     assert [row["against"] for row in read_results(work.results)] == ["", "", HARD, HARD]
+    assert take_next(manifest, "digits", work)
+    assert {row["gamma"] for row in read_results(work.results) if row["id"] == STUDENT} != {""}
+
+
+def test_a_student_waits_for_its_teacher(made: dict[str, Any], tmp_path: Path) -> None:
+    manifest, out, said = read_manifest(), tmp_path / "runs", []
+    work = work_in(out, tmp_path, deadline=time.monotonic(), say=said.append)
+    assert not take_next(manifest, "digits", work, STUDENT)
+    assert not out.exists()
+    assert said == []
+    rows = [row for row in read_results(made["out"] / "results.csv") if row["id"] == HARD]
+    append_results(work.results, rows)  # as where the table came along and the runs did not
+    assert not take_next(manifest, "digits", work, STUDENT)
+    assert said == [f"{STUDENT}: its teacher {HARD} is measured, but its run is not here."]
+    shutil.copytree(made["out"] / HARD, work.shipped / HARD)
+    assert take_next(manifest, "digits", work, STUDENT)
+    assert (out / STUDENT / STATE_FILE).is_file()
+
+
+def test_a_student_of_another_teacher_is_refused(made: dict[str, Any], tmp_path: Path) -> None:
+    out, manifest = tmp_path / "runs", read_manifest()
+    for name in (HARD, STUDENT):
+        shutil.copytree(made["out"] / name, out / name)
+    record = json.loads((out / STUDENT / "run.json").read_text())
+    record["config"]["teacher_sha256"] = "0" * 64
+    (out / STUDENT / "run.json").write_text(json.dumps(record))
+    with pytest.raises(RunError, match=r"another config than the manifest \(teacher_sha256\)"):
+        take_next(manifest, "digits", work_in(out, tmp_path), STUDENT)
+    shutil.copy(made["out"] / "results.csv", tmp_path / "results.csv")
+    for change, word in (({"temperature": 3}, "temperature"), ({"teacher": entry(SOFT)}, "teacher")):
+        runs = [dataclasses.replace(r, **change) if r.id == STUDENT else r for r in manifest.runs]
+        with pytest.raises(RunError, match=f"{STUDENT} with another {word} than the manifest"):
+            take_next(Manifest(manifest.recipes, tuple(runs)), "digits", work_in(out, tmp_path))
 
 
 def test_a_slice_ends_in_the_middle_of_a_run(tmp_path: Path) -> None:
@@ -166,8 +247,12 @@ def changed(manifest: Manifest, **options: Any) -> Manifest:
     """The digits with another recipe."""
     recipe = manifest.recipes["digits-fc800"]
     other = dataclasses.replace(recipe, options={**recipe.options, **options})
-    runs = tuple(dataclasses.replace(run, recipe=other) for run in manifest.of_tier("digits"))
-    return Manifest({other.name: other}, runs)
+
+    def again(run: Listed) -> Listed:
+        teacher = None if run.teacher is None else again(run.teacher)
+        return dataclasses.replace(run, recipe=other if run.recipe == recipe else run.recipe, teacher=teacher)
+
+    return Manifest({**manifest.recipes, other.name: other}, tuple(map(again, manifest.of_tier("digits"))))
 
 
 def test_a_changed_recipe_is_not_mixed_with_old_runs(made: dict[str, Any], tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ BATCH = 500
 BATCH_PIXELS = BATCH * 64 * 64
 """Pixels of a batch: of larger images fewer are run at once."""
 
-PART_PIXELS, FEWEST = 36 * 32 * 32, 8
+PART_PIXELS, FEWEST = 64 * 32 * 32, 8
 """On a CPU a batch goes through the network in parts of as many pixels, and at least as many images: what a
 layer hands to the next then stays in the cache. The parts do not depend on who runs the batch."""
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from penviz.foreign import torch_names
-from penviz.foreign.pickle_tree import Call, Collection, Global, Mapping
+from penviz.foreign.pickle_nodes import Call, Collection, Global, Mapping
 from penviz.foreign.report import printable
 from penviz.foreign.torch_zip import TorchZip
 

@@ -10,7 +10,8 @@ from typing import Any
 from penviz.foreign import torch_names
 from penviz.foreign.archive import Archive, Member
 from penviz.foreign.limits import Limits
-from penviz.foreign.pickle_tree import Call, Global, Persistent, Tree, read_tree
+from penviz.foreign.pickle_nodes import Call, Global, Persistent, Tree
+from penviz.foreign.pickle_tree import read_tree
 from penviz.foreign.report import Refused, printable
 from penviz.foreign.stored import ITEM_BYTES, StoredTensor
 

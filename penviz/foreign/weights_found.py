@@ -8,7 +8,7 @@ from typing import Any
 from penviz.foreign import torch_names
 from penviz.foreign.inert_text import inert_text
 from penviz.foreign.limits import Limits
-from penviz.foreign.pickle_tree import Call, Mapping
+from penviz.foreign.pickle_nodes import Call, Mapping
 from penviz.foreign.report import Refused, printable
 from penviz.foreign.stored import StoredTensor
 from penviz.foreign.torch_zip import TorchZip

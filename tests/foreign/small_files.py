@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+Put = Callable[..., None]
+"""Takes a file of the corpus: its name, bytes and kind, and what must become of it."""
 
 
 @dataclass(frozen=True)

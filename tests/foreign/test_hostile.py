@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from foreign.corpus import HostileFile, code_routes, hostile_files
+from foreign.corpus import HostileFile, hostile_files
+from foreign.corpus_code import code_routes
 
 from penviz.foreign.images_zip import unpack_folder
 from penviz.foreign.inspection import inspect_file

@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 import numpy as np
 import pytest
 import torch
-from foreign.corpus import code_routes
+from foreign.corpus_code import code_routes
 from foreign.small_files import Part, head_safetensors, image_folder, network, png, torch_zip, zip_bytes
 from foreign.test_hostile import sound_report
 from safetensors.torch import save

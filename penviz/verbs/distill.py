@@ -11,7 +11,8 @@ import typer
 
 from penviz.ending import n_ranks, say, say_finished
 from penviz.runs import RunError, read_run
-from penviz.verbs.options import DataDir, Device, ProgressKind, Threads, check_progress, set_threads
+from penviz.verbs import options
+from penviz.verbs.options import check_progress, set_threads
 
 
 def distill(
@@ -43,30 +44,28 @@ def distill(
     loss: Annotated[str, typer.Option(help="cross-entropy, or squared-logits.")] = "cross-entropy",
     temperatures: Annotated[str, typer.Option(help="With --pilot or --sweep: those to try.")] = "1,2,4",
     seeds: Annotated[str, typer.Option(help="With --pilot or --sweep: those of the students.")] = "0,1,2",
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training split.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Examples a step.")] = None,
-    lr: Annotated[float | None, typer.Option(help="Learning rate at the top of the schedule.")] = None,
-    momentum: Annotated[float | None, typer.Option(help="Momentum of SGD.")] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="L2 factor on weights.")] = None,
-    loss_factor: Annotated[float | None, typer.Option(help="The loss is multiplied by it.")] = None,
-    clip_norm: Annotated[float | None, typer.Option(help="Largest norm of the gradient; 0 for any.")] = None,
-    schedule: Annotated[str | None, typer.Option(help="one-cycle, steps or constant.")] = None,
-    milestones: Annotated[
-        list[float] | None, typer.Option(help="Share of the run at which steps divides; may be repeated.")
-    ] = None,
-    crop: Annotated[int | None, typer.Option(help="Side of the random crop, pixels; 0 for none.")] = None,
-    pad: Annotated[int | None, typer.Option(help="Zero padding before the crop, pixels.")] = None,
-    flip: Annotated[bool | None, typer.Option(help="Mirror half of the training images.")] = None,
-    precision: Annotated[str | None, typer.Option(help="float32 or bfloat16 (autocast).")] = None,
+    epochs: options.Epochs = None,
+    batch_size: options.BatchSize = None,
+    lr: options.LearningRate = None,
+    momentum: options.Momentum = None,
+    weight_decay: options.WeightDecay = None,
+    loss_factor: options.LossFactor = None,
+    clip_norm: options.ClipNorm = None,
+    schedule: options.Schedule = None,
+    milestones: options.Milestones = None,
+    crop: options.Crop = None,
+    pad: options.Pad = None,
+    flip: options.Flip = None,
+    precision: options.Precision = None,
     seed: Annotated[int, typer.Option(help="Of the student's weights, order and augmentation.")] = 0,
-    data_dir: DataDir = Path("data"),
-    device: Device = "auto",
-    threads: Threads = None,
+    data_dir: options.DataDir = Path("data"),
+    device: options.Device = "auto",
+    threads: options.Threads = None,
     validate_every: Annotated[
         int, typer.Option(min=1, help="Epochs between evaluations of a single student.")
     ] = 1,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue from the saved state in --out.")] = False,
-    progress: ProgressKind = "bar",
+    resume: options.Resume = False,
+    progress: options.ProgressKind = "bar",
 ) -> None:
     """Train a student on a teacher's probabilities, or test teachers with --pilot."""
     progress = check_progress(progress)

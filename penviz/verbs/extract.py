@@ -9,7 +9,18 @@ import typer
 
 from penviz.ending import n_ranks, say
 from penviz.runs import RunError, read_run
-from penviz.verbs.options import DataDir, Device, ProgressKind, Threads, check_progress, set_threads
+from penviz.verbs.options import (
+    DataDir,
+    Device,
+    HoldOut,
+    ImageSize,
+    PerClass,
+    ProgressKind,
+    Threads,
+    Thumbnails,
+    check_progress,
+    set_threads,
+)
 
 
 def extract(
@@ -17,7 +28,7 @@ def extract(
         list[Path] | None,
         typer.Argument(help="Directories of finished runs, or a checkpoint of your own."),
     ] = None,
-    per_class: Annotated[int, typer.Option(min=0, help="Training examples a class; 0 for all.")] = 1000,
+    per_class: PerClass = 1000,
     split: Annotated[
         list[str] | None, typer.Option(help="Which splits; train and validation when not given.")
     ] = None,
@@ -58,15 +69,13 @@ def extract(
     class_names: Annotated[
         str | None, typer.Option(help="Of a checkpoint: cifar10, cifar100, imagenet or a text file.")
     ] = None,
-    image_size: Annotated[
-        int, typer.Option(min=0, help="Side to which images of a directory are resized; 0 for the usual.")
-    ] = 0,
-    hold_out: Annotated[int, typer.Option(help="Validation examples taken from the training part.")] = 0,
+    image_size: ImageSize = 0,
+    hold_out: HoldOut = 0,
     trust: Annotated[
         bool, typer.Option("--trust", help="Unpickle a file of your own, which may run any code.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Take the best preprocessing without a word.")] = False,
-    thumbnails: Annotated[bool, typer.Option(help="Write small images for the app.")] = True,
+    thumbnails: Thumbnails = True,
     thumbnail_quality: Annotated[int, typer.Option(min=1, max=100, help="Of the lossy WebP.")] = 35,
     sharded: Annotated[
         bool, typer.Option("--sharded", help="Shards in place of one file; so from 1 GiB of features on.")

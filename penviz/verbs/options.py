@@ -17,6 +17,32 @@ DataDir = Annotated[
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads of torch; its own choice when not given.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")]
 ProgressKind = Annotated[str, typer.Option(help="bar, json (a line of JSON a message) or none.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue from the saved state in --out.")]
+
+# How a network is trained; None is the network's own setting.
+Epochs = Annotated[int | None, typer.Option(help="Passes over the training split.")]
+BatchSize = Annotated[int | None, typer.Option(help="Examples a step.")]
+LearningRate = Annotated[float | None, typer.Option(help="Learning rate at the top of the schedule.")]
+Momentum = Annotated[float | None, typer.Option(help="Momentum of SGD.")]
+WeightDecay = Annotated[float | None, typer.Option(help="L2 factor on weights.")]
+LossFactor = Annotated[float | None, typer.Option(help="The loss is multiplied by it.")]
+ClipNorm = Annotated[float | None, typer.Option(help="Largest norm of the gradient; 0 for any.")]
+Schedule = Annotated[str | None, typer.Option(help="one-cycle, steps or constant.")]
+Milestones = Annotated[
+    list[float] | None, typer.Option(help="Share of the run at which steps divides; may be repeated.")
+]
+Crop = Annotated[int | None, typer.Option(help="Side of the random crop, pixels; 0 for the whole image.")]
+Pad = Annotated[int | None, typer.Option(help="Zero padding before the crop, pixels.")]
+Flip = Annotated[bool | None, typer.Option(help="Mirror half of the training images.")]
+Precision = Annotated[str | None, typer.Option(help="float32 or bfloat16 (autocast).")]
+
+# Which images.
+HoldOut = Annotated[int, typer.Option(help="Validation examples taken from the training part.")]
+ImageSize = Annotated[
+    int, typer.Option(min=0, help="Side to which images of a directory are resized; 0 for the usual.")
+]
+PerClass = Annotated[int, typer.Option(min=0, help="Training examples a class; 0 for all.")]
+Thumbnails = Annotated[bool, typer.Option(help="Write small images for the app.")]
 
 
 def set_threads(threads: int | None) -> None:

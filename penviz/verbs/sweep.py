@@ -14,7 +14,12 @@ import typer
 
 from penviz.ending import say
 from penviz.runs import RunConfig, RunError
-from penviz.verbs.options import check_progress, set_threads
+from penviz.verbs.options import (
+    PerClass,
+    Thumbnails,
+    check_progress,
+    set_threads,
+)
 from penviz.verbs.train import check_targets, config_fields, train
 
 OWN = ("model", "label_smoothing", "seed", "out", "resume")
@@ -49,8 +54,8 @@ def sweep(
     seed: Annotated[list[int], typer.Option(help="Repeat it: three give an interval.")] = [0, 1, 2],  # noqa: B006
     model: Annotated[list[str] | None, typer.Option(help="A further network; may be repeated.")] = None,
     out: Annotated[Path, typer.Option(help="Directory in which the runs lie, each in its own.")],
-    per_class: Annotated[int, typer.Option(min=0, help="Training examples a class; 0 for all.")] = 1000,
-    thumbnails: Annotated[bool, typer.Option(help="Write small images for the app.")] = True,
+    per_class: PerClass = 1000,
+    thumbnails: Thumbnails = True,
     **options: Any,
 ) -> None:
     """Train and extract a run for each label smoothing, seed and network; the same command goes on."""

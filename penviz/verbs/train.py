@@ -11,7 +11,8 @@ import typer
 
 from penviz.ending import say, say_finished
 from penviz.runs import TARGETS, RunConfig, RunError
-from penviz.verbs.options import DataDir, Device, ProgressKind, Threads, check_progress, set_threads
+from penviz.verbs import options
+from penviz.verbs.options import check_progress, set_threads
 
 WITHOUT_LABELS = ("distilled", "unknown")
 """Kinds of targets that do not follow from the labels, so that they are not made here."""
@@ -47,28 +48,22 @@ def train(
             "class frequencies when not given."
         ),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training split.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Examples a step.")] = None,
-    lr: Annotated[float | None, typer.Option(help="Learning rate at the top of the schedule.")] = None,
-    momentum: Annotated[float | None, typer.Option(help="Momentum of SGD.")] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="L2 factor on weights.")] = None,
-    loss_factor: Annotated[float | None, typer.Option(help="The loss is multiplied by it.")] = None,
-    clip_norm: Annotated[float | None, typer.Option(help="Largest norm of the gradient; 0 for any.")] = None,
-    schedule: Annotated[str | None, typer.Option(help="one-cycle, steps or constant.")] = None,
-    milestones: Annotated[
-        list[float] | None, typer.Option(help="Share of the run at which steps divides; may be repeated.")
-    ] = None,
-    crop: Annotated[
-        int | None, typer.Option(help="Side of the random crop, pixels; 0 for the whole image.")
-    ] = None,
-    pad: Annotated[int | None, typer.Option(help="Zero padding before the crop, pixels.")] = None,
-    flip: Annotated[bool | None, typer.Option(help="Mirror half of the training images.")] = None,
-    precision: Annotated[str | None, typer.Option(help="float32 or bfloat16 (autocast).")] = None,
+    epochs: options.Epochs = None,
+    batch_size: options.BatchSize = None,
+    lr: options.LearningRate = None,
+    momentum: options.Momentum = None,
+    weight_decay: options.WeightDecay = None,
+    loss_factor: options.LossFactor = None,
+    clip_norm: options.ClipNorm = None,
+    schedule: options.Schedule = None,
+    milestones: options.Milestones = None,
+    crop: options.Crop = None,
+    pad: options.Pad = None,
+    flip: options.Flip = None,
+    precision: options.Precision = None,
     seed: Annotated[int, typer.Option(help="Of split, weights, order and augmentation.")] = 0,
-    hold_out: Annotated[int, typer.Option(help="Validation examples taken from the training part.")] = 0,
-    image_size: Annotated[
-        int, typer.Option(min=0, help="Side to which images of a directory are resized; 0 for the usual.")
-    ] = 0,
+    hold_out: options.HoldOut = 0,
+    image_size: options.ImageSize = 0,
     dropout: Annotated[float, typer.Option(help="Probability, on the input of the head.")] = 0.0,
     data_share: Annotated[float, typer.Option(help="Share of the training split that is used.")] = 1.0,
     label_noise: Annotated[
@@ -86,9 +81,9 @@ def train(
     frozen: Annotated[
         bool | None, typer.Option(help="Keep a pretrained body as it is, but for its batch norms.")
     ] = None,
-    data_dir: DataDir = Path("data"),
-    device: Device = "auto",
-    threads: Threads = None,
+    data_dir: options.DataDir = Path("data"),
+    device: options.Device = "auto",
+    threads: options.Threads = None,
     validate_every: Annotated[int, typer.Option(min=1, help="Epochs between evaluations.")] = 1,
     save_every: Annotated[float, typer.Option(help="Seconds between saved states within an epoch.")] = 120.0,
     snapshots: Annotated[
@@ -104,8 +99,8 @@ def train(
     accumulate: Annotated[
         int, typer.Option(min=1, help="Passes in which a batch is taken, to save memory; one step after all.")
     ] = 1,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue from the saved state in --out.")] = False,
-    progress: ProgressKind = "bar",
+    resume: options.Resume = False,
+    progress: options.ProgressKind = "bar",
 ) -> None:
     """Train a network on hard or label-smoothed targets."""
     progress = check_progress(progress)

@@ -24,7 +24,7 @@ from penviz.measure.summary import Summary
 from penviz.measure.table import Row, Table, compare
 from penviz.measure.target_vectors import Targets
 from penviz.measure.temperature import fit_temperature, halve
-from penviz.measure.wording import direction, percent, percent_range, three
+from penviz.measure.wording import direction, percent, percent_range, series, three
 
 Float = NDArray[np.float64]
 Values = Mapping[str, Mapping[str, float | None]]
@@ -172,9 +172,11 @@ def sweep_finding(
         return Finding("equal", head, "Make others: penviz sweep.")
     before = f"{name}: " if name else ""
     if len(levels) == 2 and min(counts) < SEEDS_NEEDED:
-        means = [three(m) for m in curve(runs, "rho_d", splits[0]).mean]
-        said = " and ".join(f"{mean} at {level:g}" for mean, level in zip(means, levels, strict=True))
-        head = f"{before}rho/d on {splits[0]} is {said}; too few seeds for a conclusion"
+        means = series([three(m) for m in curve(runs, "rho_d", splits[0]).mean])
+        at = series([f"{level:g}" for level in levels])
+        head = (
+            f"{before}rho/d on {splits[0]} is {means} at label smoothing {at}; too few seeds for a conclusion"
+        )
         return Finding("series", head, "An interval over seeds needs three different ones a side.")
     row = Row(BY_KEY["rho_d"], values)
     found = build_finding(

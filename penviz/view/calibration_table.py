@@ -15,23 +15,32 @@ MEANINGS = {
     "norm": "power of the norm that puts errors last best on the other half",
 }
 
+MAIN = ("ece", "ece_floor", "nll", "brier", "accuracy", "aurc_softmax")
+"""Numbers that stand under the diagrams, with the fitted T above them; all of them unfold below."""
+ALL = tuple(number.key for number in NUMBERS)
 
-def calibration_table(found: Sequence[Calibrated], titles: Sequence[str]) -> str:
+
+def calibration_table(found: Sequence[Calibrated], titles: Sequence[str], keys: Sequence[str] = MAIN) -> str:
     """A number a row, a run a column, and the difference where there are two; what each means in one line.
 
     Args:
-        found: the calibration of each run; titles: what each is called.
+        found: the calibration of each run; titles: what each is called; keys: which numbers.
     """
     columns = [*titles, *(["difference [95 %]"] if len(found) == 2 else [])]
     fitted = [c.temperature for c in found]
     body = [
-        _row("fitted T", MEANINGS["temperature"], [_cell(t.value, (t.low, t.high)) for t in fitted], found),
-        _row("T of least ECE", MEANINGS["ece_temperature"], [three(c.ece_temperature) for c in found], found),
-        _row("p of the norm", MEANINGS["norm"], [str(c.norm) for c in found], found),
+        _row("fitted T", MEANINGS["temperature"], [_cell(t.value, (t.low, t.high)) for t in fitted], found)
     ]
+    if "ece_lowest" in keys:
+        least = [three(c.ece_temperature) for c in found]
+        body.append(_row("T of least ECE", MEANINGS["ece_temperature"], least, found))
+    if "aurc_norm" in keys:
+        body.append(_row("p of the norm", MEANINGS["norm"], [str(c.norm) for c in found], found))
     meanings = {number.key: number.meaning for number in NUMBERS}
     said: set[str] = set()
     for label, key, at in number_lines(found):
+        if key not in keys:
+            continue
         cells = [_cell(c.value(key, at), c.bounds(key, at) or (None, None)) for c in found]
         if len(found) == 2:
             change = change_of(found, key, at)

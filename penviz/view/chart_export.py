@@ -20,16 +20,18 @@ Made = tuple[Mapping[str, Any], tuple[Chart, ...]]
 """Options of a figure, and its charts as they are on screen."""
 
 
-def export_charts(opened: Sequence[Opened], figures: Mapping[str, Made], *, key: str = "export") -> None:
+def export_charts(
+    opened: Sequence[Opened], figures: Mapping[str, Made], *, key: str = "export", label: str = "Export"
+) -> None:
     """The Export button of a page of charts.
 
     Args:
         opened: the runs drawn, in their order.
         figures: name in `charts.FIGURES` -> options and charts; a choice in the dialog where there are more.
-        key: of the button, so that a page may have several.
+        key, label: of the button, so that a page may have several.
     """
     icon = ":material/picture_as_pdf:"
-    if st.button("Export", type="primary", key=key, icon=icon, width="stretch", help="for a paper"):
+    if st.button(label, type="primary", key=key, icon=icon, width="stretch", help="for a paper"):
         _dialog([one.run for one in opened], figures)
 
 

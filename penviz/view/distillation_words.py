@@ -73,7 +73,8 @@ def found_html() -> str:
         )
         rows += f"<tr><td>{escape(name)}<small>student's top-1 on ImageNet, %</small></td>{cells}</tr>"
     return (
-        f'<div class="pz-fits">{blocks}</div><div class="pz-scroll"><table class="pz-table"><thead><tr>'
+        f'<div class="pz-fits pz-pairs">{blocks}</div><div class="pz-scroll"><table class="pz-table">'
+        "<thead><tr>"
         f'<th rowspan="2">Chandrasegaran et al. 2022</th>{head}</tr><tr class="pz-second">{second}</tr>'
         f"</thead><tbody>{rows}</tbody></table></div>"
     )

@@ -33,7 +33,7 @@ def export_film(
         marks: on the page.
     """
     icon = ":material/picture_as_pdf:"
-    if st.button("Export", type="primary", key="export-film", icon=icon, width="stretch", help="for a paper"):
+    if st.button("Export film", type="primary", key="export-film", icon=icon, help="for a paper"):
         _dialog(runs, films, classes, names, marks)
 
 

@@ -16,7 +16,7 @@ from penviz.measure.calibration_finding import describe
 from penviz.measure.chart import Chart
 from penviz.runs import differences
 from penviz.show.chart_screen import LEGEND_PX, ROW_PX, chart_figure
-from penviz.view.calibration_table import calibration_table
+from penviz.view.calibration_table import ALL, calibration_table
 from penviz.view.catalogue import Group, Opened
 from penviz.view.chart_export import export_charts
 from penviz.view.chosen import with_chosen_runs
@@ -136,6 +136,9 @@ def _draw(group: Group, opened: list[Opened]) -> None:
         for name, (_, charts) in figures.items():
             _chart(name, charts, dark)
     st.html(calibration_table(found, names))
+    unfolded = st.expander("All numbers", key="all-calibration-numbers", on_change="rerun")
+    if unfolded.open:
+        unfolded.html(calibration_table(found, names, ALL))
     foot = " ".join(
         [
             *(charts[0].about for _, charts in figures.values()),

@@ -22,6 +22,7 @@ from penviz.show.chart_screen import chart_figure
 from penviz.view.catalogue import Group, Opened, path_word, run_roots
 from penviz.view.chart_export import Made, export_charts
 from penviz.view.chosen import with_chosen_runs
+from penviz.view.command_lines import command_lines
 from penviz.view.controls import heading
 from penviz.view.distillation_words import MEANING, advice_html, found_html
 from penviz.view.empty import show_warnings
@@ -226,7 +227,8 @@ def _fair_test(opened: Sequence[Opened]) -> None:
     student = teachers[0].config.model
     words = ["penviz", "distill", *(path_word(run) for run in teachers), "--student", student]
     out = Path(path_word(teachers[0])).parent / f"{student}-pilot"
-    st.code(shlex.join([*words, "--pilot", "--out", out.as_posix()]), language="bash", wrap_lines=True)
+    command = shlex.join([*words, "--pilot", "--out", out.as_posix()])
+    st.code(command_lines(command), language="bash", wrap_lines=True)
     st.html(f'<p class="pz-note">{_duration(teachers, student)}</p>')
 
 

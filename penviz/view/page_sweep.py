@@ -25,6 +25,7 @@ from penviz.view.catalogue import (
     run_roots,
 )
 from penviz.view.chart_export import export_charts
+from penviz.view.command_lines import command_lines
 from penviz.view.controls import URL, choose_classes, choose_group, heading
 from penviz.view.empty import show_damaged, show_empty, show_too_few, show_warnings
 from penviz.view.state import suffix
@@ -183,7 +184,7 @@ def _nothing(parts: Mapping[str, Sequence[Run]]) -> None:
         f'<h1 class="pz-finding">{words}</h1><p class="pz-detail">A sweep trains one run for each label '
         "smoothing and seed; on scikit-learn’s digits it takes about two minutes and needs no download:</p>"
     )
-    st.code(COMMAND, language="bash", wrap_lines=True)
+    st.code(command_lines(COMMAND), language="bash", wrap_lines=True)
 
 
 def _digested(

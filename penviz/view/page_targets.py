@@ -10,6 +10,7 @@ import streamlit as st
 from penviz.measure.target_facts import NAMES, SHOWN, WHERE, TargetFacts, comparison, number, target_chart
 from penviz.measure.target_vectors import Targets, weights
 from penviz.show.chart_screen import chart_figure
+from penviz.view.command_lines import NARROW, command_lines
 from penviz.view.controls import URL, heading
 from penviz.view.links import remember_runs
 from penviz.view.page_grid import CONFIG
@@ -49,7 +50,7 @@ def _page(dark: bool) -> None:
         with numbers:
             st.html(f'<p class="pz-note">{escape(WHERE[targets.kind])}</p>{_facts(facts)}')
             if facts.command:
-                st.code(facts.command, language="bash", wrap_lines=True)
+                st.code(command_lines(facts.command, NARROW), language="bash", wrap_lines=True)
         alpha = targets.label_smoothing or 0.0
         if alpha:
             st.html(_table(comparison(alpha, n_classes, targets.prior, own), targets.kind))
@@ -130,5 +131,5 @@ def _table(every: Sequence[TargetFacts], kind: str) -> str:
         same = facts.same_as or ("refused: no distribution" if facts.refusal else "–")
         words = [NAMES[facts.targets.kind], *cells, same]
         body.append(f"<tr{best}>{''.join(f'<td>{escape(word)}</td>' for word in words)}</tr>")
-    table = f'<table class="pz-table"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table>'
-    return f'<div class="pz-scroll">{table}</div>'
+    rows = f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody>"
+    return f'<div class="pz-scroll"><table class="pz-table pz-words-last">{rows}</table></div>'

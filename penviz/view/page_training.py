@@ -23,6 +23,7 @@ from penviz.snapshots import Snapshots, snapshots_path, splits_of
 from penviz.view.catalogue import Group, Opened, digest_of, directory_digest, read_catalogue, run_roots
 from penviz.view.chart_export import export_charts
 from penviz.view.chosen import with_chosen_runs
+from penviz.view.command_lines import command_lines
 from penviz.view.controls import choose_classes
 from penviz.view.empty import show_too_few, show_warnings
 from penviz.view.film_export import export_film
@@ -92,10 +93,10 @@ def _draw(group: Group, opened: list[Opened]) -> None:
     panels = [panels[-1] for film in films for panels in film.panels.values()]
     st.html(legend_html(panels, marks, dark, crosses=False))
     st.plotly_chart(figure, theme=None, key="film", config=CONFIG, width="stretch")
-    with st.container(width=140, key="curves-out"):
+    with st.container(width=180, key="curves-out"):
         shown = [one for one in opened if one.run in runs]
         options = {"classes": list(class_words(classes, group.class_names))}
-        export_charts(shown, {"over-training": (options, charts)}, key="export-curves")
+        export_charts(shown, {"over-training": (options, charts)}, key="export-curves", label="Export curves")
     st.html(f'<p class="pz-foot">{escape(FRAME)} {escape(CURVES)}</p>')
 
 
@@ -156,4 +157,5 @@ def _none(opened: Sequence[Opened]) -> None:
         '<p class="pz-detail">A film needs the features of some epochs. Training keeps them when asked; the '
         "weights are the same to the bit with and without.</p>"
     )
-    st.code("penviz train cifar10 tutorial_alexnet --snapshots 15 --out runs/filmed", language="bash")
+    command = "penviz train cifar10 tutorial_alexnet --snapshots 15 --out runs/filmed"
+    st.code(command_lines(command), language="bash", wrap_lines=True)

@@ -10,6 +10,7 @@ import streamlit as st
 
 from penviz.figure import class_words
 from penviz.view.catalogue import Group, is_own, path_word
+from penviz.view.command_lines import NARROW, command_lines
 from penviz.view.opened_recipe import offer_recipe
 from penviz.view.state import State
 
@@ -54,5 +55,5 @@ def share(state: State, groups: Sequence[Group]) -> None:
                 f"Nobody else sees your own runs ({', '.join(own)}): for others the link leaves them out."
             )
         st.markdown("**The numbers on the command line**")
-        st.code(command(state), language="bash", wrap_lines=True)
+        st.code(command_lines(command(state), NARROW), language="bash", wrap_lines=True)
         offer_recipe(groups)

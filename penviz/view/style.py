@@ -89,6 +89,9 @@ table.pz-table td {{ text-align: right; padding: .3rem .7rem; border-bottom: {ru
   font-variant-numeric: tabular-nums; white-space: nowrap; }}
 table.pz-table th:first-child, table.pz-table td:first-child {{ text-align: left; white-space: normal;
   padding-left: 0; }}
+table.pz-words-last th:last-child, table.pz-words-last td:last-child {{ text-align: left;
+  padding-left: 1rem; white-space: normal; }}
+table.pz-words-last td:first-child {{ white-space: nowrap !important; }}
 table.pz-table tr.pz-second th:first-child {{ text-align: right; padding-left: .7rem; }}
 table.pz-table th.pz-top {{ text-align: left; border-bottom: 0; }}
 table.pz-table .pz-split {{ border-left: {rule}; }}
@@ -125,7 +128,7 @@ table.pz-table td.pz-change {{ color: {colours.note}; }}
 [class*="st-key-head-"] > :first-child {{ flex: 1; min-width: 0; }}
 .pz-ask {{ font-size: 1.05rem; margin: .2rem 0; }}
 .pz-facts {{ display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; font-size: .86rem;
-  margin: 0 0 .6rem 0; }}
+  margin: 0 0 .6rem 0; padding: 0 !important; }}
 .pz-facts dt {{ color: {colours.note}; }}
 .pz-facts dd {{ margin: 0; overflow-wrap: anywhere; }}
 .pz-keys {{ max-height: 22rem; overflow-y: auto; }}
@@ -134,6 +137,7 @@ table.pz-table tr.pz-best td {{ font-weight: 650;
   background: color-mix(in srgb, {CLASS_COLOURS[0]} 9%, transparent); }}
 .pz-fits {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: 1rem 1.6rem;
   font-size: .9rem; line-height: 1.45; margin-top: .4rem; }}
+.pz-pairs {{ grid-template-columns: repeat(auto-fit, minmax(24rem, 1fr)); margin-bottom: 1.1rem; }}
 .pz-fits code {{ font-size: .88em; }}
 .pz-fits p {{ margin: .2rem 0 0 0; font-size: inherit; color: {colours.note}; }}
 .pz-value {{ font-size: .88rem; color: {colours.note}; font-variant-numeric: tabular-nums;

@@ -45,6 +45,16 @@ def figures(app: AppTest) -> list[dict[str, Any]]:
     return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
 
 
+def tables(app: AppTest) -> list[str]:
+    return [e.proto.body for e in app.get("html") if "<table" in e.proto.body]
+
+
+def unfolded(app: AppTest) -> AppTest:
+    """The page with all its numbers."""
+    app.session_state["all-calibration-numbers"] = True
+    return checked(app.run())
+
+
 def names(figure: dict[str, Any]) -> list[str]:
     return [trace["name"] for trace in figure["data"] if trace.get("showlegend")]
 
@@ -70,8 +80,12 @@ def test_a_pair_has_finding_diagrams_curves_and_numbers(
     for c in found:
         assert three(c.temperature.value) in body
         assert three(c.value("ece", SCALED)) in body
+    assert "Platt" not in tables(app)[0]
+    assert len(tables(app)) == 1
+    short, every = tables(unfolded(app))
+    assert every.count("<tr>") > 2 * short.count("<tr>")
     for number in NUMBERS:
-        assert number.label in body.replace("&amp;", "&")
+        assert number.label in every.replace("&amp;", "&")
 
 
 def test_the_table_says_what_the_command_says(
@@ -81,13 +95,13 @@ def test_the_table_says_what_the_command_says(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     directories = [make_run(tmp_path, "hard"), make_run(tmp_path, "soft", 0.1)]
-    app = open_page(half="5")
+    app = unfolded(open_page(half="5"))
     monkeypatch.setattr("sys.argv", ["penviz", "calibrate", *map(str, directories), "--seed", "5"])
     with pytest.raises(SystemExit):
         cli.main()
     printed = capsys.readouterr().out
     assert printed.splitlines()[0] == headline(app).replace("&#x27;", "'") + "."
-    table = next(e.proto.body for e in app.get("html") if "pz-table" in e.proto.body)
+    table = tables(app)[-1]
     values = {word.replace("-", "−") for word in re.findall(r"(?<= )-?\d[\d.]*(?= \[|$| )", printed, re.M)}
     cells = set(re.findall(r"<td>([−\d.]+)", table))
     lines = [line for line in printed.splitlines()[3:] if line.strip()]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from penviz import InputError
 from penviz.foreign.inspection import inspect_file
 from penviz.foreign.report import FileReport, Refused
+from penviz.named_rows import rows_named
 from penviz.runs import RunError
 
 if TYPE_CHECKING:
@@ -243,7 +244,8 @@ def _setup(
     """The row that was asked for, measured, or the best of all plausible ones, which are printed."""
     from penviz.load import accuracy, label_order, preprocessing, variants
 
-    split = dataset.splits.get("validation") or next(iter(dataset.splits.values()))
+    name = "validation" if "validation" in dataset.splits else next(iter(dataset.splits))
+    split = dataset.splits[name]
     rows = accuracy.sample(split.labels)
     images, labels = split.images[rows], split.labels[rows]
     directory = path if path.is_dir() else path.parent
@@ -258,9 +260,7 @@ def _setup(
         bodies = [_body(request.body or "as built", bodies)]
     check = None
     if len(ways) > 1:
-        say(
-            f"Trying {len(ways)} preprocessings and {len(bodies)} bodies on {len(rows)} validation images ..."
-        )
+        say(f"Trying {len(ways)} preprocessings and {len(bodies)} bodies on {len(rows)} {name} images ...")
         check = accuracy.check(network, ways, bodies, images, labels)
         for line in table_lines(check):
             say(line)
@@ -273,7 +273,7 @@ def _setup(
     else:
         row = accuracy.measure_setup(network, ways[0], bodies[0], images, labels)
     say(
-        f"penviz measures {100 * row.accuracy:.1f} % on {row.n} validation images. "
+        f"penviz measures {100 * row.accuracy:.1f} % on {row.n} {name} images. "
         "Is that the accuracy you know? If not, change the input."
     )
     predictions = accuracy.scores_of(network, row.preprocessing, images, row.variant).argmax(1).numpy()
@@ -332,10 +332,10 @@ def _body(asked: str, bodies: Sequence[Variant]) -> Variant:
 def _classes(asked: Sequence[str], names: Sequence[str]) -> list[int]:
     found = []
     for name in asked:
-        if name in names:
-            found.append(list(names).index(name))
-        elif name.isdecimal() and int(name) < len(names):
-            found.append(int(name))
-        else:
-            raise RunError(f"There is no class {name}.")
+        rows = rows_named(name, names)
+        if len(rows) != 1:
+            raise RunError(
+                f"There is no class {name}." if not rows else f"Several classes are called {name}."
+            )
+        found += rows
     return found

@@ -299,12 +299,12 @@ def new_recipe(
             raise InputError(f"{run.directory} has no activations: run penviz extract {run.directory} first.")
         named.append(describe_run(run, path, own))
     given = [
-        RecipeRow(tuple(found[Path(run).resolve()][0].name for run in runs), _three(names))
+        RecipeRow(tuple(found[Path(run).resolve()][0].name for run in runs), _triple(names))
         for runs, names in wanted
     ]
     if font is not None:
         choices["font"] = font_of(font)
-    triple: tuple[Class, ...] = () if rows else _three(classes) if classes else (0, 1, 2)
+    triple: tuple[Class, ...] = () if rows else _triple(classes) if classes else (0, 1, 2)
     recipe = Recipe(tuple(named), triple, tuple(given), columns, versions=versions(), **choices)
     runs = [run for run, _ in found.values()]
     loaded = load_splits(recipe, runs)
@@ -339,6 +339,6 @@ def _row(line: str) -> tuple[list[str], list[str]]:
     return runs.split(), classes.split()
 
 
-def _three(classes: Sequence[str]) -> tuple[Class, Class, Class]:
-    left, right, above = (int(c) if c.isdecimal() and c.isascii() else c for c in classes)
+def _triple(classes: Sequence[str]) -> tuple[Class, Class, Class]:
+    left, right, above = classes
     return left, right, above

@@ -13,6 +13,7 @@ from penviz.activations import DAMAGED, Activations, ActivationsError, write_npz
 from penviz.measure.all_classes import AllClasses
 from penviz.measure.class_means import with_class_means
 from penviz.measure.target_vectors import Targets
+from penviz.named_rows import rows_named
 from penviz.runs import MANIFEST, SPLITS, Run, moments_path, shards_path, stored_path
 from penviz.shards import LOSSY, ShardedActivations, is_lossy
 
@@ -64,8 +65,7 @@ def some_classes(sharded: ShardedActivations, classes: Sequence[str | int] = ())
         sharded: the split; classes: names or rows, the first three without them. Unknown ones are left out:
             who draws them says so.
     """
-    names = list(sharded.class_names)
-    rows = [k for c in classes for k, name in enumerate(names) if c in (k, name)]
+    rows = [k for c in classes for k in rows_named(c, sharded.class_names)]
     found = sharded.triple(rows or sharded.held()[:3])
     return replace(found, over_all=read_over_all(sharded))
 

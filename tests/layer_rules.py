@@ -76,6 +76,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "chart_recipe": ("penviz.learn", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
     "chart_figure": ("penviz.learn", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
     "recipe_yaml": ("penviz.learn", "penviz.show", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
+    "named_rows": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
     "pilots": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
     "runs": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
     "recipe": ("penviz.learn", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
@@ -102,6 +103,7 @@ GROUND = {
     "shards": ("penviz.activations", "penviz.half", "penviz.runs", "penviz.shard_files"),
     "shard_files": ("penviz.activations", "penviz.runs"),
     "half": (),
+    "named_rows": (),
 }
 """Modules that everything stands on -> what of ours they may import."""
 

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import matplotlib
 import pytest
 
 from penviz import figure, figure_files
+from penviz.activations import Activations
 from penviz.recipe import Recipe
 from tests.small_runs import make_adopted, make_run
 from tests.test_cli import assert_refused, penviz  # noqa: F401  (a fixture)
@@ -331,3 +333,14 @@ def test_two_classes_make_no_plane(place: Path, penviz: Any) -> None:  # noqa: F
     make_adopted(place / "runs", "two", names=("cat", "dog"))
     for verb in (("figure", "runs/two", "--out", "f.svg"), ("measure", "runs/two")):
         assert_refused(penviz(*verb), "needs three classes, two has 2")
+
+
+def test_names_that_are_numbers_go_before_rows(place: Path) -> None:
+    """Folders may be called 1, 10, 2, 3: a word that is a name is never taken for a row."""
+    names = ("1", "10", "2", "3", *"abcdef")
+    for split in ("train", "validation"):
+        path = place / "runs" / "hard" / f"activations-{split}.npz"
+        replace(Activations.load(path), class_names=names).save(path)
+    recipe, runs, loaded = figure.new_recipe([place / "runs" / "hard"], ["1", "2", "3"])
+    (grid,) = figure.build_panels(recipe, runs, loaded)
+    assert grid[0][0].class_indices == (0, 2, 3)

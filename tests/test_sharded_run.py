@@ -164,6 +164,13 @@ def test_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         assert "kept in shards" in str(refused.exception or refused.output)
 
 
+def test_classes_are_named_by_their_rows_too(sharded: tuple[Path, dict[str, Activations]]) -> None:
+    directory, whole = sharded
+    held = [whole["train"].class_names.index(name) for name in CLASSES]
+    by_row = run_activations.load(read_run(directory), classes=[str(row) for row in held])
+    assert set(by_row["train"].labels) == set(held)
+
+
 def test_several_triples_of_one_recipe(sharded: tuple[Path, dict[str, Activations]]) -> None:
     directory, _ = sharded
     rows = [f"{directory}: bird dog ship", f"{directory}: cat dog deer"]

@@ -16,13 +16,14 @@ from penviz.activations import Activations, ActivationsError
 from penviz.measure.moments import Moments, class_rows
 from penviz.measure.plane import Plane
 from penviz.measure.tightness import Clusters, ratio
+from penviz.named_rows import rows_named
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 
 def class_indices(classes: Sequence[str | int], class_names: Sequence[str]) -> tuple[int, int, int]:
-    """Rows of the head of three classes given by name or by index.
+    """Rows of the head of three classes given by name or by index (`rows_named`).
 
     Raises:
         ActivationsError: not three, an unknown name, an index out of range, or a class chosen twice.
@@ -31,16 +32,14 @@ def class_indices(classes: Sequence[str | int], class_names: Sequence[str]) -> t
         raise ActivationsError("Choose three classes.")
     found: list[int] = []
     for wanted in classes:
-        if isinstance(wanted, str):
-            if wanted not in class_names:
-                raise ActivationsError(f"There is no class {wanted}: see the run's list of classes.")
-            if list(class_names).count(wanted) > 1:
-                raise ActivationsError(f"Several classes are called {wanted}: choose it by its index.")
-            found.append(list(class_names).index(wanted))
-        elif 0 <= int(wanted) < len(class_names):
-            found.append(int(wanted))
-        else:
+        rows = rows_named(wanted, class_names)
+        if len(rows) > 1:
+            raise ActivationsError(f"Several classes are called {wanted}: choose it by its index.")
+        if not rows and str(wanted).removeprefix("-").isdecimal():
             raise ActivationsError(f"There is no class {wanted}: they run from 0 to {len(class_names) - 1}.")
+        if not rows:
+            raise ActivationsError(f"There is no class {wanted}: see the run's list of classes.")
+        found += rows
     if len(set(found)) < 3:
         raise ActivationsError("Choose three different classes: one was chosen twice.")
     return found[0], found[1], found[2]

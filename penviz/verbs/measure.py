@@ -33,6 +33,7 @@ def measure(
     """Print the numbers of one or more runs, and what they say."""
     found = [read_run(path) for path in runs]
     from penviz import run_activations, terminal
+    from penviz.figure_runs import stale
     from penviz.measure.finding import build_finding
     from penviz.measure.geometry import geometry_table, measure_geometry, no_room
     from penviz.measure.summary import Summary
@@ -51,9 +52,8 @@ def measure(
                     run_activations.measure_shards(run, part, functools.partial(report, part))
             parts = run_activations.load(run, classes=classes or ())
         notes += run_activations.notes(run, parts)
-        for part, activations in parts.items():
-            if run.model_sha256 and activations.checkpoint_sha256 != run.model_sha256:
-                say(f"{run.name}: the {part} activations are of another checkpoint; extract it again.")
+        for sentence in stale([run], [parts]):
+            say(sentence)
         opened.append(parts)
     names = next(iter(opened[0].values())).class_names
     if find is not None:
@@ -64,7 +64,7 @@ def measure(
             f"A template plane needs three classes, {found[0].name} has {len(names)}: two stand on an axis, "
             "drawn by penviz figure --figure two-classes and in the app."
         )
-    triple = [_class(name, names) for name in classes or ()] or first_classes(opened)
+    triple = classes or first_classes(opened)
     loaded = [{split: Summary.of(a) for split, a in parts.items()} for parts in opened]
     alphas = [run.config.label_smoothing for run in found]
     targets = [run_activations.targets_of(run) for run in found]
@@ -108,7 +108,3 @@ def _found(
         raise RunError("Runs with different lists of classes have no triples in common: choose others.")
     ranking = find(how, [Summary.of(parts[chosen]) for parts in opened], bias=bias)
     return terminal.ranking_text(ranking, how, opened[0][chosen].class_names, chosen, as_json)
-
-
-def _class(name: str, names: tuple[str, ...]) -> str | int:
-    return int(name) if name.isdigit() and name not in names else name

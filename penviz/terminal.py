@@ -102,9 +102,7 @@ def ranking_text(
         f"{place:>3}  {word:<{wide}}  {value_words(how, value)}"
         for place, (word, (_, value)) in enumerate(zip(words, rows, strict=True), 1)
     ]
-    sample = ", a sample drawn with seed 0" if ranking.n < 0.9 * ranking.n_all else ""
-    head = f"{FINDS[how]}, {split}, {ranking.n:,} of {ranking.n_all:,} triples{sample}"
-    return "\n".join([head, *lines])
+    return "\n".join([f"{FINDS[how]}, {split}, {ranking.among}", *lines])
 
 
 def duration(seconds: float) -> str:

@@ -14,9 +14,14 @@ from numpy.typing import ArrayLike, NDArray
 from penviz import InputError
 from penviz.measure.summary import Summary, triple_changes
 from penviz.measure.tightness import ratio
+from penviz.measure.triples import count_triples, is_sampled
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
+
+
+MISSING = "the others without a plane or without examples"
+"""Why triples are not compared where no sample stands for them."""
 
 
 @dataclass(frozen=True)
@@ -27,17 +32,23 @@ class Ranking:
         triples: [m, 3] classes a < b < c.
         values: [m] what they are ordered by.
         n: triples that were compared.
-        n_all: triples that K classes have; above n where a sample stands for all or some have no value.
+        n_all: triples that K classes have; above n where some have no value, or
+            where a sample stands for all (sampled).
     """
 
     triples: Int
     values: Float
     n: int
     n_all: int
+    sampled: bool = False
 
-
-def _n_triples(n_classes: int) -> int:
-    return n_classes * (n_classes - 1) * (n_classes - 2) // 6
+    @property
+    def among(self) -> str:
+        """Out of how many: "all 120", "84 of 120 triples, the others without ..."."""
+        if self.n == self.n_all:
+            return f"all {self.n:,} triples"
+        why = "a sample drawn with seed 0" if self.sampled else MISSING
+        return f"{self.n:,} of {self.n_all:,} triples, {why}"
 
 
 def confusion(labels: ArrayLike, predictions: ArrayLike, n_classes: int) -> Int:
@@ -101,7 +112,7 @@ def highest(pairs: ArrayLike, m: int = 10) -> Ranking:
         kept, values = np.concatenate([kept, here]), np.concatenate([values, sums])
         first = np.argsort(-values, kind="stable")[:m]
         kept, values = kept[first], values[first]
-    return Ranking(kept, values, n, _n_triples(n_classes))
+    return Ranking(kept, values, n, count_triples(n_classes))
 
 
 def most_confused(summary: Summary, m: int = 10) -> Ranking:
@@ -114,7 +125,7 @@ def most_alike(summary: Summary, m: int = 10, bias: bool = True) -> Ranking:
     """Triples of the most alike templates; values are mean cosines. Empty without a head."""
     a = summary.activations
     if a.head is None:
-        return Ranking(np.zeros((0, 3), np.int64), np.zeros(0), 0, _n_triples(len(a.class_names)))
+        return Ranking(np.zeros((0, 3), np.int64), np.zeros(0), 0, count_triples(len(a.class_names)))
     return highest(alike_pairs(a.head.templates(bias)), m)
 
 
@@ -128,13 +139,13 @@ def most_changed(
     """
     found = triple_changes(before, after, bias)
     if found is None:
-        n_all = _n_triples(len(before.activations.class_names))
+        n_all = count_triples(len(before.activations.class_names))
         return Ranking(np.zeros((0, 3), np.int64), np.zeros(0), 0, n_all)
     triples, change, n_all = found
     with np.errstate(divide="ignore"):
         size = np.abs(np.log1p(change))
     first = np.argsort(size if least else -size, kind="stable")[:m]
-    return Ranking(triples[first], change[first], len(triples), n_all)
+    return Ranking(triples[first], change[first], len(triples), n_all, is_sampled(n_all))
 
 
 FINDS = {

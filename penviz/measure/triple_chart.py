@@ -15,6 +15,7 @@ from penviz import InputError
 from penviz.measure.chart import Chart, Line, Series
 from penviz.measure.finder import rank_of
 from penviz.measure.summary import Summary
+from penviz.measure.triples import is_sampled
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -31,8 +32,9 @@ class TriplePair:
     """rho/d of every triple in two runs.
 
     Attributes:
-        triples: [t, 3] rising; before, after: [t] rho/d, those with a plane in both runs only; n_all: triples
-            that the classes have, above t where a sample stands for them or some have no plane.
+        triples: [t, 3] rising; before, after: [t] rho/d, those with a plane in both runs
+            only, and with a width in the first; n_all: triples that the classes have, above t where a sample
+            stands for them or some have no value.
     """
 
     triples: Int
@@ -45,7 +47,8 @@ class TriplePair:
         """From the summaries of one split of two runs.
 
         Raises:
-            InputError: a run without all its triples (a quick look, no examples), or runs of other triples.
+            InputError: a run without all its triples (a quick look, no examples), runs of other triples, or
+                none with a plane and clusters of some width.
         """
         a, b = before.triples, after.triples
         if a is None or b is None:
@@ -55,19 +58,20 @@ class TriplePair:
                 "The two runs do not hold the same classes, so their triples cannot be compared."
             )
         x, y = before.rho_d[bias], after.rho_d[bias]
-        kept = np.isfinite(x) & np.isfinite(y)
+        kept = np.isfinite(x) & np.isfinite(y) & (x > 0)
+        if not kept.any():
+            raise InputError("No triple of these runs has a plane and clusters that are more than a point.")
         return cls(a.triples[kept], x[kept], y[kept], a.n_all)
 
     @property
     def change(self) -> Float:
-        """[t] relative change of rho/d from the first run to the second; infinite from 0."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(self.after / self.before - 1)
+        """[t] relative change of rho/d from the first run to the second."""
+        return self.after / self.before - 1
 
     @property
     def sampled(self) -> bool:
-        """Whether a seeded sample stands for all triples; a few without a plane are no sample."""
-        return len(self.triples) < 0.9 * self.n_all
+        """Whether a seeded sample stands for all triples; some without a plane are no sample."""
+        return is_sampled(self.n_all)
 
     def at(self, chosen: Sequence[int]) -> int | None:
         """Place of a triple, its classes in any order; None where it is not held."""
@@ -105,9 +109,8 @@ def triple_chart(
     own = pair.at(chosen)
     special = [*marked, *([own] if own is not None else [])]
     values = np.concatenate([pair.before[drawn], pair.after[drawn]])
-    high = float(np.quantile(values, HELD)) if len(values) else 1.0
-    high = 1.04 * max([high, *pair.before[special], *pair.after[special]])
-    low = 0.96 * float(values.min()) if len(values) else 0.0
+    high = 1.04 * max([float(np.quantile(values, HELD)), *pair.before[special], *pair.after[special]])
+    low = 0.96 * float(values.min())
 
     def words(at: int) -> str:
         return ", ".join(class_names[k] for k in pair.triples[at])

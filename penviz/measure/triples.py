@@ -30,6 +30,16 @@ SAMPLED = 20_000
 CHUNK = 50_000
 
 
+def count_triples(n_classes: int) -> int:
+    """How many triples there are of some classes."""
+    return n_classes * (n_classes - 1) * (n_classes - 2) // 6
+
+
+def is_sampled(n_all: int) -> bool:
+    """Whether `list_triples` gives a sample in place of so many triples."""
+    return n_all > count_triples(MOST_CLASSES)
+
+
 def list_triples(n_classes: int, seed: int = 0) -> Int:
     """All triples a < b < c, [t, 3]; for more than 150 classes 20,000 different ones drawn with the seed."""
     if n_classes <= MOST_CLASSES:
@@ -95,7 +105,7 @@ class TripleMoments:
             m = mean[t[:, :, None], t[:, None, :]]
             gap = m[:, first] - m[:, second]
             between[at : at + CHUNK] = (gap[..., first] - gap[..., second]) ** 2
-        return cls(triples, within, between, n_classes * (n_classes - 1) * (n_classes - 2) // 6)
+        return cls(triples, within, between, count_triples(n_classes))
 
     def rho_d(self, templates: ArrayLike) -> Float:
         """[t] radius over distance of each triple on the plane of its templates.

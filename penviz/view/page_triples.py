@@ -12,7 +12,7 @@ from penviz import InputError
 from penviz.charts.calibrations import names_of
 from penviz.charts.triples import SHOWN, charts_of
 from penviz.figure import class_words
-from penviz.measure.finder import FINDS, Ranking, find, value_words
+from penviz.measure.finder import FINDS, MISSING, Ranking, find, value_words
 from penviz.measure.summary import Summary
 from penviz.measure.triple_chart import TriplePair
 from penviz.show.chart_screen import chart_figure
@@ -161,11 +161,14 @@ def _finding(
             f"goes from {pair.before[place]:.3f} to {pair.after[place]:.3f} ({_signed(change[place])}) "
             f"and ranks {rank:,} of {n:,}, counted from the one that tightens most"
         )
-    sampled = f" {n:,} of {pair.n_all:,} triples, drawn with seed 0, stand for all." if pair.sampled else ""
+    seen = ""
+    if n < pair.n_all:
+        why = "drawn with seed 0, stand for all" if pair.sampled else f"are compared, {MISSING}"
+        seen = f" {n:,} of {pair.n_all:,} triples{',' if pair.sampled else ''} {why}."
     head = f"{names[1]} is tighter than {names[0]} in {tighter:,} of {n:,} triples{part}"
     detail = (
         f"{split.capitalize()}, ρ/d in the plane of each triple: median change "
-        f"{_signed(float(np.median(change)))}. The triple of the grid ({words}) {own}.{sampled} These are "
+        f"{_signed(float(np.median(change)))}. The triple of the grid ({words}) {own}.{seen} These are "
         "two networks: training seeds are not in it."
     )
     st.html(
@@ -175,7 +178,7 @@ def _finding(
 
 
 def _signed(change: float) -> str:
-    return f"{100 * change:+.0f} %".replace("-", "−")
+    return f"{100 * change:+.0f}\N{NO-BREAK SPACE}%".replace("-", "−")
 
 
 def _table(
@@ -195,6 +198,4 @@ def _table(
                 f'<span class="pz-value">{escape(value_words(how, float(value)).replace("-", "−"))}</span>',
                 width="content",
             )
-    seen = f"{ranking.n:,} of {ranking.n_all:,}" if ranking.n < ranking.n_all else f"all {ranking.n:,}"
-    tail = " (a sample drawn with seed 0)" if ranking.n < 0.9 * ranking.n_all else ""
-    st.html(f'<p class="pz-note">Out of {seen} triples{tail}. A link shows the triple in the plane.</p>')
+    st.html(f'<p class="pz-note">Out of {ranking.among}. A link shows the triple in the plane.</p>')

@@ -104,3 +104,22 @@ def test_find_gives_what_its_words_say() -> None:
         "+50.0 %",
         "+50.0 %",
     ]
+
+
+def test_triples_without_a_width_are_left_out_and_said() -> None:
+    hard, soft = summaries(6)
+    one_each = [Summary.of(s.activations.take(np.unique(s.activations.labels, return_index=True)[1]))
+                for s in (hard, soft)]  # fmt: skip
+    with pytest.raises(InputError, match="more than a point"):
+        TriplePair.of(*one_each)
+    without = [Summary.of(s.activations.take(s.activations.labels != 2)) for s in (hard, soft)]
+    pair = TriplePair.of(*without)
+    assert (len(pair.triples), pair.n_all) == (10, 20)
+    assert not pair.sampled
+    chart = triple_chart(
+        pair, names=("hard", "soft"), class_names=[f"c{k}" for k in range(6)], chosen=(0, 1, 3)
+    )
+    assert "sample" not in chart.about
+    ranking = most_changed(*without)
+    assert ranking.among == "10 of 20 triples, the others without a plane or without examples"
+    assert most_changed(hard, soft).among == "all 20 triples"

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from penviz.measure.calibrated import PLAIN, SCALED, Calibrated
-from penviz.measure.finding import SEEDS_NEEDED, TARGETS, Finding, three
+from penviz.measure.finding import SEEDS_NEEDED, STATED, TARGETS, Finding
 from penviz.measure.intervals import Change, Estimate, seed_change
+from penviz.measure.target_vectors import Targets
+from penviz.measure.wording import series, three
 
 BEFORE, AFTER = "before temperature scaling", "after it"
 NOTHING = "penviz lists their numbers and concludes nothing"
-STATED = "Targets are as stated: penviz did not train these networks and does not know what else differs."
 
 
 def describe(
@@ -27,6 +28,7 @@ def describe(
     seeds: Sequence[int | None],
     differences: Sequence[str] = (),
     adopted: Sequence[bool] = (),
+    targets: Sequence[Targets] = (),
 ) -> Finding:
     """The sentence for some runs of one split.
 
@@ -38,16 +40,20 @@ def describe(
         differences: config fields in which the runs differ, those of `TARGETS` ignored.
         adopted: whether penviz did not train a run; none of them by default. Their targets are as stated, and
             more than one of them a side is no series of seeds.
+        targets: of each, which say whether an unknown alpha is that of a student.
     """
     foreign = list(adopted) or [False] * len(found)
     if len(found) == 1:
         return _one(found[0], names[0])
     plain = f"ECE {BEFORE}: {_values(found, names)}. {_halves(found)}"
     unknown = [n for n, a in zip(names, label_smoothings, strict=True) if a is None]
+    taught = [n for n, t in zip(names, targets, strict=False) if t.kind == "distilled"]
+    if unknown and set(unknown) <= set(taught):
+        return Finding("unknown", f"{series(taught)} learned from a teacher; {NOTHING}", plain)
     if unknown:
-        return Finding("unknown", f"The targets of {_series(unknown)} are unknown; {NOTHING}", plain)
+        return Finding("unknown", f"The targets of {series(unknown)} are unknown; {NOTHING}", plain)
     if any(foreign) and not all(foreign):
-        who = _series([n for n, f in zip(names, foreign, strict=True) if f])
+        who = series([n for n, f in zip(names, foreign, strict=True) if f])
         head = f"penviz did not train {who} and does not know what else differs: it concludes nothing"
         return Finding("adopted", head, plain)
     if all(foreign):
@@ -60,17 +66,17 @@ def describe(
         same = f"label smoothing {levels[0]:g}" if levels[0] else "hard targets"
         head = f"{who} have the same targets ({same}): there is no difference between targets to see"
         others = [*fields, *(["seed"] if len(set(seeds)) > 1 else [])]
-        return Finding("equal", head, plain + (f" They differ in {_series(others)}." if others else ""))
+        return Finding("equal", head, plain + (f" They differ in {series(others)}." if others else ""))
     if fields:
-        head = f"These runs differ in {_series(fields)} too; {NOTHING}"
+        head = f"These runs differ in {series(fields)} too; {NOTHING}"
         return Finding("differs", head, plain)
     sides = [[i for i, a in enumerate(alphas) if a == level] for level in levels]
     if len(levels) > 2:
         means = [three(float(np.mean([found[i].value("ece") for i in side]))) for side in sides]
-        at = _series([f"{level:g}" for level in levels])
+        at = series([f"{level:g}" for level in levels])
         tail = "" if len(found) == len(levels) else " Means over the runs of one alpha."
         tail += " Training seeds are not in it."
-        head = f"ECE {BEFORE} is {_series(means)} at label smoothing {at}"
+        head = f"ECE {BEFORE} is {series(means)} at label smoothing {at}"
         return Finding("series", head, _halves(found) + tail + (f" {STATED}" if all(foreign) else ""))
     if len(found) == 2:
         first, second = (side[0] for side in sides)
@@ -84,10 +90,6 @@ def describe(
         tail = " An interval over seeds needs three different ones a side."
         return Finding("series", f"ECE of {len(found)} runs; too few seeds for a conclusion", plain + tail)
     return _over_seeds([[found[i] for i in side] for side in sides], levels)
-
-
-def _series(values: Sequence[str]) -> str:
-    return values[0] if len(values) == 1 else f"{', '.join(values[:-1])} and {values[-1]}"
 
 
 def _values(found: Sequence[Calibrated], names: Sequence[str]) -> str:
@@ -194,7 +196,7 @@ def _relative(change: Change) -> str:
 def _over_seeds(sides: Sequence[Sequence[Calibrated]], levels: Sequence[float]) -> Finding:
     """Welch's interval of the difference of the mean log ECE, and of the mean log temperature, over seeds."""
     counts = sorted({len(side) for side in sides})
-    tail = f"95 % over {_series([str(c) for c in counts])} training seeds a side. {_halves(sides[0])}"
+    tail = f"95 % over {series([str(c) for c in counts])} training seeds a side. {_halves(sides[0])}"
     values = [[c.value("ece", PLAIN) or 0.0 for c in side] for side in sides]
     if min(map(min, values)) <= 0:
         return Finding("unclear", f"ECE {BEFORE} is 0 in one of these networks; {NOTHING}", tail)

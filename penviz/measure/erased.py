@@ -30,8 +30,8 @@ class Erased:
 
     @classmethod
     def of(cls, activations: Activations, temperatures: Sequence[float] = TEMPERATURES) -> Erased | None:
-        """From features and head; None where there is no head, and so no logits."""
-        if activations.head is None or activations.class_means is not None:
+        """From features and head; None where there is no head, and so no logits, or no example."""
+        if activations.head is None or activations.class_means is not None or not len(activations):
             return None
         logits = activations.head.logits(activations.features)
         labels = activations.labels

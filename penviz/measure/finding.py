@@ -36,6 +36,9 @@ TARGETS = ("label_smoothing", "targets", "seed")
 """Config fields in which runs may differ and still be compared."""
 
 SEEDS_NEEDED = 3
+NEGLIGIBLE = 1e-6
+"""A rho/d below it is rounding of float32 features: the clusters are points."""
+POINTS = "Clusters that are single points cannot be compared"
 ADJECTIVE = {"train": "training", "validation": "validation", "test": "test"}
 NOTHING = "penviz draws them and concludes nothing"
 DRAWN = "penviz draws these runs and concludes nothing"
@@ -270,7 +273,7 @@ def _rank(table: Table, split: str, runs: Sequence[Mapping[str, Summary]], chang
     word = direction(change) if change.clear else "tighter"
     sign = 1 if word == "looser" else -1
     rank = 1 + int((sign * others > sign * change.value).sum())
-    moved = int((sign * others > 0).sum()) + 1
+    moved = int((sign * np.append(others, change.value) > 0).sum())
     total = len(others) + 1
     median = float(np.median(np.append(others, change.value)))
     middle = (
@@ -292,11 +295,12 @@ def _over_seeds(
     """Welch's interval of the difference of mean log rho/d, over seeds."""
     split = common[0]
     values = table.row("rho_d").values
-    change = seed_change([[v for i in side if (v := values[i][split])] for side in sides])
+    measured = [[values[i][split] or 0.0 for i in side] for side in sides]
+    if min(map(min, measured)) < NEGLIGIBLE:
+        return Finding("unclear", POINTS, f"rho/d on {split} is 0 in one of these networks.")
+    change = seed_change(measured)
     word = direction(change)
-    low_side, high_side = (
-        three(math.exp(np.mean([math.log(v) for i in side if (v := values[i][split])]))) for side in sides
-    )
+    low_side, high_side = (three(math.exp(np.mean(np.log(side)))) for side in measured)
     counts = sorted({len(side) for side in sides})
     seeds = f"{series([str(c) for c in counts])} training seeds a side"
     clusters = f"{ADJECTIVE[split]} clusters"

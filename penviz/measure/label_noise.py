@@ -81,7 +81,7 @@ def misled(activations: Activations, noise: float, bias: bool = True) -> Misled:
     """Where the examples with a wrong label lie in the template planes.
 
     For each triple of classes, of the examples whose true and given class are both in it: the nearest of the
-    three means of examples with right labels.
+    three means of examples with right labels. Planes of a class that has no such example are left out.
 
     Args:
         activations: of the training split, with a head and the hashes of the pixels.
@@ -101,13 +101,13 @@ def misled(activations: Activations, noise: float, bias: bool = True) -> Misled:
     x = a.features.astype(np.float64)
     if bias:
         x = np.column_stack([x, np.ones(len(x))])
-    right_means = np.array(
-        [x[rows[~wrong[rows]]].mean(axis=0) for rows in class_rows(a.labels, n_classes, a.indices)]
-    )
+    right = [rows[~wrong[rows]] for rows in class_rows(a.labels, n_classes, a.indices)]
+    held = [k for k, rows in enumerate(right) if len(rows)]  # a class without a mean is near to nothing
+    right_means = np.array([x[rows].mean(axis=0) if len(rows) else 0 * x[0] for rows in right])
     at = np.flatnonzero(wrong)
     of_pair = class_rows(a.labels[at] * n_classes + given[at], n_classes**2)
     sums = np.zeros(3)
-    for triple in combinations(range(n_classes), 3):
+    for triple in combinations(held, 3):
         own = at[np.concatenate([of_pair[y * n_classes + k] for y, k in permutations(triple, 2)])]
         if not len(own):
             continue

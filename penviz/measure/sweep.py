@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from penviz.activations import Activations
 from penviz.measure.calibration import ece
-from penviz.measure.finding import SEEDS_NEEDED, Finding, build_finding
+from penviz.measure.finding import NEGLIGIBLE, POINTS, SEEDS_NEEDED, Finding, build_finding
 from penviz.measure.intervals import T95, Change, seed_change, welch
 from penviz.measure.label_noise import misled
 from penviz.measure.moments import class_rows
@@ -205,9 +205,11 @@ def _against_first(
     if min(counts) < SEEDS_NEEDED:
         return "Means over the runs of one alpha; an interval over seeds needs three of each."
     sides = [
-        [v[split] or math.nan for v, run in zip(values, runs, strict=True) if run.label_smoothing == level]
+        [v[split] or 0.0 for v, run in zip(values, runs, strict=True) if run.label_smoothing == level]
         for level in levels
     ]
+    if min(map(min, sides)) < NEGLIGIBLE:
+        return f"{POINTS}: rho/d is 0 in one of these networks."
     said = []
     for level, side in zip(levels[1:], sides[1:], strict=True):
         change = seed_change([sides[0], side])

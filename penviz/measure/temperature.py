@@ -133,6 +133,8 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> Temperature:
     if len(z) < 2 or curvature == 0:
         return Temperature(value, n=len(z))
     half = Z95 * math.sqrt(float(parts.var()) / len(z)) / (curvature / value)
+    if half > FARTHEST:  # logits that hardly depend on the example tell nothing of T
+        return Temperature(value, n=len(z))
     return Temperature(value, value * math.exp(-half), value * math.exp(half), len(z))
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from penviz.activations import Activations, ActivationsError
 from penviz.measure.chart import Chart, Line, Series
-from penviz.measure.intervals import Z95
+from penviz.measure.intervals import Z95, jackknife_variance
 from penviz.measure.target_vectors import Targets, optimal_logits
 from penviz.measure.wording import three
 
@@ -109,8 +109,13 @@ class TwoClasses:
         """Radius over distance, as in the plane; the same in nats and in feature units."""
         return self.radius / self.distance if self.distance else math.nan
 
-    def log_ratio_without(self) -> tuple[Float, Float]:
-        """Logarithm of rho_d with one example left out, for each class [n_k]: what the jackknife needs."""
+    def log_ratio_without(self) -> tuple[Float, Float] | None:
+        """Logarithm of rho_d with one example left out, for each class [n_k]: what the jackknife needs.
+
+        None where it has none: fewer than three examples a class, or both a point without one of them.
+        """
+        if min(map(len, self.differences)) < 3 or not self.rho_d > 0:
+            return None
         made = []
         for k in (0, 1):
             own, other = self.differences[k], self.differences[1 - k]
@@ -118,14 +123,16 @@ class TwoClasses:
             mean = (own.sum() - own) / (n - 1)
             squares = ((own - own.mean()) ** 2).sum() - (own - own.mean()) ** 2 * n / (n - 1)
             radius = (np.maximum(squares, 0) / (n - 1) + other.var()) / 2
-            made.append(np.log(radius) / 2 - np.log(np.abs(mean - other.mean())))
-        return made[0], made[1]
+            with np.errstate(divide="ignore", invalid="ignore"):
+                made.append(np.log(radius) / 2 - np.log(np.abs(mean - other.mean())))
+        return (made[0], made[1]) if all(np.isfinite(m).all() for m in made) else None
 
     def interval(self) -> tuple[float, float] | None:
         """95 % interval of rho_d over the examples (jackknife of its logarithm); None for few of them."""
-        if min(map(len, self.differences)) < 3 or not self.rho_d > 0:
+        without = self.log_ratio_without()
+        if without is None:
             return None
-        half = Z95 * math.sqrt(_variance(self.log_ratio_without()))
+        half = Z95 * math.sqrt(jackknife_variance(without))
         return self.rho_d * math.exp(-half), self.rho_d * math.exp(half)
 
     def change_to(self, other: TwoClasses) -> tuple[float, float, float] | None:
@@ -133,21 +140,16 @@ class TwoClasses:
 
         Example by example where both hold the same ones. None for few examples.
         """
-        if self.interval() is None or other.interval() is None:
-            return None
         mine, theirs = self.log_ratio_without(), other.log_ratio_without()
+        if mine is None or theirs is None:
+            return None
         same = bool(self.dataset_id) and (self.dataset_id, self.split) == (other.dataset_id, other.split)
         if same and all(np.array_equal(a, b) for a, b in zip(self.indices, other.indices, strict=True)):
-            variance = _variance((theirs[0] - mine[0], theirs[1] - mine[1]))
+            variance = jackknife_variance((theirs[0] - mine[0], theirs[1] - mine[1]))
         else:
-            variance = _variance(mine) + _variance(theirs)
+            variance = jackknife_variance(mine) + jackknife_variance(theirs)
         value, half = math.log(other.rho_d / self.rho_d), Z95 * math.sqrt(variance)
         return math.expm1(value), math.expm1(value - half), math.expm1(value + half)
-
-
-def _variance(without: Sequence[Float]) -> float:
-    """Jackknife variance from values with one example left out, a stratum a class."""
-    return float(sum((len(v) - 1) / len(v) * ((v - v.mean()) ** 2).sum() for v in without))
 
 
 def optimum(targets: Targets) -> tuple[float, float] | None:

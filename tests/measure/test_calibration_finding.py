@@ -12,6 +12,7 @@ from penviz.activations import Activations, Head
 from penviz.measure.calibrated import SCALED, Calibrated
 from penviz.measure.calibration_finding import describe
 from penviz.measure.finding import three
+from penviz.measure.target_vectors import Targets
 
 
 def network(factor: float, seed: int = 0, n: int = 900, data: int = 0) -> Calibrated:
@@ -28,7 +29,7 @@ def network(factor: float, seed: int = 0, n: int = 900, data: int = 0) -> Calibr
     )
 
 
-def said(found, alphas, seeds=None, differences=(), names=None, adopted=()):
+def said(found, alphas, seeds=None, differences=(), names=None, adopted=(), targets=()):
     names = names or [f"run {i}" for i in range(len(found))]
     return describe(
         found,
@@ -37,10 +38,12 @@ def said(found, alphas, seeds=None, differences=(), names=None, adopted=()):
         seeds=seeds or [0] * len(found),
         differences=differences,
         adopted=adopted,
+        targets=targets,
     )
 
 
 WIDE, NARROW = network(3.0), network(0.05)
+UNKNOWN = Targets("unknown", None)
 
 
 def test_one_run() -> None:
@@ -165,3 +168,11 @@ def test_never_a_judgement(alphas: list[float | None]) -> None:
         assert not finding.headline.endswith(".")
         assert finding.detail.endswith(".")
         assert "nan" not in text
+
+
+def test_a_student_learned_from_a_teacher() -> None:
+    targets = [Targets("hard", 0.0), Targets("distilled", None)]
+    finding = said([WIDE, NARROW], [0.0, None], names=["hard", "student"], targets=targets)
+    assert finding.headline.startswith("student learned from a teacher")
+    finding = said([WIDE, NARROW], [0.0, None], names=["hard", "theirs"], targets=[targets[0], UNKNOWN])
+    assert finding.headline.startswith("The targets of theirs are unknown")

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -292,3 +293,31 @@ def test_measure_imports_no_heavy_library() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("width", [0.0, 1e-9])
+def test_clusters_that_are_points_are_not_compared(width: float) -> None:
+    """One example a class has no radius; and one of rounding would make any change of it."""
+    wide = [run(1.0, seed) for seed in range(3)]
+    points = [run(width, seed, n=8 if width == 0 else 600) for seed in range(3)]
+    seeds = [0, 1, 2] * 2
+    finding = say([*points, *wide], [0, 0, 0, 0.1, 0.1, 0.1], seeds)
+    assert finding.kind == "unclear"
+    assert finding.headline == "Clusters that are single points cannot be compared"
+
+
+def test_a_triple_that_does_not_move_is_not_counted_as_tighter() -> None:
+    """The triples that are tighter, counted one by one, the chosen one among them only where it is."""
+    for seed in range(8):
+        runs = [run(1.0), run(1.0, seed=seed + 5)]
+        finding = say(runs, [0, 0.1])
+        if finding.kind != "unclear":
+            continue
+        n = len(runs[0]["train"].activations.class_names)
+        count = 0
+        for triple in combinations(range(n), 3):
+            before, after = (
+                float(Projection.of(r["train"].activations, triple).clusters.rho_d()) for r in runs
+            )
+            count += after < before
+        assert f"Of all 35 triples {count} are tighter" in finding.detail

@@ -119,3 +119,16 @@ def test_without_wrong_labels_there_is_nothing_to_say() -> None:
         misled(a, 0.0)
     with pytest.raises(ActivationsError, match="extract it again"):
         misled(replace(a, hashes=None), 0.2)
+
+
+def test_a_class_without_right_labels_is_in_no_plane() -> None:
+    """Four classes of five: the same shares as if the fifth had never been there, to the planes that go."""
+    a = told_wrong(0.7)
+    left = a.take(a.labels != 4)
+    found = misled(left, 0.2)
+    given = given_labels(left.labels, left.hashes, 5, 0.2)
+    wrong = given != left.labels
+    at = left.predictions
+    inside = wrong & (given != 4)  # those said to be the fifth lie in no plane of the four
+    assert found.given == pytest.approx((at == given)[inside].mean(), abs=1e-6)
+    assert found.third < 0.001

@@ -171,3 +171,17 @@ def test_an_error_is_seen(check, old: str, new: str) -> None:
         pytest.raises((AssertionError, IndexError)),
     ):
         check(module)
+
+
+def test_logits_that_do_not_depend_on_the_example_have_no_interval() -> None:
+    """A network that says the same of every image, with as many of each class: the best T is infinite."""
+    wide = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        n_classes = int(rng.integers(2, 12))
+        logits = rng.normal(size=n_classes) * 10.0 ** rng.integers(-3, 2)
+        labels = np.arange(n_classes * rng.integers(5, 60)) % n_classes
+        fitted = fit_temperature(np.tile(logits, (len(labels), 1)), labels)
+        assert fitted.value > 1e6 or fitted.low is None or fitted.low <= fitted.value <= fitted.high
+        wide += fitted.low is None
+    assert wide > 10

@@ -200,3 +200,18 @@ def test_the_finding() -> None:
         [{"train": one}, {"train": other}], names=names, targets=[HARD, Targets("unknown")]
     )
     assert unknown.headline.startswith("The targets of b follow from no alpha")
+
+
+def test_a_class_that_is_a_point_without_one_example_has_no_interval() -> None:
+    """Three examples a class, two of them the same: leaving the third out leaves a point."""
+    two = TwoClasses.of(pair(n=6))
+    same = (np.array([0.0, 0.0, 1.0]), np.array([3.0, 3.0, 3.0]))
+    point = replace(two, differences=same)
+    assert point.rho_d > 0
+    assert point.interval() is None
+    assert point.change_to(TwoClasses.of(pair())) is None
+    assert TwoClasses.of(pair()).change_to(point) is None
+    said = describe_two(
+        [{"train": point}, {"train": TwoClasses.of(pair())}], names=["a", "b"], targets=[HARD, SOFT]
+    )
+    assert "nan" not in said.headline + said.detail

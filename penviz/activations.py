@@ -341,6 +341,11 @@ def write_npz(path: Path, arrays: Mapping[str, Any], compressed: bool = True) ->
         part.unlink(missing_ok=True)
 
 
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
+        return {key: file[key] for key in file.files}
+
+
 def read_npz(
     path: Path, needed: Sequence[str], what: str, version: int, advice: str
 ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
@@ -354,8 +359,10 @@ def read_npz(
         ActivationsError: no such file, not an .npz, keys missing, no readable meta, or another version.
     """
     try:
-        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            stored = {key: file[key] for key in file.files}
+        try:
+            stored = _arrays(path)
+        except SystemError:  # of Python 3.11, where two threads parse the headers of arrays at once
+            stored = _arrays(path)
     except FileNotFoundError:
         raise ActivationsError(f"There is no file {path.name}.") from None
     except DAMAGED as error:

@@ -10,10 +10,10 @@ from penviz.measure.panel import INSIDE, OUTSIDE, SPLITS, Panel
 from penviz.measure.table import Row
 from penviz.measure.target_vectors import Targets
 from penviz.measure.views import PLANE, VIEWS
-from penviz.measure.wording import targets_words
+from penviz.measure.wording import series, targets_words
 from penviz.show.screen import Marks
 from penviz.show.theme import short_names
-from penviz.show.words import column_names, dashed_words, template_word, unit_splits
+from penviz.show.words import column_names, counts_words, dashed_words, template_word, unit_splits
 
 if TYPE_CHECKING:
     from penviz.show.export import Part
@@ -176,7 +176,7 @@ def caption(parts: Sequence[Part], marks: Marks, corner: Sequence[str] = ()) -> 
     ]
     sentences += [words for key, words in CORNER_WORDS.items() if key in corner]
     for part in parts:
-        head = f"{_listed(part.panels[0].classes)}: " if len(parts) > 1 else ""
+        head = f"{series(part.panels[0].classes)}: " if len(parts) > 1 else ""
         sentences += [f"{head}{_shares(part)}", _radii(part)]
         sentences += [f"{part.finding.headline}.", part.finding.detail]
     sentences += dict.fromkeys(note for part in parts for note in part.notes)
@@ -186,9 +186,9 @@ def caption(parts: Sequence[Part], marks: Marks, corner: Sequence[str] = ()) -> 
 def _what(parts: Sequence[Part]) -> str:
     triples = [part.panels[0].classes for part in parts]
     if len(set(triples)) == 1:
-        shown = _listed([f"{name} ({shape})" for name, shape in zip(triples[0], SHAPES, strict=True)])
+        shown = series([f"{name} ({shape})" for name, shape in zip(triples[0], SHAPES, strict=True)])
     else:
-        shown = "; ".join(_listed(classes) for classes in triples) + f" ({_listed(SHAPES)}, in this order)"
+        shown = "; ".join(series(classes) for classes in triples) + f" ({series(SHAPES)}, in this order)"
     panels = [panel for part in parts for panel in part.panels]
     view = VIEWS[panels[0].view]
     if panels[0].view != PLANE:
@@ -202,7 +202,7 @@ def _what(parts: Sequence[Part]) -> str:
     if all(p.class_means for p in panels):
         through = f"the three class means, in place of templates ({PAPER})"
     elif headless:
-        through += f", for {_listed(headless)} through the class means in their place"
+        through += f", for {series(headless)} through the class means in their place"
     return (
         f"Penultimate-layer features of {shown}, projected on the plane through {through}; "
         "networks in evaluation mode."
@@ -222,23 +222,11 @@ def _runs(parts: Sequence[Part]) -> str:
 
 
 def _counts(panels: Sequence[Panel]) -> str:
-    said = []
-    for split in SPLITS:
-        own = {(p.n_shown, p.n_stored, p.n_total): p.classes for p in panels if p.split == split}
-        for (shown, stored, total), classes in own.items():
-            which = f" ({_listed(classes)})" if len(own) > 1 else ""
-            said.append(
-                f"{split}{which} {_number(shown)} drawn of {_number(stored)} stored "
-                f"of {_number(total)} a class"
-            )
+    by_split = [[panel for panel in panels if panel.split == split] for split in SPLITS]
+    said = [counts_words(own) for own in by_split if own]
     outside = sum(p.n_outside for p in panels)
     tail = f"; outside the axes lie {outside:,} of the points drawn" if outside else ""
     return f"Examples: {'; '.join(said)}; drawn with seed {panels[0].seed}{tail}."
-
-
-def _number(counts: Sequence[int]) -> str:
-    """One number where the three classes have as many, else all three."""
-    return f"{counts[0]:,}" if len(set(counts)) == 1 else " + ".join(f"{n:,}" for n in counts)
 
 
 def _scale(parts: Sequence[Part]) -> str:
@@ -278,7 +266,7 @@ def _marks(panels: Sequence[Panel], marks: Marks) -> str:
 
 def _shares(part: Part) -> str:
     said = [f"{100 * p.metrics['plane_share']:.0f} % ({_panel_name(part, p)})" for p in part.panels]
-    return f"The plane holds {_listed(said)} of the variance of the three classes in feature space."
+    return f"The plane holds {series(said)} of the variance of the three classes in feature space."
 
 
 def _panel_name(part: Part, panel: Panel) -> str:
@@ -299,8 +287,4 @@ def _radii(part: Part) -> str:
             span = f" [{three(bounds[0])}, {three(bounds[1])}]" if bounds else ""
             said.append(f"{three(panel.metrics['rho_d'])}{span} ({_panel_name(part, panel)})")
     over = "95 % intervals over the examples of each network; training seeds are not in them"
-    return f"ρ/d is {_listed(said)}; {over}."
-
-
-def _listed(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    return f"ρ/d is {series(said)}; {over}."

@@ -1,11 +1,35 @@
-"""Words of marks that depend on the runs drawn: networks without a head, targets that are not known."""
+"""Words that depend on the runs drawn: how many examples, networks without a head, targets not known."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from penviz.measure.panel import Panel
+from penviz.measure.wording import series
 from penviz.show.theme import short_names
+
+
+def counts_words(panels: Sequence[Panel]) -> str:
+    """How many examples of how many some panels of one split show: "train 250 drawn of 1,000 stored of ...".
+
+    Panels that differ say whose their numbers are: their runs', or their classes' where those differ.
+    """
+    own: dict[tuple[tuple[int, ...], ...], list[Panel]] = {}
+    for p in panels:
+        own.setdefault((tuple(p.n_shown), tuple(p.n_stored), tuple(p.n_total)), []).append(p)
+    said = []
+    for (shown, stored, total), parts in own.items():
+        who = dict.fromkeys(p.run for p in parts)
+        if len({p.classes for p in panels}) > 1:
+            who = dict.fromkeys(series(p.classes) for p in parts)
+        which = f"({series(list(who))}) " if len(own) > 1 else ""
+        said.append(f"{which}{_counts(shown)} drawn of {_counts(stored)} stored of {_counts(total)} a class")
+    return f"{panels[0].split} {', '.join(said)}"
+
+
+def _counts(numbers: Sequence[int]) -> str:
+    """One number when the three classes have as many, else all three."""
+    return f"{numbers[0]:,}" if len(set(numbers)) == 1 else " + ".join(f"{n:,}" for n in numbers)
 
 
 def template_word(panels: Sequence[Panel]) -> str:

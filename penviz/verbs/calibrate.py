@@ -23,6 +23,7 @@ def calibrate(
     """Print how far confidence is from accuracy, before and after temperature scaling, and what it says."""
     found = [read_run(path) for path in runs]
     from penviz import calibration_report, run_activations
+    from penviz.figure_runs import stale
     from penviz.measure.calibrated import Calibrated
     from penviz.measure.calibration_finding import describe
     from penviz.runs import SPLITS
@@ -40,8 +41,8 @@ def calibrate(
             raise RunError(f"{run.name} is kept in shards: calibration needs one file of activations.")
         if parts[split].partial:
             raise RunError(f"{run.name} is a quick look at some classes: calibration needs the full pass.")
-        if run.model_sha256 and parts[split].checkpoint_sha256 != run.model_sha256:
-            say(f"{run.name}: the {split} activations are of another checkpoint; extract it again.")
+        for sentence in stale([run], [parts]):
+            say(sentence)
         loaded.append(Calibrated.of(parts[split], seed))
     names = [run.name for run in found]
     finding = describe(
@@ -51,6 +52,7 @@ def calibrate(
         seeds=[run.seed for run in found],
         differences=differences(found),
         adopted=[run.adopted for run in found],
+        targets=[run_activations.targets_of(run) for run in found],
     )
     if as_json:
         print(json.dumps(calibration_report.record(loaded, names, finding, seed, notes), indent=1))

@@ -31,7 +31,8 @@ def your_runs(who: Visitor) -> None:
             scores = run.metrics.get("validation") or next(iter(run.metrics.values()), {})
             score = f" · accuracy {100 * scores['accuracy']:.1f} %" if "accuracy" in scores else ""
             st.markdown(f"**{run.name}** · {run.config.model}{score}")
-            with st.popover("Rename", key=f"rename-{run.name}"):
+            drawn_now = any(upload.busy and upload.run == run.directory for upload in who.uploads.values())
+            with st.popover("Rename", key=f"rename-{run.name}", disabled=drawn_now):
                 _rename(who, run)
             st.download_button(
                 "Download",

@@ -14,6 +14,7 @@ from penviz.charts.calibrations import MOST_RUNS, checked, names_of
 from penviz.measure.calibrated import Calibrated
 from penviz.measure.calibration_finding import describe
 from penviz.measure.chart import Chart
+from penviz.run_activations import targets_of
 from penviz.runs import differences
 from penviz.show.chart_screen import LEGEND_PX, ROW_PX, chart_figure
 from penviz.view.calibration_table import ALL, calibration_table
@@ -114,6 +115,7 @@ def _draw(group: Group, opened: list[Opened]) -> None:
         seeds=[run.seed for run in runs],
         differences=differences(runs),
         adopted=[run.adopted for run in runs],
+        targets=[targets_of(run) for run in runs],
     )
     diagrams = reliability.charts_of(found, names, seed, scaled)
     figures: dict[str, tuple[dict[str, Any], tuple[Chart, ...]]] = {

@@ -86,11 +86,14 @@ def _page(catalogue: Catalogue, dark: bool) -> None:
         return most_stored(opened), classes_held([one.stored() for one in opened])
 
     with st.sidebar:
-        turned = dial_switch()
+        above = st.container()
         group = choose_group(catalogue.groups)
         end = suffix(group, len(catalogue.groups) == 1)
+        turned = False
+        if len(group.class_names) > 2:
+            with above:
+                turned = dial_switch()
         if len(group.class_names) == 2:
-            turned = False
             wanted = choose_runs(group, end)
             opened = open_runs([run for run in in_order(group.runs) if run.name in wanted])
             axis = choose_axis()

@@ -216,14 +216,14 @@ def _digested(
 def _numbers_or_advice(run: Run, classes: tuple[int, int, int]) -> Values | str:
     try:
         files = [stored_path(run.directory, split) for split in SPLITS if split in run.splits()]
-        return _numbers("|".join(map(digest_of, files)), classes, run)
+        return _numbers("|".join([*map(digest_of, files), repr(run.config)]), classes, run)
     except (InputError, OSError) as error:
         return str(error)
 
 
 @st.cache_resource(max_entries=2000, show_spinner=False)
 def _numbers(digests: str, classes: tuple[int, int, int], _run: Run) -> Values:
-    """All numbers of a run, keyed by its files; the activations themselves are not kept."""
+    """All numbers of a run, keyed by its files and targets; the activations themselves are not kept."""
     return digest(_run, classes)
 
 

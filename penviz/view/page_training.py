@@ -125,7 +125,7 @@ def _films(
     runs: Sequence[Run], classes: tuple[int, int, int], read: dict[str, dict[str, Snapshots]]
 ) -> list[Film]:
     digest = "|".join(
-        f"{run.name}:{digest_of(snapshots_path(run.directory, split))}"
+        f"{run.name}:{run.config!r}:{digest_of(snapshots_path(run.directory, split))}"
         for run in runs
         for split in read[run.name]
     )
@@ -136,16 +136,16 @@ def _films(
 def _built(
     digest: str, classes: tuple[int, int, int], _runs: Sequence[Run], _read: dict[str, dict[str, Snapshots]]
 ) -> list[Film]:
-    """Films keyed by the digests of their files."""
+    """Films keyed by the digests of their files and the targets of their runs."""
     return films_of(_runs, [_read[run.name] for run in _runs], classes)
 
 
 def _detail(films: Sequence[Film]) -> str:
     epochs = common_epochs(films)
-    first = next(iter(films[0].panels.values()))[-1]
-    m = sum(first.n_stored)
+    counts = {sum(panels[-1].n_stored) for film in films for panels in film.panels.values()}
+    m = f"{counts.pop():,} " if len(counts) == 1 else ""
     return (
-        f"{len(epochs)} epochs kept; the same {m} examples of three classes in every picture of a split. "
+        f"{len(epochs)} epochs kept; the same {m}examples of three classes in every picture of a split. "
         "ρ/d is that of the picture: radius of the clusters over the distance between them."
     )
 

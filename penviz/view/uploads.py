@@ -47,6 +47,7 @@ class Upload:
         report: what the file holds; candidates: networks that fit it, best first; check: table of accuracies.
         choices: what the visitor said: model, dataset, targets, ...; run: the directory drawn from it.
         quick: whether only the three classes were run; seconds_all: how long the rest will take.
+        partners: files of other splits in the same run, which show as drawn with it.
         error: why the last step ended without a result, one sentence; advice: what to do about it.
     """
 
@@ -64,6 +65,7 @@ class Upload:
     run: Path | None = None
     quick: bool = False
     seconds_all: float | None = None
+    partners: list[Upload] = field(default_factory=list)
     error: str = ""
     advice: str = ""
 
@@ -116,7 +118,15 @@ def _fail(upload: Upload, sentence: str) -> None:
         upload.stage = "refused"
     else:
         upload.stage = "checked" if upload.stage == "drawing" and upload.check else "ready"
+        _part(upload)
     upload.error = sentence
+
+
+def _part(upload: Upload) -> None:
+    """Give the files of other splits back to be chosen again: there is no run of them."""
+    for partner in upload.partners:
+        partner.stage = "ready"
+    upload.partners = []
 
 
 def _take_report(visitor: Visitor, upload: Upload, result: dict[str, Any]) -> None:
@@ -200,9 +210,10 @@ def start_arrays(visitor: Visitor, uploads: dict[str, Upload], name: str, choice
         "files": {split: str(upload.path) for split, upload in uploads.items()},
         "out": str(_place(visitor, first, name)),
     }
-    begin(visitor, first, "drawing", "activations", arguments)
+    first.partners = rest
     for upload in rest:
         upload.stage = "drawn"
+    begin(visitor, first, "drawing", "activations", arguments)
 
 
 def _source(upload: Upload) -> dict[str, Any]:
@@ -244,6 +255,7 @@ def remove(visitor: Visitor, upload: Upload) -> None:
         upload.job.cancel()
         upload.job.wait(5)
     visitor.uploads.pop(upload.id, None)
+    _part(upload)
     _drop_copy(visitor, upload)
     if upload.run is not None:
         shutil.rmtree(upload.run, ignore_errors=True)

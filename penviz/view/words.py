@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from penviz.measure.panel import Panel
 from penviz.measure.views import PLANE, VIEWS
 from penviz.show.theme import targets_name
-from penviz.show.words import unit_splits
+from penviz.show.words import counts_words, unit_splits
 from penviz.view.state import State
 
 _SCALES = {
@@ -15,11 +15,6 @@ _SCALES = {
     "own": "feature units, each run on axes of its own",
     "same": "feature units, all runs on the same axes",
 }
-
-
-def _counts(numbers: Sequence[int]) -> str:
-    """One number when the three classes have as many, else all three."""
-    return f"{numbers[0]:,}" if len(set(numbers)) == 1 else " + ".join(f"{n:,}" for n in numbers)
 
 
 def provenance(state: State, rows: Sequence[Sequence[Panel]]) -> str:
@@ -31,13 +26,8 @@ def provenance(state: State, rows: Sequence[Sequence[Panel]]) -> str:
     panels = [panel for row in rows for panel in row]
     view = VIEWS[state.view]
     runs = ", ".join(dict.fromkeys(f"{panel.run}" for panel in panels))
-    splits = []
-    for split in dict.fromkeys(panel.split for panel in panels):
-        panel = next(p for p in panels if p.split == split)
-        splits.append(
-            f"{split} {_counts(panel.n_shown)} drawn of {_counts(panel.n_stored)} stored "
-            f"of {_counts(panel.n_total)} a class"
-        )
+    names = dict.fromkeys(panel.split for panel in panels)
+    splits = [counts_words([panel for panel in panels if panel.split == split]) for split in names]
     bias = "with the bias" if state.bias else "without the bias"
     plane = f"Plane of the three templates {bias}"
     if all(panel.class_means for panel in panels):
@@ -50,7 +40,7 @@ def provenance(state: State, rows: Sequence[Sequence[Panel]]) -> str:
         plane, limits = f"{view.label}, fitted on {fitted}", "and the class means"
     scale = _SCALES[panels[0].scale].format(unit_splits(panels))
     scale = scale.replace("feature units", view.units or "no unit")
-    both = "both splits" if len(splits) == 2 else "the split"
+    both = "both splits" if len(names) == 2 else "the split"
     return (
         f"Runs {runs}; classes {', '.join(state.class_words)}; {'; '.join(splits)}; "
         f"drawn with seed {panels[0].seed}, numbers from all that are stored, errors included. "

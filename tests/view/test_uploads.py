@@ -1,0 +1,54 @@
+"""Files of activations that make one run: they go together, and come apart where it fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from penviz import InputError
+from penviz.view import uploads
+from penviz.view.uploads import Upload, remove, start_arrays
+
+
+@pytest.fixture
+def visitor(tmp_path: Path) -> Any:
+    class Workspace:
+        refuse = False
+
+        def start(self, *arguments: Any) -> Any:
+            if self.refuse:
+                raise InputError("The cage is full.")
+            return SimpleNamespace(done=False, cancel=lambda: None, wait=lambda seconds: None)
+
+    return SimpleNamespace(workspace=Workspace(), runs_directory=tmp_path, uploads={}, folders={})
+
+
+def two(visitor: Any) -> dict[str, Upload]:
+    found = {s: Upload(f"{s}.npz", Path(f"{s}.npz"), stage="ready") for s in ("train", "validation")}
+    visitor.uploads |= {upload.id: upload for upload in found.values()}
+    return found
+
+
+def test_a_partner_is_given_back_where_the_run_fails(visitor: Any) -> None:
+    files = two(visitor)
+    start_arrays(visitor, files, "mine", {})
+    assert [f.stage for f in files.values()] == ["drawing", "drawn"]
+    uploads.cancel(files["train"])
+    assert [f.stage for f in files.values()] == ["ready", "ready"]
+    visitor.workspace.refuse = True
+    start_arrays(visitor, files, "mine", {})
+    assert [f.stage for f in files.values()] == ["ready", "ready"]
+    assert files["train"].error == "The cage is full."
+
+
+def test_a_partner_is_given_back_where_the_run_is_removed(visitor: Any, tmp_path: Path) -> None:
+    files = two(visitor)
+    start_arrays(visitor, files, "mine", {})
+    files["train"].job = None
+    files["train"].run = tmp_path / "mine"
+    remove(visitor, files["train"])
+    assert files["validation"].stage == "ready"
+    assert list(visitor.uploads.values()) == [files["validation"]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +17,10 @@ TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 
 
 def n_ranks() -> int:
-    """Processes that torchrun started for this work; 1 without it."""
-    return int(os.environ["WORLD_SIZE"]) if all(name in os.environ for name in TORCHRUN) else 1
+    """Processes that torchrun started for this work; 1 without it, or where its numbers are none."""
+    numbers = [os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")]
+    started = all(name in os.environ for name in TORCHRUN) and all(n.isdecimal() for n in numbers)
+    return int(os.environ["WORLD_SIZE"]) if started else 1
 
 
 def speaks() -> bool:
@@ -34,8 +37,21 @@ def say(sentence: str) -> None:
 def say_finished(out: Path, *before: Path) -> None:
     """What came out of a training, and what comes next: to extract it, and the runs `before` it."""
     scores = ", ".join(f"{split} {values['accuracy']:.4f}" for split, values in read_run(out).metrics.items())
-    next_ones = " ".join(map(str, [*before, out]))
-    say(f"{out} is finished: accuracy {scores}. Next: penviz extract {next_ones}")
+    command = shlex.join(["penviz", "extract", *map(str, [*before, out])])
+    say(f"{out} is finished: accuracy {scores}. Next: {command}")
+
+
+OUT_OF_MEMORY = (
+    "This needs more memory than there is: a smaller --batch-size, --image-size or --per-class takes less, "
+    "and --accumulate keeps the batch."
+)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether an array did not fit: NumPy, an accelerator and torch on a CPU each say it in their own way."""
+    words = ("DefaultCPUAllocator", "not enough memory")
+    named = type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError)
+    return named or (isinstance(error, RuntimeError) and any(word in str(error) for word in words))
 
 
 def run(app: Callable[..., Any]) -> NoReturn:
@@ -52,6 +68,9 @@ def run(app: Callable[..., Any]) -> NoReturn:
         say(f"{error.strerror or error}: {error.filename}." if error.filename else f"{error}.")
         sys.exit(2)
     except Exception as error:
+        if _is_out_of_memory(error):
+            say(OUT_OF_MEMORY)
+            sys.exit(2)
         if not hasattr(error, "format_message"):
             raise
         if sentence := " ".join(error.format_message().split()):  # what typer says of a wrong command line

@@ -58,6 +58,30 @@ def thumbnails_path(directory: Path, split: str) -> Path:
     return directory / f"thumbnails-{split}.webp"
 
 
+LARGEST_SIDE = 2**14
+"""Pixels of an image, beyond what any network is fed."""
+
+
+def _not_of(kind: object, value: object) -> str:
+    """What a field must be, in words, where its value is not of its type as it is written; else nothing."""
+    name = str(kind).removesuffix(" | None")
+    if value is None and name != kind:
+        return ""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    held: dict[str, tuple[bool, str]] = {
+        "int": (is_number and isinstance(value, int), "a whole number"),
+        "float": (is_number, "a number"),
+        "str": (isinstance(value, str), "a text"),
+        "bool": (isinstance(value, bool), "true or false"),
+        "tuple[float, ...]": (
+            isinstance(value, list | tuple) and all(not _not_of("float", part) for part in value),
+            "a list of numbers",
+        ),
+    }
+    fits, words = held[name]
+    return "" if fits else words
+
+
 @dataclass(frozen=True)
 class RunConfig:
     """All that decides the weights of a run, to and from JSON.
@@ -142,6 +166,9 @@ class RunConfig:
     frozen: bool = False
 
     def __post_init__(self) -> None:
+        for f in dataclasses.fields(self):
+            if wrong := _not_of(f.type, getattr(self, f.name)):
+                raise RunError(f"{f.name.replace('_', ' ').capitalize()} must be {wrong}.")
         object.__setattr__(self, "milestones", tuple(self.milestones))
         object.__setattr__(self, "prior", tuple(self.prior))
         alpha = self.label_smoothing
@@ -293,14 +320,14 @@ def read_run(directory: Path | str) -> Run:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RunError(f"{directory} has no {RUN_FILE}: it is not a run of penviz.") from None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise RunError(f"{path} is not readable JSON: train or copy the run again.") from None
     if not isinstance(record, dict) or not isinstance(record.get("config"), dict):
         raise RunError(f"{path} has no config.")
     try:
         config = RunConfig.from_json(record["config"])
         Adoption.from_json(dict(record.get("adopted") or {}))
-        if not _numbers_fit(record):
+        if not (_numbers_fit(record) and _shapes_fit(record)):
             raise TypeError
         return Run(
             directory,
@@ -328,6 +355,17 @@ def _numbers_fit(record: dict[str, Any]) -> bool:
         return False
     values = [value for line in lines for value in line.values()] + [*prior, seconds]
     return all(isinstance(value, int | float) for value in values)
+
+
+def _shapes_fit(record: dict[str, Any]) -> bool:
+    """Whether what is said of splits and thumbnails stands by split, and an image has a size that can be."""
+    for key in ("splits", "thumbnails"):
+        parts = record.get(key) or {}
+        if not isinstance(parts, dict) or not all(isinstance(part, dict) for part in parts.values()):
+            return False
+    shape = record.get("image_shape") or [1, 1, 1]
+    sides = isinstance(shape, list) and len(shape) == 3 and all(type(side) is int for side in shape)
+    return sides and all(1 <= side <= LARGEST_SIDE for side in shape)
 
 
 TWO_KINDS = "kind_of_targets"

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from penviz import __version__, cli
+from penviz import __version__, cli, ending
 from penviz.activations import Activations
 from penviz.runs import MODEL_FILE, RUN_FILE, activations_path, read_run, thumbnails_path
 
@@ -260,6 +260,7 @@ def test_an_interrupted_training_says_how_to_go_on(
     assert "epoch    1  train" in ended.err
 
 
+GOOD = {"config": {"dataset": "digits", "model": "fc800"}}
 BAD_RECORDS: dict[str, tuple[Any, str]] = {
     "not JSON": ("{half a", "not readable JSON"),
     "a list": ([], "has no config"),
@@ -269,7 +270,14 @@ BAD_RECORDS: dict[str, tuple[Any, str]] = {
         "unknown keys: speed",
     ),
     "a missing key": ({"config": {"dataset": "digits"}}, "lacks a key"),
-    "a wrong type": ({"config": {"dataset": "digits", "model": "fc800", "lr": "fast"}}, "wrong type"),
+    "a wrong type": (
+        {"config": {"dataset": "digits", "model": "fc800", "lr": "fast"}},
+        "Lr must be a number",
+    ),
+    "nested too deep": ("[" * 100_000, "not readable JSON"),
+    "splits of no kind": (GOOD | {"splits": {"train": 5}}, "entries of the wrong type"),
+    "thumbnails of no kind": (GOOD | {"thumbnails": [5]}, "entries of the wrong type"),
+    "an image beyond all images": (GOOD | {"image_shape": [10**9, 10**9, 3]}, "entries of the wrong type"),
     "out of range": ({"config": {"dataset": "digits", "model": "fc800", "lr": -1}}, "learning rate"),
 }
 
@@ -333,3 +341,67 @@ def test_app_opens_streamlit_on_the_runs(
     ]
     assert runs == str(tmp_path.resolve())
     assert (cwd / "app.py").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("measure", "RUN", "--split", "test"), "--split is of --find"),
+        (("measure", "RUN", "--find", "most-confused", "--classes", "0", "1", "2"), "leave out --classes"),
+        (("extract", "RUN", "--out", "elsewhere"), "--out is of a checkpoint"),
+        (("extract", "RUN", "--model", "resnet20", "--yes"), "--model, --yes are of a checkpoint"),
+        (("extract", "RUN", "--threads", "100000"), "less than or equal to"),
+        (("extract", "RUN", "--device", "meta"), "Nothing can be computed on the device meta"),
+        (("app", "--port", "99999999"), "less than or equal to"),
+    ],
+)
+def test_options_that_would_be_passed_over_are_refused(
+    arguments: tuple[str, ...], words: str, run: Path, penviz: Any
+) -> None:
+    before = {p.name: p.stat().st_mtime_ns for p in run.iterdir()}
+    assert_refused(penviz(*(str(run) if a == "RUN" else a for a in arguments)), words)
+    assert {p.name: p.stat().st_mtime_ns for p in run.iterdir()} == before
+
+
+def test_erasure_asks_for_the_data_of_the_run(run: Path, penviz: Any, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    record = json.loads((copy / RUN_FILE).read_text())
+    record["splits"]["train"]["dataset_id"] = "digits:of another day"
+    (copy / RUN_FILE).write_text(json.dumps(record))
+    assert_refused(penviz("erasure", copy), "trained on other data than this digits (train)")
+    assert not (copy / "erasure.json").exists()
+
+
+def test_erasure_is_of_the_share_that_was_trained_on(penviz: Any, tmp_path: Path) -> None:
+    out = tmp_path / "share"
+    assert penviz(*TRAIN, *QUICK, "--data-share", "0.3", "--erasure", "0", "1", "--out", out).status == 0
+    ended = penviz("erasure", out, "--classes", "0", "1", "--device", "cpu")
+    assert ended.status == 0, ended.err
+    last = json.loads((out / RUN_FILE).read_text())["history"][-1]["mutual_information"]
+    found = json.loads((out / "erasure.json").read_text())["values"]["mutual_information"]
+    assert found == pytest.approx(last, abs=1e-6)
+
+
+def test_what_does_not_fit_into_memory_is_a_sentence() -> None:
+    for error in (MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 99 bytes")):
+
+        def fail(error: Exception = error, **options: Any) -> None:
+            raise error
+
+        with pytest.raises(SystemExit) as stop:
+            ending.run(fail)
+        assert stop.value.code == 2
+
+    def bug(**options: Any) -> None:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    with pytest.raises(RuntimeError):
+        ending.run(bug)
+
+
+def test_an_environment_that_is_not_torchruns_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ending.TORCHRUN:
+        monkeypatch.setenv(name, "abc")
+    assert ending.n_ranks() == 1
+    assert ending.speaks()

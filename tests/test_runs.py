@@ -39,7 +39,7 @@ def test_config_survives_json() -> None:
         RunConfig.from_json(SOFT.to_json() | {"warmth": 2})
     with pytest.raises(RunError, match="lacks a key"):
         RunConfig.from_json({"dataset": "cifar10"})
-    with pytest.raises(RunError, match="wrong type"):
+    with pytest.raises(RunError, match="Epochs must be a whole number"):
         RunConfig.from_json(SOFT.to_json() | {"epochs": "many"})
 
 
@@ -63,6 +63,16 @@ def test_config_survives_json() -> None:
         ({"pad": -1}, "at least 0"),
         ({"seed": -1}, "seed"),
         ({"precision": "float16"}, "precision"),
+        ({"epochs": 1.5}, "whole number"),
+        ({"epochs": True}, "whole number"),
+        ({"epochs": float("inf")}, "whole number"),
+        ({"seed": None}, "whole number"),
+        ({"lr": "fast"}, "a number"),
+        ({"flip": "no"}, "true or false"),
+        ({"model": 5}, "a text"),
+        ({"dataset": None}, "a text"),
+        ({"milestones": 0.5}, "list of numbers"),
+        ({"milestones": ("half",)}, "list of numbers"),
     ],
 )
 def test_values_out_of_range_are_refused(change: dict, words: str) -> None:

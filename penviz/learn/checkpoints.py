@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from penviz.learn import images as image_batches
+from penviz.learn.data import DataSet
 from penviz.learn.models import Network, build
 from penviz.runs import MODEL_FILE, Run, RunError, sha256_of
 
@@ -76,6 +77,23 @@ def network_input(run: Run) -> tuple[tuple[int, int, int], int]:
     return (int(channels), *size), len(run.class_names)
 
 
+def has_weights(run: Run) -> bool:
+    """Whether its weights are there, and those that its run.json describes."""
+    model = run.directory / MODEL_FILE
+    return bool(run.model_sha256) and model.is_file() and sha256_of(model) == run.model_sha256
+
+
+def check_data(run: Run, dataset: DataSet, splits: Iterable[str]) -> None:
+    """RunError unless some splits are those that a run was trained with.
+
+    Args:
+        run: any; dataset: with the share of its training split that the run used (`data.first_share`).
+    """
+    for name in splits:
+        if run.record.get("splits", {}).get(name, {}).get("dataset_id") != dataset.splits[name].dataset_id:
+            raise RunError(f"{run.name} was trained on other data than this {dataset.name} ({name}).")
+
+
 def load_network(run: Run) -> Network:
     """Rebuild a run's network in evaluation mode.
 
@@ -84,6 +102,8 @@ def load_network(run: Run) -> Network:
             do not fit the network.
     """
     path = run.directory / MODEL_FILE
+    if not path.is_file() and run.model_sha256:
+        raise RunError(f"The weights of {run.name} are not here: copy its {MODEL_FILE} to {run.directory}.")
     if not path.is_file():
         raise RunError(f"{run.name} has no {MODEL_FILE} yet: finish it with penviz train ... --resume.")
     if run.model_sha256 and sha256_of(path) != run.model_sha256:
@@ -112,4 +132,6 @@ def choose_device(name: str = "auto") -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError):
         raise RunError(f"torch sees no device {name} on this machine.") from None
+    if device.type != "cpu" and device.type != choose_device().type:
+        raise RunError(f"Nothing can be computed on the device {name} of this machine.")
     return device

@@ -222,13 +222,14 @@ def _read_torchvision(name: str, data_dir: Path) -> tuple[Parts, tuple[str, ...]
     }
     parts: Parts = {}
     names: tuple[str, ...] = ()
-    there = data_dir.exists()
+    before = set(data_dir.iterdir()) if data_dir.is_dir() else None
     for part in ("train", "test"):
         try:
             source = kinds[name](str(data_dir), train=part == "train", download=True)
         except (OSError, RuntimeError) as error:
-            if not there:
-                remove_empty(data_dir)
+            made = set(data_dir.iterdir()) - before if before is not None else {data_dir}
+            for directory in made:
+                remove_empty(directory)
             raise RunError(
                 f"{name} is not in {data_dir} and could not be downloaded ({type(error).__name__}); "
                 f"put {name}.npz there or name its place with --data-dir."

@@ -18,6 +18,7 @@ from penviz.learn.models import Network
 from penviz.measure.information import mutual_information, stability
 from penviz.measure.logits import LogitNumbers
 from penviz.measure.temperature import softmax
+from penviz.named_rows import rows_named
 from penviz.runs import RunConfig, RunError
 
 PER_CLASS = 300
@@ -113,15 +114,23 @@ def logits_of(network: Network, features: NDArray[np.float32]) -> NDArray[np.flo
 def class_pair(names: tuple[str, ...], chosen: tuple[str, str] | None) -> tuple[int, int]:
     """Rows of two classes; airplane and dog where there are both, as in the paper, else the first two.
 
+    Args:
+        names: of all classes; chosen: two names or rows (`named_rows.rows_named`).
+
     Raises:
-        RunError: a name that is none of the classes, or the same twice.
+        RunError: a word that is none of the classes or several, or the same class twice.
     """
-    wanted = chosen or (("airplane", "dog") if {"airplane", "dog"} <= set(names) else names[:2])
-    for name in wanted:
-        if name not in names:
+    paper = ("airplane", "dog")
+    found = []
+    for word in chosen or (paper if set(paper) <= set(names) else (0, 1)):
+        rows = rows_named(word, names)
+        if len(rows) > 1:
+            raise RunError(f"Several classes are called {word}: choose it by its index.")
+        if not rows:
             known = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-            raise RunError(f"There is no class {name}: these are {known}.")
-    a, b = (names.index(name) for name in wanted)
+            raise RunError(f"There is no class {word}: these are {known}.")
+        found += rows
+    a, b = found
     if a == b:
         raise RunError("Erasure needs two different classes.")
     return a, b

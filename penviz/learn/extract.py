@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from penviz.activations import Head
+from penviz.activations import Activations, ActivationsError, Head
 from penviz.learn import checkpoints, data, evaluate
 from penviz.learn.data import DataSet, Split
 from penviz.learn.folder import ImageFiles
@@ -21,6 +21,7 @@ from penviz.runs import (
     RUN_FILE,
     Run,
     RunError,
+    activations_path,
     sha256_of,
     thumbnails_path,
     write_json,
@@ -83,9 +84,7 @@ def extract(
     for name in splits:
         if name not in dataset.splits:
             raise RunError(f"{dataset.name} has no split {name}; it has {', '.join(dataset.splits)}.")
-        known = run.record.get("splits", {}).get(name, {}).get("dataset_id")
-        if known != dataset.splits[name].dataset_id:
-            raise RunError(f"{run.name} was trained on other data than this {dataset.name} ({name}).")
+    checkpoints.check_data(run, dataset, splits)
     chosen = {
         name: first_of_each_class(dataset.splits[name].labels, per_class if name == "train" else 0)
         for name in splits
@@ -125,12 +124,37 @@ def extract(
             sprites[name] = write_sprite(
                 thumbnails_path(run.directory, name), part.images, thumbnail_quality
             ) | {"checkpoint_sha256": digest}
+        elif storage.ranks.first:  # an old sprite would show other examples than are stored
+            sprites.pop(name, None)
+            thumbnails_path(run.directory, name).unlink(missing_ok=True)
         batches = evaluate.dealt(part, run.config.crop)
         path = write_split(run.directory, examples, batches, network.head.in_features, forward, storage)
         written += [] if path is None else [path]
-    if sprites and storage.ranks.first:
+    if storage.ranks.first and sprites != (run.record.get("thumbnails") or {}):
         write_json(run.directory / RUN_FILE, run.record | {"thumbnails": sprites})
     return written
+
+
+def is_extracted(run: Run, splits: Sequence[str], per_class: int, thumbnails: bool = False) -> bool:
+    """Whether the activations of this very model are there, no fewer than wanted, with their thumbnails.
+
+    Args:
+        run: a trained one; splits: which; per_class: training examples a class, 0 for all.
+        thumbnails: whether they are wanted too.
+    """
+    for split in splits:
+        try:
+            stored = Activations.load(activations_path(run.directory, split))
+        except ActivationsError:
+            return False
+        totals = stored.class_totals()
+        wanted = totals if split != "train" or per_class == 0 else totals.clip(max=per_class)
+        if stored.checkpoint_sha256 != run.model_sha256 or len(stored) < wanted.sum():
+            return False
+        sprite = (run.record.get("thumbnails") or {}).get(split, {})
+        if thumbnails and sprite.get("checkpoint_sha256") != run.model_sha256:
+            return False
+    return True
 
 
 def sprite_grid(n: int, image_shape: tuple[int, int, int]) -> tuple[int, int]:

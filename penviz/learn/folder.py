@@ -156,6 +156,10 @@ def _read_image(path: Path, size: int) -> NDArray[np.uint8]:
 
 
 def remove_empty(directory: Path) -> None:
-    """Take away a directory that a download made and left empty."""
-    if directory.is_dir() and not any(directory.iterdir()):
+    """Take away the directories that a download made and left empty, the deepest first."""
+    if not directory.is_dir():
+        return
+    for below in directory.iterdir():
+        remove_empty(below)
+    if not any(directory.iterdir()):
         directory.rmdir()

@@ -69,12 +69,9 @@ def check_fit(teacher: Run, config: RunConfig, dataset: data.DataSet) -> None:
             f"The student is fed {own[0]} x {own[1]} pixels and its teacher {theirs[0]} x {theirs[1]}: "
             f"give the student --crop {teacher.config.crop} --pad {teacher.config.pad}."
         )
-    known = teacher.record.get("splits", {})
-    for name, split in dataset.splits.items():
-        if name == "train" and config.data_share < 1:
-            continue  # the same share of a split that the other ids vouch for
-        if known.get(name, {}).get("dataset_id") != split.dataset_id:
-            raise RunError(f"{teacher.name} was trained on other data than this {dataset.name} ({name}).")
+    # A share of the training split is the same share of one that the other ids vouch for.
+    whole = [name for name in dataset.splits if name != "train" or config.data_share == 1]
+    checkpoints.check_data(teacher, dataset, whole)
 
 
 def distil(config: RunConfig, dataset: data.DataSet, teacher: Run, out: Path | str, **options: Any) -> Path:

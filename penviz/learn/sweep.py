@@ -11,20 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from penviz.activations import Activations, ActivationsError
 from penviz.learn import defaults
 from penviz.learn import extract as extraction
 from penviz.learn import train as training
+from penviz.learn.checkpoints import has_weights
 from penviz.learn.data import DataSet
 from penviz.learn.progress import Progress, Stopped
 from penviz.runs import (
-    MODEL_FILE,
     RUN_FILE,
     RunConfig,
     RunError,
-    activations_path,
     read_run,
-    sha256_of,
 )
 
 SPLITS = ("train", "validation")
@@ -124,20 +121,7 @@ def check(members: Sequence[Member]) -> None:
 
 def is_trained(member: Member) -> bool:
     """Its weights are there, and those that its run.json describes."""
-    if not (member.directory / RUN_FILE).is_file():
-        return False
-    run, model = read_run(member.directory), member.directory / MODEL_FILE
-    return bool(run.model_sha256) and model.is_file() and sha256_of(model) == run.model_sha256
-
-
-def is_extracted(member: Member) -> bool:
-    """Activations of both splits are there, and of these weights."""
-    digest = read_run(member.directory).model_sha256
-    try:
-        paths = [activations_path(member.directory, split) for split in SPLITS]
-        return all(path.is_file() and Activations.load(path).checkpoint_sha256 == digest for path in paths)
-    except ActivationsError:
-        return False
+    return (member.directory / RUN_FILE).is_file() and has_weights(read_run(member.directory))
 
 
 def sweep(
@@ -169,7 +153,11 @@ def sweep(
         Stopped: asked to stop; the same call continues.
     """
     check(members)
-    ready = [is_trained(m) and is_extracted(m) for m in members]
+    ready = [
+        is_trained(m)
+        and extraction.is_extracted(read_run(m.directory), SPLITS, per_class, bool(thumbnail_quality))
+        for m in members
+    ]
     clock = _Clock(members, ready, report)
     loaded: tuple[int, DataSet] | None = None
     for number, member in enumerate(members):

@@ -121,8 +121,7 @@ def _is_finished(out: Path, config: RunConfig) -> bool:
     if run.config != config:
         changed = ", ".join(run.config.differences(config))
         raise RunError(f"{out} was started with another config ({changed}): use the same, or another --out.")
-    model = out / MODEL_FILE
-    return bool(run.model_sha256) and model.is_file() and sha256_of(model) == run.model_sha256
+    return checkpoints.has_weights(run)
 
 
 def _train_epochs(

@@ -17,7 +17,7 @@ def open_app(
     data: Annotated[
         Path | None, typer.Option(help="Offer the checkpoints and image folders below this directory.")
     ] = None,
-    port: Annotated[int, typer.Option(help="Port on this machine.")] = 8501,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 8501,
     address: Annotated[
         str, typer.Option(help="Where it listens; localhost means this computer only.")
     ] = "localhost",

@@ -41,6 +41,8 @@ def erasure(
             data_dir=data_dir,
             image_size=config.image_size,
         )
+        loaded = data.first_share(loaded, config.data_share)
+        checkpoints.check_data(run, loaded, ("train", "validation"))
         pair = erasing.class_pair(loaded.class_names, classes)
         values = erasing.erasure(network, loaded, config, pair, per_class=per_class, samples=samples)
         names = [loaded.class_names[k] for k in pair]

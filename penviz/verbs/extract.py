@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -143,8 +144,26 @@ def extract(
             path = adoption.extract_files(
                 runs, request, say=say, progress=lambda done, n, left: report("images", done, n)
             )
-        say(f"Wrote {path}. Next: penviz measure {path}")
+        say(f"Wrote {path}. Next: {shlex.join(['penviz', 'measure', str(path)])}")
         return
+    of_a_checkpoint = {
+        "--out": out,
+        "--model": model,
+        "--classes": classes,
+        "--preprocessing": preprocessing,
+        "--body": body,
+        "--expected-accuracy": expected_accuracy,
+        "--label-smoothing": label_smoothing,
+        "--class-names": class_names,
+        "--image-size": image_size or None,
+        "--hold-out": hold_out or None,
+        "--trust": trust or None,
+        "--yes": yes or None,
+    }
+    if given := [name for name, value in of_a_checkpoint.items() if value is not None]:
+        raise RunError(
+            f"{', '.join(given)} {'is' if len(given) == 1 else 'are'} of a checkpoint, not of a run."
+        )
     found = [read_run(path) for path in runs]
     from penviz.learn import data
     from penviz.learn import extract as extraction
@@ -217,4 +236,4 @@ def _preset(
             progress=lambda done, n, left: report("images", done, n),
             **options,
         )
-    say(f"Wrote {path}. Next: penviz measure {path}")
+    say(f"Wrote {path}. Next: {shlex.join(['penviz', 'measure', str(path)])}")

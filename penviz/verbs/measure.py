@@ -31,6 +31,10 @@ def measure(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print the numbers of one or more runs, and what they say."""
+    if find is not None and classes is not None:
+        raise RunError("--find looks through all triples: leave out --classes.")
+    if find is None and split is not None:
+        raise RunError("--split is of --find: the numbers are of every split that there is.")
     found = [read_run(path) for path in runs]
     from penviz import run_activations, terminal
     from penviz.figure_runs import stale
@@ -56,7 +60,7 @@ def measure(
             say(sentence)
         opened.append(parts)
     names = next(iter(opened[0].values())).class_names
-    if find is not None:
+    if find is not None and len(names) > 2:
         print(_found(find, split, opened, bias, as_json))
         return
     if len(names) < 3:

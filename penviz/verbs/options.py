@@ -14,7 +14,9 @@ DataDir = Annotated[
     Path,
     typer.Option(help="Where data sets lie: <name>.npz, or torchvision's archive, downloaded on first use."),
 ]
-Threads = Annotated[int | None, typer.Option(min=1, help="Threads of torch; its own choice when not given.")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, max=1024, help="Threads of torch; its own choice when not given.")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")]
 ProgressKind = Annotated[str, typer.Option(help="bar, json (a line of JSON a message) or none.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue from the saved state in --out.")]

@@ -95,13 +95,14 @@ def sweep(
     for one in seed:
         RunConfig(dataset, networks[0], seed=one, image_size=chosen["image_size"])
     chosen = config_fields(networks[0], chosen, pretrained, weights)
-    first = load(seed[0])
-    members = sweeping.plan(out, dataset, networks, label_smoothing, seed, first.image_shape, **chosen)
+    held = {seed[0]: load(seed[0])}  # the sweep takes it out, so that no two lie in memory
+    shape, names = held[seed[0]].image_shape, held[seed[0]].class_names
+    members = sweeping.plan(out, dataset, networks, label_smoothing, seed, shape, **chosen)
     try:
         with progressing.stop_on_signal() as stopped, terminal.SweepBar(kind) as report:
             before = sweeping.sweep(
                 members,
-                lambda wanted: first if wanted == seed[0] else load(wanted),
+                lambda wanted: held.pop(wanted, None) or load(wanted),
                 per_class=per_class,
                 thumbnail_quality=35 if thumbnails else 0,
                 device=device,
@@ -109,11 +110,12 @@ def sweep(
                 say=say,
                 stopped=stopped,
                 command=shlex.join(["penviz", *sys.argv[1:]]),
-                erasure=None if pair is None else erasing.class_pair(first.class_names, pair),
+                erasure=None if pair is None else erasing.class_pair(names, pair),
                 **options,
             )
     except progressing.Stopped as stop:
         say(str(stop))
         raise typer.Exit(130) from None
     was = f" ({before} were finished before)" if before else ""
-    say(f"{len(members)} runs in {out} are finished{was}. Next: penviz app --runs {out}")
+    command = shlex.join(["penviz", "app", "--runs", str(out)])
+    say(f"{len(members)} runs in {out} are finished{was}. Next: {command}")

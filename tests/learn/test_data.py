@@ -320,7 +320,7 @@ def test_a_download_that_fails_is_one_sentence(tmp_path: Path, monkeypatch: pyte
     ):
 
         def fail(root: str, *args: object, error: Exception = error, **kwargs: object) -> None:
-            Path(root).mkdir(exist_ok=True)
+            (Path(root) / "CIFAR" / "raw").mkdir(parents=True, exist_ok=True)
             raise error
 
         monkeypatch.setattr(torchvision.datasets, "CIFAR100", fail)
@@ -328,6 +328,12 @@ def test_a_download_that_fails_is_one_sentence(tmp_path: Path, monkeypatch: pyte
             data.load("cifar100", data_dir=tmp_path / "data")
         assert_one_sentence(caught.value)
         assert list(tmp_path.iterdir()) == []
+        (tmp_path / "data" / "mine").mkdir(parents=True)
+        with pytest.raises(RunError, match=r"put cifar100\.npz there"):
+            data.load("cifar100", data_dir=tmp_path / "data")
+        assert [p.name for p in (tmp_path / "data").rglob("*")] == ["mine"]  # empty, and not the download's
+        (tmp_path / "data" / "mine").rmdir()
+        (tmp_path / "data").rmdir()
 
 
 def test_torchvision_is_read_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

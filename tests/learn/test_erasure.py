@@ -72,6 +72,11 @@ def test_classes() -> None:
     assert erasure.class_pair(cifar, None) == (0, 5)
     assert erasure.class_pair(("x", "y"), None) == (0, 1)
     assert erasure.class_pair(cifar, ("cat", "bird")) == (3, 2)
+    assert erasure.class_pair(cifar, ("cat", "2")) == (3, 2)
+    assert erasure.class_pair(("a", "a", "b"), None) == (0, 1)
+    assert erasure.class_pair(("a", "a", "b"), ("b", "1")) == (2, 1)
+    with pytest.raises(RunError, match="Several classes are called a"):
+        erasure.class_pair(("a", "a", "b"), ("a", "b"))
     with pytest.raises(RunError, match="There is no class wolf: these are airplane"):
         erasure.class_pair(cifar, ("wolf", "dog"))
     with pytest.raises(RunError, match="two different classes"):

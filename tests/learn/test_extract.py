@@ -196,8 +196,10 @@ def test_another_model_file_is_refused(hard_run: Run, digits: data.DataSet, tmp_
     with pytest.raises(RunError, match=r"not the file that run\.json describes"):
         extract.extract(run, digits, device="cpu")
     path.unlink()
-    with pytest.raises(RunError, match=r"no model\.safetensors yet"):
+    with pytest.raises(RunError, match="The weights of copy are not here"):
         extract.extract(run, digits, device="cpu")
+    with pytest.raises(RunError, match=r"no model\.safetensors yet"):
+        extract.extract(dataclasses.replace(run, model_sha256=""), digits, device="cpu")
     assert sorted(listing(run.directory)) == [RUN_FILE]
 
 
@@ -311,3 +313,22 @@ def test_a_span_of_templates_and_pca_is_another_picture(extracted: Run) -> None:
     assert residual(flat) > 0.1
     panel = build_panel(a, triple, per_class=ALL, bias=False)
     assert np.array_equal(boundary_sides(panel.boundaries, panel.xy), expected[panel.rows])
+
+
+def test_old_thumbnails_go_where_other_examples_are_stored(
+    extracted: Run, digits: data.DataSet, tmp_path: Path
+) -> None:
+    """A sprite of five a class beside ten a class would show another image in most tiles."""
+    run = copied(extracted, tmp_path)
+    extract.extract(run, digits, splits=["train"], per_class=5, device="cpu")
+    run = read_run(run.directory)
+    assert run.record["thumbnails"]["train"]["count"] == 50
+    assert extract.is_extracted(run, ["train"], 5, thumbnails=True)
+    extract.extract(run, digits, splits=["train"], per_class=10, thumbnail_quality=0, device="cpu")
+    run = read_run(run.directory)
+    assert "train" not in run.record["thumbnails"]
+    assert not (run.directory / "thumbnails-train.webp").exists()
+    assert extract.is_extracted(run, ["train"], 10)
+    assert not extract.is_extracted(run, ["train"], 10, thumbnails=True)
+    assert not extract.is_extracted(run, ["train"], 11)
+    assert not extract.is_extracted(dataclasses.replace(run, model_sha256="f" * 64), ["train"], 10)

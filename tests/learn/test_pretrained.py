@@ -203,9 +203,10 @@ def test_files_that_are_no_weights(tmp_path: Path) -> None:
         with pytest.raises(RunError) as caught:
             pretrained.read(pretrained.find("torchvision:resnet18", str(path)))
         assert_one_sentence(caught.value)
-    path.write_bytes(b"nothing")
-    with pytest.raises(RunError, match="cannot be read as weights"):
-        pretrained.read(pretrained.find("torchvision:resnet18", str(path)))
+    for raw in (b"nothing", b"hello\n", b"", b"\x80\x02."):
+        path.write_bytes(raw)
+        with pytest.raises(RunError, match="cannot be read as weights"):
+            pretrained.read(pretrained.find("torchvision:resnet18", str(path)))
     assert not (tmp_path / "ran").exists()
 
 

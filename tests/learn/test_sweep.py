@@ -87,6 +87,19 @@ def test_what_is_finished_is_left_and_the_data_are_not_read(swept: Path) -> None
     assert [(m.stage, m.done, m.total) for m in told] == [("finished", 4.0, 4)] * 2
 
 
+@pytest.mark.parametrize("more", [{"per_class": 8}, {"thumbnail_quality": 35}])
+def test_what_is_asked_for_beyond_what_is_there_is_made(
+    more: dict[str, int], swept: Path, small: data.DataSet, tmp_path: Path
+) -> None:
+    out = tmp_path / "sweep"
+    shutil.copytree(swept, out)
+    assert sweep.sweep(members(out), lambda seed: small, **(HERE | more)) == 0
+    run = read_run(members(out)[0].directory)
+    assert len(Activations.load(activations_path(run.directory, "train"))) == 10 * more.get("per_class", 5)
+    assert ("thumbnails" in run.record) == ("thumbnail_quality" in more)
+    assert sweep.sweep(members(out), lambda seed: small, **(HERE | more)) == 2
+
+
 @pytest.mark.parametrize("lost", ["activations", "model", "stale"])
 def test_what_is_missing_is_made_again(lost: str, swept: Path, small: data.DataSet, tmp_path: Path) -> None:
     out = tmp_path / "sweep"

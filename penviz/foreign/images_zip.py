@@ -38,11 +38,6 @@ class FolderSummary:
     class_names: tuple[str, ...]
     n_left_out: int
 
-    @property
-    def n_images(self) -> int:
-        """All images together."""
-        return sum(self.splits.values())
-
 
 def unpack_folder(path: Path, out: Path, limits: Limits | None = None) -> FolderSummary:
     """Unpack the images of a zip into a new directory; nothing else of it is written.

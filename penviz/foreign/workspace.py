@@ -143,13 +143,6 @@ class Workspace:
             upload.path.unlink()
             self._take(-upload.n_bytes, always=True)
 
-    def directory_for(self, what: str) -> Path:
-        """A new private directory inside this one; `what` is a word of penviz, not of a visitor."""
-        try:
-            return Path(tempfile.mkdtemp(prefix=f"{what}-", dir=self.directory))
-        except OSError as error:
-            raise InputError(_sentence(error)) from None
-
     def start(self, cage: Cage, task: str, arguments: dict[str, Any], budget: Budget | None = None) -> Job:
         """Start a job in the cage that ends with this session (`Cage.start`)."""
         with self._lock:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -194,14 +193,3 @@ def boundary_sides(boundaries: ArrayLike, xy: ArrayLike) -> NDArray[np.int64]:
     to = points[:, None, :] - lines[None, :, 0]
     left = along[:, 0] * to[..., 1] - along[:, 1] * to[..., 0] > 0
     return np.where(left, np.array(LEFT), np.array(RIGHT))
-
-
-def plane_share(plane: Plane, features: NDArray[Any]) -> float:
-    """Share in [0, 1] of the variance of some features [n, d] or [n, D] that the plane holds.
-
-    The variance is the mean squared distance to the mean of these features; NaN where it is 0.
-    """
-    x = _float(features)
-    total = float(((x - x.mean(axis=0)) ** 2).sum())
-    xy = plane.project(x)
-    return float(((xy - xy.mean(axis=0)) ** 2).sum()) / total if total else float("nan")

@@ -57,7 +57,6 @@ def test_nobody_else_may_look(tmp_path: Path) -> None:
         for path, mode in (
             (workspaces.root, 0o700),
             (workspace.directory, 0o700),
-            (workspace.directory_for("run"), 0o700),
             (upload.path, 0o600),
         ):
             assert stat.S_IMODE(path.stat().st_mode) == mode, path
@@ -119,14 +118,12 @@ def test_a_broken_upload_leaves_nothing(workspace: Workspace) -> None:
 
 def test_closing_removes_all_and_refuses_more(workspace: Workspace) -> None:
     workspace.keep("a", io.BytesIO(b"abc"), 10)
-    (workspace.directory_for("run") / "locked").mkdir(0)
+    (workspace.directory / "locked").mkdir(0)
     workspace.close()
     assert not workspace.directory.exists()
     workspace.close()
     with pytest.raises(InputError, match="session has ended"):
         workspace.keep("a", io.BytesIO(b"abc"), 10)
-    with pytest.raises(InputError, match="session has ended"):
-        workspace.directory_for("run")
     assert not workspace.directory.exists()
 
 

@@ -270,7 +270,7 @@ def load(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
     path = Path(arguments["path"])
     report = inspect_file(path)
     if report.kind == "zip of images":
-        return {"n": unpack_folder(path, Path.cwd() / "folder").n_images}
+        return {"n": sum(unpack_folder(path, Path.cwd() / "folder").splits.values())}
     if report.kind == "penviz run":
         unpack_run(path, Path.cwd() / "run")
         return {"n": len(list(Path("run").iterdir()))}

@@ -10,7 +10,7 @@ from synthetic import make, random_rotation
 from penviz.activations import Head
 from penviz.measure.logits import smoothed_targets
 from penviz.measure.panel import build_panel
-from penviz.measure.plane import PAIRS, DegeneratePlane, Plane, boundary_sides, plane_share
+from penviz.measure.plane import PAIRS, DegeneratePlane, Plane, boundary_sides
 
 TRIPLES = ((0, 1, 2), (6, 2, 4), (5, 3, 0))
 
@@ -112,17 +112,6 @@ def test_distance_off_the_plane_is_that_of_least_squares(bias: bool) -> None:
     for row, distance in zip(x, plane.off_plane(a.features), strict=True):
         best = np.linalg.lstsq(span, row - t[0], rcond=None)[0]
         assert distance == pytest.approx(np.linalg.norm(row - t[0] - span @ best), rel=1e-9)
-
-
-def test_share_of_the_variance_by_a_loop() -> None:
-    a = make(4)
-    plane = Plane.of_head(a.head, (0, 1, 2))
-    x = a.features.astype(np.float64)
-    xy = plane.project(x)
-    inside = sum(float(((p - xy.mean(axis=0)) ** 2).sum()) for p in xy)
-    total = sum(float(((p - x.mean(axis=0)) ** 2).sum()) for p in x)
-    assert plane_share(plane, x) == pytest.approx(inside / total, rel=1e-12)
-    assert math.isnan(plane_share(plane, np.ones((4, 5))))
 
 
 @pytest.mark.parametrize("bias", [True, False])

@@ -5,14 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from penviz.measure.finder import confusion
+
 PERMUTED = 0.20
 """Gain of accuracy by permuting the labels from which the order of the classes is doubted."""
-
-
-def confusion(predictions: NDArray[np.int64], labels: NDArray[np.int64], n_classes: int) -> NDArray[np.int64]:
-    """Counts [K, K]: row the label, column the prediction."""
-    pairs = labels * n_classes + predictions
-    return np.bincount(pairs, minlength=n_classes**2).reshape(n_classes, n_classes)
 
 
 def permuted_accuracy(predictions: NDArray[np.int64], labels: NDArray[np.int64], n_classes: int) -> float:
@@ -28,7 +24,7 @@ def permuted_accuracy(predictions: NDArray[np.int64], labels: NDArray[np.int64],
     halves = order[::2], order[1::2]
     right = 0
     for found, counted in (halves, halves[::-1]):
-        counts = confusion(predictions[found], labels[found], n_classes)
+        counts = confusion(labels[found], predictions[found], n_classes)
         diagonal = np.eye(n_classes) * 0.5  # of equal assignments the one that moves nothing
         _, outputs = linear_sum_assignment(counts + diagonal, maximize=True)
         right += int((outputs[labels[counted]] == predictions[counted]).sum())
@@ -40,7 +36,7 @@ def order_sentence(predictions: NDArray[np.int64], labels: NDArray[np.int64], n_
     plain = float((predictions == labels).mean())
     if permuted_accuracy(predictions, labels, n_classes) <= plain + PERMUTED:
         return ""
-    counts = confusion(predictions, labels, n_classes)
+    counts = confusion(labels, predictions, n_classes)
     shares = counts / counts.sum(1, keepdims=True).clip(1)
     np.fill_diagonal(shares, 0)
     folder, output = np.unravel_index(shares.argmax(), shares.shape)

@@ -57,6 +57,24 @@ class Reliability:
         return middle - half, middle + half
 
 
+def checked(confidences: ArrayLike, correct: ArrayLike, n_bins: int) -> tuple[Float, Float]:
+    """Both [n] in float64; ValueError as in `reliability`."""
+    c, right = np.asarray(confidences, np.float64), np.asarray(correct, np.float64)
+    if n_bins < 1:
+        raise ValueError(f"n_bins is {n_bins}: at least one bin is needed")
+    if c.ndim != 1 or c.shape != right.shape or not len(c):
+        raise ValueError(f"confidences {c.shape} and correct {right.shape} must be [n] with n > 0")
+    if not ((c >= 0) & (c <= 1)).all():
+        raise ValueError("confidences must lie in [0, 1]")
+    return c, right
+
+
+def equal_width_bins(values: Float, n_bins: int) -> tuple[Float, NDArray[np.int64]]:
+    """Edges [B + 1] from 0 to 1, and the bin of each value: (b / B, (b + 1) / B], the first with 0 too."""
+    edges = np.linspace(0, 1, n_bins + 1)
+    return edges, np.maximum(np.searchsorted(edges, values, side="left") - 1, 0).astype(np.int64)
+
+
 def reliability(confidences: ArrayLike, correct: ArrayLike, n_bins: int = N_BINS) -> Reliability:
     """Mean confidence and accuracy in bins of equal width, closed on the right.
 
@@ -69,15 +87,8 @@ def reliability(confidences: ArrayLike, correct: ArrayLike, n_bins: int = N_BINS
     Raises:
         ValueError: no examples, lengths that differ, a confidence outside [0, 1], or no bins.
     """
-    c, right = np.asarray(confidences, np.float64), np.asarray(correct, np.float64)
-    if n_bins < 1:
-        raise ValueError(f"n_bins is {n_bins}: at least one bin is needed")
-    if c.ndim != 1 or c.shape != right.shape or not len(c):
-        raise ValueError(f"confidences {c.shape} and correct {right.shape} must be [n] with n > 0")
-    if not ((c >= 0) & (c <= 1)).all():
-        raise ValueError("confidences must lie in [0, 1]")
-    edges = np.linspace(0, 1, n_bins + 1)
-    bins = np.maximum(np.searchsorted(edges, c, side="left") - 1, 0)
+    c, right = checked(confidences, correct, n_bins)
+    edges, bins = equal_width_bins(c, n_bins)
     counts = np.bincount(bins, minlength=n_bins)
     with np.errstate(invalid="ignore"):
         confidence = np.bincount(bins, c, n_bins) / counts

@@ -14,21 +14,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from penviz.measure.calibration import N_BINS
+from penviz.measure.calibration import N_BINS, checked, equal_width_bins
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
-
-
-def _checked(confidences: ArrayLike, correct: ArrayLike, n_bins: int) -> tuple[Float, Float]:
-    c, a = np.asarray(confidences, np.float64), np.asarray(correct, np.float64)
-    if n_bins < 1:
-        raise ValueError(f"n_bins is {n_bins}: at least one bin is needed")
-    if c.ndim != 1 or c.shape != a.shape or not len(c):
-        raise ValueError(f"confidences {c.shape} and correct {a.shape} must be [n] with n > 0")
-    if not ((c >= 0) & (c <= 1)).all():
-        raise ValueError("confidences must lie in [0, 1]")
-    return c, a
 
 
 def _signed(gap: Float, bins: Int, n_bins: int) -> Float:
@@ -37,16 +26,10 @@ def _signed(gap: Float, bins: Int, n_bins: int) -> Float:
     return np.sign(sums)[bins] * gap
 
 
-def _equal_width(values: Float, n_bins: int) -> Int:
-    """Bins (b / B, (b + 1) / B], the first with 0 too, as in `calibration.reliability`."""
-    edges = np.linspace(0, 1, n_bins + 1)
-    return np.maximum(np.searchsorted(edges, values, side="left") - 1, 0).astype(np.int64)
-
-
 def ece_terms(confidences: ArrayLike, correct: ArrayLike, n_bins: int = N_BINS) -> Float:
     """[n] terms of `calibration.ece`, whose arguments and errors these are."""
-    c, a = _checked(confidences, correct, n_bins)
-    return _signed(c - a, _equal_width(c, n_bins), n_bins)
+    c, a = checked(confidences, correct, n_bins)
+    return _signed(c - a, equal_width_bins(c, n_bins)[1], n_bins)
 
 
 def ece_floor(confidences: ArrayLike, n_bins: int = N_BINS) -> float:
@@ -60,14 +43,14 @@ def ece_floor(confidences: ArrayLike, n_bins: int = N_BINS) -> float:
 
     Source: the resampling of Bröcker & Smith 2007, in closed form.
     """
-    c, _ = _checked(confidences, confidences, n_bins)
-    variance = np.bincount(_equal_width(c, n_bins), c * (1 - c), n_bins)
+    c, _ = checked(confidences, confidences, n_bins)
+    variance = np.bincount(equal_width_bins(c, n_bins)[1], c * (1 - c), n_bins)
     return float(np.sqrt(2 / np.pi * variance).sum() / len(c))
 
 
 def adaptive_ece_terms(confidences: ArrayLike, correct: ArrayLike, n_bins: int = N_BINS) -> Float:
     """[n] terms of `adaptive_ece`."""
-    c, a = _checked(confidences, correct, n_bins)
+    c, a = checked(confidences, correct, n_bins)
     n = len(c)
     order = np.argsort(c, kind="stable")
     starts = np.flatnonzero(np.append(True, np.diff(c[order]) > 0))
@@ -98,12 +81,12 @@ def adaptive_ece(confidences: ArrayLike, correct: ArrayLike, n_bins: int = N_BIN
 def classwise_ece_terms(probs: ArrayLike, labels: ArrayLike, n_bins: int = N_BINS) -> Float:
     """[n] terms of `classwise_ece`."""
     p, y = np.asarray(probs, np.float64), np.asarray(labels, np.int64)
-    _checked(p.ravel(), p.ravel(), n_bins)
+    checked(p.ravel(), p.ravel(), n_bins)
     gap = p.copy()
     gap[np.arange(len(p)), y] -= 1
     total = np.zeros(len(p))
     for k in range(p.shape[1]):
-        total += _signed(gap[:, k], _equal_width(p[:, k], n_bins), n_bins)
+        total += _signed(gap[:, k], equal_width_bins(p[:, k], n_bins)[1], n_bins)
     return total / p.shape[1]
 
 

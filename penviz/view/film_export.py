@@ -12,12 +12,11 @@ from penviz.recipe import Recipe, versions
 from penviz.runs import Run
 from penviz.show.export import zip_bytes
 from penviz.show.film import common_epochs
-from penviz.show.paper_files import true_size
 from penviz.show.screen import Marks
 from penviz.show.venues import VENUES
 from penviz.snapshots import splits_of
 from penviz.view.catalogue import path_word
-from penviz.view.export import FORMATS
+from penviz.view.export import FORMATS, show_preview
 
 MOST_COLUMNS = 8
 _GIF = "film-animation"
@@ -90,9 +89,7 @@ def _dialog(
     except InputError as error:
         st.warning(str(error), icon=":material/warning:")
         return
-    across, down, pixels = true_size(preview, recipe.dpi)
-    st.image(preview, width=pixels, alt="The figure as it will be written.")
-    st.caption(f"{across:.2f} × {down:.2f} inches, shown at this size.")
+    show_preview(preview, recipe.dpi)
 
     def pack() -> bytes:
         loaded = figure.load_splits(recipe, runs)

@@ -147,7 +147,7 @@ def test_a_swap_of_two_classes_of_ten_is_no_order(trained: nn.Module, pictures: 
     rng = np.random.default_rng(0)
     labels, predictions = rng.integers(0, 100, 512), rng.integers(0, 100, 512)
     assert label_order.order_sentence(predictions, labels, 100) == ""
-    counts = label_order.confusion(predictions, labels, 100)
+    counts = label_order.confusion(labels, predictions, 100)
     from scipy.optimize import linear_sum_assignment
 
     rows, columns = linear_sum_assignment(counts, maximize=True)

@@ -248,9 +248,14 @@ def test_no_bins_are_refused() -> None:
 
 
 MUTANTS = [
-    ("calibration_errors", check_edges, 'side="left"', 'side="right"'),
+    ("calibration", check_edges, 'side="left"', 'side="right"'),
     ("calibration_errors", check_ece_terms, "np.sign(sums)[bins] * gap", "gap"),
-    ("calibration_errors", check_adaptive, "np.arange(n) * n_bins // n", "_equal_width(c[order], n_bins)"),
+    (
+        "calibration_errors",
+        check_adaptive,
+        "np.arange(n) * n_bins // n",
+        "equal_width_bins(c[order], n_bins)[1]",
+    ),
     ("calibration_errors", check_ties, "_signed(c[order] - right", "_signed(c[order] - a[order]"),
     ("calibration_errors", check_classwise, "return total / p.shape[1]", "return total"),
     ("calibration_errors", check_classwise, "_signed(gap[:, k]", "_signed(gap[:, 0]"),
@@ -266,5 +271,6 @@ MUTANTS = [
 
 @pytest.mark.parametrize(("module", "check", "old", "new"), MUTANTS)
 def test_an_error_is_seen(module: str, check, old: str, new: str) -> None:
-    with mutant(module, old, new, module) as changed, pytest.raises(AssertionError):
+    of = "smooth_ece" if module == "smooth_ece" else "calibration_errors"
+    with mutant(module, old, new, of) as changed, pytest.raises(AssertionError):
         check(changed)

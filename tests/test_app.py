@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -254,6 +255,12 @@ def test_two_classes_have_an_axis(open_app: Callable[..., AppTest], tmp_path: Pa
     assert len(charts(app)) == 1
     assert "on the axis through the two templates" in html(app)
     assert not warnings(app)
+    app.session_state["share"] = True
+    checked(app.run())
+    (command,) = [code.value for code in app.code if code.value.startswith("penviz figure")]
+    words = shlex.split(command.replace("\\\n", ""))
+    assert words[2:4] == [str(tmp_path / "two"), str(tmp_path / "soft")]
+    assert words[4:8] == ["--figure", "two-classes", "--option", "scale=distance"]
 
 
 def test_two_classes_beside_ten_are_a_group_of_their_own(

@@ -43,7 +43,7 @@ from penviz.view.links import remember_grid
 from penviz.view.numbers import ALL, pair_table, run_table
 from penviz.view.other_views import embeddings_of
 from penviz.view.page_two_classes import choose_axis, draw_two_classes
-from penviz.view.share import share
+from penviz.view.share import measure_command, share
 from penviz.view.state import State, in_order, suffix
 from penviz.view.style import stage_sheet, style_sheet
 from penviz.view.train_here import train_here
@@ -109,7 +109,7 @@ def _page(catalogue: Catalogue, dark: bool) -> None:
         elif usable:
             try:
                 if len(group.class_names) == 2:
-                    draw_two_classes(usable, axis, dark)
+                    draw_two_classes(usable, axis, catalogue.groups, dark)
                     show_warnings(warnings)
                 else:
                     _draw(state, usable, catalogue.groups, warnings, dark)
@@ -168,7 +168,7 @@ def _draw(
     with header:
         st.html(head)
         with st.container(key="ways-out", width="content", gap="xsmall"):
-            share(state, groups)
+            share(state.runs, measure_command(state), groups)
             export(state, opened)
     with side:
         st.html(legend_html([panel for row in rows for panel in row], state.marks, dark))

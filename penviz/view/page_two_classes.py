@@ -14,9 +14,10 @@ from penviz.measure.wording import three
 from penviz.run_activations import targets_of
 from penviz.runs import differences
 from penviz.show.chart_screen import chart_figure
-from penviz.view.catalogue import SPLITS_SHOWN, Opened
+from penviz.view.catalogue import SPLITS_SHOWN, Group, Opened
 from penviz.view.chart_export import export_charts
 from penviz.view.controls import URL, heading
+from penviz.view.share import figure_command, share
 
 ROW_PX = 300
 CONFIG = {"displaylogo": False, "toImageButtonOptions": {"format": "svg", "filename": "penviz"}}
@@ -41,11 +42,12 @@ def choose_axis() -> str:
     return scale or "distance"
 
 
-def draw_two_classes(opened: Sequence[Opened], scale: str, dark: bool) -> None:
+def draw_two_classes(opened: Sequence[Opened], scale: str, groups: Sequence[Group], dark: bool) -> None:
     """Finding, densities, numbers and provenance of runs with two classes.
 
     Args:
-        opened: at least one, each with activations; scale: one of SCALES; dark: for a dark page.
+        opened: at least one, each with activations; scale: one of SCALES; groups: of the catalogue; dark: for
+            a dark page.
 
     Raises:
         InputError: templates that are equal, or a class without examples.
@@ -71,7 +73,8 @@ def draw_two_classes(opened: Sequence[Opened], scale: str, dark: bool) -> None:
             f'<h1 class="pz-finding">{escape(finding.headline)}</h1>'
             f'<p class="pz-detail">{escape(finding.detail)}</p>'
         )
-        with st.container(key="ways-out", width="content"):
+        with st.container(key="ways-out", width="content", gap="xsmall"):
+            share(runs, figure_command(runs, "two-classes", scale=scale), groups)
             options = {"splits": list(SPLITS_SHOWN), "scale": scale}
             export_charts(opened, {"two-classes": (options, charts)}, key="export-two-classes")
     st.plotly_chart(

@@ -9,6 +9,7 @@ from urllib.parse import urlencode, urlsplit
 import streamlit as st
 
 from penviz.figure import class_words
+from penviz.runs import Run
 from penviz.view.catalogue import Group, is_own, path_word
 from penviz.view.command_lines import NARROW, command_lines
 from penviz.view.opened_recipe import offer_recipe
@@ -22,15 +23,30 @@ def query_string(parameters: Mapping[str, Sequence[str]]) -> str:
     return urlencode({key: list(values) for key, values in parameters.items()}, doseq=True)
 
 
-def command(state: State) -> str:
+def measure_command(state: State) -> str:
     """The command line that prints the numbers of this view."""
     parts = ["penviz", "measure", *map(path_word, state.runs)]
     classes = [str(word) for word in class_words(state.classes, state.group.class_names)]
     return shlex.join([*parts, "--classes", *classes, *([] if state.bias else ["--no-bias"])])
 
 
-def share(state: State, groups: Sequence[Group]) -> None:
-    """One popover with the link, the commands, and a place to open a recipe; groups: of the catalogue."""
+def figure_command(runs: Sequence[Run], figure: str, **options: str) -> str:
+    """The command line that draws a figure of charts of these runs again.
+
+    Args:
+        runs: in their order; figure: one of `charts.FIGURES`; options: of it.
+    """
+    given = [word for key, value in options.items() for word in ("--option", f"{key}={value}")]
+    paths = [path_word(run) for run in runs]
+    return shlex.join(["penviz", "figure", *paths, "--figure", figure, *given, "--out", f"{figure}.pdf"])
+
+
+def share(runs: Sequence[Run], command: str, groups: Sequence[Group]) -> None:
+    """One popover with the link, the command, and a place to open a recipe.
+
+    Args:
+        runs: on the page; command: that says the same in a terminal; groups: of the catalogue.
+    """
     icon = ":material/ios_share:"
     popover = st.popover("Share", icon=icon, width="stretch", key="share", on_change="rerun")
     if not popover.open:  # what nobody sees is not sent with every change of a class
@@ -50,10 +66,10 @@ def share(state: State, groups: Sequence[Group]) -> None:
             st.code(f"?{query}", language=None, wrap_lines=True)
         else:
             st.code(f"{url.split('?')[0]}?{query}", language=None, wrap_lines=True)
-        if own := [run.name for run in state.runs if is_own(run)]:
+        if own := [run.name for run in runs if is_own(run)]:
             st.caption(
                 f"Nobody else sees your own runs ({', '.join(own)}): for others the link leaves them out."
             )
-        st.markdown("**The numbers on the command line**")
-        st.code(command_lines(command(state), NARROW), language="bash", wrap_lines=True)
+        st.markdown("**The same on the command line**")
+        st.code(command_lines(command, NARROW), language="bash", wrap_lines=True)
         offer_recipe(groups)

@@ -87,6 +87,18 @@ class Request:
             raise RunError("Give the same seeds of every teacher, or one run of each.")
         if any(len(set(s)) < len(s) for s in seeds):
             raise RunError("Two teachers have the same smoothing and seed: give one of them.")
+        named = {  # what directories of students are called by
+            "teachers": [run.name for run in self.teachers],
+            "smoothings of teachers": [f"{alpha:g}" for alpha in self.groups],
+            "temperatures": [f"{t:g}" for t in sorted(set(self.temperatures))],
+        }
+        for what, words in named.items():
+            twice = next((word for word in words if words.count(word) > 1), None)
+            if twice is not None:
+                raise RunError(
+                    f"Two {what} would both be called {twice}, and so would their students: "
+                    f"{'rename the directory of' if what == 'teachers' else 'leave out'} one of them."
+                )
 
     @property
     def groups(self) -> dict[float, list[Run]]:

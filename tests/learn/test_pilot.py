@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -124,7 +125,7 @@ def test_students_share_the_teachers_split_and_differ_by_seed(done: Pilot) -> No
 def test_teachers_of_several_seeds_teach_students_of_their_own(
     teachers: tuple[Run, Run], tmp_path: Path
 ) -> None:
-    others = [replace(run, config=replace(run.config, seed=1)) for run in teachers]
+    others = [replace(run, name=f"{run.name}-1", config=replace(run.config, seed=1)) for run in teachers]
     asked = request((*teachers, *others), tmp_path)
     assert [(run.config.seed, seed) for run, seed in asked.pairs(0.0)] == [(0, 0), (1, 1)]
     assert request(teachers, tmp_path).pairs(0.2) == [(teachers[1], 0), (teachers[1], 1)]
@@ -140,6 +141,7 @@ def test_sweep_has_soft_teachers_at_one_temperature(teachers: tuple[Run, Run], t
 
 def test_refusals(teachers: tuple[Run, Run], done: Pilot, tmp_path: Path) -> None:
     hard, soft = teachers
+    close = replace(soft, name="close", config=replace(soft.config, label_smoothing=0.2000001))
     cases: list[tuple[Callable[[], object], str]] = [
         (lambda: request((), tmp_path), "needs a teacher"),
         (lambda: request(teachers, tmp_path, temperatures=(2.0,)), "1 must be among them"),
@@ -148,6 +150,9 @@ def test_refusals(teachers: tuple[Run, Run], done: Pilot, tmp_path: Path) -> Non
         (lambda: request(teachers, tmp_path, temperatures=(1.0, float("nan"))), "finite and above 0"),
         (lambda: request(teachers, tmp_path, seeds=(0, 1, 0)), "must differ: one network counts once"),
         (lambda: request((hard, hard), tmp_path), "the same smoothing and seed"),
+        (lambda: request((hard, replace(soft, name=hard.name)), tmp_path), "Two teachers .* called hard"),
+        (lambda: request((*teachers, close), tmp_path), "Two smoothings of teachers .* called 0.2"),
+        (lambda: request(teachers, tmp_path, temperatures=(1.0, 1.0000001)), "Two temperatures .* called 1,"),
         (
             lambda: request((hard, replace(soft, config=replace(soft.config, model="fc800"))), tmp_path),
             "differ in model",
@@ -164,6 +169,21 @@ def test_refusals(teachers: tuple[Run, Run], done: Pilot, tmp_path: Path) -> Non
     for call, sentence in cases:
         with pytest.raises(RunError, match=sentence):
             call()
+
+
+def test_equal_names_are_refused_before_anything_is_written(
+    teachers: tuple[Run, Run], tmp_path: Path
+) -> None:
+    hard, soft = (run.directory for run in teachers)
+    other = tmp_path / "other" / hard.name
+    shutil.copytree(soft, other)
+    options = ["--pilot", "--student", "fc800", "--out", str(tmp_path / "o")]
+    for runs, more in (([hard, other], []), ([hard, soft], ["--temperatures", "1,1.0000001"])):
+        with pytest.raises(InputError, match="would both be called"):
+            application()(["distill", *map(str, runs), *options, *more], standalone_mode=False)
+    assert not (tmp_path / "o").exists()
+    asked = request(teachers, tmp_path, temperatures=(1.0, 1.0))
+    assert asked.tried(0.0) == (1.0,), "the same number twice counts once"
 
 
 def test_command_says_how_long_before_it_starts(

@@ -131,7 +131,6 @@ class Student:
     config: RunConfig
     teacher: Run
     label_smoothing: float
-    gamma: float
 
 
 class Test:
@@ -159,10 +158,12 @@ class Test:
             RunError: teachers and student that do not fit, or a directory of another test.
         """
         request = self.request
-        request.out.mkdir(parents=True, exist_ok=True)
         before = read_pilot(request.out)
         if before is not None and (before.student, before.kind) != (request.student, request.kind):
             raise RunError(f"{request.out} holds another test (of {before.student}): choose another --out.")
+        for teacher in sorted(request.teachers, key=lambda run: run.config.held_out_seed):
+            self._own_share(teacher)  # before anything is written; by seed, so that each split is read once
+        request.out.mkdir(parents=True, exist_ok=True)
         self.rows = [self._teacher_row(run) for group in request.groups.values() for run in group]
         for student in self._distilled():
             self._train(student, report, stopped)
@@ -186,7 +187,7 @@ class Test:
         teacher, seed = self.request.pairs(alpha)[0]
         config = self._config(teacher, seed, self.request.tried(alpha)[0])
         dataset = self._dataset(teacher)
-        students.check_fit(teacher, config, dataset)
+        own = self._own_share(teacher)
         with TemporaryDirectory() as nowhere:
             one = Training(
                 config, dataset, Path(nowhere), self.device, lambda p: None, checkpoints.load_network(teacher)
@@ -205,7 +206,7 @@ class Test:
             few = data.Split(few.images[:500], few.labels[:500], few.indices[:500], few.hashes[:500], "")
             evaluate.evaluate(one.network, few, config.crop)
             image = (time.monotonic() - start) / len(few)
-        seen = sum(len(split) for split in dataset.splits.values())
+        seen = sum(len(split) for split in own.splits.values())
         epochs = config.epochs * (one.n_steps * step + image * len(dataset.splits["validation"]))
         return self.n_students() * (epochs + image * seen)
 
@@ -233,11 +234,25 @@ class Test:
             teacher, self.request.student, seed=seed, temperature=temperature, **self.request.chosen
         )
 
+    def _own_share(self, teacher: Run) -> data.DataSet:
+        """The data with the share of the training split that a teacher, and so its students, see.
+
+        Raises:
+            RunError: they are not those that it was trained on.
+        """
+        whole = self._dataset(teacher)
+        students.check_fit(teacher, self._config(teacher, teacher.config.seed, 1.0), whole)
+        own = data.first_share(whole, teacher.config.data_share)
+        known = teacher.record.get("splits", {}).get("train", {}).get("dataset_id")
+        if known != own.splits["train"].dataset_id:
+            raise RunError(f"{teacher.name} was trained on other data than this {whole.name} (train).")
+        return own
+
     def _gamma(self, teacher: Run, temperature: float) -> float:
         """Equivalent smoothing of a teacher on its plain training images, kept for all temperatures."""
         if teacher.name not in self._gammas:
             network = checkpoints.load_network(teacher).to(self.device)
-            split = self._dataset(teacher).splits["train"]
+            split = self._own_share(teacher).splits["train"]
             features, _ = evaluate.features_and_predictions(network, split, teacher.config.crop)
             logits = erasure.logits_of(network, features)
             self._gammas[teacher.name] = {
@@ -252,7 +267,7 @@ class Test:
                 for t in self.request.tried(alpha):
                     name = f"{self.request.student}-from-{teacher.name}-T{t:g}-seed{seed}"
                     config = self._config(teacher, seed, t)
-                    found.append(Student("distilled", name, config, teacher, alpha, self._gamma(teacher, t)))
+                    found.append(Student("distilled", name, config, teacher, alpha))
         return found
 
     def _alone_seeds(self) -> list[tuple[Run, int]]:
@@ -280,7 +295,7 @@ class Test:
                     **chosen,
                 )
                 name = f"{self.request.student}-alone-{level:g}-seed{seed}"
-                found.append(Student("alone", name, config, teacher, level, level))
+                found.append(Student("alone", name, config, teacher, level))
         return found
 
     def _train(
@@ -302,10 +317,12 @@ class Test:
             training.train(student.config, dataset, out, **options)
         run = read_run(out)
         self.seconds += float(run.record["seconds"])
-        of = student.teacher.name if student.role == "distilled" else ""
-        self.rows.append(
-            _row(run, student.role, of, student.label_smoothing, student.config.temperature, student.gamma)
-        )
+        alpha, t = student.label_smoothing, student.config.temperature
+        if student.role == "distilled":
+            of, gamma = student.teacher.name, self._gamma(student.teacher, t)
+        else:
+            of, gamma = "", alpha
+        self.rows.append(_row(run, student.role, of, alpha, t, gamma))
         self._write(finished=False)
         shown = ", ".join(f"{s} {v:.4f}" for s, v in self.rows[-1].accuracy.items())
         self.say(f"{student.name}: accuracy {shown}")

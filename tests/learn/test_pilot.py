@@ -14,7 +14,7 @@ from small_training import small_digits
 
 from penviz import InputError
 from penviz.cli import application
-from penviz.learn import checkpoints, data, evaluate, pilot, train
+from penviz.learn import checkpoints, data, evaluate, models, pilot, train
 from penviz.learn.progress import Stopped
 from penviz.pilots import Pilot, conditions, read_pilot
 from penviz.runs import MODEL_FILE, Run, RunConfig, RunError, read_run
@@ -92,18 +92,51 @@ def test_all_conditions_are_there(done: Pilot) -> None:
         assert (row.accuracy.keys(), row.nll.keys()) == ({"validation"}, {"validation"})
 
 
+def probabilities(network: models.Network, split: data.Split, temperature: float = 1.0) -> np.ndarray:
+    """What a network says of each image [n, K], in float64."""
+    features, _ = evaluate.features_and_predictions(network, split, 0)
+    weight, bias = (p.detach().double().numpy() for p in (network.head.weight, network.head.bias))
+    z = (features.astype(float) @ weight.T + bias) / temperature
+    return np.exp(z) / np.exp(z).sum(1, keepdims=True)
+
+
 def test_gamma_is_the_mass_off_the_true_class(done: Pilot, teachers: tuple[Run, Run]) -> None:
     split = SMALL.splits["train"]
     for run in teachers:
-        network = checkpoints.load_network(run)
-        features, _ = evaluate.features_and_predictions(network, split, 0)
-        weight, bias = (p.detach().double().numpy() for p in (network.head.weight, network.head.bias))
-        z = (features.astype(float) @ weight.T + bias) / 3
-        p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+        p = probabilities(checkpoints.load_network(run), split, 3)
         expected = np.mean([1 - p[i, y] for i, y in enumerate(split.labels)]) * 10 / 9
         rows = [r for r in done.rows if r.teacher == run.name and r.temperature == 3]
         assert len(rows) == 2
         assert all(r.gamma == pytest.approx(expected, rel=1e-9) for r in rows)
+
+
+def test_gamma_is_of_the_share_that_the_teacher_was_trained_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(HARD, data_share=0.5)
+    train.train(config, SMALL, tmp_path / "half", device="cpu")
+    run = read_run(tmp_path / "half")
+    asked = request((run,), tmp_path / "o", temperatures=(1.0,), seeds=(0,))
+    found = pilot.Test(asked).run()
+    share = data.first_share(SMALL, 0.5).splits["train"]
+    assert len(share) == 160
+    network = checkpoints.load_network(run)
+    expected, whole = (
+        (1 - given[np.arange(len(given)), split.labels]).mean() * 10 / 9
+        for split in (share, SMALL.splits["train"])
+        for given in [probabilities(network, split)]
+    )
+    (row,) = [row for row in found.rows if row.role == "distilled"]
+    assert row.gamma == pytest.approx(expected, rel=1e-9)
+    assert abs(whole - expected) > 1e-3
+
+    other = SMALL.splits["train"]
+    moved = replace(other, labels=np.roll(other.labels, 1))  # the same validation, another training split
+    others = replace(SMALL, splits={**SMALL.splits, "train": moved})
+    monkeypatch.setattr(data, "load", lambda *arguments, **options: others)
+    with pytest.raises(RunError, match=r"half was trained on other data than this digits \(train\)"):
+        pilot.Test(replace(asked, out=tmp_path / "p")).run()
+    assert not (tmp_path / "p").exists()
 
 
 def test_table_for_people(done: Pilot) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,6 +19,7 @@ import torch
 from penviz.learn import checkpoints, data, defaults, erasure, evaluate, students
 from penviz.learn import train as training
 from penviz.learn.progress import Progress
+from penviz.learn.sweep import Member, is_trained
 from penviz.learn.training import Training
 from penviz.measure.information import equivalent_smoothing
 from penviz.measure.temperature import softmax
@@ -167,22 +168,44 @@ class Test:
         self.rows = [self._teacher_row(run) for group in request.groups.values() for run in group]
         for student in self._distilled():
             self._train(student, report, stopped)
-        for student in self._alone():
+        for student in self._alone(self.rows):
             self._train(student, report, stopped)
         return self._write(finished=True)
 
     def n_students(self) -> int:
-        """How many students will be trained."""
+        """How many students the whole test has, those that are trained already included."""
+        return len(self._distilled()) + self._n_alone()
+
+    def n_left(self) -> int:
+        """How many students are still to be trained.
+
+        Those alone have the smoothings that the distilled ones decide: until all of these are in the
+        results, every one alone counts.
+        """
+        distilled = self._distilled()
+        left = sum(not self._is_trained(student) for student in distilled)
+        names, before = {student.name for student in distilled}, read_pilot(self.request.out)
+        rows = [row for row in before.rows if row.run in names] if before is not None else []
+        if left or len(rows) < len(names):
+            return left + self._n_alone()
+        return sum(not self._is_trained(student) for student in self._alone(rows))
+
+    def _is_trained(self, student: Student) -> bool:
+        return is_trained(Member(student.config, self.request.out / student.name))
+
+    def _n_alone(self) -> int:
         groups = self.request.groups
-        distilled = sum(len(self.request.tried(a)) * len(self.request.pairs(a)) for a in groups)
         levels = 1 + len(groups) if self.request.kind == "pilot" else len({0.0, *groups})
-        return distilled + len(self._alone_seeds()) * levels
+        return len(self._alone_seeds()) * levels
 
     def expected_seconds(self) -> float:
-        """Length of the whole test, from a few steps of a student with its teacher on this machine.
+        """Time that the students still to be trained take, from a few steps of one on this machine.
 
-        Students alone have no teacher to wait for, so this is rather too long than too short.
+        Those alone have no teacher to wait for, so this is rather too long than too short.
         """
+        left = self.n_left()
+        if not left:
+            return 0.0
         alpha = max(self.request.groups)
         teacher, seed = self.request.pairs(alpha)[0]
         config = self._config(teacher, seed, self.request.tried(alpha)[0])
@@ -208,7 +231,7 @@ class Test:
             image = (time.monotonic() - start) / len(few)
         seen = sum(len(split) for split in own.splits.values())
         epochs = config.epochs * (one.n_steps * step + image * len(dataset.splits["validation"]))
-        return self.n_students() * (epochs + image * seen)
+        return left * (epochs + image * seen)
 
     def _wait(self) -> None:
         if self.device.type == "cuda":
@@ -273,12 +296,16 @@ class Test:
     def _alone_seeds(self) -> list[tuple[Run, int]]:
         return self.request.pairs(min(self.request.groups))
 
-    def _alone(self) -> list[Student]:
-        """The student on labels: hard ones, and smoothed as much as each teacher's best targets are."""
+    def _alone(self, rows: Sequence[Row]) -> list[Student]:
+        """The student on labels: hard ones, and smoothed as much as each teacher's best targets are.
+
+        Args:
+            rows: all distilled students; a sweep needs none.
+        """
         if self.request.kind == "sweep":
             levels = {0.0, *self.request.groups}
         else:
-            tuned = [c for c in conditions(self._pilot(False)) if c.tuned]
+            tuned = [c for c in conditions(replace(self._pilot(False), rows=tuple(rows))) if c.tuned]
             levels = {0.0, *(_level(c) for c in tuned)}
         found = []
         for level in sorted(levels):

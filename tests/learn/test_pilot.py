@@ -233,6 +233,27 @@ def test_command_says_how_long_before_it_starts(
     assert "best T on validation" in out
     assert "There is no test split" in out
     assert json.loads((tmp_path / "p" / "pilot.json").read_text())["finished"]
+    application()(command, standalone_mode=False)
+    assert capsys.readouterr().err.startswith("5 students, 5 of them trained already: about 0:00 on")
+
+
+def test_the_time_said_is_of_the_students_that_are_left(
+    done: Pilot, teachers: tuple[Run, Run], tmp_path: Path
+) -> None:
+    out = tmp_path / "again"
+    shutil.copytree(done.directory, out)
+    test, anew = (pilot.Test(request(teachers, place)) for place in (out, tmp_path / "new"))
+    n = test.n_students()
+    assert (n, test.n_left(), test.expected_seconds()) == (14, 0, 0.0)
+    alone = [row.run for row in done.rows if row.role == "alone"]
+    distilled = [row.run for row in done.rows if row.role == "distilled"]
+    (out / alone[-1] / MODEL_FILE).unlink()
+    assert test.n_left() == 1
+    assert anew.n_left() == n
+    assert 0 < test.expected_seconds() < anew.expected_seconds() / 2
+    assert not (tmp_path / "new").exists()
+    shutil.rmtree(out / distilled[0])  # it decides anew which temperature is the best, and so the smoothings
+    assert test.n_left() == 1 + 6
 
 
 @pytest.mark.parametrize(

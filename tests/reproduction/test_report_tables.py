@@ -8,11 +8,13 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from scipy.stats import ttest_rel
 
 from penviz.runs import RunError
 from reproduction.__main__ import REPORT, RESULTS
-from reproduction.claims import claims
+from reproduction.claims import _accuracy, claims
 from reproduction.distillation import distillation
 from reproduction.information import information
 from reproduction.manifest import TIERS, read_manifest
@@ -175,6 +177,40 @@ def test_three_pairs_are_judged_over_seeds() -> None:
     line = told(-0.3, 0.1, 1.0, seeds=3)["training clusters are tighter"]
     assert line.endswith("over seeds | yes |")
     assert "ρ/d −20.3 [" in line  # (0.24 0.239 0.238)^(1/3) / 0.3 - 1
+
+
+def judged(hard: np.ndarray, soft: np.ndarray) -> tuple[str, str]:
+    """What is said of accuracies [n] of hard and soft runs of equal seeds."""
+    return _accuracy([({"accuracy": str(a)}, {"accuracy": str(b)}) for a, b in zip(hard, soft, strict=True)])
+
+
+@pytest.mark.parametrize("n", [3, 5])
+def test_a_difference_that_is_not_there_is_seen_once_in_twenty(n: int) -> None:
+    """With two standard errors in place of Student's t it is 18 % of the times for three pairs."""
+    rng = np.random.default_rng(7)
+    trials, seen = 4000, 0
+    for _ in range(trials):
+        seed = rng.normal(0.9, 0.02, n)  # shared by a pair, and so without effect
+        found = judged(*(seed + rng.normal(0, 0.005, n) for _ in range(2)))[1]
+        seen += not found.startswith("undecided")
+    assert 0.04 < seen / trials < 0.06
+
+
+def test_the_verdict_on_accuracy_is_that_of_the_paired_t_test() -> None:
+    rng, found = np.random.default_rng(8), set()
+    for _ in range(100):
+        hard = rng.normal(0.9, 0.02, 4)
+        soft = hard + rng.normal(0.0, 0.006, 4) + rng.choice([-0.01, 0, 0.01])
+        test = ttest_rel(soft, hard)
+        said, word = judged(hard, soft)
+        low, high = test.confidence_interval(0.95)
+        assert said.endswith(" (95 %, over seeds)")
+        half = float(said.split("± ")[1].split()[0])
+        assert half == pytest.approx(50 * (high - low), abs=0.006)  # two decimals are said
+        expected = "undecided" if test.pvalue > 0.05 else "yes" if test.statistic > 0 else "no"
+        assert word.split(":")[0] == expected
+        found.add(expected)
+    assert found == {"undecided", "yes", "no"}
 
 
 def test_a_run_is_never_there_twice(tmp_path: Path) -> None:

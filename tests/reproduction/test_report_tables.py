@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import re
 import statistics
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ import pytest
 from scipy.stats import ttest_rel
 
 from penviz.runs import RunError
-from reproduction.__main__ import REPORT, RESULTS
+from reproduction.__main__ import REPORT, RESULTS, app
 from reproduction.claims import _accuracy, claims
 from reproduction.distillation import distillation
 from reproduction.information import information
@@ -43,6 +46,13 @@ def row(listed_id: str, split: str = "validation", **values: Any) -> Row:
         **values,
     }
     return {column: str(told.get(column, "")) for column in COLUMNS}
+
+
+def measured(listed_id: str, split: str = "validation", **values: Any) -> Row:
+    """A row with everything that no row of a file lacks."""
+    told = {"n": 10, "accuracy": 0.5, "nll": 1.0, "seconds": 60, "command": "penviz train", "config": "{}"}
+    told |= {"versions": "{}", "machine": "{}", "dataset_id": "digits:0", "model_sha256": "0" * 64}
+    return row(listed_id, split, **told | values)
 
 
 def results(*rows: Row) -> Results:
@@ -215,10 +225,10 @@ def test_the_verdict_on_accuracy_is_that_of_the_paired_t_test() -> None:
 
 def test_a_run_is_never_there_twice(tmp_path: Path) -> None:
     path = tmp_path / "results.csv"
-    append_results(path, [row("cifar10-alexnet-hard", "train"), row("cifar10-alexnet-hard")])
+    append_results(path, [measured("cifar10-alexnet-hard", "train"), measured("cifar10-alexnet-hard")])
     before = path.read_bytes()
     with pytest.raises(RunError, match="holds cifar10-alexnet-hard already"):
-        append_results(path, [row("cifar10-alexnet-hard", "test")])
+        append_results(path, [measured("cifar10-alexnet-hard", "test")])
     assert path.read_bytes() == before
     path.write_text(path.read_text() + path.read_text().splitlines()[-1] + "\n")
     with pytest.raises(RunError, match="twice"):
@@ -227,7 +237,7 @@ def test_a_run_is_never_there_twice(tmp_path: Path) -> None:
 
 def test_rows_are_added_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "results.csv"
-    append_results(path, [row("cifar10-alexnet-hard")])
+    append_results(path, [measured("cifar10-alexnet-hard")])
     before = path.read_bytes()
 
     def fail(*names: object) -> None:
@@ -235,19 +245,19 @@ def test_rows_are_added_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(OSError, match="killed"):
-        append_results(path, [row("cifar10-alexnet-soft")])
+        append_results(path, [measured("cifar10-alexnet-soft")])
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["results.csv"]
 
 
 def test_a_table_from_before_a_column_was_measured_is_read_and_grows(tmp_path: Path) -> None:
     path, old = tmp_path / "results.csv", [column for column in COLUMNS if column not in ADDED]
-    first = row("cifar10-alexnet-hard", accuracy=0.5)
+    first = measured("cifar10-alexnet-hard", accuracy=0.5)
     path.write_text(f"{','.join(old)}\n{','.join(first[column] for column in old)}\n")
     assert read_results(path) == [first]
-    append_results(path, [row("cifar10-alexnet-soft")])
+    append_results(path, [measured("cifar10-alexnet-soft")])
     assert path.read_text().startswith(",".join(COLUMNS) + "\n")
-    assert read_results(path) == [first, row("cifar10-alexnet-soft")]
+    assert read_results(path) == [first, measured("cifar10-alexnet-soft")]
     for bad in (old[::-1], [*old, "colour"], old[:-1]):
         path.write_text(",".join(bad) + "\n")
         with pytest.raises(RunError, match="other columns"):
@@ -258,7 +268,54 @@ def test_other_columns_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "results.csv"
     path.write_text("id,split\n")
     with pytest.raises(RunError, match="other columns"):
-        append_results(path, [row("cifar10-alexnet-hard")])
+        append_results(path, [measured("cifar10-alexnet-hard")])
+
+
+def spoilt(**cells: str) -> Callable[[bytes], bytes]:
+    """Bytes of a table with other cells in its second row."""
+
+    def spoil(text: bytes) -> bytes:
+        lines = list(csv.reader(io.StringIO(text.decode(), newline="")))
+        for column, cell in cells.items():
+            lines[2][COLUMNS.index(column)] = cell
+        out = io.StringIO()
+        csv.writer(out, lineterminator="\n").writerows(lines)
+        return out.getvalue().encode()
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (lambda text: text.replace(b"digits:0", b"digits:\xff"), "is not a table in UTF-8"),
+        (lambda text: text[:-70], r"Line 3 of .* has \d+ cells for \d+ columns"),
+        (lambda text: b",".join(text.split(b",")[:-60]) + b"\n", "Line 3 of .* has 5 cells for"),
+        (lambda text: text[:-1] + b",more\n", r"Line 3 of .* has \d+ cells for \d+ columns"),
+        (spoilt(config='{"seed": '), "Line 3 of .* has an unreadable config"),
+        (spoilt(config="[]"), "Line 3 of .* has an unreadable config"),
+        (spoilt(config="[" * 100_000), "Line 3 of .* has an unreadable config"),
+        (spoilt(machine="cpu"), "Line 3 of .* has an unreadable machine"),
+        (spoilt(accuracy="high"), "Line 3 of .* has an unreadable accuracy"),
+        (spoilt(triple1_n="3.5"), "Line 3 of .* has an unreadable triple1_n"),
+        (spoilt(accuracy=""), "Line 3 of .* has no accuracy"),
+        (spoilt(label_smoothing=""), "Line 3 of .* has no label_smoothing"),
+    ],
+)
+def test_a_damaged_table_is_one_sentence_and_nothing_is_written(
+    tmp_path: Path, spoil: Callable[[bytes], bytes], sentence: str
+) -> None:
+    path, out = tmp_path / "results.csv", tmp_path / "runs"
+    append_results(path, [measured("cifar10-alexnet-hard", "train"), measured("cifar10-alexnet-hard")])
+    path.write_bytes(spoil(path.read_bytes()))
+    before = path.read_bytes()
+    for verb in ("next", "all", "report", "list"):
+        with pytest.raises(RunError, match=sentence):
+            app([verb, "--results", str(path), "--out", str(out)], standalone_mode=False)
+    with pytest.raises(RunError, match=sentence):
+        append_results(path, [measured("cifar10-alexnet-soft")])
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["results.csv"]
 
 
 def test_a_report_without_markers_is_refused() -> None:

@@ -70,8 +70,8 @@ NEEDED = (
 )
 """Columns that are empty in no row."""
 
-RECORDS = ("config", "versions", "machine")
-"""Columns of JSON objects."""
+RECORDS = {"config": (), "versions": ("penviz", "torch"), "machine": ("device", "threads")}
+"""Columns of JSON objects, and what each at least has."""
 
 WHOLE = (
     *("seed", "epochs", "n", "n_stored", "n_fit", "n_other", "triple1_n", "triple2_n"),
@@ -130,7 +130,8 @@ def _fits(column: str, cell: str) -> bool:
         return True
     try:
         if column in RECORDS:
-            return isinstance(json.loads(cell), dict)
+            record = json.loads(cell)
+            return isinstance(record, dict) and record.keys() >= set(RECORDS[column])
         int(cell) if column in WHOLE else float(cell)
     except (ValueError, RecursionError):
         return False

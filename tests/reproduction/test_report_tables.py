@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
+from penviz import InputError
 from penviz.runs import RunError
 from reproduction.__main__ import REPORT, RESULTS, app
 from reproduction.claims import _accuracy, claims
@@ -48,11 +49,14 @@ def row(listed_id: str, split: str = "validation", **values: Any) -> Row:
     return {column: str(told.get(column, "")) for column in COLUMNS}
 
 
+ABOUT = {"seconds": 60, "nll": 1.0, "machine": '{"device": "cpu", "threads": 1}', "model_sha256": "0" * 64}
+ABOUT |= {"versions": '{"penviz": "0", "torch": "2"}'}
+
+
 def measured(listed_id: str, split: str = "validation", **values: Any) -> Row:
     """A row with everything that no row of a file lacks."""
-    told = {"n": 10, "accuracy": 0.5, "nll": 1.0, "seconds": 60, "command": "penviz train", "config": "{}"}
-    told |= {"versions": "{}", "machine": "{}", "dataset_id": "digits:0", "model_sha256": "0" * 64}
-    return row(listed_id, split, **told | values)
+    told = {"n": 10, "accuracy": 0.5, "command": "penviz train", "config": "{}", "dataset_id": "digits:0"}
+    return row(listed_id, split, **ABOUT | told | values)
 
 
 def results(*rows: Row) -> Results:
@@ -101,8 +105,6 @@ def test_an_interval_stands_only_where_there_is_one_seed() -> None:
 
 
 HARD, STUDENT = "full-cifar10-resnet56-hard", "full-cifar10-student-of-hard-T4"
-ABOUT = {"seconds": 60, "nll": 1.0, "machine": '{"device": "cpu", "threads": 1}', "model_sha256": "0" * 64}
-ABOUT |= {"versions": '{"penviz": "0", "torch": "2"}'}
 
 
 def test_students_stand_beside_their_teachers_and_in_no_other_table() -> None:
@@ -253,7 +255,8 @@ def test_rows_are_added_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.
 def test_a_table_from_before_a_column_was_measured_is_read_and_grows(tmp_path: Path) -> None:
     path, old = tmp_path / "results.csv", [column for column in COLUMNS if column not in ADDED]
     first = measured("cifar10-alexnet-hard", accuracy=0.5)
-    path.write_text(f"{','.join(old)}\n{','.join(first[column] for column in old)}\n")
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows([old, [first[column] for column in old]])
     assert read_results(path) == [first]
     append_results(path, [measured("cifar10-alexnet-soft")])
     assert path.read_text().startswith(",".join(COLUMNS) + "\n")
@@ -290,12 +293,13 @@ def spoilt(**cells: str) -> Callable[[bytes], bytes]:
     [
         (lambda text: text.replace(b"digits:0", b"digits:\xff"), "is not a table in UTF-8"),
         (lambda text: text[:-70], r"Line 3 of .* has \d+ cells for \d+ columns"),
-        (lambda text: b",".join(text.split(b",")[:-60]) + b"\n", "Line 3 of .* has 5 cells for"),
+        (lambda text: b",".join(text.split(b",")[:-60]) + b"\n", r"Line 3 of .* has \d cells for"),
         (lambda text: text[:-1] + b",more\n", r"Line 3 of .* has \d+ cells for \d+ columns"),
         (spoilt(config='{"seed": '), "Line 3 of .* has an unreadable config"),
         (spoilt(config="[]"), "Line 3 of .* has an unreadable config"),
         (spoilt(config="[" * 100_000), "Line 3 of .* has an unreadable config"),
         (spoilt(machine="cpu"), "Line 3 of .* has an unreadable machine"),
+        (spoilt(machine="{}"), "Line 3 of .* has an unreadable machine"),
         (spoilt(accuracy="high"), "Line 3 of .* has an unreadable accuracy"),
         (spoilt(triple1_n="3.5"), "Line 3 of .* has an unreadable triple1_n"),
         (spoilt(accuracy=""), "Line 3 of .* has no accuracy"),
@@ -321,3 +325,60 @@ def test_a_damaged_table_is_one_sentence_and_nothing_is_written(
 def test_a_report_without_markers_is_refused() -> None:
     with pytest.raises(RunError, match="needs the line"):
         fill("# Reproduction\n", {"accuracy": "x"})
+
+
+@pytest.mark.parametrize("verb", ["report", "all"])
+@pytest.mark.parametrize(
+    ("target", "sentence"),
+    [
+        ("bare.md", "needs the line"),
+        ("latin.md", "is not text in UTF-8"),
+        ("place", "is a directory"),
+        ("absent/report.md", "There is no directory .*absent"),
+    ],
+)
+def test_a_report_that_cannot_be_written_is_refused_before_a_run_or_a_figure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str, target: str, sentence: str
+) -> None:
+    begun: list[str] = []
+    monkeypatch.setattr("reproduction.figures.draw_figures", lambda *given: begun.append("figures") or [])
+    monkeypatch.setattr("reproduction.__main__.take_next", lambda *given: bool(begun.append("run")))
+    (tmp_path / "bare.md").write_text("# Mine\n")
+    (tmp_path / "latin.md").write_bytes(b"\xff")
+    (tmp_path / "place").mkdir()
+    append_results(tmp_path / "results.csv", [measured("cifar10-alexnet-hard")])
+    before = sorted(tmp_path.rglob("*"))
+    options = ["--results", str(tmp_path / "results.csv"), "--out", str(tmp_path / "runs")]
+    if verb == "all":
+        options += ["--tier", "digits"]
+    with pytest.raises(RunError, match=sentence):
+        app([verb, *options, "--report", str(tmp_path / target)], standalone_mode=False)
+    assert begun == []
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (tmp_path / "bare.md").read_text() == "# Mine\n"
+
+
+@pytest.mark.parametrize("seconds", ["-1", "nan", "inf", "-inf"])
+@pytest.mark.parametrize("verb", ["next", "all"])
+def test_a_slice_has_a_length(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str, seconds: str
+) -> None:
+    monkeypatch.setattr("reproduction.__main__.take_next", lambda *given: False)
+    with pytest.raises(InputError, match="--slice-seconds must be a number of at least 0"):
+        app(
+            [verb, f"--slice-seconds={seconds}", "--tier", "digits", "--out", str(tmp_path / "runs")],
+            standalone_mode=False,
+        )
+
+
+def test_a_report_may_lie_in_a_directory_that_the_runs_make(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+    monkeypatch.setattr("reproduction.__main__.take_next", lambda *given: bool(begun.append("run")))
+    out = tmp_path / "runs"
+    app(
+        ["all", "--tier", "digits", "--out", str(out), "--report", str(out / "mine.md")],
+        standalone_mode=False,
+    )
+    assert begun == ["run"]

@@ -9,10 +9,12 @@ some are named. A script that cannot run on this machine has the reason in its s
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
 import os
 import platform
 import re
+import signal
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -70,9 +72,11 @@ def section(script: Path, limit: float) -> str:
         printed, complaint = process.communicate(timeout=limit)
         why = last_line(complaint) or f"exit status {process.returncode}"
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, 9)
+        _end(process)
         printed, complaint = process.communicate()
         why = f"not done after {limit:g} s"
+    finally:  # the limit, Ctrl-C or the end: nothing of the script runs on
+        _end(process)
     took = (datetime.datetime.now(datetime.UTC) - began).total_seconds()
     lines = [f"## {script.stem}", "", f"`{command}`, {began:%Y-%m-%d}, {took:.0f} s", ""]
     lines += [f"{machine()}{load}", "", versions(), ""]
@@ -82,6 +86,13 @@ def section(script: Path, limit: float) -> str:
     if printed.strip():
         lines += ["```text", printed.strip(), "```", ""]
     return "\n".join(lines)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Kill a script and what it started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def last_line(text: str) -> str:

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import Annotated
@@ -47,6 +48,8 @@ def _slice(
 ) -> Slice:
     if progress not in ("bar", "json", "none"):
         raise InputError("--progress must be bar, json or none.")
+    if not 0 <= seconds < math.inf:
+        raise InputError("--slice-seconds must be a number of at least 0; 0 is for no end.")
     deadline = time.monotonic() + seconds if seconds else float("inf")
     table = results or _own(tier, out, RESULTS)
     return Slice(out, SHIPPED, table, data_dir, deadline, progress=progress, say=say)
@@ -105,6 +108,10 @@ def make_all(
     """Make every run of a tier, then draw the figures and tables; the same command goes on after a kill."""
     manifest = read_manifest()
     work = _slice(tier, slice_seconds, data_dir, out, results, progress)
+    if report is not None and (out.is_dir() or report.parent != out):  # known before hours of work
+        from reproduction.report import check_target
+
+        check_target(report)
     _work(manifest, tier, work, None, len(manifest.of_tier(tier)))
     left = pending(manifest, tier, work.results)
     if left:
@@ -121,11 +128,12 @@ def report(out: Out = Path("runs/reproduction"), results: Results = None, report
 
 def _report(manifest: Manifest, results: Path, target: Path, out: Path, tier: str | None) -> None:
     from reproduction.figures import draw_figures
-    from reproduction.report import write_report
+    from reproduction.report import check_target, write_report
 
     rows = read_results(results)
     if not rows:
         raise InputError(f"{results} holds no run: python -m reproduction next makes the first.")
+    check_target(target)
     tiers = ("digits",) if tier == "digits" else tuple(t for t in TIERS if t != "digits")
     try:
         for path in draw_figures(manifest, rows, (out, SHIPPED), target, say):

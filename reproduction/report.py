@@ -73,10 +73,30 @@ def skeleton() -> str:
     return "\n".join(parts)
 
 
+def check_target(target: Path) -> None:
+    """Before anything is drawn: a report can be written there, and one that is there has its markers.
+
+    Raises:
+        RunError: no directory to write into, a directory in the way, or a report without markers.
+    """
+    if not target.parent.is_dir():
+        raise RunError(f"There is no directory {target.parent}: make it, or choose another --report.")
+    if target.is_dir():
+        raise RunError(f"{target} is a directory: choose another --report.")
+    fill(_text(target), dict.fromkeys(HEADS, ""))
+
+
+def _text(target: Path) -> str:
+    """The report that is there, or a new one."""
+    try:
+        return target.read_text(encoding="utf-8") if target.is_file() else skeleton()
+    except UnicodeDecodeError:
+        raise RunError(f"{target} is not text in UTF-8: choose another --report.") from None
+
+
 def write_report(target: Path, manifest: Manifest, rows: Sequence[Row], tiers: Sequence[str]) -> None:
     """Draw the blocks of a report; a report that is not there is made with heads only."""
-    text = target.read_text(encoding="utf-8") if target.is_file() else skeleton()
-    text = fill(text, draw_blocks(manifest, rows, tiers, target))
+    text = fill(_text(target), draw_blocks(manifest, rows, tiers, target))
     part = target.with_name(target.name + ".part")
     try:
         part.write_text(text, encoding="utf-8")

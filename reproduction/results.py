@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import fcntl
 import io
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -63,26 +64,78 @@ row of the training split, is the mutual information (nats) of the finished netw
 information_n training examples with information_samples augmented samples for the mean of each.
 """
 
+NEEDED = (
+    *("id", "tier", "recipe", "dataset", "model", "seed", "epochs", "split", "n", "accuracy", "nll"),
+    *("seconds", "command", "config", "versions", "machine", "dataset_id", "model_sha256"),
+)
+"""Columns that are empty in no row."""
+
+RECORDS = {"config": (), "versions": ("penviz", "torch"), "machine": ("device", "threads")}
+"""Columns of JSON objects, and what each at least has."""
+
+WHOLE = (
+    *("seed", "epochs", "n", "n_stored", "n_fit", "n_other", "triple1_n", "triple2_n"),
+    *("triples_tighter", "triples_compared", "information_n", "information_samples"),
+)
+"""Columns of whole numbers."""
+
+WORDS = (
+    *("id", "tier", "recipe", "dataset", "model", "split", "teacher", "triple1_classes", "triple2_classes"),
+    *("against", "information_classes", "command", "dataset_id", "model_sha256"),
+)
+"""Columns of text; those of none of these kinds hold numbers."""
+
 
 def read_results(path: Path) -> list[Row]:
     """All rows; none where there is no file. A column of ADDED that the file lacks is empty.
 
     Raises:
-        RunError: a file with other columns, or a run and split that are there twice.
+        RunError: a file that is no table, or with other columns; a row that is cut off or holds what its
+            columns do not; or a run and split that are there twice.
     """
     if not path.is_file():
         return []
-    with open(path, newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        rows = list(reader)
-        found = tuple(reader.fieldnames or ())
-        if found != tuple(column for column in COLUMNS if column in found or column not in ADDED):
-            raise RunError(f"{path} has other columns than these: move it away and measure the runs again.")
-        rows = [{column: row.get(column, "") for column in COLUMNS} for row in rows]
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            reader = csv.reader(file)
+            found = tuple(next(reader, ()))
+            lines = [(reader.line_num, cells) for cells in reader if cells]
+    except (UnicodeDecodeError, csv.Error):
+        raise RunError(f"{path} is not a table in UTF-8: move it away and measure the runs again.") from None
+    if found != tuple(column for column in COLUMNS if column in found or column not in ADDED):
+        raise RunError(f"{path} has other columns than these: move it away and measure the runs again.")
+    rows = []
+    for number, cells in lines:
+        where = f"Line {number} of {path}"
+        if len(cells) != len(found):
+            raise RunError(
+                f"{where} has {len(cells)} cells for {len(found)} columns: take out the rows of that run."
+            )
+        row = {**dict.fromkeys(COLUMNS, ""), **dict(zip(found, cells, strict=True))}
+        needed = NEEDED if row["teacher"] else (*NEEDED, "label_smoothing")
+        if lacking := [column for column in needed if not row[column]]:
+            raise RunError(f"{where} has no {lacking[0]}: take out the rows of that run.")
+        if wrong := [column for column, cell in row.items() if cell and not _fits(column, cell)]:
+            raise RunError(f"{where} has an unreadable {wrong[0]}: take out the rows of that run.")
+        rows.append(row)
     keys = [(row["id"], row["split"]) for row in rows]
     if len(set(keys)) < len(keys):
         raise RunError(f"{path} holds a run and split twice: take one of them out.")
     return rows
+
+
+def _fits(column: str, cell: str) -> bool:
+    """Whether a cell is of its column's kind."""
+    if column in WORDS:
+        return True
+    try:
+        if column in RECORDS:
+            record = json.loads(cell)
+            return isinstance(record, dict) and record.keys() >= set(RECORDS[column])
+        int(cell) if column in WHOLE else float(cell)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def append_results(path: Path, rows: Sequence[Mapping[str, object]]) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,6 +19,7 @@ import torch
 from penviz.learn import checkpoints, data, defaults, erasure, evaluate, students
 from penviz.learn import train as training
 from penviz.learn.progress import Progress
+from penviz.learn.sweep import Member, is_trained
 from penviz.learn.training import Training
 from penviz.measure.information import equivalent_smoothing
 from penviz.measure.temperature import softmax
@@ -87,6 +88,18 @@ class Request:
             raise RunError("Give the same seeds of every teacher, or one run of each.")
         if any(len(set(s)) < len(s) for s in seeds):
             raise RunError("Two teachers have the same smoothing and seed: give one of them.")
+        named = {  # what directories of students are called by
+            "teachers": [run.name for run in self.teachers],
+            "smoothings of teachers": [f"{alpha:g}" for alpha in self.groups],
+            "temperatures": [f"{t:g}" for t in sorted(set(self.temperatures))],
+        }
+        for what, words in named.items():
+            twice = next((word for word in words if words.count(word) > 1), None)
+            if twice is not None:
+                raise RunError(
+                    f"Two {what} would both be called {twice}, and so would their students: "
+                    f"{'rename the directory of' if what == 'teachers' else 'leave out'} one of them."
+                )
 
     @property
     def groups(self) -> dict[float, list[Run]]:
@@ -119,7 +132,6 @@ class Student:
     config: RunConfig
     teacher: Run
     label_smoothing: float
-    gamma: float
 
 
 class Test:
@@ -147,34 +159,58 @@ class Test:
             RunError: teachers and student that do not fit, or a directory of another test.
         """
         request = self.request
-        request.out.mkdir(parents=True, exist_ok=True)
         before = read_pilot(request.out)
         if before is not None and (before.student, before.kind) != (request.student, request.kind):
             raise RunError(f"{request.out} holds another test (of {before.student}): choose another --out.")
+        for teacher in sorted(request.teachers, key=lambda run: run.config.held_out_seed):
+            self._own_share(teacher)  # before anything is written; by seed, so that each split is read once
+        request.out.mkdir(parents=True, exist_ok=True)
         self.rows = [self._teacher_row(run) for group in request.groups.values() for run in group]
         for student in self._distilled():
             self._train(student, report, stopped)
-        for student in self._alone():
+        for student in self._alone(self.rows):
             self._train(student, report, stopped)
         return self._write(finished=True)
 
     def n_students(self) -> int:
-        """How many students will be trained."""
+        """How many students the whole test has, those that are trained already included."""
+        return len(self._distilled()) + self._n_alone()
+
+    def n_left(self) -> int:
+        """How many students are still to be trained.
+
+        Those alone have the smoothings that the distilled ones decide: until all of these are in the
+        results, every one alone counts.
+        """
+        distilled = self._distilled()
+        left = sum(not self._is_trained(student) for student in distilled)
+        names, before = {student.name for student in distilled}, read_pilot(self.request.out)
+        rows = [row for row in before.rows if row.run in names] if before is not None else []
+        if left or len(rows) < len(names):
+            return left + self._n_alone()
+        return sum(not self._is_trained(student) for student in self._alone(rows))
+
+    def _is_trained(self, student: Student) -> bool:
+        return is_trained(Member(student.config, self.request.out / student.name))
+
+    def _n_alone(self) -> int:
         groups = self.request.groups
-        distilled = sum(len(self.request.tried(a)) * len(self.request.pairs(a)) for a in groups)
         levels = 1 + len(groups) if self.request.kind == "pilot" else len({0.0, *groups})
-        return distilled + len(self._alone_seeds()) * levels
+        return len(self._alone_seeds()) * levels
 
     def expected_seconds(self) -> float:
-        """Length of the whole test, from a few steps of a student with its teacher on this machine.
+        """Time that the students still to be trained take, from a few steps of one on this machine.
 
-        Students alone have no teacher to wait for, so this is rather too long than too short.
+        Those alone have no teacher to wait for, so this is rather too long than too short.
         """
+        left = self.n_left()
+        if not left:
+            return 0.0
         alpha = max(self.request.groups)
         teacher, seed = self.request.pairs(alpha)[0]
         config = self._config(teacher, seed, self.request.tried(alpha)[0])
         dataset = self._dataset(teacher)
-        students.check_fit(teacher, config, dataset)
+        own = self._own_share(teacher)
         with TemporaryDirectory() as nowhere:
             one = Training(
                 config, dataset, Path(nowhere), self.device, lambda p: None, checkpoints.load_network(teacher)
@@ -193,9 +229,9 @@ class Test:
             few = data.Split(few.images[:500], few.labels[:500], few.indices[:500], few.hashes[:500], "")
             evaluate.evaluate(one.network, few, config.crop)
             image = (time.monotonic() - start) / len(few)
-        seen = sum(len(split) for split in dataset.splits.values())
+        seen = sum(len(split) for split in own.splits.values())
         epochs = config.epochs * (one.n_steps * step + image * len(dataset.splits["validation"]))
-        return self.n_students() * (epochs + image * seen)
+        return left * (epochs + image * seen)
 
     def _wait(self) -> None:
         if self.device.type == "cuda":
@@ -221,11 +257,25 @@ class Test:
             teacher, self.request.student, seed=seed, temperature=temperature, **self.request.chosen
         )
 
+    def _own_share(self, teacher: Run) -> data.DataSet:
+        """The data with the share of the training split that a teacher, and so its students, see.
+
+        Raises:
+            RunError: they are not those that it was trained on.
+        """
+        whole = self._dataset(teacher)
+        students.check_fit(teacher, self._config(teacher, teacher.config.seed, 1.0), whole)
+        own = data.first_share(whole, teacher.config.data_share)
+        known = teacher.record.get("splits", {}).get("train", {}).get("dataset_id")
+        if known != own.splits["train"].dataset_id:
+            raise RunError(f"{teacher.name} was trained on other data than this {whole.name} (train).")
+        return own
+
     def _gamma(self, teacher: Run, temperature: float) -> float:
         """Equivalent smoothing of a teacher on its plain training images, kept for all temperatures."""
         if teacher.name not in self._gammas:
             network = checkpoints.load_network(teacher).to(self.device)
-            split = self._dataset(teacher).splits["train"]
+            split = self._own_share(teacher).splits["train"]
             features, _ = evaluate.features_and_predictions(network, split, teacher.config.crop)
             logits = erasure.logits_of(network, features)
             self._gammas[teacher.name] = {
@@ -240,18 +290,22 @@ class Test:
                 for t in self.request.tried(alpha):
                     name = f"{self.request.student}-from-{teacher.name}-T{t:g}-seed{seed}"
                     config = self._config(teacher, seed, t)
-                    found.append(Student("distilled", name, config, teacher, alpha, self._gamma(teacher, t)))
+                    found.append(Student("distilled", name, config, teacher, alpha))
         return found
 
     def _alone_seeds(self) -> list[tuple[Run, int]]:
         return self.request.pairs(min(self.request.groups))
 
-    def _alone(self) -> list[Student]:
-        """The student on labels: hard ones, and smoothed as much as each teacher's best targets are."""
+    def _alone(self, rows: Sequence[Row]) -> list[Student]:
+        """The student on labels: hard ones, and smoothed as much as each teacher's best targets are.
+
+        Args:
+            rows: all distilled students; a sweep needs none.
+        """
         if self.request.kind == "sweep":
             levels = {0.0, *self.request.groups}
         else:
-            tuned = [c for c in conditions(self._pilot(False)) if c.tuned]
+            tuned = [c for c in conditions(replace(self._pilot(False), rows=tuple(rows))) if c.tuned]
             levels = {0.0, *(_level(c) for c in tuned)}
         found = []
         for level in sorted(levels):
@@ -268,7 +322,7 @@ class Test:
                     **chosen,
                 )
                 name = f"{self.request.student}-alone-{level:g}-seed{seed}"
-                found.append(Student("alone", name, config, teacher, level, level))
+                found.append(Student("alone", name, config, teacher, level))
         return found
 
     def _train(
@@ -290,10 +344,12 @@ class Test:
             training.train(student.config, dataset, out, **options)
         run = read_run(out)
         self.seconds += float(run.record["seconds"])
-        of = student.teacher.name if student.role == "distilled" else ""
-        self.rows.append(
-            _row(run, student.role, of, student.label_smoothing, student.config.temperature, student.gamma)
-        )
+        alpha, t = student.label_smoothing, student.config.temperature
+        if student.role == "distilled":
+            of, gamma = student.teacher.name, self._gamma(student.teacher, t)
+        else:
+            of, gamma = "", alpha
+        self.rows.append(_row(run, student.role, of, alpha, t, gamma))
         self._write(finished=False)
         shown = ", ".join(f"{s} {v:.4f}" for s, v in self.rows[-1].accuracy.items())
         self.say(f"{student.name}: accuracy {shown}")

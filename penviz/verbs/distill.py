@@ -189,7 +189,9 @@ def _test(
         **where,
     )
     test = pilot.Test(request, say)
-    say(f"{test.n_students()} students: about {terminal.duration(test.expected_seconds())} on this machine.")
+    n, left = test.n_students(), test.n_left()
+    those = f"{n} students" if left == n else f"{n} students, {n - left} of them trained already"
+    say(f"{those}: about {terminal.duration(test.expected_seconds())} on this machine.")
     try:
         with progressing.stop_on_signal() as stopped, terminal.TrainingProgress(progress) as report:
             found = test.run(report, stopped)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from small_training import small_digits
 
 from penviz import InputError
 from penviz.cli import application
-from penviz.learn import checkpoints, data, evaluate, pilot, train
+from penviz.learn import checkpoints, data, evaluate, models, pilot, train
 from penviz.learn.progress import Stopped
 from penviz.pilots import Pilot, conditions, read_pilot
 from penviz.runs import MODEL_FILE, Run, RunConfig, RunError, read_run
@@ -91,18 +92,51 @@ def test_all_conditions_are_there(done: Pilot) -> None:
         assert (row.accuracy.keys(), row.nll.keys()) == ({"validation"}, {"validation"})
 
 
+def probabilities(network: models.Network, split: data.Split, temperature: float = 1.0) -> np.ndarray:
+    """What a network says of each image [n, K], in float64."""
+    features, _ = evaluate.features_and_predictions(network, split, 0)
+    weight, bias = (p.detach().double().numpy() for p in (network.head.weight, network.head.bias))
+    z = (features.astype(float) @ weight.T + bias) / temperature
+    return np.exp(z) / np.exp(z).sum(1, keepdims=True)
+
+
 def test_gamma_is_the_mass_off_the_true_class(done: Pilot, teachers: tuple[Run, Run]) -> None:
     split = SMALL.splits["train"]
     for run in teachers:
-        network = checkpoints.load_network(run)
-        features, _ = evaluate.features_and_predictions(network, split, 0)
-        weight, bias = (p.detach().double().numpy() for p in (network.head.weight, network.head.bias))
-        z = (features.astype(float) @ weight.T + bias) / 3
-        p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+        p = probabilities(checkpoints.load_network(run), split, 3)
         expected = np.mean([1 - p[i, y] for i, y in enumerate(split.labels)]) * 10 / 9
         rows = [r for r in done.rows if r.teacher == run.name and r.temperature == 3]
         assert len(rows) == 2
         assert all(r.gamma == pytest.approx(expected, rel=1e-9) for r in rows)
+
+
+def test_gamma_is_of_the_share_that_the_teacher_was_trained_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(HARD, data_share=0.5)
+    train.train(config, SMALL, tmp_path / "half", device="cpu")
+    run = read_run(tmp_path / "half")
+    asked = request((run,), tmp_path / "o", temperatures=(1.0,), seeds=(0,))
+    found = pilot.Test(asked).run()
+    share = data.first_share(SMALL, 0.5).splits["train"]
+    assert len(share) == 160
+    network = checkpoints.load_network(run)
+    expected, whole = (
+        (1 - given[np.arange(len(given)), split.labels]).mean() * 10 / 9
+        for split in (share, SMALL.splits["train"])
+        for given in [probabilities(network, split)]
+    )
+    (row,) = [row for row in found.rows if row.role == "distilled"]
+    assert row.gamma == pytest.approx(expected, rel=1e-9)
+    assert abs(whole - expected) > 1e-3
+
+    other = SMALL.splits["train"]
+    moved = replace(other, labels=np.roll(other.labels, 1))  # the same validation, another training split
+    others = replace(SMALL, splits={**SMALL.splits, "train": moved})
+    monkeypatch.setattr(data, "load", lambda *arguments, **options: others)
+    with pytest.raises(RunError, match=r"half was trained on other data than this digits \(train\)"):
+        pilot.Test(replace(asked, out=tmp_path / "p")).run()
+    assert not (tmp_path / "p").exists()
 
 
 def test_table_for_people(done: Pilot) -> None:
@@ -124,7 +158,7 @@ def test_students_share_the_teachers_split_and_differ_by_seed(done: Pilot) -> No
 def test_teachers_of_several_seeds_teach_students_of_their_own(
     teachers: tuple[Run, Run], tmp_path: Path
 ) -> None:
-    others = [replace(run, config=replace(run.config, seed=1)) for run in teachers]
+    others = [replace(run, name=f"{run.name}-1", config=replace(run.config, seed=1)) for run in teachers]
     asked = request((*teachers, *others), tmp_path)
     assert [(run.config.seed, seed) for run, seed in asked.pairs(0.0)] == [(0, 0), (1, 1)]
     assert request(teachers, tmp_path).pairs(0.2) == [(teachers[1], 0), (teachers[1], 1)]
@@ -140,6 +174,7 @@ def test_sweep_has_soft_teachers_at_one_temperature(teachers: tuple[Run, Run], t
 
 def test_refusals(teachers: tuple[Run, Run], done: Pilot, tmp_path: Path) -> None:
     hard, soft = teachers
+    close = replace(soft, name="close", config=replace(soft.config, label_smoothing=0.2000001))
     cases: list[tuple[Callable[[], object], str]] = [
         (lambda: request((), tmp_path), "needs a teacher"),
         (lambda: request(teachers, tmp_path, temperatures=(2.0,)), "1 must be among them"),
@@ -148,6 +183,9 @@ def test_refusals(teachers: tuple[Run, Run], done: Pilot, tmp_path: Path) -> Non
         (lambda: request(teachers, tmp_path, temperatures=(1.0, float("nan"))), "finite and above 0"),
         (lambda: request(teachers, tmp_path, seeds=(0, 1, 0)), "must differ: one network counts once"),
         (lambda: request((hard, hard), tmp_path), "the same smoothing and seed"),
+        (lambda: request((hard, replace(soft, name=hard.name)), tmp_path), "Two teachers .* called hard"),
+        (lambda: request((*teachers, close), tmp_path), "Two smoothings of teachers .* called 0.2"),
+        (lambda: request(teachers, tmp_path, temperatures=(1.0, 1.0000001)), "Two temperatures .* called 1,"),
         (
             lambda: request((hard, replace(soft, config=replace(soft.config, model="fc800"))), tmp_path),
             "differ in model",
@@ -166,6 +204,21 @@ def test_refusals(teachers: tuple[Run, Run], done: Pilot, tmp_path: Path) -> Non
             call()
 
 
+def test_equal_names_are_refused_before_anything_is_written(
+    teachers: tuple[Run, Run], tmp_path: Path
+) -> None:
+    hard, soft = (run.directory for run in teachers)
+    other = tmp_path / "other" / hard.name
+    shutil.copytree(soft, other)
+    options = ["--pilot", "--student", "fc800", "--out", str(tmp_path / "o")]
+    for runs, more in (([hard, other], []), ([hard, soft], ["--temperatures", "1,1.0000001"])):
+        with pytest.raises(InputError, match="would both be called"):
+            application()(["distill", *map(str, runs), *options, *more], standalone_mode=False)
+    assert not (tmp_path / "o").exists()
+    asked = request(teachers, tmp_path, temperatures=(1.0, 1.0))
+    assert asked.tried(0.0) == (1.0,), "the same number twice counts once"
+
+
 def test_command_says_how_long_before_it_starts(
     teachers: tuple[Run, Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -180,6 +233,27 @@ def test_command_says_how_long_before_it_starts(
     assert "best T on validation" in out
     assert "There is no test split" in out
     assert json.loads((tmp_path / "p" / "pilot.json").read_text())["finished"]
+    application()(command, standalone_mode=False)
+    assert capsys.readouterr().err.startswith("5 students, 5 of them trained already: about 0:00 on")
+
+
+def test_the_time_said_is_of_the_students_that_are_left(
+    done: Pilot, teachers: tuple[Run, Run], tmp_path: Path
+) -> None:
+    out = tmp_path / "again"
+    shutil.copytree(done.directory, out)
+    test, anew = (pilot.Test(request(teachers, place)) for place in (out, tmp_path / "new"))
+    n = test.n_students()
+    assert (n, test.n_left(), test.expected_seconds()) == (14, 0, 0.0)
+    alone = [row.run for row in done.rows if row.role == "alone"]
+    distilled = [row.run for row in done.rows if row.role == "distilled"]
+    (out / alone[-1] / MODEL_FILE).unlink()
+    assert test.n_left() == 1
+    assert anew.n_left() == n
+    assert 0 < test.expected_seconds() < anew.expected_seconds() / 2
+    assert not (tmp_path / "new").exists()
+    shutil.rmtree(out / distilled[0])  # it decides anew which temperature is the best, and so the smoothings
+    assert test.n_left() == 1 + 6
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import re
 import statistics
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from scipy.stats import ttest_rel
 
+from penviz import InputError
 from penviz.runs import RunError
-from reproduction.__main__ import REPORT, RESULTS
-from reproduction.claims import claims
+from reproduction.__main__ import REPORT, RESULTS, app
+from reproduction.claims import _accuracy, claims
 from reproduction.distillation import distillation
 from reproduction.information import information
 from reproduction.manifest import TIERS, read_manifest
@@ -41,6 +47,16 @@ def row(listed_id: str, split: str = "validation", **values: Any) -> Row:
         **values,
     }
     return {column: str(told.get(column, "")) for column in COLUMNS}
+
+
+ABOUT = {"seconds": 60, "nll": 1.0, "machine": '{"device": "cpu", "threads": 1}', "model_sha256": "0" * 64}
+ABOUT |= {"versions": '{"penviz": "0", "torch": "2"}'}
+
+
+def measured(listed_id: str, split: str = "validation", **values: Any) -> Row:
+    """A row with everything that no row of a file lacks."""
+    told = {"n": 10, "accuracy": 0.5, "command": "penviz train", "config": "{}", "dataset_id": "digits:0"}
+    return row(listed_id, split, **ABOUT | told | values)
 
 
 def results(*rows: Row) -> Results:
@@ -89,8 +105,6 @@ def test_an_interval_stands_only_where_there_is_one_seed() -> None:
 
 
 HARD, STUDENT = "full-cifar10-resnet56-hard", "full-cifar10-student-of-hard-T4"
-ABOUT = {"seconds": 60, "nll": 1.0, "machine": '{"device": "cpu", "threads": 1}', "model_sha256": "0" * 64}
-ABOUT |= {"versions": '{"penviz": "0", "torch": "2"}'}
 
 
 def test_students_stand_beside_their_teachers_and_in_no_other_table() -> None:
@@ -177,12 +191,46 @@ def test_three_pairs_are_judged_over_seeds() -> None:
     assert "ρ/d −20.3 [" in line  # (0.24 0.239 0.238)^(1/3) / 0.3 - 1
 
 
+def judged(hard: np.ndarray, soft: np.ndarray) -> tuple[str, str]:
+    """What is said of accuracies [n] of hard and soft runs of equal seeds."""
+    return _accuracy([({"accuracy": str(a)}, {"accuracy": str(b)}) for a, b in zip(hard, soft, strict=True)])
+
+
+@pytest.mark.parametrize("n", [3, 5])
+def test_a_difference_that_is_not_there_is_seen_once_in_twenty(n: int) -> None:
+    """With two standard errors in place of Student's t it is 18 % of the times for three pairs."""
+    rng = np.random.default_rng(7)
+    trials, seen = 4000, 0
+    for _ in range(trials):
+        seed = rng.normal(0.9, 0.02, n)  # shared by a pair, and so without effect
+        found = judged(*(seed + rng.normal(0, 0.005, n) for _ in range(2)))[1]
+        seen += not found.startswith("undecided")
+    assert 0.04 < seen / trials < 0.06
+
+
+def test_the_verdict_on_accuracy_is_that_of_the_paired_t_test() -> None:
+    rng, found = np.random.default_rng(8), set()
+    for _ in range(100):
+        hard = rng.normal(0.9, 0.02, 4)
+        soft = hard + rng.normal(0.0, 0.006, 4) + rng.choice([-0.01, 0, 0.01])
+        test = ttest_rel(soft, hard)
+        said, word = judged(hard, soft)
+        low, high = test.confidence_interval(0.95)
+        assert said.endswith(" (95 %, over seeds)")
+        half = float(said.split("± ")[1].split()[0])
+        assert half == pytest.approx(50 * (high - low), abs=0.006)  # two decimals are said
+        expected = "undecided" if test.pvalue > 0.05 else "yes" if test.statistic > 0 else "no"
+        assert word.split(":")[0] == expected
+        found.add(expected)
+    assert found == {"undecided", "yes", "no"}
+
+
 def test_a_run_is_never_there_twice(tmp_path: Path) -> None:
     path = tmp_path / "results.csv"
-    append_results(path, [row("cifar10-alexnet-hard", "train"), row("cifar10-alexnet-hard")])
+    append_results(path, [measured("cifar10-alexnet-hard", "train"), measured("cifar10-alexnet-hard")])
     before = path.read_bytes()
     with pytest.raises(RunError, match="holds cifar10-alexnet-hard already"):
-        append_results(path, [row("cifar10-alexnet-hard", "test")])
+        append_results(path, [measured("cifar10-alexnet-hard", "test")])
     assert path.read_bytes() == before
     path.write_text(path.read_text() + path.read_text().splitlines()[-1] + "\n")
     with pytest.raises(RunError, match="twice"):
@@ -191,7 +239,7 @@ def test_a_run_is_never_there_twice(tmp_path: Path) -> None:
 
 def test_rows_are_added_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "results.csv"
-    append_results(path, [row("cifar10-alexnet-hard")])
+    append_results(path, [measured("cifar10-alexnet-hard")])
     before = path.read_bytes()
 
     def fail(*names: object) -> None:
@@ -199,19 +247,20 @@ def test_rows_are_added_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(OSError, match="killed"):
-        append_results(path, [row("cifar10-alexnet-soft")])
+        append_results(path, [measured("cifar10-alexnet-soft")])
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["results.csv"]
 
 
 def test_a_table_from_before_a_column_was_measured_is_read_and_grows(tmp_path: Path) -> None:
     path, old = tmp_path / "results.csv", [column for column in COLUMNS if column not in ADDED]
-    first = row("cifar10-alexnet-hard", accuracy=0.5)
-    path.write_text(f"{','.join(old)}\n{','.join(first[column] for column in old)}\n")
+    first = measured("cifar10-alexnet-hard", accuracy=0.5)
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows([old, [first[column] for column in old]])
     assert read_results(path) == [first]
-    append_results(path, [row("cifar10-alexnet-soft")])
+    append_results(path, [measured("cifar10-alexnet-soft")])
     assert path.read_text().startswith(",".join(COLUMNS) + "\n")
-    assert read_results(path) == [first, row("cifar10-alexnet-soft")]
+    assert read_results(path) == [first, measured("cifar10-alexnet-soft")]
     for bad in (old[::-1], [*old, "colour"], old[:-1]):
         path.write_text(",".join(bad) + "\n")
         with pytest.raises(RunError, match="other columns"):
@@ -222,9 +271,114 @@ def test_other_columns_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "results.csv"
     path.write_text("id,split\n")
     with pytest.raises(RunError, match="other columns"):
-        append_results(path, [row("cifar10-alexnet-hard")])
+        append_results(path, [measured("cifar10-alexnet-hard")])
+
+
+def spoilt(**cells: str) -> Callable[[bytes], bytes]:
+    """Bytes of a table with other cells in its second row."""
+
+    def spoil(text: bytes) -> bytes:
+        lines = list(csv.reader(io.StringIO(text.decode(), newline="")))
+        for column, cell in cells.items():
+            lines[2][COLUMNS.index(column)] = cell
+        out = io.StringIO()
+        csv.writer(out, lineterminator="\n").writerows(lines)
+        return out.getvalue().encode()
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (lambda text: text.replace(b"digits:0", b"digits:\xff"), "is not a table in UTF-8"),
+        (lambda text: text[:-70], r"Line 3 of .* has \d+ cells for \d+ columns"),
+        (lambda text: b",".join(text.split(b",")[:-60]) + b"\n", r"Line 3 of .* has \d cells for"),
+        (lambda text: text[:-1] + b",more\n", r"Line 3 of .* has \d+ cells for \d+ columns"),
+        (spoilt(config='{"seed": '), "Line 3 of .* has an unreadable config"),
+        (spoilt(config="[]"), "Line 3 of .* has an unreadable config"),
+        (spoilt(config="[" * 100_000), "Line 3 of .* has an unreadable config"),
+        (spoilt(machine="cpu"), "Line 3 of .* has an unreadable machine"),
+        (spoilt(machine="{}"), "Line 3 of .* has an unreadable machine"),
+        (spoilt(accuracy="high"), "Line 3 of .* has an unreadable accuracy"),
+        (spoilt(triple1_n="3.5"), "Line 3 of .* has an unreadable triple1_n"),
+        (spoilt(accuracy=""), "Line 3 of .* has no accuracy"),
+        (spoilt(label_smoothing=""), "Line 3 of .* has no label_smoothing"),
+    ],
+)
+def test_a_damaged_table_is_one_sentence_and_nothing_is_written(
+    tmp_path: Path, spoil: Callable[[bytes], bytes], sentence: str
+) -> None:
+    path, out = tmp_path / "results.csv", tmp_path / "runs"
+    append_results(path, [measured("cifar10-alexnet-hard", "train"), measured("cifar10-alexnet-hard")])
+    path.write_bytes(spoil(path.read_bytes()))
+    before = path.read_bytes()
+    for verb in ("next", "all", "report", "list"):
+        with pytest.raises(RunError, match=sentence):
+            app([verb, "--results", str(path), "--out", str(out)], standalone_mode=False)
+    with pytest.raises(RunError, match=sentence):
+        append_results(path, [measured("cifar10-alexnet-soft")])
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["results.csv"]
 
 
 def test_a_report_without_markers_is_refused() -> None:
     with pytest.raises(RunError, match="needs the line"):
         fill("# Reproduction\n", {"accuracy": "x"})
+
+
+@pytest.mark.parametrize("verb", ["report", "all"])
+@pytest.mark.parametrize(
+    ("target", "sentence"),
+    [
+        ("bare.md", "needs the line"),
+        ("latin.md", "is not text in UTF-8"),
+        ("place", "is a directory"),
+        ("absent/report.md", "There is no directory .*absent"),
+    ],
+)
+def test_a_report_that_cannot_be_written_is_refused_before_a_run_or_a_figure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str, target: str, sentence: str
+) -> None:
+    begun: list[str] = []
+    monkeypatch.setattr("reproduction.figures.draw_figures", lambda *given: begun.append("figures") or [])
+    monkeypatch.setattr("reproduction.__main__.take_next", lambda *given: bool(begun.append("run")))
+    (tmp_path / "bare.md").write_text("# Mine\n")
+    (tmp_path / "latin.md").write_bytes(b"\xff")
+    (tmp_path / "place").mkdir()
+    append_results(tmp_path / "results.csv", [measured("cifar10-alexnet-hard")])
+    before = sorted(tmp_path.rglob("*"))
+    options = ["--results", str(tmp_path / "results.csv"), "--out", str(tmp_path / "runs")]
+    if verb == "all":
+        options += ["--tier", "digits"]
+    with pytest.raises(RunError, match=sentence):
+        app([verb, *options, "--report", str(tmp_path / target)], standalone_mode=False)
+    assert begun == []
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (tmp_path / "bare.md").read_text() == "# Mine\n"
+
+
+@pytest.mark.parametrize("seconds", ["-1", "nan", "inf", "-inf"])
+@pytest.mark.parametrize("verb", ["next", "all"])
+def test_a_slice_has_a_length(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str, seconds: str
+) -> None:
+    monkeypatch.setattr("reproduction.__main__.take_next", lambda *given: False)
+    with pytest.raises(InputError, match="--slice-seconds must be a number of at least 0"):
+        app(
+            [verb, f"--slice-seconds={seconds}", "--tier", "digits", "--out", str(tmp_path / "runs")],
+            standalone_mode=False,
+        )
+
+
+def test_a_report_may_lie_in_a_directory_that_the_runs_make(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+    monkeypatch.setattr("reproduction.__main__.take_next", lambda *given: bool(begun.append("run")))
+    out = tmp_path / "runs"
+    app(
+        ["all", "--tier", "digits", "--out", str(out), "--report", str(out / "mine.md")],
+        standalone_mode=False,
+    )
+    assert begun == ["run"]

@@ -22,6 +22,7 @@ def measure_information(listed: Listed, run: Run, data_dir: Path) -> dict[str, o
     from penviz.measure.information import mutual_information
 
     loaded = data.load(recipe.dataset, seed=run.config.held_out_seed, data_dir=data_dir)
+    checkpoints.check_data(run, loaded, ("train",))
     network = checkpoints.load_network(run).to(checkpoints.choose_device(recipe.device))
     pair = erasure.class_pair(loaded.class_names, recipe.erasure)
     differences = erasure.augmented_differences(network, loaded.splits["train"], run.config, pair)

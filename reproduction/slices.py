@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from penviz.activations import Activations, ActivationsError
-from penviz.runs import MODEL_FILE, RUN_FILE, Run, RunConfig, RunError, activations_path, read_run, sha256_of
+from penviz.runs import MODEL_FILE, RUN_FILE, Run, RunConfig, RunError, read_run, sha256_of
 from reproduction.manifest import Listed, Manifest
 from reproduction.results import append_results, locked, read_results
 
@@ -77,6 +76,10 @@ def take_next(manifest: Manifest, tier: str, work: Slice, only: str | None = Non
         Whether there was anything to do; False too where others hold all that is left.
     """
     left = pending(manifest, tier, work.results)
+    if not left:
+        return False
+    from penviz.learn.extract import is_extracted  # torch, which a finished tier does without
+
     waiting = {run.id for run in left}
     for listed in left:
         if only is not None and listed.id != only:
@@ -97,7 +100,7 @@ def take_next(manifest: Manifest, tier: str, work: Slice, only: str | None = Non
             # student's: the other run is measured first.
             others = (manifest.reference(listed), listed.teacher)
             waits = any(other is not None and other.id in waiting for other in others)
-            if waits and finished is not None and is_extracted(finished, listed.recipe.per_class):
+            if waits and finished is not None and is_extracted(finished, KEPT, listed.recipe.per_class):
                 continue
             _work_on(manifest, listed, finished, waits, work)
             return True
@@ -105,13 +108,15 @@ def take_next(manifest: Manifest, tier: str, work: Slice, only: str | None = Non
 
 
 def _work_on(manifest: Manifest, listed: Listed, run: Run | None, waits: bool, work: Slice) -> None:
+    from penviz.learn.extract import is_extracted
+
     if run is None:
         run = _train(listed, work)
     else:
         work.say(f"{listed.id}: {run.directory} is finished, it is not trained again.")
     if run is None or work.over():
         return
-    if not is_extracted(run, listed.recipe.per_class):
+    if not is_extracted(run, KEPT, listed.recipe.per_class):
         _extract(listed, run, work)
     if waits or work.over():
         return
@@ -120,7 +125,7 @@ def _work_on(manifest: Manifest, listed: Listed, run: Run | None, waits: bool, w
 
     reference = manifest.reference(listed)
     hard = None if reference is None else finished_run(reference, work)
-    if reference is not None and (hard is None or not is_extracted(hard, reference.recipe.per_class)):
+    if reference is not None and (hard is None or not is_extracted(hard, KEPT, reference.recipe.per_class)):
         work.say(f"{listed.id}: the activations of {reference.id} are not here, so no change is measured.")
         hard = None
     rows = measure(
@@ -179,20 +184,6 @@ def finished_run(listed: Listed, work: Slice) -> Run | None:
             raise RunError(f"{place} lacks the model that its run.json describes: copy or train it again.")
         return run
     return None
-
-
-def is_extracted(run: Run, per_class: int) -> bool:
-    """Whether the activations of this very model are there, and no fewer than wanted."""
-    for split in KEPT:
-        try:
-            stored = Activations.load(activations_path(run.directory, split))
-        except ActivationsError:
-            return False
-        totals = stored.class_totals()
-        wanted = totals if split != "train" or per_class == 0 else totals.clip(max=per_class)
-        if stored.checkpoint_sha256 != run.model_sha256 or len(stored) < wanted.sum():
-            return False
-    return True
 
 
 def _train(listed: Listed, work: Slice) -> Run | None:

@@ -59,7 +59,7 @@ def test_opens_with_the_question_and_gives_no_verdict(
     for number in ("71.49", "68.86", "75.79", "0.91 %", "71.82 %", "Lukasik"):
         assert number in shown
     assert "penviz erasure " in shown  # no network has been asked yet
-    command = app.code[0].value
+    command = " ".join(app.code[0].value.replace("\\\n", "").split())
     assert "--pilot --out" in command
     assert f"{tmp_path}/hard {tmp_path}/soft --student" in command
     assert not charts(app)  # nothing was followed over training, and there is no student

@@ -6,10 +6,9 @@ run of its own beside the others, so that a stopped test goes on where it was, a
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,6 +17,7 @@ import torch
 
 from penviz.learn import checkpoints, data, defaults, erasure, evaluate, students
 from penviz.learn import train as training
+from penviz.learn.pilot_request import Request
 from penviz.learn.progress import Progress
 from penviz.learn.sweep import Member, is_trained
 from penviz.learn.training import Training
@@ -26,101 +26,8 @@ from penviz.measure.temperature import softmax
 from penviz.pilots import Condition, Pilot, Row, conditions, read_pilot, write_pilot
 from penviz.runs import Run, RunConfig, RunError, read_run
 
-TEMPERATURES = (1.0, 2.0, 4.0)
-SEEDS = (0, 1, 2)
 TIMED_STEPS = 8
 MOST_SMOOTHING = 0.95
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is to be tested.
-
-    Attributes:
-        teachers: finished runs of one network on one data set, one of each smoothing or the same seeds of
-            each.
-        student: name of its network.
-        out: directory of the students and of the results.
-        kind: "pilot" (every teacher at every temperature) or "sweep" (only hard teachers at every one, soft
-            ones at T = 1, and the student alone at every teacher's smoothing).
-        temperatures: to choose from; 1 must be among them.
-        seeds: of the students of a single teacher; where there are several seeds of each teacher, a student
-            has its teacher's.
-        chosen: further RunConfig fields of all students.
-        device: as in `train`.
-        data_dir: where data sets lie.
-        command: the command line, kept with the results.
-    """
-
-    teachers: tuple[Run, ...]
-    student: str
-    out: Path
-    kind: str = "pilot"
-    temperatures: tuple[float, ...] = TEMPERATURES
-    seeds: tuple[int, ...] = SEEDS
-    chosen: dict[str, Any] = field(default_factory=dict)
-    device: str = "auto"
-    data_dir: Path = Path("data")
-    command: str = ""
-
-    def __post_init__(self) -> None:
-        if not self.teachers:
-            raise RunError("A test needs a teacher.")
-        for run in self.teachers:
-            students.image_shape_of(run)
-            if run.config.label_smoothing is None:
-                raise RunError(
-                    f"{run.name} learned from a teacher itself: a test is of hard and soft teachers."
-                )
-        for name in ("dataset", "model", "hold_out", "image_size", "data_share"):
-            if len({getattr(run.config, name) for run in self.teachers}) > 1:
-                raise RunError(
-                    f"The teachers differ in {name.replace('_', ' ')}: a fair test needs equal ones."
-                )
-        if 1 not in self.temperatures or not all(0 < t < math.inf for t in self.temperatures):
-            raise RunError("The temperatures must be finite and above 0, and 1 must be among them.")
-        if self.chosen.get("distillation_loss") == "squared-logits" and set(self.temperatures) != {1}:
-            raise RunError("Squared logits have no temperature: use --temperatures 1.")
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
-            raise RunError("The seeds of the students must differ: one network counts once.")
-        seeds = [sorted(r.config.seed for r in group) for group in self.groups.values()]
-        if any(other != seeds[0] for other in seeds) and any(len(s) > 1 for s in seeds):
-            raise RunError("Give the same seeds of every teacher, or one run of each.")
-        if any(len(set(s)) < len(s) for s in seeds):
-            raise RunError("Two teachers have the same smoothing and seed: give one of them.")
-        named = {  # what directories of students are called by
-            "teachers": [run.name for run in self.teachers],
-            "smoothings of teachers": [f"{alpha:g}" for alpha in self.groups],
-            "temperatures": [f"{t:g}" for t in sorted(set(self.temperatures))],
-        }
-        for what, words in named.items():
-            twice = next((word for word in words if words.count(word) > 1), None)
-            if twice is not None:
-                raise RunError(
-                    f"Two {what} would both be called {twice}, and so would their students: "
-                    f"{'rename the directory of' if what == 'teachers' else 'leave out'} one of them."
-                )
-
-    @property
-    def groups(self) -> dict[float, list[Run]]:
-        """Teachers by smoothing, ascending."""
-        found: dict[float, list[Run]] = {}
-        for run in sorted(self.teachers, key=lambda r: (r.config.label_smoothing or 0.0, r.config.seed)):
-            found.setdefault(run.config.label_smoothing or 0.0, []).append(run)
-        return found
-
-    def pairs(self, alpha: float) -> list[tuple[Run, int]]:
-        """(teacher, seed of its student) for a smoothing of the teachers."""
-        group = self.groups[alpha]
-        return (
-            [(run, run.config.seed) for run in group]
-            if len(group) > 1
-            else [(group[0], s) for s in self.seeds]
-        )
-
-    def tried(self, alpha: float) -> tuple[float, ...]:
-        """Temperatures of a teacher, ascending."""
-        return tuple(sorted(set(self.temperatures))) if self.kind == "pilot" or alpha == 0 else (1.0,)
 
 
 @dataclass(frozen=True)
@@ -266,9 +173,7 @@ class Test:
         whole = self._dataset(teacher)
         students.check_fit(teacher, self._config(teacher, teacher.config.seed, 1.0), whole)
         own = data.first_share(whole, teacher.config.data_share)
-        known = teacher.record.get("splits", {}).get("train", {}).get("dataset_id")
-        if known != own.splits["train"].dataset_id:
-            raise RunError(f"{teacher.name} was trained on other data than this {whole.name} (train).")
+        checkpoints.check_data(teacher, own, ("train",))
         return own
 
     def _gamma(self, teacher: Run, temperature: float) -> float:

@@ -176,10 +176,11 @@ def _test(
     from penviz import terminal
     from penviz.learn import models, pilot
     from penviz.learn import progress as progressing
+    from penviz.learn.pilot_request import Request
 
     models.architecture(student)
     set_threads(threads)
-    request = pilot.Request(
+    request = Request(
         teachers,
         student,
         kind=kind,

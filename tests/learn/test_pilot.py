@@ -15,6 +15,7 @@ from small_training import small_digits
 from penviz import InputError
 from penviz.cli import application
 from penviz.learn import checkpoints, data, evaluate, models, pilot, train
+from penviz.learn.pilot_request import Request
 from penviz.learn.progress import Stopped
 from penviz.pilots import Pilot, conditions, read_pilot
 from penviz.runs import MODEL_FILE, Run, RunConfig, RunError, read_run
@@ -38,14 +39,14 @@ def few_digits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "load", lambda *arguments, **options: SMALL)
 
 
-def request(teachers: tuple[Run, ...], out: Path, **changes: Any) -> pilot.Request:
+def request(teachers: tuple[Run, ...], out: Path, **changes: Any) -> Request:
     usual: dict[str, Any] = {
         "temperatures": (1.0, 3.0),
         "seeds": (0, 1),
         "chosen": CHOSEN,
         "device": "cpu",
     }
-    return pilot.Request(teachers, "fc800", out, **(usual | changes))
+    return Request(teachers, "fc800", out, **(usual | changes))
 
 
 @pytest.fixture(scope="module")

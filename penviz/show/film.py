@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 STEP_MS = 650
 """Milliseconds from one epoch to the next while it plays."""
 
+MEAN = "class mean"
 DIGITS = 4
 """Decimals of a coordinate: a ten-thousandth of the distance between the class means."""
 
@@ -84,6 +85,7 @@ def film_figure(
         "images": [],
     }
     fixed: list[dict[str, Any]] = []
+    stars: list[dict[str, Any]] = []
     moving: list[list[dict[str, Any]]] = [[] for _ in epochs]
     for strip, cell in zip(strips, cells, strict=True):
         final = strip[-1]
@@ -99,22 +101,24 @@ def film_figure(
             layout["images"].append(picture)
         if marks.boundaries:
             layout["shapes"] += boundary_shapes(final, cell, colours.line)
-        stars = replace(marks, means=False)
-        fixed += overlay_traces(final, cell, stars, colours)
+        stars += overlay_traces(final, cell, replace(marks, means=False), colours)
         for number, panel in enumerate(strip):
             moving[number] += _picture(panel, cell, marks, colours, epochs[number])
     lines = _below(layout, fixed, curves, len(cells), below, free, colours) if curves is not None else []
     for number, epoch in enumerate(epochs):
         moving[number] += [line | {"x": [epoch, epoch]} for line in lines]
-    start = len(fixed)
-    traces = list(range(start, start + len(moving[-1])))
+    # Painted in this order: curves, examples, the stars that they would hide, the class means over all.
+    examples = [trace for trace in moving[-1] if trace["name"] != MEAN]
+    means = [trace for trace in moving[-1] if trace["name"] == MEAN]
+    data = [*fixed, *examples, *stars, *means]
+    traces = [next(n for n, one in enumerate(data) if one is trace) for trace in moving[-1]]
     frames = [
         {"name": str(epoch), "data": [_moved(trace) for trace in data], "traces": traces}
         for epoch, data in zip(epochs, moving, strict=True)
     ]
     top = 1 - rows * (PANEL_PX + READOUT_PX) / free
     layout |= _controls(epochs, top, colours)
-    return Figure({"data": [*fixed, *moving[-1]], "layout": layout, "frames": frames}, _validate=False)
+    return Figure({"data": data, "layout": layout, "frames": frames}, _validate=False)
 
 
 def common_epochs(films: Sequence[Film]) -> list[int]:
@@ -203,7 +207,7 @@ def _picture(panel: Panel, cell: Cell, marks: Marks, colours: Ink, epoch: int) -
             | {
                 "type": "scatter",
                 "mode": "markers",
-                "name": "class mean",
+                "name": MEAN,
                 "x": np.round(panel.means_xy[:, 0], DIGITS).tolist(),
                 "y": np.round(panel.means_xy[:, 1], DIGITS).tolist(),
                 "marker": plus | {"line": {"width": 1.5, "color": colours.page}},

@@ -82,6 +82,17 @@ def test_what_stands_first_is_the_last_epoch_and_a_step_of_the_slider_an_epoch(f
     assert [step["args"][0] for step in slider["steps"]] == [["1"], ["2"], ["5"], ["9"]]
 
 
+def test_stars_lie_over_the_examples_and_stay(films: list[Film]) -> None:
+    """Traces are painted in their order: what stands before the examples is hidden by them."""
+    figure = drawn(films)
+    places = [n for n, trace in enumerate(figure["data"]) if trace.get("name") == "smoothing optimum"]
+    assert len(places) == 2  # train and validation of the soft run
+    for frame in figure["frames"]:
+        moved = {n: figure["data"][n] for n in frame["traces"]}
+        assert min(places) > max(n for n, trace in moved.items() if "ids" in trace)
+        assert max(places) < min(n for n, trace in moved.items() if trace["name"] == "class mean")
+
+
 def test_curves_stand_below_the_slider_on_axes_of_their_own(films: list[Film]) -> None:
     figure = drawn(films)
     layout = figure["layout"]

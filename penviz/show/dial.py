@@ -74,7 +74,7 @@ def _name(stop: Stop) -> str:
 
 
 def _traces(dial: Dial, stop: Stop, grid: list[Cell], marks: Marks, colours: Ink) -> list[dict[str, Any]]:
-    """For each split: lines, three classes of points, means, stars; the same traces at every place."""
+    """For each split: lines, three classes of points, stars, means; the same traces at every place."""
     made: list[dict[str, Any]] = []
     for panel, cell, stars in zip(dial.panels[stop.network], grid, stop.stars, strict=True):
         if marks.boundaries:
@@ -93,10 +93,10 @@ def _traces(dial: Dial, stop: Stop, grid: list[Cell], marks: Marks, colours: Ink
             "color": colours.page,
             "line": {"width": 1.5, "color": colours.text},
         }
-        if marks.means:
-            made.append(_marks("class mean", panel.means_xy, panel, cell, plus))
         if marks.optimum:
             made.append(_marks(f"optimum at α = {_name(stop)}", stars, panel, cell, star))
+        if marks.means:
+            made.append(_marks("class mean", panel.means_xy, panel, cell, plus))
     return made
 
 

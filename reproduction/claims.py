@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from penviz.measure.intervals import seed_change
 from penviz.measure.sweep import t_interval
+from penviz.pilots import conditions
+from reproduction.distillation import gathered, taught
 from reproduction.manifest import Recipe
 from reproduction.results import Row
 from reproduction.tables import Results, change, count, markdown, percent, three
@@ -39,6 +41,7 @@ def claims(results: Results) -> str:
         lines.append([*where, "all", n, "most triples are tighter in train", *_most(pairs["train"])])
         lines.append([*where, "all", n, "accuracy improves", *_accuracy(pairs["validation"])])
         lines += [[*where, "all", *line] for line in _calibration(results, recipe)]
+    lines += _teaching(results)
     return markdown(["tier", "network", "classes", "pairs", "claim", "measured", "held"], lines)
 
 
@@ -145,12 +148,42 @@ def _calibration(results: Results, recipe: Recipe) -> list[list[str]]:
     return lines
 
 
-def _accuracy(pairs: Pairs) -> tuple[str, str]:
+def _teaching(results: Results) -> list[list[str]]:
+    """Lines on students: those of each smoothed teacher beside those of the hard one, each at its best T.
+
+    T is chosen on validation, the accuracies are those of the test split, a pair is of one seed.
+    """
+    lines = []
+    for students, teachers in taught(results):
+        tuned = {
+            one.label_smoothing: one
+            for one in conditions(gathered(results, students, teachers))
+            if one.role == "distilled" and one.tuned
+        }
+        hard = tuned.pop(0.0, None)
+        if hard is None:
+            continue
+        where = [students.tier, f"{students.model} of {teachers.model}, {students.dataset}", "all"]
+        for alpha, soft in tuned.items():
+            known = {row.seed: row.accuracy["test"] for row in hard.rows if "test" in row.accuracy}
+            told = {row.seed: row.accuracy["test"] for row in soft.rows if "test" in row.accuracy}
+            pairs = [
+                ({"accuracy": told[s]}, {"accuracy": known[s]}) for s in sorted(known.keys() & told.keys())
+            ]
+            if pairs:
+                said, held = _accuracy(pairs)
+                claim = f"a teacher with α = {alpha:g} has worse students than a hard one"
+                measured = f"student of hard (T = {hard.temperature:g}) {said}, test"
+                lines.append([*where, str(len(pairs)), claim, measured, held])
+    return lines
+
+
+def _accuracy(pairs: Sequence[tuple[Mapping[str, object], Mapping[str, object]]]) -> tuple[str, str]:
     """The mean difference over pairs of seeds, judged by its 95 % interval from three pairs on.
 
     Source: Student 1908, the differences of the pairs.
     """
-    more = [float(soft["accuracy"]) - float(hard["accuracy"]) for hard, soft in pairs]
+    more = [float(str(after["accuracy"])) - float(str(before["accuracy"])) for before, after in pairs]
     said = f"{change(statistics.fmean(more))} points"
     if len(more) < FEWEST:
         return said, f"undecided: fewer than {FEWEST} pairs of seeds"

@@ -129,6 +129,35 @@ def test_students_stand_beside_their_teachers_and_in_no_other_table() -> None:
     assert runs(results(*found)).count(STUDENT) == 2
 
 
+def test_students_of_a_smoothed_teacher_are_set_beside_the_best_of_the_hard_one() -> None:
+    """By hand: T = 4 is best on validation and not on test; test accuracies are compared seed by seed."""
+    scores = {
+        "of-hard-T1": ((0.70, 0.75), (0.71, 0.75), (0.72, 0.75)),
+        "of-hard-T4": ((0.74, 0.72), (0.75, 0.74), (0.76, 0.73)),
+        "of-soft-0.3": ((0.73, 0.70), (0.73, 0.73), (0.73, 0.72)),
+    }
+    found = [row(f"{HARD}{end}", **ABOUT, accuracy=0.9) for end in ("", "-seed1", "-seed2")]
+    found += [
+        row(f"full-cifar10-resnet56-soft-0.3{end}", **ABOUT, accuracy=0.9) for end in ("", "-seed1", "-seed2")
+    ]
+    for name, seeds in scores.items():
+        for end, (validation, test) in zip(("", "-seed1", "-seed2"), seeds, strict=True):
+            for split, value in (("validation", validation), ("test", test)):
+                student = f"full-cifar10-student-{name}{end}"
+                found.append(row(student, split, **ABOUT, accuracy=value, gamma=0.2))
+    (line,) = [line for line in claims(results(*found)).splitlines() if "has worse students" in line]
+    more = [0.72 - 0.70, 0.74 - 0.73, 0.73 - 0.72]
+    low, high = ttest_rel([0.72, 0.74, 0.73], [0.70, 0.73, 0.72]).confidence_interval()
+    assert (
+        f"student of hard (T = 4) +{100 * statistics.fmean(more):.1f} points ± {50 * (high - low):.2f}"
+        in line
+    )
+    assert line.endswith("| undecided: the interval contains 0 |")
+    one = [r for r in found if r["seed"] == "0"]
+    (line,) = [line for line in claims(results(*one)).splitlines() if "has worse students" in line]
+    assert line.endswith("| undecided: fewer than 3 pairs of seeds |")
+
+
 def test_without_a_student_there_is_no_line_of_figure_5() -> None:
     found = results(row(HARD, **ABOUT, accuracy=0.9), row("full-cifar10-student-hard", **ABOUT, accuracy=0.8))
     assert distillation(found).startswith("Nothing")

@@ -37,7 +37,7 @@ class Recipe:
         stands_for: the entry of published.yaml that it is set beside, "" for none.
         triples: one or two lists of three class indices; the first is the one of the paper's text.
         per_class: training examples a class that are extracted, 0 for all.
-        device, threads, validate_every: as for `penviz train`; threads 0 for torch's own choice.
+        device, threads, validate_every, compiled: as for `penviz train`; threads 0 for torch's own choice.
         erasure: two classes whose mutual information is followed over the training and measured at its end,
             None for neither. No field of a RunConfig: it changes no weight.
     """
@@ -53,6 +53,7 @@ class Recipe:
     device: str = "auto"
     threads: int = 0
     validate_every: int = 1
+    compiled: bool = False
     erasure: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
@@ -127,6 +128,8 @@ class Listed:
                 words += [option, f"{one:g}" if short else str(one)]
         if recipe.erasure:
             words += ["--erasure", *recipe.erasure]
+        if recipe.compiled:
+            words.append("--compile")
         if recipe.threads:
             words += ["--threads", str(recipe.threads)]
         words += ["--validate-every", str(recipe.validate_every), "--device", recipe.device]

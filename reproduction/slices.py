@@ -209,6 +209,7 @@ def _train(listed: Listed, work: Slice) -> Run | None:
                 "device": recipe.device,
                 "save_every": 60,
                 "validate_every": recipe.validate_every,
+                "compiled": recipe.compiled,
                 "report": report,
                 "say": work.say,
                 "stopped": work.over,

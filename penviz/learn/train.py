@@ -47,6 +47,7 @@ def train(
     erasure: tuple[int, int] | None = None,
     ranks: Ranks = ALONE,
     accumulate: int = 1,
+    compiled: bool = False,
 ) -> Path:
     """Train one run to its end, or continue one.
 
@@ -70,6 +71,8 @@ def train(
         ranks: the processes that share the work; each comes here with the same request, and `out` lies where
             all of them see it. Rank 0 writes, reports and speaks.
         accumulate: passes in which a rank takes its part of a batch, so that less memory is needed.
+        compiled: whether torch compiles the network's steps: faster on an accelerator, after a minute or so
+            at the start; weights differ by rounding.
 
     Returns:
         The directory, holding run.json and model.safetensors.
@@ -95,7 +98,9 @@ def train(
         raise RunError("Unknown targets cannot be trained on: choose a label smoothing, 0 for hard targets.")
     if (teacher is None) == (config.targets == "distilled"):
         raise RunError("Distilled targets, and no others, need a teacher: use penviz distill.")
-    training = Training(config, dataset, out, ranks.device(device), observe, teacher, ranks, accumulate)
+    training = Training(
+        config, dataset, out, ranks.device(device), observe, teacher, ranks, accumulate, compiled
+    )
     if (out / checkpoints.STATE_FILE).is_file():
         for note in training.restore():
             if ranks.first:
@@ -184,7 +189,11 @@ def _write_run(training: Training, command: str, extra: dict[str, Any]) -> None:
         "command": command,
         "versions": versions(),
         "machine": machine(training.device)
-        | {"ranks": training.ranks.size, "accumulate": training.accumulate},
+        | {
+            "ranks": training.ranks.size,
+            "accumulate": training.accumulate,
+            "compiled": training.compiled,
+        },
         "seconds": round(state.seconds, 1),
         **({"prior": list(training.objective.targets.prior)} if config.targets == "prior" else {}),
         "history": state.history,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import platform
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,8 +63,9 @@ class Training:
         teacher: models.Network | None = None,
         ranks: Ranks = ALONE,
         accumulate: int = 1,
+        compiled: bool = False,
     ):
-        self.ranks, self.accumulate = ranks, accumulate
+        self.ranks, self.accumulate, self.compiled = ranks, accumulate, compiled
         self.n_parts = ranks.size * accumulate
         if accumulate < 1:
             raise RunError("A batch is accumulated in at least 1 part.")
@@ -104,6 +106,8 @@ class Training:
         self.teacher = None if teacher is None else teacher.to(device).eval().requires_grad_(False)
         self.network.to(device).to(memory_format=torch.channels_last)
         self.stepped = ranks.in_step(self.network)
+        # Compiled at the first step; what is saved and evaluated is the network itself.
+        self.forward = torch.compile(self.stepped) if compiled else self.stepped
         decayed = {id(p) for p in self.network.decayed}
         plain = [p for p in self.network.parameters() if id(p) not in decayed]
         groups = [
@@ -139,6 +143,7 @@ class Training:
             "history": state.history,
             "threads": torch.get_num_threads(),
             "parts": self.n_parts,
+            "compiled": self.compiled,
             "versions": versions(),
             "dataset_id": self.dataset.splits["train"].dataset_id,
         }
@@ -174,6 +179,9 @@ class Training:
                 f"The run was started with batches dealt in {before}, it continues with {self.n_parts}: "
                 "with batch norm or dropout the weights differ, else by rounding."
             )
+        if meta.get("compiled", False) != self.compiled:
+            then, now = ("compiled", "not") if meta.get("compiled") else ("not compiled", "compiled")
+            notes.append(f"The run was started {then}, it continues {now}: the weights differ by rounding.")
         if self.device.type == "cpu" and meta["threads"] != torch.get_num_threads():
             word = "thread" if meta["threads"] == 1 else "threads"
             notes.append(f"The run was started with {meta['threads']} {word}; it continues with as many.")
@@ -257,7 +265,8 @@ class Training:
         first = self.ranks.rank * self.accumulate
         for part in range(first, first + self.accumulate):
             last = part == first + self.accumulate - 1
-            with contextlib.nullcontext() if last else self.ranks.apart(self.stepped):
+            apart = contextlib.nullcontext() if last else self.ranks.apart(self.stepped)
+            with apart, _compiling() if self.compiled else contextlib.nullcontext():
                 self._add_gradient(plan, parts[part], part)
         if config.clip_norm:
             nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
@@ -272,7 +281,7 @@ class Training:
         batch = self.network.scaling(images.crop_batch(self.images, rows, plan, self.size))
         labels = self.labels[rows]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
-            logits = self.stepped(batch)
+            logits = self.forward(batch)
         logits = logits.float()
         if self.teacher is None:
             loss = self.objective(logits, rows)
@@ -289,6 +298,19 @@ class Training:
             one = torch.ones_like(nll)
             state.sums += torch.stack([loss.detach(), nll, correct, one, uniform]).to(state.sums) * n
             state.largest = torch.maximum(state.largest, logits.abs().amax())
+
+
+@contextlib.contextmanager
+def _compiling() -> Iterator[None]:
+    """Within it what torch's compiler says is a RunError: it needs a C++ compiler, or Triton, at hand."""
+    try:
+        yield
+    except Exception as error:
+        if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            raise
+        raise RunError(
+            f"torch cannot compile the network on this machine ({type(error).__name__}): leave out --compile."
+        ) from error
 
 
 def _pretrained_state(config: RunConfig) -> dict[str, Tensor]:

@@ -64,6 +64,7 @@ def distill(
     validate_every: Annotated[
         int, typer.Option(min=1, help="Epochs between evaluations of a single student.")
     ] = 1,
+    compiled: options.Compiled = False,
     resume: options.Resume = False,
     progress: options.ProgressKind = "bar",
 ) -> None:
@@ -90,6 +91,8 @@ def distill(
     command = shlex.join(["penviz", *sys.argv[1:]])
     if pilot and sweep:
         raise RunError("Choose --pilot or --sweep.")
+    if (pilot or sweep) and compiled:
+        raise RunError("--compile is of a single student: every student of a test would wait for it.")
     if (pilot or sweep) and n_ranks() > 1:
         raise RunError("A test of teachers is the work of one process: leave out torchrun.")
     if pilot or sweep:
@@ -139,6 +142,7 @@ def distill(
                     stopped=stopped,
                     command=command,
                     ranks=ranks,
+                    compiled=compiled,
                 )
         except progressing.Stopped as stop:
             say(str(stop))

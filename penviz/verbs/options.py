@@ -36,6 +36,9 @@ Milestones = Annotated[
 Crop = Annotated[int | None, typer.Option(help="Side of the random crop, pixels; 0 for the whole image.")]
 Pad = Annotated[int | None, typer.Option(help="Zero padding before the crop, pixels.")]
 Flip = Annotated[bool | None, typer.Option(help="Mirror half of the training images.")]
+Compiled = Annotated[
+    bool, typer.Option("--compile", help="Let torch compile the steps: for accelerators, a minute at first.")
+]
 Precision = Annotated[str | None, typer.Option(help="float32 or bfloat16 (autocast).")]
 
 # Which images.

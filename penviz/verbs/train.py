@@ -99,6 +99,7 @@ def train(
     accumulate: Annotated[
         int, typer.Option(min=1, help="Passes in which a batch is taken, to save memory; one step after all.")
     ] = 1,
+    compiled: options.Compiled = False,
     resume: options.Resume = False,
     progress: options.ProgressKind = "bar",
 ) -> None:
@@ -174,6 +175,7 @@ def train(
                     command=shlex.join(["penviz", *sys.argv[1:]]),
                     ranks=ranks,
                     accumulate=accumulate,
+                    compiled=compiled,
                 )
         except progressing.Stopped as stop:
             say(str(stop))

@@ -109,7 +109,7 @@ def test_find_prints_ten_rows(runs: list[Path]) -> None:
     ended = penviz("measure", *map(str, runs), "--find", "most-changed")
     assert ended.returncode == 0, ended.stderr
     head, *lines = ended.stdout.splitlines()
-    assert head == "most changed, validation, 120 of 120 triples"
+    assert head == "most changed, validation, all 120 triples"
     assert len(lines) == 10
     loaded = [Summary.of(run_activations.load(read_run(run))["validation"]) for run in runs]
     ranking = most_changed(*loaded, 10)

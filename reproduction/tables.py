@@ -138,7 +138,7 @@ def accuracy(results: Results) -> str:
                 [
                     recipe.tier,
                     results.paper_name(recipe),
-                    f"{recipe.model}, {_epochs(results, recipe)} epochs",
+                    _network(results, recipe),
                     f"{alpha:g}",
                     _printed(paper.get("accuracy"), _one_decimal, paper.get("accuracy_spread")),
                     _printed(other.get("accuracy"), percent),
@@ -155,8 +155,10 @@ def accuracy(results: Results) -> str:
     return markdown([*head, "ours − paper", "ours, test", "ours, train", "seeds"], lines)
 
 
-def _epochs(results: Results, recipe: Recipe) -> str:
-    return "/".join(sorted({r["epochs"] for r in results.rows if r["recipe"] == recipe.name}))
+def _network(results: Results, recipe: Recipe) -> str:
+    """A network and how long it was trained, because several recipes may train the same one."""
+    epochs = "/".join(sorted({r["epochs"] for r in results.rows if r["recipe"] == recipe.name}))
+    return f"{recipe.model}, {epochs} epochs"
 
 
 def calibration(results: Results) -> str:
@@ -167,7 +169,7 @@ def calibration(results: Results) -> str:
             rows = [r for r in results.seeds(recipe, alpha, "validation") if r["ece"]]
             if not rows:
                 continue
-            cells = [recipe.tier, results.paper_name(recipe), recipe.model, f"{alpha:g}"]
+            cells = [recipe.tier, results.paper_name(recipe), _network(results, recipe), f"{alpha:g}"]
             for column, key, text in (
                 ("ece", "ece", _ece),
                 ("temperature", "temperature", "{:.2f}".format),
@@ -219,7 +221,7 @@ def _tightness_line(
     printed = results.printed(recipe, alpha, "paper").get("axis")
     return [
         recipe.tier,
-        recipe.model,
+        f"{recipe.dataset}: {_network(results, recipe)}",
         ", ".join(map(str, triple)),
         f"{alpha:g}",
         split,
@@ -251,7 +253,8 @@ def logits(results: Results) -> str:
                 columns = [results.values(recipe, alpha, split, c) for c in ("gap", "spread", "nll")]
                 if columns[0]:
                     cells = [over_seeds(values, three) for values in columns]
-                    lines.append([recipe.tier, recipe.model, recipe.dataset, f"{alpha:g}", split, *cells])
+                    network = _network(results, recipe)
+                    lines.append([recipe.tier, network, recipe.dataset, f"{alpha:g}", split, *cells])
     head = ["tier", "network", "data", "α", "split", "gap, nats", "spread of the wrong logits, nats"]
     return markdown([*head, "NLL, nats"], lines)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from penviz.measure.intervals import seed_change
 from penviz.measure.sweep import t_interval
@@ -167,23 +167,24 @@ def _teaching(results: Results) -> list[list[str]]:
         for alpha, soft in tuned.items():
             known = {row.seed: row.accuracy["test"] for row in hard.rows if "test" in row.accuracy}
             told = {row.seed: row.accuracy["test"] for row in soft.rows if "test" in row.accuracy}
-            pairs = [
-                ({"accuracy": told[s]}, {"accuracy": known[s]}) for s in sorted(known.keys() & told.keys())
-            ]
-            if pairs:
-                said, held = _accuracy(pairs)
+            more = [known[seed] - told[seed] for seed in sorted(known.keys() & told.keys())]
+            if more:
+                said, held = _points(more)
                 claim = f"a teacher with α = {alpha:g} has worse students than a hard one"
                 measured = f"student of hard (T = {hard.temperature:g}) {said}, test"
-                lines.append([*where, str(len(pairs)), claim, measured, held])
+                lines.append([*where, str(len(more)), claim, measured, held])
     return lines
 
 
-def _accuracy(pairs: Sequence[tuple[Mapping[str, object], Mapping[str, object]]]) -> tuple[str, str]:
-    """The mean difference over pairs of seeds, judged by its 95 % interval from three pairs on.
+def _accuracy(pairs: Pairs) -> tuple[str, str]:
+    return _points([float(soft["accuracy"]) - float(hard["accuracy"]) for hard, soft in pairs])
+
+
+def _points(more: Sequence[float]) -> tuple[str, str]:
+    """The mean of differences of accuracy, one a seed, judged by its 95 % interval from three of them on.
 
     Source: Student 1908, the differences of the pairs.
     """
-    more = [float(str(after["accuracy"])) - float(str(before["accuracy"])) for before, after in pairs]
     said = f"{change(statistics.fmean(more))} points"
     if len(more) < FEWEST:
         return said, f"undecided: fewer than {FEWEST} pairs of seeds"

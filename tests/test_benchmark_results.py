@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -13,11 +14,18 @@ import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
+CHILD = (
+    "import fcntl, os, sys, time; file = open(sys.argv[1], 'w'); fcntl.flock(file, fcntl.LOCK_EX); "
+    "file.write(str(os.getpid())); file.flush(); time.sleep(120)"
+)
+"""Holds the lock of a file for as long as it runs, and has its process number in it."""
+
 SCRIPT = """
 import subprocess, sys, time
 from pathlib import Path
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"], {where})
-Path({pids!r}).write_text(str(child.pid))
+subprocess.Popen([sys.executable, "-c", {child!r}, {lock!r}], {where})
+while not (Path({lock!r}).is_file() and Path({lock!r}).read_text()):
+    time.sleep(0.01)
 {rest}
 """
 
@@ -30,12 +38,14 @@ print(section(Path({script!r}), {limit}))
 """
 
 
-def alive(pid: int) -> bool:
-    """Whether a process runs; one that ended and waits for its parent does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+def alive(lock: Path) -> bool:
+    """Whether the process that locked a file runs; one that ended and waits for its parent does not."""
+    with open(lock) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def wait_until(holds: object) -> bool:
@@ -47,7 +57,6 @@ def wait_until(holds: object) -> bool:
     return False
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="looks for processes in /proc")
 @pytest.mark.parametrize(
     ("rest", "limit", "ctrl_c"),
     [("time.sleep(120)", 100, True), ("time.sleep(120)", 3, False), ("print(42)", 100, False)],
@@ -55,26 +64,25 @@ def wait_until(holds: object) -> bool:
 def test_nothing_that_a_benchmark_started_runs_on(
     tmp_path: Path, rest: str, limit: float, ctrl_c: bool
 ) -> None:
-    pids, script = tmp_path / "pids", tmp_path / "script.py"
+    lock, script = tmp_path / "lock", tmp_path / "script.py"
     quiet = "stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL"  # else the pipes stay open to its end
-    script.write_text(SCRIPT.format(pids=str(pids), rest=rest, where=quiet))
+    script.write_text(SCRIPT.format(child=CHILD, lock=str(lock), rest=rest, where=quiet))
     code = GATHER.format(benchmarks=str(BENCHMARKS), script=str(script), limit=limit)
     gather = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
-        assert wait_until(lambda: pids.is_file() and pids.read_text())
-        child = int(pids.read_text())
+        assert wait_until(lambda: lock.is_file() and lock.read_text())
         if ctrl_c:
-            assert alive(child)
+            assert alive(lock)
             gather.send_signal(signal.SIGINT)
         printed, complaint = gather.communicate(timeout=30)
         assert ("KeyboardInterrupt" in complaint) == ctrl_c
         assert ("not done after 3 s" in printed) == (limit == 3)
         assert ("42" in printed.splitlines()) == rest.startswith("print")
-        gone = wait_until(lambda: not alive(child))
+        gone = wait_until(lambda: not alive(lock))
         if not gone:
-            os.kill(child, signal.SIGKILL)
+            os.kill(int(lock.read_text()), signal.SIGKILL)
         assert gone
     finally:
         gather.kill()

@@ -17,12 +17,7 @@ from penviz.learn import train as training
 from penviz.learn.checkpoints import has_weights
 from penviz.learn.data import DataSet
 from penviz.learn.progress import Progress, Stopped
-from penviz.runs import (
-    RUN_FILE,
-    RunConfig,
-    RunError,
-    read_run,
-)
+from penviz.runs import RUN_FILE, RunConfig, RunError, read_run
 
 SPLITS = ("train", "validation")
 STOPPED = "Stopped; what is done is kept. Continue with the same command."

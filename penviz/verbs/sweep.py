@@ -14,12 +14,7 @@ import typer
 
 from penviz.ending import say
 from penviz.runs import RunConfig, RunError
-from penviz.verbs.options import (
-    PerClass,
-    Thumbnails,
-    check_progress,
-    set_threads,
-)
+from penviz.verbs.options import PerClass, Thumbnails, check_progress, set_threads
 from penviz.verbs.train import check_targets, config_fields, train
 
 OWN = ("model", "label_smoothing", "seed", "out", "resume")

@@ -79,17 +79,8 @@ def hostile_files(directory: Path, canary: Path) -> list[HostileFile]:
         put(f"code-{label}.pt", torch_zip(pickle, {"0": floats(4)}), "torch zip", "", runs_code=True)
         if label in ("reduce", "protocol-0", "inst", "stack-global", "int-desync", "nested"):
             put(f"legacy-{label}.pth", pickle, "legacy pickle", "pickle outside a zip", runs_code=True)
-    for groups in (
-        pickle_files,
-        tensor_files,
-        zip_files,
-        safetensors_files,
-        array_files,
-        image_files,
-        other_files,
-        broken_files,
-    ):
-        groups(put, canary)
+    for write in GROUPS:
+        write(put, canary)
     odd_files(put)
     _on_disk(directory, files)
     return files

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -35,9 +35,6 @@ STEPS = {
     "checking": "Trying inputs",
     "drawing": "Running the images",
 }
-KEEP: Literal["page"] = "page"
-"""A field keeps its value while the work that replaces it on the card goes on."""
-
 LISTS = {
     "cifar10": ("CIFAR-10's list", 10),
     "cifar100": ("CIFAR-100's list", 100),
@@ -115,6 +112,15 @@ def _waiting(upload: Upload) -> None:
         st.rerun()
 
 
+def _place(options: Sequence[str], said: str | None) -> int:
+    """Where what was said before stands among the options; the first, if nowhere.
+
+    A field is gone from the page while work takes its place, and comes back with what it said as its default:
+    restored by session state alone it came back empty when a click was quicker than the browser's update.
+    """
+    return options.index(said) if said in options else 0
+
+
 def _choose(who: Visitor, upload: Upload, choices: Sequence[DataChoice], missing: Sequence[str]) -> None:
     """Which network, which images, what it was trained on, and the accuracy that is known of it."""
     if not upload.candidates:
@@ -127,40 +133,39 @@ def _choose(who: Visitor, upload: Upload, choices: Sequence[DataChoice], missing
     left, right = st.columns(2)
     models = [c["name"] for c in upload.candidates]
     evidence = {c["name"]: c["evidence"] for c in upload.candidates}
-    key = upload.id
+    key, said = upload.id, upload.fields
     model = left.selectbox(
         "Network",
         models,
+        _place(models, said.get("model")),
         format_func=lambda m: f"{m} · {evidence[m]}",
         key=f"model-{key}",
-        persist_state=KEEP,
     )
     labels = {choice.source: choice.label for choice in choices}
     dataset = right.selectbox(
         "Images with labels",
         list(labels),
-        index=None,
+        _place(list(labels), said["dataset"]) if said.get("dataset") in labels else None,
         format_func=labels.__getitem__,
         key=f"dataset-{key}",
-        persist_state=KEEP,
         placeholder="What it was trained on",
         help=f"Not on this computer: {', '.join(missing)}." if missing else None,
     )
     first, second, third, fourth = st.columns(4)
-    name = first.text_input("Name in the grid", Path(upload.name).stem, 60, f"name-{key}", persist_state=KEEP)
+    name = first.text_input("Name in the grid", said.get("name", Path(upload.name).stem), 60, f"name-{key}")
     targets, alpha = _targets(upload, second, third)
     expected = fourth.number_input(
         "Accuracy you know, %",
         0.0,
         100.0,
-        None,
+        said.get("expected"),
         0.1,
         key=f"expected-{key}",
-        persist_state=KEEP,
         placeholder="if you know it",
         help="From your training log or the paper, on these images. Empty is fine.",
     )
     upload.choices["name"] = name
+    upload.fields |= {"model": model, "dataset": dataset, "name": name, "expected": expected}
     class_names = _class_names(upload, any(c.folder for c in choices if c.source == dataset))
     wanted = {
         "class_names": class_names,
@@ -196,13 +201,15 @@ def _class_names(upload: Upload, folder: bool) -> str:
     if not folder or not lists:
         return ""
     options = {"": "alphabetical, as the folders", **lists}
-    return st.selectbox(
+    order = st.selectbox(
         "Order of the network's classes",
         list(options),
+        _place(list(options), upload.fields.get("order")),
         format_func=options.__getitem__,
         key=f"order-{upload.id}",
-        persist_state=KEEP,
     )
+    upload.fields["order"] = order
+    return order
 
 
 def _targets(upload: Upload, left: DeltaGenerator, right: DeltaGenerator) -> tuple[str, float | None]:
@@ -210,9 +217,9 @@ def _targets(upload: Upload, left: DeltaGenerator, right: DeltaGenerator) -> tup
     targets = left.selectbox(
         "Trained on",
         list(TARGETS),
+        _place(list(TARGETS), upload.fields.get("targets")),
         format_func=TARGETS.__getitem__,
         key=f"targets-{upload.id}",
-        persist_state=KEEP,
         help="It cannot be read off the weights. Unknown is fine: then penviz draws no optimum and concludes "
         "nothing about the targets.",
     )
@@ -220,13 +227,13 @@ def _targets(upload: Upload, left: DeltaGenerator, right: DeltaGenerator) -> tup
         "alpha",
         0.001,
         0.999,
-        0.1,
+        upload.fields.get("alpha", 0.1),
         0.05,
         key=f"alpha-{upload.id}",
         format="%.3f",
-        persist_state=KEEP,
         disabled=targets != "uniform",
     )
+    upload.fields |= {"targets": targets, "alpha": alpha}
     return targets, {"unknown": None, "hard": 0.0, "uniform": alpha}[targets]
 
 
@@ -234,7 +241,8 @@ def _checked(who: Visitor, upload: Upload) -> None:
     """The table of accuracies, the question, and the three classes to look at first."""
     check: dict[str, Any] = upload.check
     rows = check["rows"]
-    picked = st.session_state.get(f"row-{upload.id}", 0)
+    key = f"row-{upload.id}-{upload.checks}"
+    picked = st.session_state.get(key, upload.fields.get("row", 0))
     row = rows[picked]
     st.html(
         f'<p class="pz-ask">penviz measures <b>{100 * row["accuracy"]:.1f} %</b> on {row["n"]:,} '
@@ -247,18 +255,18 @@ def _checked(who: Visitor, upload: Upload) -> None:
     left.selectbox(
         "Input",
         range(len(rows)),
+        picked,
         format_func=lambda i: f"{setup_text(rows[i])}: {100 * rows[i]['accuracy']:.1f} %",
-        key=f"row-{upload.id}",
-        persist_state=KEEP,
+        key=key,
     )
     triple = right.multiselect(
         "Three classes to look at first",
         names,
-        names[:3],
+        upload.fields.get("triple", names[:3]),
         max_selections=3,
-        key=f"triple-{upload.id}",
-        persist_state=KEEP,
+        key=f"triple-{upload.id}-{upload.checks}",
     )
+    upload.fields |= {"row": picked, "triple": triple}
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Yes, draw", type="primary", key=f"draw-{upload.id}", disabled=len(triple) != 3):
             uploads.start_drawing(who, upload, row, triple)
@@ -277,9 +285,10 @@ def _arrays(who: Visitor, upload: Upload) -> None:
     stem = Path(upload.name).stem
     guess = next((s for s in SPLITS if s in stem.lower()), SPLITS[0])
     bare = stem.removesuffix(guess).rstrip("-_.") or stem
-    name = left.text_input("Name in the grid", bare, 60, f"name-{upload.id}", persist_state=KEEP)
+    said = upload.fields
+    name = left.text_input("Name in the grid", said.get("name", bare), 60, f"name-{upload.id}")
     split = middle.selectbox(
-        "Split", SPLITS, SPLITS.index(guess), key=f"split-{upload.id}", persist_state=KEEP
+        "Split", SPLITS, _place(SPLITS, said.get("split", guess)), key=f"split-{upload.id}"
     )
     others = {
         other.id: other.name
@@ -292,12 +301,13 @@ def _arrays(who: Visitor, upload: Upload) -> None:
     partner = right.selectbox(
         "The other split, if it is here",
         list(others),
-        index=None,
+        _place(list(others), said["partner"]) if said.get("partner") in others else None,
         format_func=others.__getitem__,
         key=f"partner-{upload.id}",
         placeholder="one split is enough",
         disabled=not others,
     )
+    upload.fields |= {"name": name, "split": split, "partner": partner}
     targets, alpha = _targets(upload, *st.columns(2))
     if st.button("Draw", type="primary", key=f"draw-{upload.id}"):
         files = {split: upload}

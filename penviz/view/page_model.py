@@ -88,15 +88,16 @@ def _from_disk(who: Visitor) -> None:
 
 def _cards(who: Visitor) -> None:
     """A card a file, newest first, and the runs made of them; polled while work is under way."""
-    changed = uploads.poll(who)
-    if changed:
-        st.rerun()  # the whole page: the cards may poll less often, or no longer
     folders = {who.uploads[id].name: place for id, place in who.folders.items()}
     choices = data_choices(data_directory(), offers_disk(), folders)
     missing = missing_sets(data_directory())
     for upload in reversed(list(who.uploads.values())):
         card(who, upload, choices, missing)
     your_runs(who)
+    # After the cards, which hear a click that came with this run: to start again first would lose it. The
+    # whole page, because the cards may poll less often then, or no longer.
+    if uploads.poll(who):
+        st.rerun()
 
 
 def _what_fits() -> None:

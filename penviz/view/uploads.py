@@ -45,7 +45,8 @@ class Upload:
             that lies on this disk anyway.
         stage: "reading", "matching", "ready", "refused", "checking", "checked", "drawing" or "drawn".
         report: what the file holds; candidates: networks that fit it, best first; check: table of accuracies.
-        choices: what the visitor said: model, dataset, targets, ...; run: the directory drawn from it.
+        choices: what the last step was started with: model, dataset, targets, ...; run: the directory drawn.
+        fields: what the fields of the card say, by their names; checks: how many were started.
         quick: whether only the three classes were run; seconds_all: how long the rest will take.
         partners: files of other splits in the same run, which show as drawn with it.
         error: why the last step ended without a result, one sentence; advice: what to do about it.
@@ -62,6 +63,8 @@ class Upload:
     candidates: list[dict[str, Any]] = field(default_factory=list)
     check: dict[str, Any] = field(default_factory=dict)
     choices: dict[str, Any] = field(default_factory=dict)
+    fields: dict[str, Any] = field(default_factory=dict)
+    checks: int = 0
     run: Path | None = None
     quick: bool = False
     seconds_all: float | None = None
@@ -177,6 +180,9 @@ def start_check(visitor: Visitor, upload: Upload, **choices: Any) -> None:
     """Run 512 labelled images through each plausible input and variant of the chosen network."""
     upload.choices |= choices
     upload.check = {}
+    upload.checks += 1
+    for name in ("row", "triple"):  # they are of the table that this check replaces
+        upload.fields.pop(name, None)
     arguments = _source(upload) | {"expected": choices.get("expected")}
     begin(visitor, upload, "checking", "check", arguments)
 

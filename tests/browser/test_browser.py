@@ -25,6 +25,15 @@ def draw(page: Page, url: str) -> None:
     settled(page)
 
 
+def idle(page: Page) -> None:
+    """Wait until no rerun is under way, so that what is clicked is what was drawn."""
+    page.wait_for_timeout(400)
+    page.wait_for_function(
+        "() => document.querySelector('.stApp').getAttribute('data-test-script-state') !== 'running'"
+    )
+    page.wait_for_timeout(200)
+
+
 def settled(page: Page, runs: int = 2) -> None:
     """Wait until all panels are drawn and no rerun is under way."""
     page.wait_for_function(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from test_browser import settled
+from test_browser import idle, settled
 from test_your_model import STEP, children_of, directories, eventually
 
 if TYPE_CHECKING:
@@ -38,11 +38,8 @@ def film(opened: Opened, server: Server, runs: Path) -> Iterator[Page]:
     settled(opened.page)
     opened.page.locator(".st-key-pages").get_by_text("Over training").click()
     opened.page.wait_for_selector(".js-plotly-plot .slider-container", timeout=STEP)
-    opened.page.wait_for_function(
-        "() => document.querySelector('.stApp').getAttribute('data-test-script-state') !== 'running'"
-        " && document.querySelectorAll('.st-key-export-film').length === 1"
-    )
-    opened.page.wait_for_timeout(500)
+    opened.page.locator(".st-key-export-film").wait_for()
+    idle(opened.page)
     yield opened.page
     for path in made:
         path.unlink()
@@ -85,6 +82,7 @@ def test_the_film_plays_and_the_slider_moves_it(film: Page) -> None:
 def test_the_strip_is_exported(film: Page) -> None:
     film.locator(".st-key-header").get_by_role("button", name="Export").click()
     film.get_by_text("inches, shown at this size").wait_for(timeout=STEP)
+    idle(film)
     with film.expect_download(timeout=STEP) as taken:
         film.get_by_role("button", name="Strip (PDF)").click()
     assert Path(taken.value.path()).read_bytes().startswith(b"%PDF-")

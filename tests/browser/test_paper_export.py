@@ -11,21 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from test_browser import idle
 
 if TYPE_CHECKING:
     from conftest import Opened, Server
     from playwright.sync_api import BrowserContext, Page
 
 pytestmark = pytest.mark.browser
-
-
-def idle(page: Page) -> None:
-    """Wait until no rerun is under way, so that what is clicked is what was drawn."""
-    page.wait_for_timeout(400)
-    page.wait_for_function(
-        "() => document.querySelector('.stApp').getAttribute('data-test-script-state') !== 'running'"
-    )
-    page.wait_for_timeout(200)
 
 
 def download(page: Page, button: str, place: Path) -> Path:

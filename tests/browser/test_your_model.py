@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from PIL import Image
-from test_browser import choose, settled
+from test_browser import choose, idle, settled
 
 if TYPE_CHECKING:
     from conftest import Opened, Server
@@ -249,6 +249,8 @@ def test_cancelling_and_closing_leave_no_process_and_no_file(
     page.get_by_role("button", name="Cancel").click(timeout=STEP)
     page.get_by_text("Cancelled.").wait_for()
     assert eventually(lambda: set(children_of(server.process.pid)) <= before)
+    idle(page)
+    assert field.input_value() == "scikit-learn's digits", "what was chosen stays chosen"
     page.get_by_role("button", name="Check on 512 images").click()
     # The second check starts at once, and may be over before the browser has drawn its button.
     under_way = page.get_by_role("button", name="Cancel").or_(page.get_by_text("Is that the accuracy"))

@@ -14,8 +14,15 @@ from penviz.runs import RunError, read_run
 from penviz.verbs import options
 from penviz.verbs.options import check_progress, set_threads
 
+OF_TESTS = ("student", "temperatures", "seeds")
+"""Options that say nothing about a single student."""
+
+OF_ONE = ("temperature", "seed", "validate_every", "compiled")
+"""Options that say nothing about a test of teachers, which chooses these itself or cannot use them."""
+
 
 def distill(
+    context: typer.Context,
     runs: Annotated[
         list[str],
         typer.Argument(help="A teacher's run and the student's network; with --pilot or --sweep, teachers."),
@@ -91,8 +98,7 @@ def distill(
     command = shlex.join(["penviz", *sys.argv[1:]])
     if pilot and sweep:
         raise RunError("Choose --pilot or --sweep.")
-    if (pilot or sweep) and compiled:
-        raise RunError("--compile is of a single student: every student of a test would wait for it.")
+    _refuse_ignored(context, is_test=pilot or sweep)
     if (pilot or sweep) and n_ranks() > 1:
         raise RunError("A test of teachers is the work of one process: leave out torchrun.")
     if pilot or sweep:
@@ -149,6 +155,16 @@ def distill(
             raise typer.Exit(130) from None
         if ranks.first:
             say_finished(out, Path(runs[0]))
+
+
+def _refuse_ignored(context: typer.Context, *, is_test: bool) -> None:
+    """Say which option would be ignored, instead of ignoring it."""
+    names = {parameter.name: parameter.opts[0] for parameter in context.command.params}
+    for name in OF_ONE if is_test else OF_TESTS:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            alone = "is for a single student: a test of teachers does not use it"
+            raise RunError(f"{names[name]} {alone if is_test else 'needs --pilot or --sweep'}.")
 
 
 def _number(word: str, option: str) -> float:

@@ -27,6 +27,8 @@ PER_CLASS = 100
 """Examples drawn a class, as in Figure 1 of the paper (its appendix A)."""
 
 DPI = 200
+FIGURES = {"figure1": "Figure 1", "figure2": "Figure 2", "figure5": "Figure 5", "figure6": "Figure 6"}
+"""In the order of the report: word in a file's name -> name in the paper."""
 
 
 def draw_figures(
@@ -44,6 +46,7 @@ def draw_figures(
     for recipe in manifest.recipes.values():
         own = [run for run in manifest.runs if run.recipe == recipe and run.id in digests and not run.teacher]
         shown = [run for run in own if run.seed == own[0].seed and run.label_smoothing in REFERENCED]
+        shown.sort(key=lambda run: run.label_smoothing or 0.0)
         found = [run for listed in shown if (run := _find(listed, places, digests[listed.id])) is not None]
         if {run.config.label_smoothing for run in found} > {0.0}:
             path = _path(target, "figure2", recipe)
@@ -168,20 +171,21 @@ def reliabilities(runs: Sequence[Run]) -> dict[str, Reliability]:
 def listed(results: Results, target: Path) -> str:
     """The figures that lie beside the report, with what they show."""
     found = []
-    for recipe in results.recipes(students=True):
-        where = f"from {recipe.model} on {recipe.dataset}"
-        if recipe.stands_for:
-            where += f", in the paper {results.paper_name(recipe)}"
-        for figure, name, rest in (
-            ("figure1", "Figure 1", f"{PER_CLASS} examples a class"),
-            ("figure2", "Figure 2", "validation examples that no temperature was fitted on"),
-            ("figure5", "Figure 5", "lines are means over seeds"),
-            ("figure6", "Figure 6", f"{' and '.join(recipe.erasure or ())}, from the history of each run"),
-        ):
+    for figure, name in FIGURES.items():
+        for recipe in results.recipes(students=True):
             path = _path(target, figure, recipe)
-            if path.is_file():
-                words = f"Tier {recipe.tier}: {name} {where}"
-                found.append(f"![{words}]({path.name})\n\n{words}; {rest}.")
+            if not path.is_file():
+                continue
+            words = f"Tier {recipe.tier}: {name} from {recipe.model} on {recipe.dataset}"
+            if recipe.stands_for:
+                words += f", in the paper {results.paper_name(recipe)}"
+            rest = {
+                "figure1": f"{PER_CLASS} examples a class",
+                "figure2": "validation examples that no temperature was fitted on",
+                "figure5": "lines are means over seeds",
+                "figure6": f"{' and '.join(recipe.erasure or ())}, from the history of each run",
+            }[figure]
+            found.append(f"![{words}]({path.name})\n\n{words}; {rest}.")
     return "\n\n".join(found) or "No figure has been drawn."
 
 

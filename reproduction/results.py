@@ -21,6 +21,13 @@ OF_A_TRIPLE = (
 )
 """Numbers of one triple; the columns have `triple1_` or `triple2_` before them."""
 
+TOGETHER = tuple(
+    tuple(f"triple{k}_{name}" for name in group)
+    for k in (1, 2)
+    for group in (OF_A_TRIPLE[:-3], OF_A_TRIPLE[-3:])
+)
+"""Columns that are all empty in a row, or none of them."""
+
 CALIBRATION = (
     *("temperature", "temperature_low", "temperature_high", "n_fit"),
     *("n_other", "ece_other", "ece_other_at_temperature"),
@@ -117,6 +124,9 @@ def read_results(path: Path) -> list[Row]:
             raise RunError(f"{where} has no {lacking[0]}: take out the rows of that run.")
         if wrong := [column for column, cell in row.items() if cell and not _fits(column, cell)]:
             raise RunError(f"{where} has an unreadable {wrong[0]}: take out the rows of that run.")
+        for group in TOGETHER:
+            if (empty := [column for column in group if not row[column]]) and len(empty) < len(group):
+                raise RunError(f"{where} has no {empty[0]}: take out the rows of that run.")
         rows.append(row)
     keys = [(row["id"], row["split"]) for row in rows]
     if len(set(keys)) < len(keys):

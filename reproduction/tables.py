@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from penviz.runs import RunError
 from reproduction.manifest import HERE, Listed, Manifest, Recipe, by_recipe
 from reproduction.results import Row
 
@@ -30,6 +31,9 @@ class Results:
     """Rows of results.csv with the manifest they belong to, by recipe, smoothing and split.
 
     `rows` are those of runs on labels, `students` those of runs with a teacher; no table mixes them.
+
+    Raises:
+        RunError: a row names another recipe than the manifest does.
     """
 
     def __init__(self, manifest: Manifest, rows: Sequence[Row], tiers: Tiers, published: Mapping[str, Any]):
@@ -37,6 +41,12 @@ class Results:
         known = {run.id: run for run in manifest.runs}
         order = list(manifest.recipes)
         shown = [r for r in rows if r["id"] in known and known[r["id"]].recipe.tier in tiers]
+        for row in shown:
+            if row["recipe"] != known[row["id"]].recipe.name:
+                raise RunError(
+                    f"The table says that {row['id']} is of the recipe {row['recipe']}, the manifest says "
+                    f"{known[row['id']].recipe.name}: take out the rows of that run."
+                )
         shown.sort(key=lambda r: (order.index(r["recipe"]), int(r["seed"])))
         self.rows = [r for r in shown if not r["teacher"]]
         self.rows.sort(key=lambda r: (order.index(r["recipe"]), float(r["label_smoothing"])))

@@ -332,6 +332,8 @@ def spoilt(**cells: str) -> Callable[[bytes], bytes]:
         (spoilt(accuracy="high"), "Line 3 of .* has an unreadable accuracy"),
         (spoilt(triple1_n="3.5"), "Line 3 of .* has an unreadable triple1_n"),
         (spoilt(accuracy=""), "Line 3 of .* has no accuracy"),
+        (spoilt(triple1_n="90"), "Line 3 of .* has no triple1_classes"),
+        (spoilt(triple2_change="-0.1"), "Line 3 of .* has no triple2_change_low"),
         (spoilt(label_smoothing=""), "Line 3 of .* has no label_smoothing"),
     ],
 )
@@ -348,6 +350,16 @@ def test_a_damaged_table_is_one_sentence_and_nothing_is_written(
     with pytest.raises(RunError, match=sentence):
         append_results(path, [measured("cifar10-alexnet-soft")])
     assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["results.csv"]
+
+
+def test_a_row_of_another_recipe_than_the_manifest_says_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    append_results(path, [measured("cifar10-alexnet-hard", recipe="short-cifar10")])
+    with pytest.raises(RunError, match="the recipe short-cifar10, the manifest says short-cifar10-alexnet"):
+        app(
+            ["report", "--results", str(path), "--report", str(tmp_path / "report.md")], standalone_mode=False
+        )
     assert [p.name for p in tmp_path.iterdir()] == ["results.csv"]
 
 

@@ -296,7 +296,7 @@ def new_recipe(
             named.append(describe_run(run, path, filmed_splits(run), True))
             continue
         if not (own := [s for s in run.splits() if s in ("train", "validation", *columns)]):
-            raise InputError(f"{run.directory} has no activations: run penviz extract {run.directory} first.")
+            raise run_activations.lacking(run)
         named.append(describe_run(run, path, own))
     given = [
         RecipeRow(tuple(found[Path(run).resolve()][0].name for run in runs), _triple(names))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 
+from penviz import InputError
 from penviz.activations import DAMAGED, Activations, ActivationsError, write_npz
 from penviz.measure.all_classes import AllClasses
 from penviz.measure.class_means import with_class_means
@@ -33,6 +35,21 @@ def ready(run: Run, splits: Mapping[str, Activations]) -> dict[str, Activations]
     return with_class_means(
         {s: replace(a, run=run.name, partial=a.partial or looked) for s, a in splits.items()}
     )
+
+
+def extract_command(run: Run) -> str:
+    """The command line that writes the activations of a run that penviz trained."""
+    return shlex.join(["penviz", "extract", str(run.directory)])
+
+
+def lacking(run: Run, split: str = "") -> InputError:
+    """The error of a run without stored activations, and the way to them.
+
+    Args:
+        run: trained or brought from elsewhere; split: the one that is asked for, "" for any.
+    """
+    how = "bring its file to penviz again" if run.adopted else f"run {extract_command(run)} first"
+    return InputError(f"{run.directory} has no {f'{split} ' * bool(split)}activations: {how}.")
 
 
 def load(
@@ -184,7 +201,8 @@ def _of_shards(run: Run, splits: Mapping[str, Activations]) -> list[str]:
     if missing := unmeasured(run, splits):
         said.append(
             f"{run.name} is kept in shards, of which the classes drawn are read: numbers over all classes "
-            f"need the full pass ({' and '.join(missing)}): run penviz measure {run.directory}."
+            f"need the full pass ({' and '.join(missing)}): run "
+            f"{shlex.join(['penviz', 'measure', str(run.directory)])}."
         )
     else:
         said.append(f"Numbers of {run.name} over all classes are of one pass over its shards.")

@@ -29,9 +29,7 @@ def load_split(run: Run, split: str) -> Activations:
         InputError: no such split, a network without a head, or a quick look at some classes.
     """
     if split_file(split) and split not in run.splits():
-        raise InputError(
-            f"{run.directory} has no {split} activations: run penviz extract {run.directory} first."
-        )
+        raise run_activations.lacking(run, split)
     found = run_activations.load(run, (split,))[split]
     return checked(run, found)
 

@@ -12,7 +12,7 @@ from penviz.measure.finder import FINDS, find
 from penviz.measure.projection import class_indices, distinct_names
 from penviz.measure.summary import Summary
 from penviz.measure.triple_chart import TriplePair, triple_chart
-from penviz.run_activations import load
+from penviz.run_activations import lacking, load
 from penviz.runs import Run
 
 SETTINGS: dict[str, Any] = {"split": "validation", "classes": [0, 1, 2], "find": "most-confused"}
@@ -39,9 +39,7 @@ def build(runs: Sequence[Run], *, split: str, classes: Sequence[str | int], find
     summaries = []
     for run in runs:
         if split_file(split) and split not in run.splits():
-            raise InputError(
-                f"{run.directory} has no {split} activations: run penviz extract {run.directory} first."
-            )
+            raise lacking(run, split)
         summaries.append(Summary.of(load(run, (split,))[split]))
     chosen = class_indices(list(classes), runs[0].class_names)
     return charts_of(summaries, names_of(runs), runs[0].class_names, split, chosen, find)

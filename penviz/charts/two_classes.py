@@ -8,7 +8,7 @@ from penviz import InputError
 from penviz.charts.calibrations import split_file
 from penviz.measure.chart import Chart
 from penviz.measure.two_classes import SCALES, TwoClasses, two_class_charts
-from penviz.run_activations import load, targets_of
+from penviz.run_activations import lacking, load, targets_of
 from penviz.runs import Run
 from penviz.show.words import column_names
 
@@ -57,8 +57,5 @@ def _held(run: Run, splits: Sequence[str]) -> list[str]:
     """Those of some splits that a run has activations of."""
     held = [split for split in splits if split_file(split) and split in run.splits()]
     if not held:
-        wanted = " or ".join(splits)
-        raise InputError(
-            f"{run.directory} has no {wanted} activations: run penviz extract {run.directory} first."
-        )
+        raise lacking(run, " or ".join(splits))
     return held

@@ -33,8 +33,7 @@ def calibrate(
     loaded, notes = [], []
     for run in found:
         if split not in run.splits():
-            what = f"{run.directory} has no {split} activations"
-            raise RunError(f"{what}: run penviz extract {run.directory} first.")
+            raise run_activations.lacking(run, split)
         parts = run_activations.load(run, (split,))
         notes += run_activations.notes(run, parts)
         if parts[split].over_all is not None:

@@ -47,7 +47,7 @@ def measure(
     opened, notes = [], []
     for run in found:
         if not run.splits():
-            raise RunError(f"{run.directory} has no activations: run penviz extract {run.directory} first.")
+            raise run_activations.lacking(run)
         parts = run_activations.load(run, classes=classes or ())
         if find is None and (missing := run_activations.unmeasured(run, parts)):
             for part in missing:

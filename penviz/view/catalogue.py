@@ -13,7 +13,7 @@ import streamlit as st
 
 from penviz.activations import Activations, ActivationsError
 from penviz.measure.summary import Summary
-from penviz.run_activations import notes, ready, some_classes
+from penviz.run_activations import extract_command, notes, ready, some_classes
 from penviz.runs import MANIFEST, RUN_FILE, DamagedRun, Run, list_runs, moments_path, stored_path
 from penviz.shards import ShardedActivations
 
@@ -176,7 +176,7 @@ def again(run: Run) -> str:
     """How to write the activations of a run again, as a sentence."""
     if run.adopted:
         return "Bring its file to penviz again."
-    return f"Run `penviz extract {run.directory}`."
+    return f"Run `{extract_command(run)}`."
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

@@ -18,7 +18,7 @@ from penviz.run_activations import targets_of
 from penviz.runs import differences
 from penviz.show.chart_screen import LEGEND_PX, ROW_PX, chart_figure
 from penviz.view.calibration_table import ALL, calibration_table
-from penviz.view.catalogue import Group, Opened
+from penviz.view.catalogue import Group, Opened, again
 from penviz.view.chart_export import export_charts
 from penviz.view.chosen import with_chosen_runs
 from penviz.view.controls import URL
@@ -86,7 +86,7 @@ def _measured(opened: Sequence[Opened], seed: int) -> tuple[list[Opened], list[C
     kept, found, refused = [], [], []
     for one in opened:
         if SPLIT not in one.splits:
-            refused.append(f"{one.run.name} has no {SPLIT} activations: run penviz extract on it.")
+            refused.append(f"{one.run.name} has no {SPLIT} activations. {again(one.run)}")
             continue
         try:
             found.append(read_calibration(one.digests[SPLIT], seed, one))

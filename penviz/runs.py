@@ -371,6 +371,9 @@ def _shapes_fit(record: dict[str, Any]) -> bool:
 TWO_KINDS = "kind_of_targets"
 """What `differences` adds for runs on soft targets of several kinds: more than a difference of alpha."""
 
+TWO_LOSSES = "loss"
+"""What it adds where K sigmoids stand beside one softmax: numbers of the two are not compared."""
+
 
 def differences(runs: Sequence[Run]) -> list[str]:
     """Names of the config fields in which some runs differ from the first, as far as they are known.
@@ -384,6 +387,7 @@ def differences(runs: Sequence[Run]) -> list[str]:
         names.pop("prior", None)
     known = [n for n in names if n in KNOWN or not any(run.adopted for run in runs)]
     known += [TWO_KINDS] if len({config.targets for config in soft}) > 1 else []
+    known += [TWO_LOSSES] if len({run.config.targets == "binary" for run in runs}) > 1 else []
     recipes = [run.adoption.recipe for run in runs]
     extras = dict.fromkeys(words for recipe in recipes for words in recipe)
     return known + [words for words in extras if not all(words in recipe for recipe in recipes)]

@@ -31,8 +31,9 @@ SETTINGS: dict[str, Any] = {"numbers": [*DEFAULT], "splits": [*SPLITS], "classes
 def families(runs: Sequence[Run]) -> dict[str, list[Run]]:
     """Runs that differ only in alpha and seed, by the words that tell them apart from the others.
 
-    Hard targets belong to every kind of soft targets. Runs of unknown targets belong nowhere, and a single
-    alpha is no curve: it is left out as long as there are others.
+    Hard targets belong to every kind of soft targets but those of K sigmoids, which have another loss. Runs
+    of unknown targets belong nowhere, and a single alpha is no curve: it is left out as long as there are
+    others.
     """
     known = [run for run in runs if not run.adopted and run.config.label_smoothing is not None]
     by_config: dict[tuple[object, ...], list[Run]] = {}
@@ -44,24 +45,29 @@ def families(runs: Sequence[Run]) -> dict[str, list[Run]]:
     for members in by_config.values():
         kinds = dict.fromkeys(run.config.targets for run in members if run.config.label_smoothing)
         hard = [run for run in members if not run.config.label_smoothing]
-        parts += [
-            [*hard, *(r for r in members if r.config.label_smoothing and r.config.targets == kind)]
-            for kind in kinds
-        ] or [hard]
+        alone = not set(kinds) - {"binary"}
+        parts += [hard] if hard and alone else []
+        for kind in kinds:
+            soft = [r for r in members if r.config.label_smoothing and r.config.targets == kind]
+            parts.append(soft if kind == "binary" else [*hard, *soft])
     swept = [part for part in parts if len({run.config.label_smoothing for run in part}) > 1] or parts
     swept.sort(key=lambda part: (-len(part), part[0].name))
-    return dict(zip(_names(swept), swept, strict=True))
+    return dict(zip(told_apart(swept), swept, strict=True))
 
 
-def _names(parts: Sequence[Sequence[Run]]) -> list[str]:
-    """The network of each, with the fields in which it differs from another of the same network."""
+def told_apart(
+    parts: Sequence[Sequence[Run]], loose: Sequence[str] = ("label_smoothing", "seed")
+) -> list[str]:
+    """The network of each, with the fields in which it differs from another of the same network.
+
+    Args:
+        parts: each of runs that are alike; loose: fields that do not tell them apart.
+    """
     words = []
     for part in parts:
         mine = [part[-1].config]
         others = [p[-1].config for p in parts if p is not part and p[-1].config.model == mine[0].model]
-        fields = dict.fromkeys(
-            f for other in others for f in mine[0].differences(other) if f not in ("label_smoothing", "seed")
-        )
+        fields = dict.fromkeys(f for other in others for f in mine[0].differences(other) if f not in loose)
         said = [f"{f.replace('_', ' ')} {_value(getattr(mine[0], f))}" for f in fields]
         words.append(", ".join([mine[0].model, *said]))
     taken: dict[str, int] = {}
@@ -79,7 +85,7 @@ def _value(value: object) -> str:
 def swept(run: Run, values: Mapping[str, Mapping[str, float | None]]) -> Swept:
     """A run with its numbers (`measure.sweep.run_values`)."""
     assert run.config.label_smoothing is not None
-    return Swept(run.name, run.config.label_smoothing, run.config.seed, values)
+    return Swept(run.name, run.config.label_smoothing, run.config.seed, values, run.config.targets)
 
 
 def charts_of(

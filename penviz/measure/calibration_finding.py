@@ -14,7 +14,7 @@ from penviz.measure.calibrated import PLAIN, SCALED, Calibrated
 from penviz.measure.finding import SEEDS_NEEDED, STATED, TARGETS, Finding
 from penviz.measure.intervals import Change, Estimate, seed_change
 from penviz.measure.target_vectors import Targets
-from penviz.measure.wording import series, three
+from penviz.measure.wording import series, soft_words, targets_words, three
 
 BEFORE, AFTER = "before temperature scaling", "after it"
 NOTHING = "penviz lists their numbers and concludes nothing"
@@ -40,7 +40,7 @@ def describe(
         differences: config fields in which the runs differ, those of `TARGETS` ignored.
         adopted: whether penviz did not train a run; none of them by default. Their targets are as stated, and
             more than one of them a side is no series of seeds.
-        targets: of each, which say whether an unknown alpha is that of a student.
+        targets: of each; without them those of `label_smoothings`, uniform over all classes.
     """
     foreign = list(adopted) or [False] * len(found)
     if len(found) == 1:
@@ -58,12 +58,14 @@ def describe(
         return Finding("adopted", head, plain)
     if all(foreign):
         plain += f" {STATED}"
+    asked = list(targets) or [Targets.of(a) for a in label_smoothings]
+    soft = soft_words(asked)
     alphas = [float(a) for a in label_smoothings if a is not None]
     levels = sorted(set(alphas))
     fields = [f.replace("_", " ") for f in differences if f not in TARGETS]
     if len(levels) == 1 and "kind of targets" not in fields:
         who = "Both runs" if len(found) == 2 else f"All {len(found)} runs"
-        same = f"label smoothing {levels[0]:g}" if levels[0] else "hard targets"
+        same = targets_words(asked[0])
         head = f"{who} have the same targets ({same}): there is no difference between targets to see"
         others = [*fields, *(["seed"] if len(set(seeds)) > 1 else [])]
         return Finding("equal", head, plain + (f" They differ in {series(others)}." if others else ""))
@@ -76,12 +78,13 @@ def describe(
         at = series([f"{level:g}" for level in levels])
         tail = "" if len(found) == len(levels) else " Means over the runs of one alpha."
         tail += " Training seeds are not in it."
-        head = f"ECE {BEFORE} is {series(means)} at label smoothing {at}"
+        head = f"ECE {BEFORE} is {series(means)} at {soft} {at}"
         return Finding("series", head, _halves(found) + tail + (f" {STATED}" if all(foreign) else ""))
     if len(found) == 2:
         first, second = (side[0] for side in sides)
         stated = STATED if all(foreign) else ""
-        return _pair(found[first], found[second], levels, [seeds[first], seeds[second]], stated)
+        smoothing = _cause(soft, levels)
+        return _pair(found[first], found[second], smoothing, [seeds[first], seeds[second]], stated)
     if all(foreign):
         head = f"ECE of {len(found)} runs whose training seeds are not known: no conclusion"
         return Finding("series", head, plain)
@@ -89,7 +92,7 @@ def describe(
     if min(counts) < SEEDS_NEEDED or any(len(s) != n for s, n in zip(sides, counts, strict=True)):
         tail = " An interval over seeds needs three different ones a side."
         return Finding("series", f"ECE of {len(found)} runs; too few seeds for a conclusion", plain + tail)
-    return _over_seeds([[found[i] for i in side] for side in sides], levels)
+    return _over_seeds([[found[i] for i in side] for side in sides], _cause(soft, levels))
 
 
 def _values(found: Sequence[Calibrated], names: Sequence[str]) -> str:
@@ -134,10 +137,10 @@ def _one(c: Calibrated, name: str) -> Finding:
     return Finding("one", head, f"{detail[0].upper()}{detail[1:]}")
 
 
-def _cause(levels: Sequence[float]) -> str:
+def _cause(soft: str, levels: Sequence[float]) -> str:
     if levels[0]:
-        return f"more label smoothing (alpha = {levels[1]:g}, not {levels[0]:g})"
-    return f"label smoothing (alpha = {levels[1]:g})"
+        return f"more {soft} (alpha = {levels[1]:g}, not {levels[0]:g})"
+    return f"{soft} (alpha = {levels[1]:g})"
 
 
 def _difference(estimate: Estimate | None) -> tuple[str, str]:
@@ -153,7 +156,7 @@ def _difference(estimate: Estimate | None) -> tuple[str, str]:
 def _pair(
     before: Calibrated,
     after: Calibrated,
-    levels: Sequence[float],
+    smoothing: str,
     seeds: Sequence[int | None],
     stated: str,
 ) -> Finding:
@@ -162,7 +165,7 @@ def _pair(
     if word == "unclear":
         head = f"No clear difference in ECE {BEFORE} between these two networks"
     else:
-        head = f"In this pair of networks, {_cause(levels)} goes with {word} ECE {BEFORE}, {both}"
+        head = f"In this pair of networks, {smoothing} goes with {word} ECE {BEFORE}, {both}"
         if stated:
             head = head.replace(")", ", as stated)", 1)
     parts = [f"ECE {both}, {difference}; the first is {_side(before)}, the second {_side(after)}."]
@@ -193,7 +196,7 @@ def _relative(change: Change) -> str:
     )
 
 
-def _over_seeds(sides: Sequence[Sequence[Calibrated]], levels: Sequence[float]) -> Finding:
+def _over_seeds(sides: Sequence[Sequence[Calibrated]], smoothing: str) -> Finding:
     """Welch's interval of the difference of the mean log ECE, and of the mean log temperature, over seeds."""
     counts = sorted({len(side) for side in sides})
     tail = f"95 % over {series([str(c) for c in counts])} training seeds a side. {_halves(sides[0])}"
@@ -210,6 +213,7 @@ def _over_seeds(sides: Sequence[Sequence[Calibrated]], levels: Sequence[float]) 
     if not change.clear:
         return Finding("unclear", f"No clear difference in ECE {BEFORE}", " ".join([*parts, tail]))
     word = "lower" if change.value < 0 else "higher"
-    cause = _cause(levels)
-    head = f"{cause[0].upper()}{cause[1:]} makes ECE {BEFORE} {round(abs(change.value) * 100)} % {word}"
+    head = (
+        f"{smoothing[0].upper()}{smoothing[1:]} makes ECE {BEFORE} {round(abs(change.value) * 100)} % {word}"
+    )
     return Finding(word, head, " ".join([*parts, tail]))

@@ -25,6 +25,7 @@ from penviz.measure.wording import (
     percent,
     percent_range,
     series,
+    soft_words,
     targets_words,
     three,
     value_text,
@@ -117,7 +118,7 @@ def build_finding(
         return Finding(
             "differs", f"These runs differ in the kind of their targets ({said}); {NOTHING}", plain
         )
-    cause = CAUSES[next(iter(kinds), "uniform")]
+    cause = soft_words(asked)
     fields = [f.replace("_", " ") for f in differences if f not in TARGETS]
     levels = sorted(set(alphas))
     stated = all(foreign)

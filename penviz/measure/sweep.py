@@ -24,7 +24,7 @@ from penviz.measure.summary import Summary
 from penviz.measure.table import Row, Table, compare
 from penviz.measure.target_vectors import Targets
 from penviz.measure.temperature import fit_temperature, halve
-from penviz.measure.wording import direction, percent, percent_range, series, three
+from penviz.measure.wording import direction, percent, percent_range, series, soft_words, three
 
 Float = NDArray[np.float64]
 Values = Mapping[str, Mapping[str, float | None]]
@@ -39,12 +39,13 @@ HELD_OUT_ONLY = ("temperature", "ece_scaled")
 
 @dataclass(frozen=True)
 class Swept:
-    """One run of a sweep, digested to its numbers."""
+    """One run of a sweep, digested to its numbers; kind is that of its targets."""
 
     name: str
     label_smoothing: float
     seed: int
     values: Values
+    kind: str = "uniform"
 
 
 @dataclass(frozen=True)
@@ -165,18 +166,19 @@ def sweep_finding(
     levels = sorted({run.label_smoothing for run in runs})
     counts = [len({run.seed for run in runs if run.label_smoothing == level}) for level in levels]
     values = tuple({s: run.values[s].get("rho_d") for s in splits} for run in runs)
+    targets = [Targets(run.kind, run.label_smoothing) for run in runs]
+    soft = soft_words(targets)
     if not splits or any(v[splits[0]] is None for v in values):
         return Finding("none", "These runs have no split in common whose clusters can be measured")
     if len(levels) < 2:
-        head = f"All {len(runs)} runs have label smoothing {levels[0]:g}: there is nothing to set it against"
+        same = f"{soft} {levels[0]:g}" if levels[0] else "hard targets"
+        head = f"All {len(runs)} runs have {same}: there is nothing to set it against"
         return Finding("equal", head, "Make others: penviz sweep.")
     before = f"{name}: " if name else ""
     if len(levels) == 2 and min(counts) < SEEDS_NEEDED:
         means = series([three(m) for m in curve(runs, "rho_d", splits[0]).mean])
         at = series([f"{level:g}" for level in levels])
-        head = (
-            f"{before}rho/d on {splits[0]} is {means} at label smoothing {at}; too few seeds for a conclusion"
-        )
+        head = f"{before}rho/d on {splits[0]} is {means} at {soft} {at}; too few seeds for a conclusion"
         return Finding("series", head, "An interval over seeds needs three different ones a side.")
     row = Row(BY_KEY["rho_d"], values)
     found = build_finding(
@@ -184,6 +186,7 @@ def sweep_finding(
         names=[run.name for run in runs],
         label_smoothings=[run.label_smoothing for run in runs],
         seeds=[run.seed for run in runs],
+        targets=targets,
     )
     detail = found.detail
     if len(levels) > 2:

@@ -104,6 +104,11 @@ CAUSES = {
 """How soft targets are called where alpha stands behind them."""
 
 
+def soft_words(targets: Sequence[Targets]) -> str:
+    """How the soft targets among those of some runs are called; they are of one kind."""
+    return CAUSES[next((t.kind for t in targets if t.smoothed), "uniform")]
+
+
 def targets_words(targets: Targets) -> str:
     """How the targets of a run are called in a sentence."""
     alpha = targets.label_smoothing

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penviz.activations import Activations, ActivationsError
-from penviz.measure.calibration import Reliability, ece, reliability
+from penviz.measure.calibration import Reliability, ece, reliability, share_bounds
 from penviz.measure.calibration_errors import (
     adaptive_ece_terms,
     brier_terms,
@@ -85,6 +85,10 @@ NUMBERS: tuple[CalibrationNumber, ...] = (
 )
 
 
+MOST = {"ece": 1.0, "aurc": 1.0, "brier": 2.0}
+"""Word in a number's key -> the greatest value that it can have, of those with an interval."""
+
+
 @dataclass(frozen=True)
 class Measured:
     """A number, and the terms [n] whose mean it is where it has an interval."""
@@ -93,11 +97,14 @@ class Measured:
     terms: Float | None = None
 
     def bounds(self) -> tuple[float, float] | None:
-        """Its 95 % interval over examples by the normal approximation."""
+        """Its 95 % interval over examples by the normal approximation.
+
+        None where the terms do not vary: examples that are all alike tell nothing of others.
+        """
         if self.terms is None or len(self.terms) < 2:
             return None
         half = Z95 * float(self.terms.std(ddof=1)) / math.sqrt(len(self.terms))
-        return self.value - half, self.value + half
+        return (self.value - half, self.value + half) if half > 0 else None
 
 
 @dataclass(frozen=True)
@@ -181,10 +188,16 @@ class Calibrated:
         return found.value if found is not None and math.isfinite(found.value) else None
 
     def bounds(self, key: str, at: str = PLAIN) -> tuple[float, float] | None:
-        """Its 95 % interval over examples, None where there is none; cut at 0 where a number has no sign."""
+        """Its 95 % interval over examples, None where there is none; cut where its range ends."""
         found = self.numbers.get((key, at))
+        if key == "accuracy" and found is not None:
+            low, high = share_bounds(found.value, self.n)
+            return float(low), float(high)
         bounds = None if found is None else found.bounds()
-        return bounds if bounds is None or key == "confidence_gap" else (max(bounds[0], 0.0), bounds[1])
+        if bounds is None or key == "confidence_gap":
+            return bounds
+        most = next((top for word, top in MOST.items() if word in key), math.inf)
+        return max(bounds[0], 0.0), min(bounds[1], most)
 
     def same_examples(self, other: Calibrated) -> bool:
         """Both report on the same examples: equal data set, split and indices."""

@@ -45,16 +45,20 @@ class Reliability:
         return float(apart @ self.counts[held] / self.counts.sum())
 
     def bounds(self) -> tuple[Float, Float]:
-        """Ends [B], [B] of the 95 % interval of each bin's accuracy over its examples; NaN in an empty bin.
+        """Ends [B], [B] of the 95 % interval of each bin's accuracy; NaN in an empty bin."""
+        return share_bounds(self.accuracy, np.where(self.counts > 0, self.counts, np.nan))
 
-        Source: Wilson 1927, the score interval: for n examples and accuracy a,
-        (a + z²/2n ± z sqrt(a (1 - a) / n + z²/4n²)) / (1 + z²/n).
-        """
-        n = np.where(self.counts > 0, self.counts, np.nan)
-        square = Z95**2 / n
-        middle = (self.accuracy + square / 2) / (1 + square)
-        half = np.sqrt(self.accuracy * (1 - self.accuracy) * square + square**2 / 4) / (1 + square)
-        return middle - half, middle + half
+
+def share_bounds(share: ArrayLike, n: ArrayLike) -> tuple[Float, Float]:
+    """Ends of the 95 % interval of a share a of n examples, both of one shape.
+
+    Source: Wilson 1927, the score interval:
+    (a + z²/2n ± z sqrt(a (1 - a) / n + z²/4n²)) / (1 + z²/n).
+    """
+    a, square = np.asarray(share, np.float64), Z95**2 / np.asarray(n, np.float64)
+    middle = (a + square / 2) / (1 + square)
+    half = np.sqrt(a * (1 - a) * square + square**2 / 4) / (1 + square)
+    return middle - half, middle + half
 
 
 def checked(confidences: ArrayLike, correct: ArrayLike, n_bins: int) -> tuple[Float, Float]:

@@ -17,6 +17,7 @@ from penviz.measure.target_vectors import Targets
 from penviz.measure.wording import series, soft_words, targets_words, three
 
 BEFORE, AFTER = "before temperature scaling", "after it"
+NEAR_FLOOR = 2.0
 NOTHING = "penviz lists their numbers and concludes nothing"
 
 
@@ -143,6 +144,15 @@ def _cause(soft: str, levels: Sequence[float]) -> str:
     return f"{soft} (alpha = {levels[1]:g})"
 
 
+def _by_chance(c: Calibrated, at: str = PLAIN) -> bool:
+    """Whether an ECE is no more than `NEAR_FLOOR` times what perfect calibration shows by chance.
+
+    The terms of such an ECE take their signs from chance too: its interval is too short.
+    """
+    value, floor = c.value("ece", at), c.value("ece_floor", at)
+    return value is not None and floor is not None and value <= NEAR_FLOOR * floor
+
+
 def _difference(estimate: Estimate | None) -> tuple[str, str]:
     """ "higher", "lower" or "unclear", and the difference with its interval."""
     change = None if estimate is None else estimate.change(relative=False)
@@ -161,6 +171,8 @@ def _pair(
     stated: str,
 ) -> Finding:
     word, difference = _difference(before.difference_to(after, "ece"))
+    if _by_chance(before) and _by_chance(after):
+        word = "unclear"
     both = f"{three(before.value('ece'))} to {three(after.value('ece'))}"
     if word == "unclear":
         head = f"No clear difference in ECE {BEFORE} between these two networks"
@@ -168,14 +180,17 @@ def _pair(
         head = f"In this pair of networks, {smoothing} goes with {word} ECE {BEFORE}, {both}"
         if stated:
             head = head.replace(")", ", as stated)", 1)
+    chance = " and ".join(three(c.value("ece_floor")) for c in (before, after))
     parts = [f"ECE {both}, {difference}; the first is {_side(before)}, the second {_side(after)}."]
+    parts.append(f"Perfect calibration would show {chance} by chance.")
     if before.temperature.finite and after.temperature.finite:
         later, scaled = _difference(before.difference_to(after, "ece", SCALED))
         said = f"{three(before.value('ece', SCALED))} to {three(after.value('ece', SCALED))}, {scaled}"
-        unclear = ", no clear difference" if later == "unclear" else ""
+        near = _by_chance(before, SCALED) and _by_chance(after, SCALED)
+        unclear = ", no clear difference" if near or later == "unclear" else ""
         chance = " and ".join(three(c.value("ece_floor", SCALED)) for c in (before, after))
-        parts.append(f"Scaled by {_temperature(before)} and {_temperature(after)}: {said}{unclear}.")
-        parts.append(f"Perfect calibration would show {chance} by chance.")
+        scaled_by = f"Scaled by {_temperature(before)} and {_temperature(after)}"
+        parts.append(f"{scaled_by}: {said}{unclear}; by chance {chance}.")
     kind, risk = _difference(before.difference_to(after, "aurc_softmax"))
     unclear = ", no clear difference" if kind == "unclear" else ""
     parts.append(f"AURC of max-softmax {risk}{unclear}.")

@@ -10,6 +10,7 @@ import pytest
 from mutants import mutant
 from references import ece as plain_ece
 from scipy.special import softmax
+from scipy.stats import binomtest
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import accuracy_score, brier_score_loss, log_loss
 from synthetic import make
@@ -175,6 +176,36 @@ def test_bounds() -> None:
             bounds = found.bounds(number.key, at)
             assert bounds is None or number.key == "confidence_gap" or bounds[0] >= 0
     assert {key for key, _ in found.numbers} == {n.key for n in NUMBERS}
+
+
+def test_intervals_end_where_a_number_ends_and_are_never_empty() -> None:
+    found = Calibrated.of(A)
+    n, right = found.n, round(found.value("accuracy") * found.n)
+    expected = binomtest(right, n).proportion_ci(0.95, "wilson")
+    assert found.bounds("accuracy") == pytest.approx((expected.low, expected.high))
+    z = 9.0 * np.eye(7)[A.labels]
+    all_right = Calibrated.of(
+        Activations(
+            z,
+            A.labels,
+            A.labels,
+            A.indices,
+            A.class_names,
+            "all",
+            "train",
+            Head(np.eye(7), np.zeros(7)),
+            "made",
+        )
+    )
+    assert all_right.value("accuracy") == 1
+    assert all_right.bounds("accuracy") == pytest.approx(
+        binomtest(all_right.n, all_right.n).proportion_ci(0.95, "wilson")
+    )
+    assert all_right.value("aurc_softmax") == 0
+    assert all_right.bounds("aurc_softmax") is None, "no error among these says little of others"
+    for number in NUMBERS:
+        bounds = all_right.bounds(number.key)
+        assert bounds is None or bounds[0] < bounds[1]
 
 
 def test_no_finite_temperature() -> None:

@@ -69,6 +69,38 @@ def test_pair_names_the_direction_with_both_numbers() -> None:
     assert "more label smoothing (alpha = 0.2, not 0.1)" in said([WIDE, network(1.0)], [0.1, 0.2]).headline
 
 
+def test_the_kind_of_soft_targets_is_named() -> None:
+    hard, clip = Targets("hard", 0.0), Targets("clip", 0.1)
+    finding = said([WIDE, network(1.0)], [0.0, 0.1], targets=[hard, clip])
+    assert "clipping of the targets (alpha = 0.1) goes with lower ECE" in finding.headline
+    equal = said([WIDE, network(1.0)], [0.1, 0.1], targets=[clip, clip]).headline
+    assert "(targets clipped by 0.1)" in equal
+    three_levels = said([WIDE, network(1.0), NARROW], [0.0, 0.1, 0.2], targets=[hard, clip, clip]).headline
+    assert three_levels.endswith("at clipping of the targets 0, 0.1 and 0.2")
+
+
+def calibrated(mean: float, seed: int, n: int = 8000) -> Calibrated:
+    """A network of two classes that is right as often as it says, by construction."""
+    rng = np.random.default_rng(seed)
+    confidences = np.clip(rng.beta(mean * 20, (1 - mean) * 20, n), 0.5, 1 - 1e-9)
+    guess = rng.integers(0, 2, n)
+    labels = np.where(rng.random(n) < confidences, guess, 1 - guess)
+    z = np.log(confidences / (1 - confidences))[:, None] * np.eye(2)[guess]
+    head = Head(np.eye(2), np.zeros(2))
+    return Calibrated.of(
+        Activations(z, labels, guess, np.arange(n), ("a", "b"), f"{mean}", "validation", head, f"set {seed}")
+    )
+
+
+def test_two_calibrated_networks_do_not_differ_by_the_floors_alone() -> None:
+    kinds = [
+        said([calibrated(0.83, seed), calibrated(0.98, 100 + seed)], [0.0, 0.1]).kind for seed in range(12)
+    ]
+    assert kinds == ["unclear"] * 12
+    shown = said([calibrated(0.83, 0), calibrated(0.98, 100)], [0.0, 0.1]).detail
+    assert "Perfect calibration would show" in shown
+
+
 def test_order_of_the_runs_does_not_turn_the_sentence() -> None:
     one, two = said([WIDE, NARROW], [0.0, 0.1]), said([NARROW, WIDE], [0.1, 0.0])
     assert (one.headline, one.detail) == (two.headline, two.detail)

@@ -116,7 +116,10 @@ def vci(activations: Activations, moments: Moments) -> float:
     values, directions = np.linalg.eigh(within + centred.T @ centred)
     kept = values > RANK_TOLERANCE * values[-1]
     along = centred @ (directions[:, kept] / np.sqrt(values[kept]))
-    return 1 - float((along**2).sum()) / rank if rank else float("nan")
+    if not rank:
+        return float("nan")
+    found = 1 - float((along**2).sum()) / rank
+    return found if found > RANK_TOLERANCE else 0.0  # rounding is no number of which a change can be said
 
 
 @dataclass(frozen=True)

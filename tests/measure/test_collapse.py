@@ -16,7 +16,7 @@ from synthetic import make, random_rotation
 from penviz.activations import Activations, Head
 from penviz.measure import collapse as COLLAPSE
 from penviz.measure import simplex as SIMPLEX
-from penviz.measure.collapse import Collapse, nc1
+from penviz.measure.collapse import Collapse, nc1, vci
 from penviz.measure.moments import Moments
 from penviz.measure.simplex import Simplex, attainable, effective_rank, nc3, nearest_means
 
@@ -245,3 +245,10 @@ MUTANTS = [
 def test_an_error_is_seen(module: str, check, old: str, new: str) -> None:
     with mutant(module, old, new, module) as changed, pytest.raises(AssertionError):
         check(changed)
+
+
+def test_rounding_of_a_collapsed_vci_is_zero() -> None:
+    features = np.repeat(np.random.default_rng(0).normal(size=(5, 40)), 30, axis=0)
+    labels = np.repeat(np.arange(5), 30)
+    a = Activations(features, labels, labels, np.arange(150), tuple("abcde"), "run", "train", None, "made")
+    assert vci(a, Moments.of(features, labels, 5)) == 0

@@ -37,9 +37,10 @@ def ready(run: Run, splits: Mapping[str, Activations]) -> dict[str, Activations]
     )
 
 
-def extract_command(run: Run) -> str:
-    """The command line that writes the activations of a run that penviz trained."""
-    return shlex.join(["penviz", "extract", str(run.directory)])
+def extract_command(run: Run, split: str = "") -> str:
+    """The command that writes the activations of a run that penviz trained; a test split is asked for."""
+    more = ["--split", split] if split == "test" else []
+    return shlex.join(["penviz", "extract", str(run.directory), *more])
 
 
 def lacking(run: Run, split: str = "") -> InputError:
@@ -48,7 +49,7 @@ def lacking(run: Run, split: str = "") -> InputError:
     Args:
         run: trained or brought from elsewhere; split: the one that is asked for, "" for any.
     """
-    how = "bring its file to penviz again" if run.adopted else f"run {extract_command(run)} first"
+    how = "bring its file to penviz again" if run.adopted else f"run {extract_command(run, split)} first"
     return InputError(f"{run.directory} has no {f'{split} ' * bool(split)}activations: {how}.")
 
 

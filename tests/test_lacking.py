@@ -44,6 +44,12 @@ def test_the_command_is_quoted(place: Path, command: list[str]) -> None:
     assert words == ["penviz", "extract", str(run), "first."]
 
 
+def test_the_test_split_is_asked_for(place: Path) -> None:
+    run = make_run(place, "hard", 0.0)
+    with pytest.raises(InputError, match=r"has no test activations: .* --split test first"):
+        application()(["calibrate", str(run), "--split", "test"], standalone_mode=False)
+
+
 def test_a_run_from_elsewhere_is_brought_again(place: Path) -> None:
     run = without_activations(make_adopted(place, "theirs"))
     with pytest.raises(InputError, match="bring its file to penviz again"):

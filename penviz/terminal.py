@@ -132,16 +132,22 @@ class ExtractionProgress(TrainingProgress):
         self.bar.update(done - self.bar.n)
 
 
+def _counted(n: int, what: str) -> str:
+    return f"{n:,} {what}{'s' if n != 1 else ''}"
+
+
 def pilot_lines(pilot: Pilot) -> list[str]:
     """What a distillation test found, a line a condition, and on which split."""
     split = pilot.reported_on
-    lines = [f"{pilot.dataset}, {pilot.teachers} teaching {pilot.student}, {pilot.epochs} epochs."]
+    lines = [
+        f"{pilot.dataset}, {pilot.teachers} teaching {pilot.student}, {_counted(pilot.epochs, 'epoch')}."
+    ]
     for one in conditions(pilot):
         values = one.values(split)
         gamma = "" if one.gamma is None else f", gamma {one.gamma:.3f}"
         lines.append(
             f"{condition_name(one):44} {one.mean(split):.4f}  ({min(values):.4f} to {max(values):.4f}, "
-            f"{len(values)} seeds{gamma}){'  best T on validation' if one.tuned else ''}"
+            f"{_counted(len(values), 'seed')}{gamma}){'  best T on validation' if one.tuned else ''}"
         )
     tuned = "Temperatures were chosen on validation."
     if split == "validation":
@@ -152,14 +158,16 @@ def pilot_lines(pilot: Pilot) -> list[str]:
 def table_text(
     table: Table,
     names: Sequence[str],
+    heads: Sequence[str],
     finding: Finding,
     notes: Sequence[str] = (),
     geometry: tuple[Table, str] | None = None,
 ) -> str:
-    """The finding and notes, then a line a number: a column a run and split, and changes between two runs.
+    """The finding and notes, then a line a number: for each split a column a run, and the change of two runs.
 
     Args:
-        table: of all numbers; names: of the runs; finding, notes: that stand above it.
+        table: of all numbers; names: of the runs; heads: of their columns, short words for them.
+        finding, notes: that stand above it.
         geometry: of all classes, which comes last, and a sentence on it or "".
     """
     elsewhere = {row.number.key for row in geometry[0].rows} if geometry else set()
@@ -168,33 +176,48 @@ def table_text(
         finding.headline + ".",
         finding.detail,
         *notes,
+        *([] if list(heads) == list(names) else [_legend(names, heads)]),
         "",
-        *_lines(replace(table, rows=tuple(rows)), names),
+        *_lines(replace(table, rows=tuple(rows)), heads),
     ]
     if geometry:
         own, sentence = geometry
         text += ["", "Geometry of all classes (neural collapse)", *([sentence] if sentence else [])]
-        text += _lines(own, names)
+        text += _lines(own, heads)
     return "\n".join(text)
 
 
-def _lines(table: Table, names: Sequence[str]) -> list[str]:
-    columns = [(i, split) for i, name in enumerate(names) for split in table.splits]
-    heads = [f"{names[i]} {split}" for i, split in columns]
-    changed = [split for split in table.splits if any(row.changes.get(split) for row in table.rows)]
-    heads += [f"change, {split} [95 %]" for split in changed]
-    lines = [["", *heads]]
+def _legend(names: Sequence[str], heads: Sequence[str]) -> str:
+    return ", ".join(f"{head}: {name}" for head, name in zip(heads, names, strict=True)) + "."
+
+
+def _lines(table: Table, heads: Sequence[str]) -> list[str]:
+    """Two lines of heads, the splits above the runs, and one a number; wider gaps part the splits."""
+    blocks = [_labels(table), *(_block(table, split, heads) for split in table.splits)]
+    return ["    ".join(parts).rstrip() for parts in zip(*blocks, strict=True)]
+
+
+def _labels(table: Table) -> list[str]:
+    found = ["", ""]
     for row in table.rows:
-        cells = [value_text(row, i, split) for i, split in columns]
-        cells += [change_text(row.changes.get(split)) for split in changed]
-        more = "; ".join(words for words in (row.number.unit, row.note) if words)
-        lines.append([f"{row.number.label} ({more})" if more else row.number.label, *cells])
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    text = []
-    for first, *rest in lines:
-        cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
-        text.append("  ".join([first.ljust(widths[0]), *cells]))
-    return text
+        unit = "" if row.number.unit in row.number.label.split() else row.number.unit
+        more = "; ".join(words for words in (unit, row.note) if words)
+        found.append(f"{row.number.label} ({more})" if more else row.number.label)
+    width = max(map(len, found))
+    return [label.ljust(width) for label in found]
+
+
+def _block(table: Table, split: str, heads: Sequence[str]) -> list[str]:
+    """The columns of one split, all lines of one width."""
+    changed = any(row.changes.get(split) for row in table.rows)
+    lines = [[*heads, "change [95 %]"] if changed else list(heads)]
+    for row in table.rows:
+        values = [value_text(row, i, split) for i in range(len(heads))]
+        lines.append([*values, change_text(row.changes.get(split))] if changed else values)
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = ["  ".join(map(str.rjust, line, widths)) for line in lines]
+    width = max(len(split), len(text[0]))
+    return [split.ljust(width), *(line.rjust(width) for line in text)]
 
 
 def table_record(

@@ -43,6 +43,7 @@ def measure(
     from penviz.measure.summary import Summary
     from penviz.measure.table import compare
     from penviz.run_activations import first_classes
+    from penviz.show.words import column_names
 
     opened, notes = [], []
     for run in found:
@@ -89,7 +90,8 @@ def measure(
     if as_json:
         print(json.dumps(terminal.table_record(table, labels, finding, alphas, notes, geometry), indent=1))
     else:
-        print(terminal.table_text(table, labels, finding, notes, geometry))
+        heads = column_names(alphas, labels, table.class_means, [t.kind for t in targets])
+        print(terminal.table_text(table, labels, heads, finding, notes, geometry))
 
 
 def _found(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from penviz.activations import Activations
 from penviz.charts import distillation as distillation_chart
 from penviz.charts import erasure as erasure_chart
+from penviz.charts import reliability as reliability_chart
 from penviz.measure.calibration import Reliability
-from penviz.measure.chart import Chart
+from penviz.measure.chart import Chart, Line, Series
 from penviz.runs import Run, RunError, activations_path, read_run
 from reproduction.distillation import gathered, taught
 from reproduction.manifest import TIERS, Listed, Manifest, Recipe
@@ -50,7 +50,7 @@ def draw_figures(
         found = [run for listed in shown if (run := _find(listed, places, digests[listed.id])) is not None]
         if {run.config.label_smoothing for run in found} > {0.0}:
             path = _path(target, "figure2", recipe)
-            _write(path, figure2(found))
+            _write(path, charted(figure2(found)))
             yield path
         if recipe.erasure is not None:
             every = [_find(listed, places, digests[listed.id]) for listed in own]
@@ -102,41 +102,26 @@ def figure1(recipe: Recipe, runs: Sequence[Run]) -> bytes:
     return figure_bytes(figure, "png", dpi=DPI)
 
 
-def figure2(runs: Sequence[Run]) -> bytes:
-    """Figure 2 for one network as a PNG: reliability as `reliabilities` says; counts under the curves."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    from penviz.show.paper import figure_bytes
-    from penviz.show.theme import CLASS_COLOURS, LIGHT
-
-    figure = Figure(figsize=(3.4, 4.8), dpi=DPI, facecolor=LIGHT.page)
-    FigureCanvasAgg(figure)
-    above = figure.add_axes((0.16, 0.29, 0.8, 0.8 * 3.4 / 4.8))
-    below = figure.add_axes((0.16, 0.1, 0.8, 0.15), sharex=above)
-    above.plot([0, 1], [0, 1], "--", color=LIGHT.note, lw=0.8)
-    blue, vermilion, green = CLASS_COLOURS
-    for (name, bins), colour, marker in zip(
-        reliabilities(runs).items(), (blue, blue, green, vermilion), "ox^s", strict=False
-    ):
-        style: dict[str, Any] = {"color": colour, "marker": marker, "ms": 4, "lw": 1}
-        style["ls"] = ":" if marker == "x" else "-"
-        above.plot(bins.confidence, bins.accuracy, label=f"{name}: ECE {bins.ece:.3f}", **style)
-        below.plot(bins.confidence, bins.counts, **style)
-    above.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="accuracy")
-    above.legend(fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0, 1))
-    above.tick_params(labelbottom=False)
-    below.set(xlabel="confidence", ylabel="examples", yscale="log")
-    for axes in (above, below):
-        axes.tick_params(which="both", labelsize=7, color=LIGHT.frame, labelcolor=LIGHT.note)
-        axes.spines[:].set_color(LIGHT.frame)
-        axes.xaxis.label.set(size=8, color=LIGHT.text)
-        axes.yaxis.label.set(size=8, color=LIGHT.text)
-    return figure_bytes(figure, "png", dpi=DPI)
+def figure2(runs: Sequence[Run]) -> tuple[Chart, ...]:
+    """Figure 2 for one network: reliability as `reliabilities` says, and the share of examples a bin."""
+    curves, shares, colour = [], [], -1
+    for name, bins in reliabilities(runs).items():
+        scaled = ", T = " in name
+        colour += not scaled
+        words = f"{name}: ECE {bins.ece:.3f}"
+        curves.append(reliability_chart.curve(words, bins, colour, scaled))
+        middles = (bins.edges[:-1] + bins.edges[1:]) / 2
+        share = bins.counts / bins.counts.sum()
+        shares.append(Series(words, middles, share, kind="line+markers", colour=colour, dashed=scaled))
+    whole, diagonal = (0.0, 1.0), Line(reliability_chart.PERFECT, (0, 0), (1, 1))
+    return (
+        Chart("reliability", "confidence", "accuracy", tuple(curves), (diagonal,), whole, whole, square=True),
+        Chart("examples in each bin", "confidence", "share of examples", tuple(shares), x_limits=whole),
+    )
 
 
 def charted(charts: Sequence[Chart]) -> bytes:
-    """Charts as a PNG: figure 5 of accuracies in results.csv, figure 6 of the histories of runs."""
+    """Charts as a PNG: 2 of activations, 5 of accuracies in results.csv, 6 of the histories of runs."""
     from penviz.show.chart_paper import paper_charts
     from penviz.show.paper import figure_bytes
 
@@ -181,7 +166,8 @@ def listed(results: Results, target: Path) -> str:
                 words += f", in the paper {results.paper_name(recipe)}"
             rest = {
                 "figure1": f"{PER_CLASS} examples a class",
-                "figure2": "validation examples that no temperature was fitted on",
+                "figure2": "validation examples that no temperature was fitted on; "
+                "whiskers are 95 % over those of a bin",
                 "figure5": "lines are means over seeds",
                 "figure6": f"{' and '.join(recipe.erasure or ())}, from the history of each run",
             }[figure]

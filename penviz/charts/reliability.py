@@ -42,10 +42,10 @@ def charts_of(
     for number, (c, name) in enumerate(zip(found, names, strict=True)):
         plain = c.reliability[PLAIN]
         ece = three(c.value("ece"))
-        series = [_counts(plain), _curve(f"{name}: ECE {ece}", plain, number, False)]
+        series = [_counts(plain), curve(f"{name}: ECE {ece}", plain, number, False)]
         if scaled and SCALED in c.reliability:
             words = f"{name}, T = {three(c.temperature.value)}: ECE {three(c.value('ece', SCALED))}"
-            series.append(_curve(words, c.reliability[SCALED], number, True))
+            series.append(curve(words, c.reliability[SCALED], number, True))
         charts.append(
             Chart(
                 title=name,
@@ -70,7 +70,7 @@ def _counts(bins: Reliability) -> Series:
     return Series(SHARE, middles, share, kind="bars", colour=2, labels=labels, faint=True)
 
 
-def _curve(name: str, bins: Reliability, colour: int, dashed: bool) -> Series:
+def curve(name: str, bins: Reliability, colour: int, dashed: bool) -> Series:
     """Bins that hold examples, at their mean confidence; intervals at temperature 1, which come first."""
     held = bins.counts > 0
     low, high = (ends[held] for ends in bins.bounds())

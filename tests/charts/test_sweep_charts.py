@@ -52,6 +52,23 @@ def test_hard_targets_belong_to_every_kind_of_soft_ones(runs: list[Run]) -> None
     }
 
 
+def test_k_sigmoids_have_a_curve_of_their_own(runs: list[Run]) -> None:
+    sigmoids = [
+        changed(run, f"{run.name}-{alpha}", targets="binary", label_smoothing=alpha)
+        for run in runs
+        if run.config.label_smoothing
+        for alpha in (0.1, 0.2)
+    ]
+    found = families([*runs, *sigmoids])
+    assert {name: len(part) for name, part in found.items()} == {
+        "tutorial_alexnet, targets uniform": 6,
+        "tutorial_alexnet, targets binary": 6,
+    }
+    hard = [run for run in runs if not run.config.label_smoothing]
+    parts = families([*hard, *sigmoids]).values()
+    assert [len(part) for part in parts] == [6], "hard targets alone are no curve"
+
+
 def test_unknown_targets_belong_nowhere(runs: list[Run], tmp_path: Path) -> None:
     theirs = read_run(make_adopted(tmp_path, "theirs", 0.1))
     assert families([theirs]) == {}

@@ -145,6 +145,12 @@ def test_two_kinds_allow_no_conclusion() -> None:
         )
 
 
+def test_another_loss_allows_no_conclusion() -> None:
+    found = say(HARD, Targets("binary", 0.1), differ=("targets", "label_smoothing", "loss"))
+    assert found.kind == "differs"
+    assert found.headline.startswith("These runs differ in loss too")
+
+
 def test_a_student_is_not_called_unknown() -> None:
     found = say(HARD, Targets("distilled"))
     assert found.headline.startswith("run 1 learned from a teacher")
@@ -181,6 +187,11 @@ def test_differences_between_kinds() -> None:
     assert differences([hard, given]) == ["targets", "label_smoothing"]
     assert differences([given, other]) == ["prior"]
     assert differences([soft, others]) == ["targets", "kind_of_targets"]
+    sigmoids = made_run("sigmoids", targets="binary", label_smoothing=0.1)
+    assert differences([hard, sigmoids]) == ["targets", "label_smoothing", "loss"]
+    assert differences([sigmoids, made_run("more", targets="binary", label_smoothing=0.2)]) == [
+        "label_smoothing"
+    ]
     assert targets_of(given) == Targets("prior", 0.1, (0.5, 0.5))
     measured = made_run("m", {"prior": [0.7, 0.3]}, targets="prior", label_smoothing=0.1)
     assert targets_of(measured) == Targets("prior", 0.1, (0.7, 0.3))

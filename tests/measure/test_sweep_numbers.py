@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -172,4 +173,10 @@ def test_findings() -> None:
     assert "too few" not in words(sweep({0.0: 1, 0.1: 0.75, 0.4: 1.001}, 2))[1]
     assert "makes" not in words(sweep({0.0: 1, 0.1: 0.75, 0.4: 1.001}, 2))[0]
     assert "nothing to set it against" in words(sweep({0.1: 1}, 3))[0]
+    clipped = [replace(run, kind="clip") for run in sweep({0.0: 1, 0.1: 0.75}, 3)]
+    assert words(clipped)[0].startswith("Clipping of the targets (alpha = 0.1) makes training clusters 25 %")
+    few = [replace(run, kind="clip") for run in sweep({0.0: 1, 0.1: 0.75}, 2)]
+    assert "at clipping of the targets 0 and 0.1; too few" in words(few)[0]
+    same = [replace(run, kind="clip") for run in sweep({0.1: 1}, 3)]
+    assert words(same)[0].startswith("All 3 runs have clipping of the targets 0.1")
     assert sweep_finding(sweep({0.0: 1, 0.1: 0.7}, 3), (0, 1, 2), True, "net").headline.startswith("net: ")

@@ -1,6 +1,7 @@
 # docker build -t penviz .                                       the app, CPU wheels of torch
 # docker build -t penviz --build-arg INDEX="" .                  the default index: CUDA wheels
 # docker run --rm -p 8501:8501 penviz                            then http://localhost:8501
+# docker run --rm -p 8501:8501 -v "$PWD/runs:/runs" -e PENVIZ_RUNS=/runs penviz      runs of your own
 FROM python:3.12-slim
 
 ARG INDEX=https://download.pytorch.org/whl/cpu

@@ -9,7 +9,7 @@ PORT ?= 8501
 JOBS ?= 2
 BIN = $(VENV)/bin
 
-.PHONY: app test lint bench browser-test clean
+.PHONY: app test lint bench clean
 
 app: $(VENV)/.app
 	$(BIN)/streamlit run app.py --server.port $(PORT)

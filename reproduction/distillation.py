@@ -83,7 +83,7 @@ def distillation(results: Results) -> str:
                 teacher = by_alpha.get(one.label_smoothing) if one.role == "distilled" else None
                 lines.append(_line(results, students, teachers, test, one, teacher))
     head = ["tier", "student", "teacher", "α", "T", "γ", "student, validation", "student, test"]
-    return markdown([*head, "teacher, validation", "teacher, replication", "seeds"], lines)
+    return markdown([*head, "teacher, validation", "teacher, replication (ResNet-56)", "seeds"], lines)
 
 
 def _line(

@@ -93,7 +93,9 @@ def _timm(name: str, n_classes: int, shapes: Shapes) -> Callable[[], nn.Module]:
     try:
         import timm
     except ImportError:
-        raise RunError("timm is not installed: pip install timm (the extra penviz[timm]).") from None
+        raise RunError(
+            'timm is not installed: pip install timm, or pip install -e ".[timm]" in the directory of penviz.'
+        ) from None
     if not timm.is_model(name):
         raise RunError(f"timm has no network {name}.")
     options: dict[str, Any] = {"in_chans": input_channels(shapes)}
@@ -113,7 +115,10 @@ def _hugging_face(directory: Path, n_classes: int) -> Callable[[], nn.Module]:
     try:
         from transformers import AutoConfig, AutoModelForImageClassification
     except ImportError:
-        raise RunError("transformers is not installed: pip install transformers (penviz[hf]).") from None
+        raise RunError(
+            "transformers is not installed: pip install transformers, "
+            'or pip install -e ".[hf]" in the directory of penviz.'
+        ) from None
     try:
         config = AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
         config.num_labels = n_classes

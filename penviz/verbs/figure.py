@@ -25,7 +25,7 @@ def figure(
     ] = None,
     film: Annotated[
         str | None,
-        typer.Option(help="Epochs of runs with snapshots, such as '1 5 20 100': a column each; or all."),
+        typer.Option(help="Epochs of runs with snapshots, such as '1 6 19 100': a column each; or all."),
     ] = None,
     row: Annotated[
         list[str] | None, typer.Option(help="'HARD SOFT: beaver dolphin otter'; may be repeated.")
@@ -51,7 +51,10 @@ def figure(
         bool | None, typer.Option(help="Fit such a view on all classes; on the three.")
     ] = None,
     letters: Annotated[bool | None, typer.Option(help="(a), (b), ... over the panels; they are.")] = None,
-    corner: Annotated[list[str] | None, typer.Option(help="Numbers in the corner: rho_d, ...; none.")] = None,
+    corner: Annotated[
+        list[str] | None,
+        typer.Option(help="Numbers in the corner; rho_d if not given; none for none. May be repeated."),
+    ] = None,
     dpi: Annotated[int | None, typer.Option(help="Of a PNG and of rasterised points; 300.")] = None,
     svg_text: Annotated[str | None, typer.Option(help="text (can be edited) or path.")] = None,
     font: Annotated[

@@ -3,28 +3,28 @@
 SNIPPETS: dict[str, str] = {
     "PyTorch": """import numpy as np, torch
 
-features = []
+features, labels = [], []
 model.eval()
 head = model.fc  # the last linear layer
-head.register_forward_pre_hook(lambda _, x: features.append(x[0].flatten(1).clone()))
-labels = []
+head.register_forward_pre_hook(lambda _, x: features.append(x[0].flatten(1).cpu().clone()))
 with torch.no_grad():
     for x, y in loader:
-        model(x)
-        labels.append(y)
+        model(x.to(head.weight.device))
+        labels.append(y.cpu())
 np.savez(
     "validation.npz",
     features=torch.cat(features).numpy(),
     labels=torch.cat(labels).numpy(),
-    weight=head.weight.detach().numpy(),
-    bias=head.bias.detach().numpy(),
+    weight=head.weight.detach().cpu().numpy(),
+    bias=head.bias.detach().cpu().numpy(),
 )""",
     "JAX (Flax)": """import numpy as np
 
+# in the model, before its last layer, which is called "head":  self.sow("intermediates", "pooled", x)
 features, labels = [], []
 for x, y in loader:
-    _, state = model.apply(variables, x, train=False, capture_intermediates=True)
-    features.append(np.asarray(state["intermediates"]["pooled"]["__call__"][0]))
+    _, state = model.apply(variables, x, train=False, mutable=["intermediates"])
+    features.append(np.asarray(state["intermediates"]["pooled"][0]))
     labels.append(np.asarray(y))
 head = variables["params"]["head"]  # its kernel is [d, K]
 np.savez(

@@ -182,7 +182,7 @@ def film_epochs(words: str, runs: Sequence[Path]) -> tuple[int, ...]:
         return tuple(sorted(common))
     found = words.replace(",", " ").split()
     if not found or not all(word.isdecimal() and word.isascii() and len(word) < 8 for word in found):
-        raise InputError(f"{words!r} are no epochs: write them as '1 5 20 100', or all.")
+        raise InputError(f"{words!r} are no epochs: write them as '1 6 19 100', or all.")
     return tuple(sorted({int(word) for word in found}))
 
 

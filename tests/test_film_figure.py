@@ -93,7 +93,7 @@ def test_what_cannot_be_drawn_is_refused_and_leaves_nothing(place: Path, penviz:
     before = sorted(p.name for p in place.iterdir())
     for arguments, sentence in (
         (("--film", "3", "--out", "f.pdf"), "hard did not keep epoch 3: it has 1, 2, 5, 9."),
-        (("--film", "one", "--out", "f.pdf"), "'one' are no epochs: write them as '1 5 20 100', or all."),
+        (("--film", "one", "--out", "f.pdf"), "'one' are no epochs: write them as '1 6 19 100', or all."),
         (("--film", "0", "--out", "f.pdf"), "The epochs of a film are at most 64 whole numbers, ascending."),
         (("--out", "f.gif"), "A gif is the animation of a film: name its epochs with --film."),
     ):

@@ -134,7 +134,8 @@ def run_values(
     train = splits.get("train")
     if label_noise and train is not None and train.activations.hashes is not None:
         found = misled(train.activations, label_noise, bias)
-        values["train"] |= {"misled_given": found.given, "misled_true": found.true}
+        if math.isfinite(found.given):  # else no plane holds such an example
+            values["train"] |= {"misled_given": found.given, "misled_true": found.true}
     return values
 
 

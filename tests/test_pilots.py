@@ -156,6 +156,7 @@ def test_erasure_over_epochs_is_the_mean_of_the_seeds(tmp_path: Path) -> None:
     assert soft.low is not None
     assert soft.low.tolist() == [1, 2]
     assert charts[0].lines[0].start[1] == pytest.approx(np.log(2))
+    assert charts[0].lines[0].words == "ln 2: only the class is left (0.63 with 5 samples)"
     assert len(erasure.build(runs, details=False)) == 1
     watched(tmp_path, "soft-2", 0.1, [])
     record = json.loads((tmp_path / "soft-2" / RUN_FILE).read_text())

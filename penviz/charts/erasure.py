@@ -14,6 +14,7 @@ import numpy as np
 from penviz import InputError
 from penviz.charts.sweep import told_apart
 from penviz.measure.chart import Chart, Line, Series
+from penviz.measure.information import SAMPLES, few_samples
 from penviz.runs import Run, RunConfig
 from penviz.show.theme import targets_name
 
@@ -53,12 +54,14 @@ def build(runs: Sequence[Run], *, details: bool) -> tuple[Chart, ...]:
     if not by_line:
         raise InputError("None of these runs was trained with --erasure: its history has no such numbers.")
     names = ", ".join(run.name for of in by_line.values() for run in of)
+    bit = math.log(2)
+    left = f"ln 2: only the class is left ({bit + few_samples(SAMPLES):.2f} with {SAMPLES} samples)"
     charts = []
     for name, split, title, unit in CURVES if details else CURVES[:1]:
         key = f"{split}_{name}" if split else name
         series = [_series(words, of, key, colour) for colour, (words, of) in enumerate(by_line.items())]
         last = max(float(s.x.max()) for s in series)
-        lines = (Line("ln 2: only the class is left", (1, math.log(2)), (last, math.log(2))),)
+        lines = (Line(left, (1, bit), (last, bit)),)
         charts.append(
             Chart(
                 title=title,

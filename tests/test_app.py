@@ -254,6 +254,7 @@ def test_two_classes_have_an_axis(open_app: Callable[..., AppTest], tmp_path: Pa
     assert "label smoothing (alpha = 0.1) goes with" in headline(app)
     assert len(charts(app)) == 1
     assert "on the axis through the two templates" in html(app)
+    assert "<th>radius, nats</th><th>distance, nats</th>" in html(app)
     assert not warnings(app)
     app.session_state["share"] = True
     checked(app.run())

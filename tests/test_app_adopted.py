@@ -136,6 +136,17 @@ def test_a_wrong_accuracy_stays_in_sight(open_app: Callable[..., AppTest], tmp_p
     assert len(marked) == 2
 
 
+def test_two_classes_without_a_head_have_no_nats(open_app: Callable[..., AppTest], tmp_path: Path) -> None:
+    make_adopted(tmp_path, "bare", names=("cat", "dog"), head=False)
+    shown = html(open_app())
+    assert "<th>radius, feature units squared</th><th>distance, feature units squared</th>" in shown
+    assert "half the difference of squared distances" in shown
+    make_run(tmp_path, "own", names=("cat", "dog"))
+    shown = html(open_app())
+    assert "<th>radius</th><th>distance</th>" in shown
+    assert shown.count(" nats</td>") == shown.count(" feature units squared</td>") == 4
+
+
 def test_classes_of_one_name_are_told_apart(open_app: Callable[..., AppTest], tmp_path: Path) -> None:
     make_adopted(tmp_path, "birds", names=("crane", "heron", "crane", "stork"))
     make_run(tmp_path, "own", 0.0)

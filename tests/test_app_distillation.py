@@ -94,7 +94,11 @@ def test_information_is_shown_for_the_present_weights_only(
     shown = html(open_page())
     assert "<td>2.35</td>" in shown or "<td>2.34</td>" in shown
     assert "z(airplane) − z(dog)" in shown
-    assert "0 to 6.40" in shown
+    assert "at most 6.40; with 5 samples an example about 0.63 when only the class is left" in shown
+    write_json(directory / "erasure.json", record | {"samples": 100})
+    assert "with 100 samples an example about 0.69" in html(open_page())
+    write_json(directory / "erasure.json", record | {"samples": 0})
+    assert "penviz erasure " in html(open_page())
     write_json(directory / "erasure.json", record | {"checkpoint_sha256": "f" * 64})
     assert "penviz erasure " in html(open_page())
     (directory / "erasure.json").write_text("[")

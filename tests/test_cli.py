@@ -378,6 +378,8 @@ def test_erasure_is_of_the_share_that_was_trained_on(penviz: Any, tmp_path: Path
     assert penviz(*TRAIN, *QUICK, "--data-share", "0.3", "--erasure", "0", "1", "--out", out).status == 0
     ended = penviz("erasure", out, "--classes", "0", "1", "--device", "cpu")
     assert ended.status == 0, ended.err
+    assert "(at most ln " in ended.out
+    assert "; with 5 samples an example about 0.63 when only the class is left" in ended.out
     last = json.loads((out / RUN_FILE).read_text())["history"][-1]["mutual_information"]
     found = json.loads((out / "erasure.json").read_text())["values"]["mutual_information"]
     assert found == pytest.approx(last, abs=1e-6)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from penviz.chart_recipe import recipe_of
 from penviz.charts import distillation, erasure
 from penviz.pilots import PILOT_FILE, Pilot, Row, conditions, find_pilots, read_pilot, write_pilot
 from penviz.recipe_yaml import RecipeError
-from penviz.runs import RUN_FILE, RunError, read_run
+from penviz.runs import RUN_FILE, Run, RunError, read_run
 
 
 def row(role: str, alpha: float, t: float, gamma: float, seed: int, validation: float, test: float) -> Row:
@@ -130,8 +131,8 @@ def test_chart_has_the_curves_of_figure_5(tmp_path: Path) -> None:
         distillation.build([read_run(make_run(tmp_path / "x", "student"))])
 
 
-def watched(root: Path, name: str, alpha: float, values: list[float]) -> None:
-    directory = make_run(root, name, alpha)
+def watched(root: Path, name: str, alpha: float, values: list[float], seed: int = 0) -> None:
+    directory = make_run(root, name, alpha, seed=seed)
     record = json.loads((directory / RUN_FILE).read_text())
     keys = ("train_wrong_logit_spread", "validation_wrong_logit_spread")
     keys += ("train_instability", "validation_instability")
@@ -144,7 +145,7 @@ def watched(root: Path, name: str, alpha: float, values: list[float]) -> None:
 def test_erasure_over_epochs_is_the_mean_of_the_seeds(tmp_path: Path) -> None:
     watched(tmp_path, "hard", 0.0, [1.0, 3.0, 4.0])
     watched(tmp_path, "soft-0", 0.1, [1.0, 2.0, 1.0])
-    watched(tmp_path, "soft-1", 0.1, [2.0, 4.0])
+    watched(tmp_path, "soft-1", 0.1, [2.0, 4.0], seed=1)
     plain = make_run(tmp_path, "plain", 0.0)
     runs = [read_run(tmp_path / name) for name in ("hard", "soft-0", "soft-1", "plain")]
     charts = erasure.build(runs, details=True)
@@ -155,6 +156,7 @@ def test_erasure_over_epochs_is_the_mean_of_the_seeds(tmp_path: Path) -> None:
     assert soft.low is not None
     assert soft.low.tolist() == [1, 2]
     assert charts[0].lines[0].start[1] == pytest.approx(np.log(2))
+    assert charts[0].lines[0].words == "ln 2: only the class is left (0.63 with 5 samples)"
     assert len(erasure.build(runs, details=False)) == 1
     watched(tmp_path, "soft-2", 0.1, [])
     record = json.loads((tmp_path / "soft-2" / RUN_FILE).read_text())
@@ -164,6 +166,52 @@ def test_erasure_over_epochs_is_the_mean_of_the_seeds(tmp_path: Path) -> None:
         erasure.build([runs[2], read_run(tmp_path / "soft-2")], details=False)
     with pytest.raises(InputError, match="None of these runs was trained with --erasure"):
         erasure.build([read_run(plain)], details=True)
+
+
+def test_a_line_is_of_runs_that_differ_in_the_seed_alone(tmp_path: Path) -> None:
+    """Networks, kinds of targets and recipes that were one line with a band before."""
+
+    def run(name: str, alpha: float, values: list[float], **fields: Any) -> Run:
+        watched(tmp_path, name, alpha, values)
+        one = read_run(tmp_path / name)
+        return replace(one, config=replace(one.config, **fields))
+
+    def lines(*runs: Run) -> dict[str, tuple[list[float], bool]]:
+        (chart,) = erasure.build(runs, details=False)
+        assert [s.colour for s in chart.series] == list(range(len(chart.series)))
+        return {s.name: (s.y.tolist(), s.low is not None) for s in chart.series}
+
+    hard, soft = run("hard", 0.0, [1.0, 3.0]), run("soft", 0.1, [1.0, 2.0])
+    again = replace(hard, name="again")  # the same seed: one network, not two
+    assert lines(soft, hard) == {
+        "hard targets": ([1, 3], False),
+        "label smoothing α = 0.1": ([1, 2], False),
+    }
+    assert lines(hard, again)["hard targets"] == ([1, 3], False)
+    other = run("other", 0.0, [4.0, 9.0], seed=1)
+    assert lines(hard, again, other) == {"hard targets": ([2.5, 6], True)}
+    assert lines(hard, run("wide", 0.0, [5.0, 6.0], model="resnet20"), soft) == {
+        "tutorial_alexnet, hard targets": ([1, 3], False),
+        "tutorial_alexnet, label smoothing α = 0.1": ([1, 2], False),
+        "resnet20, hard targets": ([5, 6], False),
+    }
+    assert lines(soft, run("sigmoids", 0.1, [3.0, 3.0], targets="binary")) == {
+        "label smoothing α = 0.1": ([1, 2], False),
+        "label smoothing α = 0.1 of K sigmoids": ([3, 3], False),
+    }
+    assert list(lines(hard, run("dropped", 0.0, [5.0, 6.0], dropout=0.5, seed=1))) == [
+        "tutorial_alexnet, dropout 0, hard targets",
+        "tutorial_alexnet, dropout 0.5, hard targets",
+    ]
+    priors = [
+        run(f"prior-{seed}", 0.1, [1.0], targets="prior", prior=prior, seed=seed)
+        for seed, prior in enumerate(((0.5, 0.5), (0.2, 0.8)))
+    ]
+    assert list(lines(hard, *priors)) == [
+        "hard targets",
+        "label smoothing α = 0.1 to a prior",
+        "label smoothing α = 0.1 to a prior (2)",
+    ]
 
 
 def test_a_recipe_knows_its_results_by_their_digest(tmp_path: Path) -> None:

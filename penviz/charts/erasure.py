@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from penviz import InputError
+from penviz.charts.sweep import told_apart
 from penviz.measure.chart import Chart, Line, Series
-from penviz.runs import Run
+from penviz.measure.information import SAMPLES, few_samples
+from penviz.runs import Run, RunConfig
+from penviz.show.theme import targets_name
 
 KEY = "mutual_information"
 CURVES = (
@@ -23,6 +27,8 @@ CURVES = (
     ("instability", "validation", "1 − stability, validation", "0 to 1"),
 )
 
+ONE_NETWORK = ("label_smoothing", "targets", "prior", "seed")
+"""Config fields in which the runs of one network may differ: what it was asked to say, and the seed."""
 
 SETTINGS = {"details": True}
 """Options of the figure: the spread of the wrong logits and the stability too."""
@@ -35,30 +41,27 @@ def followed(run: Run) -> bool:
 
 
 def build(runs: Sequence[Run], *, details: bool) -> tuple[Chart, ...]:
-    """Charts over epochs, a line for each smoothing, the mean of its seeds with a band.
+    """Charts over epochs, a line for runs that differ in nothing but the seed: their mean with a band.
 
     Args:
-        runs: those that were not trained with --erasure are left out.
+        runs: those that were not trained with --erasure are left out; runs of one seed are averaged first.
         details: beside mutual information, the spread of the wrong logits and the stability.
 
     Raises:
-        InputError: none of the runs has such a history.
+        InputError: none of the runs has such a history, or seeds of one line have no epoch in common.
     """
-    by_alpha: dict[float, list[Run]] = {}
-    for run in runs:
-        if followed(run) and run.config.label_smoothing is not None:
-            by_alpha.setdefault(run.config.label_smoothing, []).append(run)
-    if not by_alpha:
+    by_line = _by_line([r for r in runs if followed(r) and r.config.label_smoothing is not None])
+    if not by_line:
         raise InputError("None of these runs was trained with --erasure: its history has no such numbers.")
-    names = ", ".join(run.name for of in by_alpha.values() for run in of)
+    names = ", ".join(run.name for of in by_line.values() for run in of)
+    bit = math.log(2)
+    left = f"ln 2: only the class is left ({bit + few_samples(SAMPLES):.2f} with {SAMPLES} samples)"
     charts = []
     for name, split, title, unit in CURVES if details else CURVES[:1]:
         key = f"{split}_{name}" if split else name
-        series = [
-            _series(alpha, by_alpha[alpha], key, colour) for colour, alpha in enumerate(sorted(by_alpha))
-        ]
+        series = [_series(words, of, key, colour) for colour, (words, of) in enumerate(by_line.items())]
         last = max(float(s.x.max()) for s in series)
-        lines = (Line("ln 2: only the class is left", (1, math.log(2)), (last, math.log(2))),)
+        lines = (Line(left, (1, bit), (last, bit)),)
         charts.append(
             Chart(
                 title=title,
@@ -77,22 +80,50 @@ def files(run: Run, *, details: bool) -> tuple[str, ...]:
     return ()
 
 
-def _series(alpha: float, runs: Sequence[Run], key: str, colour: int) -> Series:
-    """Mean over the runs at the epochs that all of them have; the band is from the least to the greatest."""
-    found = [
-        {int(line["epoch"]): float(line[key]) for line in run.record["history"] if key in line}
-        for run in runs
-    ]
-    epochs = sorted(set.intersection(*(set(f) for f in found)))
+def _by_line(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """Runs that differ in nothing but the seed, by the words of their targets, alpha ascending.
+
+    Before them stands what tells the networks apart, where there are several.
+    """
+    networks: dict[tuple[str, ...], list[Run]] = {}
+    for run in sorted(runs, key=lambda run: run.config.label_smoothing or 0.0):
+        fields = run.config.to_json()
+        key = tuple(str(value) for name, value in fields.items() if name not in ONE_NETWORK)
+        networks.setdefault(key, []).append(run)
+    parts = [*networks.values()]
+    found: dict[str, list[Run]] = {}
+    for network, members in zip(told_apart(parts, ONE_NETWORK), parts, strict=True):
+        alike: dict[RunConfig, list[Run]] = {}
+        for run in members:
+            alike.setdefault(replace(run.config, seed=0), []).append(run)
+        times: dict[str, int] = {}
+        for config, same in alike.items():
+            words = targets_name(config.label_smoothing, config.targets)
+            times[words] = n = times.get(words, 0) + 1  # two priors have the same words
+            words = f"{network}, {words}" if len(parts) > 1 else words
+            found[words if n == 1 else f"{words} ({n})"] = same
+    return found
+
+
+def _series(words: str, runs: Sequence[Run], key: str, colour: int) -> Series:
+    """Mean over the seeds at the epochs that all runs have; the band is from the least to the greatest."""
+    by_seed: dict[int, list[dict[int, float]]] = {}
+    for run in runs:
+        values = {int(line["epoch"]): float(line[key]) for line in run.record["history"] if key in line}
+        by_seed.setdefault(run.config.seed, []).append(values)
+    epochs = sorted(set.intersection(*(set(values) for same in by_seed.values() for values in same)))
     if not epochs:
-        raise InputError("Runs of one smoothing were measured at no epoch in common: choose one of them.")
-    values = np.array([[f[e] for e in epochs] for f in found])
+        raise InputError(
+            f"The seeds of one network ({words}) were measured at no epoch in common: choose one of them."
+        )
+    means = np.array([[np.mean([of[e] for of in same]) for e in epochs] for same in by_seed.values()])
+    several = len(means) > 1
     return Series(
-        "hard targets" if alpha == 0 else f"label smoothing α = {alpha:g}",
+        words,
         np.array(epochs, np.float64),
-        values.mean(axis=0),
-        values.min(axis=0) if len(found) > 1 else None,
-        values.max(axis=0) if len(found) > 1 else None,
+        means.mean(axis=0),
+        means.min(axis=0) if several else None,
+        means.max(axis=0) if several else None,
         kind="line+markers",
         colour=colour,
     )

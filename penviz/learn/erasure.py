@@ -15,15 +15,14 @@ from numpy.typing import NDArray
 from penviz.learn import data, evaluate, images
 from penviz.learn.extract import first_of_each_class
 from penviz.learn.models import Network
-from penviz.measure.information import mutual_information, stability
+from penviz.measure.information import SAMPLES, mutual_information, stability
 from penviz.measure.logits import LogitNumbers
 from penviz.measure.temperature import softmax
 from penviz.named_rows import rows_named
 from penviz.runs import RunConfig, RunError
 
 PER_CLASS = 300
-SAMPLES = 5
-"""Training examples of each of two classes, and augmented samples for the mean of each: the paper's."""
+"""Training examples of each of two classes: the paper's."""
 
 SEED = 0
 """Of the augmentation: the same draws for every network, so that only the network differs."""
@@ -85,9 +84,9 @@ def erasure(
     """The erasure of a network, ready for JSON.
 
     Returns:
-        {"mutual_information": nats, 0 to ln N; "<split>_wrong_logit_spread": mean standard deviation of the
-        wrong logits, nats, and "<split>_instability": 1 - S of Shen et al. 2021, in [0, 1), for train (the
-        first 1,000 a class or fewer) and validation}.
+        {"mutual_information": nats, at most ln N; "<split>_wrong_logit_spread": mean standard deviation of
+        the wrong logits, nats, and "<split>_instability": 1 - S of Shen et al. 2021, in [0, 1), for train
+        (the first 1,000 a class or fewer) and validation}.
     """
     differences = augmented_differences(
         network, dataset.splits["train"], config, classes, per_class=per_class, samples=samples, seed=seed

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from penviz.learn import students
-from penviz.runs import Run, RunError
+from penviz.measure.finding import TARGETS
+from penviz.measure.wording import series
+from penviz.runs import Run, RunError, differences
 
 TEMPERATURES = (1.0, 2.0, 4.0)
 SEEDS = (0, 1, 2)
@@ -19,8 +21,8 @@ class Request:
     """What is to be tested.
 
     Attributes:
-        teachers: finished runs of one network on one data set, one of each smoothing or the same seeds of
-            each.
+        teachers: finished runs that differ in nothing but smoothing and seed, one of each smoothing or the
+            same seeds of each; soft ones are of one kind of targets.
         student: name of its network.
         out: directory of the students and of the results.
         kind: "pilot" (every teacher at every temperature) or "sweep" (only hard teachers at every one, soft
@@ -54,11 +56,8 @@ class Request:
                 raise RunError(
                     f"{run.name} learned from a teacher itself: a test is of hard and soft teachers."
                 )
-        for name in ("dataset", "model", "hold_out", "image_size", "data_share"):
-            if len({getattr(run.config, name) for run in self.teachers}) > 1:
-                raise RunError(
-                    f"The teachers differ in {name.replace('_', ' ')}: a fair test needs equal ones."
-                )
+        if fields := [f.replace("_", " ") for f in differences(self.teachers) if f not in TARGETS]:
+            raise RunError(f"The teachers differ in {series(fields)}: a fair test needs equal ones.")
         if 1 not in self.temperatures or not all(0 < t < math.inf for t in self.temperatures):
             raise RunError("The temperatures must be finite and above 0, and 1 must be among them.")
         if self.chosen.get("distillation_loss") == "squared-logits" and set(self.temperatures) != {1}:

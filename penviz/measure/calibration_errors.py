@@ -64,7 +64,7 @@ def adaptive_ece_terms(confidences: ArrayLike, correct: ArrayLike, n_bins: int =
 def adaptive_ece(confidences: ArrayLike, correct: ArrayLike, n_bins: int = N_BINS) -> float:
     """ECE over B bins of equal count instead of equal width, in [0, 1].
 
-    Bin b holds the examples of rank floor(b n / B) and on, by rising confidence. Examples of equal confidence
+    Bin b holds the examples of rank ceil(b n / B) and on, by rising confidence. Examples of equal confidence
     count as their mean, so that the order of the file does not matter where an edge falls among them.
 
     Args:

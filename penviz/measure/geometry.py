@@ -61,32 +61,32 @@ class Geometry:
 
         Args:
             summary: of it.
-            train: of the run's train split, whose class means the rule of NC4 takes; without it those of
-                the split itself.
+            train: of the run's train split, whose class means the rule of NC4 takes; without all classes of
+                it there is no NC4.
         """
         a, m = summary.activations, summary.moments
         width, n_classes = a.features.shape[1], len(a.class_names)
         room = attainable(width, n_classes)
         if a.partial or (m.count > 0).sum() < 2:
             return cls({n.key: None for n in GEOMETRY}, {}, width, n_classes, room, a.partial)
-        known = m if train is None or train.activations.partial else train.moments
-        means = np.where((known.count > 0)[:, None], known.mean, np.nan)
+        known = None if train is None or train.activations.partial else train.moments
+        means = None if known is None else np.where((known.count > 0)[:, None], known.mean, np.nan)
         found = Collapse.of(a, m, means)
         order = np.concatenate(summary.rows)
         values: dict[str, float | None] = {
             key: getattr(found, key)
             for key in (
-                *("nc1_trace", "vci", "nc3", "alignment", "nc4"),
+                *("nc1_trace", "vci", "nc3", "alignment"),
                 *("feature_norm", "centred_norm", "weight_norm", "feature_rank", "mean_rank"),
             )
         }
         for of, simplex in (("means", found.means), ("templates", found.templates)):
             for what in ("equinorm", "equiangular", "angle", "etf"):
                 values[f"{of}_{what}"] = None if simplex is None else getattr(simplex, what)
-        terms = {
-            "nc4": (a.predictions != nearest_means(a.features, means)).astype(np.float64)[order],
-            "feature_norm": np.linalg.norm(a.features.astype(np.float64), axis=1)[order],
-        }
+        terms = {"feature_norm": np.linalg.norm(a.features.astype(np.float64), axis=1)[order]}
+        if means is not None:
+            missed = a.predictions != nearest_means(a.features, means)
+            values["nc4"], terms["nc4"] = found.nc4, missed.astype(np.float64)[order]
         if a.head is not None:
             for key, each in zip(("margin", "geometric_margin"), margins(a), strict=True):
                 values[key], terms[key] = float(each.mean()), each[order]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from penviz.activations import Activations, ActivationsError
 from penviz.measure.moments import class_rows
 from penviz.measure.plane import DegeneratePlane, Plane
+from penviz.measure.tightness import ratio
 
 Int = NDArray[np.int64]
 UInt = NDArray[np.uint64]
@@ -67,7 +68,8 @@ class Misled:
 
     Attributes:
         given, true, third: share whose nearest class mean, in the plane, is that of the class it was said to
-            be, of its true class, or of the third; they sum to 1.
+            be, of its true class, or of the third; they sum to 1, or are NaN
+            where no such plane is left.
         n: examples with a wrong label; each is counted in K - 2 planes.
     """
 
@@ -81,7 +83,8 @@ def misled(activations: Activations, noise: float, bias: bool = True) -> Misled:
     """Where the examples with a wrong label lie in the template planes.
 
     For each triple of classes, of the examples whose true and given class are both in it: the nearest of the
-    three means of examples with right labels. Planes of a class that has no such example are left out.
+    three means of examples with right labels. Left out are planes of a class that has no such example,
+    and templates on one line.
 
     Args:
         activations: of the training split, with a head and the hashes of the pixels.
@@ -120,5 +123,5 @@ def misled(activations: Activations, noise: float, bias: bool = True) -> Misled:
         nearest = np.array(triple)[distance.argmin(axis=1)]
         at_given, at_true = nearest == given[own], nearest == a.labels[own]
         sums += at_given.sum(), at_true.sum(), (~at_given & ~at_true).sum()
-    shares = sums / max(sums.sum(), 1)
+    shares = ratio(sums, sums.sum())
     return Misled(float(shares[0]), float(shares[1]), float(shares[2]), int(wrong.sum()))

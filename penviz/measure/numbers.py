@@ -166,7 +166,8 @@ GEOMETRY: tuple[Number, ...] = (
     Number(
         "means_etf",
         "NC2, distance to a simplex, class means",
-        "of the normalised Gram matrix from that of a regular simplex, Frobenius norm; 0 to 2",
+        "of the normalised Gram matrix from that of a regular simplex, Frobenius norm; "
+        "0 to sqrt(2 - 2 / sqrt(K - 1))",
         scope=ALL,
     ),
     Number(

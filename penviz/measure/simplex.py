@@ -38,7 +38,8 @@ class Simplex:
         equinorm: std_k ‖m_k‖ / mean_k ‖m_k‖ (std over K).
         equiangular: std over pairs i < j of cos(m_i, m_j).
         angle: mean over pairs of |cos(m_i, m_j) + 1 / (K - 1)|.
-        etf: ‖M Mᵀ / ‖M Mᵀ‖_F - (I - 11ᵀ / K) / sqrt(K - 1)‖_F, in [0, 2].
+        etf: ‖M Mᵀ / ‖M Mᵀ‖_F - (I - 11ᵀ / K) / sqrt(K - 1)‖_F, in [0, sqrt(2 - 2 / sqrt(K - 1))]: neither
+            matrix has an eigenvalue below 0, and vectors on one line through 0 are the farthest.
         attainable: all four can be 0, d >= K - 1.
 
     All are 0 for the simplex; NaN where a vector or all are 0.

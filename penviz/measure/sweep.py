@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +55,7 @@ class Curve:
     Attributes:
         alphas: [a], rising; mean: [a] over seeds, NaN where the number does not exist.
         low, high: [a] 95 % t-interval of the mean over seeds, NaN below three of them.
-        counts: [a] seeds with this number.
+        counts: [a] different seeds with this number; runs of one seed are averaged first.
         points: (alpha, value, name of the run) of the single runs.
     """
 
@@ -134,8 +134,28 @@ def run_values(
     train = splits.get("train")
     if label_noise and train is not None and train.activations.hashes is not None:
         found = misled(train.activations, label_noise, bias)
-        values["train"] |= {"misled_given": found.given, "misled_true": found.true}
+        if math.isfinite(found.given):  # else no plane holds such an example
+            values["train"] |= {"misled_given": found.given, "misled_true": found.true}
     return values
+
+
+def one_a_seed(runs: Sequence[Swept]) -> list[Swept]:
+    """Runs of one alpha and seed as one with the means of their numbers: intervals are over seeds."""
+    alike: dict[tuple[float, int], list[Swept]] = {}
+    for run in runs:
+        alike.setdefault((run.label_smoothing, run.seed), []).append(run)
+    return [same[0] if len(same) == 1 else replace(same[0], values=_means(same)) for same in alike.values()]
+
+
+def _means(runs: Sequence[Swept]) -> Values:
+    means: dict[str, dict[str, float | None]] = {}
+    for split in dict.fromkeys(split for run in runs for split in run.values):
+        held = [run.values[split] for run in runs if split in run.values]
+        means[split] = {}
+        for key in dict.fromkeys(key for values in held for key in values):
+            known = [value for values in held if (value := values.get(key)) is not None]
+            means[split][key] = float(np.mean(known)) if known else None
+    return means
 
 
 def curve(runs: Sequence[Swept], key: str, split: str) -> Curve:
@@ -146,7 +166,11 @@ def curve(runs: Sequence[Swept], key: str, split: str) -> Curve:
         if (value := run.values.get(split, {}).get(key)) is not None
     )
     alphas = sorted({run.label_smoothing for run in runs})
-    sides = [[value for alpha, value, _ in points if alpha == level] for level in alphas]
+    sides: list[list[float]] = [[] for _ in alphas]
+    for run in one_a_seed(runs):
+        value = run.values.get(split, {}).get(key)
+        if value is not None:
+            sides[alphas.index(run.label_smoothing)].append(value)
     bounds = np.array([t_interval(side) for side in sides]).reshape(-1, 2)
     means = np.array([float(np.mean(side)) if side else math.nan for side in sides])
     counts = np.array([len(side) for side in sides], np.int64)
@@ -159,12 +183,13 @@ def sweep_finding(
     """The sentence over a sweep, on rho/d: by the rule of the first page.
 
     Args:
-        runs: that differ only in alpha and seed; classes, bias: of rho/d; name: of these runs, where the
-            page shows others too.
+        runs: that differ only in alpha and seed, those of one seed averaged first; classes, bias: of rho/d;
+            name: of these runs, where the page shows others too.
     """
+    n_runs, runs = len(runs), one_a_seed(runs)
     splits = tuple(s for s in ("train", "validation") if all(s in run.values for run in runs))
     levels = sorted({run.label_smoothing for run in runs})
-    counts = [len({run.seed for run in runs if run.label_smoothing == level}) for level in levels]
+    counts = [sum(run.label_smoothing == level for run in runs) for level in levels]
     values = tuple({s: run.values[s].get("rho_d") for s in splits} for run in runs)
     targets = [Targets(run.kind, run.label_smoothing) for run in runs]
     soft = soft_words(targets)
@@ -172,7 +197,7 @@ def sweep_finding(
         return Finding("none", "These runs have no split in common whose clusters can be measured")
     if len(levels) < 2:
         same = f"{soft} {levels[0]:g}" if levels[0] else "hard targets"
-        head = f"All {len(runs)} runs have {same}: there is nothing to set it against"
+        head = f"All {n_runs} runs have {same}: there is nothing to set it against"
         return Finding("equal", head, "Make others: penviz sweep.")
     before = f"{name}: " if name else ""
     if len(levels) == 2 and min(counts) < SEEDS_NEEDED:

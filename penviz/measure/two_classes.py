@@ -3,6 +3,9 @@
 Axis letters: n examples, d penultimate width. Two templates span a line and not a plane. Its direction is
 their difference, so that the coordinate of an example is a linear image of z_1 - z_0, however far off the
 line the example lies: the same identity that makes the boundaries of the plane exact.
+
+Without a head the class means stand in, with z_k = x . mu_k - |mu_k|^2 / 2 (`class_means`). Then z_1 - z_0 =
+(|x - mu_0|^2 - |x - mu_1|^2) / 2 is no difference of logits, but half the difference of squared distances.
 """
 
 from __future__ import annotations
@@ -38,8 +41,8 @@ class TwoClasses:
 
     Attributes:
         run, split, class_names: of the activations.
-        differences: for each class [n_k] logit differences z_1 - z_0, nats; 0 is the boundary.
-        slope: nats a feature unit along the axis, the distance between the two templates.
+        differences: for each class [n_k] z_1 - z_0 in `unit`; 0 is the boundary.
+        slope: of `unit` a feature unit along the axis, the distance between the two templates.
         indices: for each class [n_k] rows of the split's source, rising like the differences' order.
         accuracy: over all examples; dataset_id: of the split.
         means: whether class means stand in for templates, because the network has no head.
@@ -95,13 +98,18 @@ class TwoClasses:
         )
 
     @property
+    def unit(self) -> str:
+        """Of differences of logits, or of those of squared distances where class means stand in."""
+        return "feature units squared" if self.means else "nats"
+
+    @property
     def radius(self) -> float:
-        """RMS distance of the examples to the mean of their class along the axis, over the two, nats."""
+        """RMS distance of the examples to the mean of their class along the axis, over the two, in `unit`."""
         return math.sqrt(np.mean([own.var() for own in self.differences]))
 
     @property
     def distance(self) -> float:
-        """Between the means of the two classes along the axis, nats."""
+        """Between the means of the two classes along the axis, in `unit`."""
         return abs(float(self.differences[1].mean() - self.differences[0].mean()))
 
     @property
@@ -248,18 +256,22 @@ def _chart(
         star = Series("smoothing optimum", at, np.full(2, 0.03 * top), kind="markers", colour=2, labels=words)
         series += (star,)
     minus = f"z({s.class_names[1]}) - z({s.class_names[0]})"
+    on = f"templates, on which the logit difference {minus} is exact"
+    if s.means:
+        minus = "half the difference of squared distances"
+        on = f"class means, on which {minus} to them is exact"
     counted = " and ".join(
         f"{len(own):,} {name}" for name, own in zip(s.class_names, s.differences, strict=True)
     )
     inside = sum(int(((d / unit >= ends[0]) & (d / unit <= ends[1])).sum()) for d in s.differences)
     outside = sum(map(len, s.differences)) - inside
     about = (
-        f"{s.run}, {s.split}: {counted} examples on the axis through the two templates, on which the logit "
-        f"difference {minus} is exact; rho/d {three(s.rho_d)}; {outside:,} outside the limits."
+        f"{s.run}, {s.split}: {counted} examples on the axis through the two {on}; "
+        f"rho/d {three(s.rho_d)}; {outside:,} outside the limits."
     )
     return Chart(
         title=f"{title}: rho/d {three(s.rho_d)}",
-        x_label=f"{minus} (nats)" if scale == "nats" else f"{minus}, distance of the means = 1",
+        x_label=f"{minus} ({s.unit})" if scale == "nats" else f"{minus}, distance of the means = 1",
         y_label="density",
         series=series,
         lines=(Line(boundary, (0.0, 0.0), (0.0, top)),),

@@ -29,6 +29,7 @@ def erasure(
     found = [read_run(path) for path in runs]
     from penviz.learn import checkpoints, data
     from penviz.learn import erasure as erasing
+    from penviz.measure.information import left_words
 
     set_threads(threads)
     for run in found:
@@ -59,7 +60,7 @@ def erasure(
         print(run.name)
         print(
             f"  mutual information, {names[0]} and {names[1]}: {values['mutual_information']:.3f} nats "
-            f"(0 to ln {n} = {math.log(n):.2f}; ln 2 = 0.69 when only the class is left)"
+            f"(at most ln {n} = {math.log(n):.2f}; {left_words(samples)})"
         )
         for split in ("train", "validation"):
             print(

@@ -16,6 +16,7 @@ from penviz.activations import Activations
 from penviz.charts import distillation as distillation_chart
 from penviz.charts import erasure as erasure_chart
 from penviz.measure.erased import TEMPERATURES, Erased
+from penviz.measure.information import SAMPLES, left_words
 from penviz.pilots import Condition, Pilot, condition_name, conditions, find_pilots
 from penviz.runs import Run, RunError, read_run
 from penviz.show.chart_screen import chart_figure
@@ -72,6 +73,7 @@ def _information(run: Run) -> dict[str, Any] | None:
             and isinstance(first, str)
             and isinstance(other, str)
             and record["examples"] >= 1
+            and record.get("samples", SAMPLES) >= 1
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -111,8 +113,8 @@ def _numbers(opened: Sequence[Opened]) -> str:
         first, other = record["classes"]
         about = (
             f"<b>information</b> nats that z({escape(first)}) − z({escape(other)}) still tells of which "
-            f"training image it came from, 0 to {math.log(record['examples']):.2f}; "
-            "0.69 when only the class is left"
+            f"training image it came from, at most {math.log(record['examples']):.2f}; "
+            f"{left_words(record.get('samples', SAMPLES))}"
         )
         if not all(r.get("augmented", True) for r in known if r):
             about += "; a run that was trained without augmentation tells every image apart"

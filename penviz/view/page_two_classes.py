@@ -37,7 +37,7 @@ def choose_axis() -> str:
         label_visibility="collapsed",
         help="distance = 1: each run divided by the distance between its class means on train, so that "
         "widths on screen are ρ/d; logit difference: in nats, where label smoothing 0.1 has its optimum at "
-        "2.944.",
+        "2.944, and half the difference of squared distances for a network without a linear head.",
     )
     return scale or "distance"
 
@@ -91,15 +91,18 @@ def draw_two_classes(opened: Sequence[Opened], scale: str, groups: Sequence[Grou
 
 
 def _table(found: Sequence[dict[str, TwoClasses]], titles: Sequence[str]) -> str:
-    heads = ("run", "split", "rho/d", "95 %", "radius, nats", "distance, nats", "accuracy")
+    units = {two.unit for splits in found for two in splits.values()}
+    one = f", {next(iter(units))}" if len(units) == 1 else ""  # else a cell says its own
+    heads = ("run", "split", "rho/d", "95 %", f"radius{one}", f"distance{one}", "accuracy")
     head = "".join(f"<th>{word}</th>" for word in heads)
     body = []
     for splits, title in zip(found, titles, strict=True):
         for split, two in splits.items():
             span = two.interval()
             bounds = f"{three(span[0])} to {three(span[1])}" if span else "–"
-            numbers = [three(v) for v in (two.radius, two.distance, two.accuracy)]
-            words = [title, split, three(two.rho_d), bounds, *numbers]
+            own = "" if one else f" {two.unit}"
+            lengths = [f"{three(v)}{own}" for v in (two.radius, two.distance)]
+            words = [title, split, three(two.rho_d), bounds, *lengths, three(two.accuracy)]
             body.append(f"<tr>{''.join(f'<td>{escape(word)}</td>' for word in words)}</tr>")
     table = f'<table class="pz-table"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table>'
     return f'<div class="pz-scroll">{table}</div>'

@@ -205,6 +205,30 @@ def test_refusals(teachers: tuple[Run, Run], done: Pilot, tmp_path: Path) -> Non
             call()
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "words"),
+    [
+        ({"epochs": 5}, {"epochs": 30}, "epochs"),
+        ({"model": "fc800"}, {}, "model"),
+        ({"data_share": 0.5, "weight_decay": 0.0}, {}, "weight decay and data share"),
+        ({}, {"targets": "others", "seed": 1}, "kind of targets"),
+        ({}, {"targets": "binary", "seed": 1}, "kind of targets and loss"),
+        ({"targets": "binary"}, {"targets": "binary", "seed": 1}, "loss"),  # the hard ones have a softmax
+        ({"targets": "prior", "prior": (0.1,) * 10}, {}, "prior and kind of targets"),
+    ],
+)
+def test_teachers_that_differ_in_more_than_smoothing_and_seed_are_refused(
+    teachers: tuple[Run, Run], tmp_path: Path, ours: dict[str, Any], theirs: dict[str, Any], words: str
+) -> None:
+    hard, soft = teachers
+    given = [replace(run, name=f"{run.name}-1", config=replace(run.config, seed=1)) for run in teachers]
+    one = replace(soft, config=replace(soft.config, **ours))
+    other = replace(given[1], config=replace(given[1].config, **theirs))
+    with pytest.raises(RunError, match=f"^The teachers differ in {words}: a fair test needs equal ones.$"):
+        request((hard, one, given[0], other), tmp_path)
+    assert len(request((hard, soft, *given), tmp_path).groups) == 2
+
+
 def test_equal_names_are_refused_before_anything_is_written(
     teachers: tuple[Run, Run], tmp_path: Path
 ) -> None:

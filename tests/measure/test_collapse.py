@@ -18,6 +18,7 @@ from penviz.measure import collapse as COLLAPSE
 from penviz.measure import simplex as SIMPLEX
 from penviz.measure.collapse import Collapse, nc1, vci
 from penviz.measure.moments import Moments
+from penviz.measure.numbers import BY_KEY
 from penviz.measure.simplex import Simplex, attainable, effective_rank, nc3, nearest_means
 
 A = make(3, n=200, d=9, n_classes=6)
@@ -72,6 +73,19 @@ def check_simplex_by_loops(module: ModuleType) -> None:
 
 def test_simplex_by_loops() -> None:
     check_simplex_by_loops(SIMPLEX)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 10, 100])
+def test_the_farthest_from_a_simplex_is_a_line(n_classes: int) -> None:
+    rng = np.random.default_rng(0)
+    most = math.sqrt(2 - 2 / math.sqrt(n_classes - 1))
+    assert BY_KEY["means_etf"].meaning.endswith("0 to sqrt(2 - 2 / sqrt(K - 1))")
+    assert Simplex.of(rng.normal(size=(n_classes, 1))).etf == pytest.approx(most, abs=1e-12)
+    for width in (2, n_classes):
+        sizes = rng.exponential(size=(200, n_classes, 1)) ** 3
+        found = [Simplex.of(size * rng.normal(size=(n_classes, width))).etf for size in sizes]
+        assert max(found) <= most + 1e-12
+        assert n_classes == 2 or max(found) > most / 2
 
 
 def check_attainable(module: ModuleType) -> None:

@@ -11,7 +11,7 @@ from mutants import mutant
 from scipy import integrate, special
 
 from penviz.measure import information as INFORMATION
-from penviz.measure.information import equivalent_smoothing, mutual_information, stability
+from penviz.measure.information import equivalent_smoothing, left_words, mutual_information, stability
 from penviz.measure.logits import smoothed_targets
 
 
@@ -33,14 +33,31 @@ def check_two_clusters(module: ModuleType) -> None:
             assert module.mutual_information(factor * y, factor * TWO) == pytest.approx(math.log(2), abs=1e-9)
     for n_samples in (5, 100):
         values = [module.mutual_information(*noisy(TWO, 0.1, seed, n_samples)) for seed in range(20)]
-        s = 1 + 1 / n_samples  # squared, in units of the noise; the Gaussian integral over y and mu_j
-        wider = s + 1 / n_samples
-        expected = math.log(2) + math.log(wider / s) / 2 - 0.5 + 0.5 / wider
+        expected = math.log(2) + module.few_samples(n_samples)
         assert np.mean(values) == pytest.approx(expected, abs=0.01)
 
 
 def test_two_tight_clusters_give_one_bit() -> None:
     check_two_clusters(INFORMATION)
+
+
+def check_nothing_left(module: ModuleType) -> None:
+    """One cluster: a little below 0, by the error of the means; 0 with exact ones."""
+    for n_samples in (1, 2, 5, 20):
+        values = [module.mutual_information(*noisy(np.zeros(900), 1, seed, n_samples)) for seed in range(40)]
+        assert module.few_samples(n_samples) == pytest.approx(np.mean(values), abs=0.004)
+    assert module.few_samples(5) == pytest.approx(-0.0658, abs=1e-4)
+    assert math.log(2) + module.few_samples(5) == pytest.approx(0.627, abs=5e-4)
+    assert math.log(2) + module.few_samples(100) == pytest.approx(0.688, abs=5e-4)
+    assert module.few_samples(10**6) == pytest.approx(0, abs=1e-6)
+
+
+def test_nothing_left_is_a_little_below_zero() -> None:
+    check_nothing_left(INFORMATION)
+    assert left_words(5) == (
+        "with 5 samples an example about 0.63 when only the class is left and -0.07 when nothing is"
+    )
+    assert left_words(1000).endswith("about 0.69 when only the class is left and 0.00 when nothing is")
 
 
 def check_far(module: ModuleType) -> None:
@@ -147,6 +164,8 @@ def test_gamma_of_known_teachers() -> None:
 MUTANTS = [
     (check_two_clusters, "mean(axis=1))", "sum(axis=1))"),
     (check_two_clusters, "/ scale) ** 2) / 2", "/ 1.0) ** 2) / 2"),
+    (check_nothing_left, "1 / (2 * other)", "1 / (2 * own)"),
+    (check_nothing_left, "mean(axis=0)\n", "mean(axis=0) * 0\n"),
     (check_far, "(own - inner)", "(-inner)"),
     (check_against_an_integral, "/ scale) ** 2) / 2", "/ scale) ** 2)"),
     (check_guard, "SMALLEST_NOISE * spread", "0.0"),

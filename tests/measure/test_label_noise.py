@@ -7,6 +7,9 @@ import pytest
 
 from penviz.activations import Activations, ActivationsError, Head
 from penviz.measure.label_noise import given_labels, misled, mixed
+from penviz.measure.summary import Summary
+from penviz.measure.sweep import run_values
+from penviz.measure.target_vectors import Targets
 
 
 def splitmix(hash_: int, stream: int) -> int:
@@ -119,6 +122,23 @@ def test_without_wrong_labels_there_is_nothing_to_say() -> None:
         misled(a, 0.0)
     with pytest.raises(ActivationsError, match="extract it again"):
         misled(replace(a, hashes=None), 0.2)
+
+
+def test_without_a_plane_there_is_no_share() -> None:
+    """All wrong labels name a class without right ones: a sweep must not have a point at 0 for them."""
+    a = told_wrong(0.5)
+    given = given_labels(a.labels, a.hashes, 5, 0.2)
+    left = a.take((a.labels != 4) & ((given == a.labels) | (given == 4)))
+    found = misled(left, 0.2)
+    assert np.isnan([found.given, found.true, found.third]).all()
+    assert found.n > 0
+    assert a.head is not None
+    line = replace(a, head=Head(np.outer(np.arange(5), np.ones(5)), a.head.bias))  # templates span no plane
+    assert np.isnan(misled(line, 0.2).given)
+    for kept, there in ((a, True), (left, False)):
+        summaries = {"train": Summary.of(kept)}
+        values = run_values(summaries, (0, 1, 2), targets=Targets.of(0.1), label_noise=0.2)["train"]
+        assert ("misled_given" in values, "misled_true" in values) == (there, there)
 
 
 def test_a_class_without_right_labels_is_in_no_plane() -> None:

@@ -180,3 +180,35 @@ def test_findings() -> None:
     same = [replace(run, kind="clip") for run in sweep({0.1: 1}, 3)]
     assert words(same)[0].startswith("All 3 runs have clipping of the targets 0.1")
     assert sweep_finding(sweep({0.0: 1, 0.1: 0.7}, 3), (0, 1, 2), True, "net").headline.startswith("net: ")
+
+
+def test_a_seed_that_stands_twice_counts_once() -> None:
+    """Each run beside a copy of itself: the same means and intervals, twice the points."""
+    once = [
+        run_of(a, s, 0.4 * c * (1.0, 1.04, 0.97)[s])
+        for a, c in ((0.0, 1), (0.1, 0.9), (0.4, 0.8))
+        for s in range(3)
+    ]
+    twice = [*once, *(replace(run, name=f"{run.name}-again") for run in once)]
+    plain, found = (curve(runs, "rho_d", "train") for runs in (once, twice))
+    assert found.counts.tolist() == [3, 3, 3]
+    assert np.allclose([found.mean, found.low, found.high], [plain.mean, plain.low, plain.high], rtol=1e-12)
+    assert len(found.points) == 2 * len(plain.points) == 18
+    assert sweep_finding(twice, (0, 1, 2), True) == sweep_finding(once, (0, 1, 2), True)
+    pair = [run for run in twice if run.label_smoothing < 0.4]
+    assert sweep_finding(pair, (0, 1, 2), True).detail.endswith("95 % over 3 training seeds a side.")
+    two_seeds = [run for run in twice if run.seed < 2]
+    assert np.isnan(curve(two_seeds, "rho_d", "train").low).all()  # four runs, two seeds
+    assert "three of each" in sweep_finding(two_seeds, (0, 1, 2), True).detail
+    hard = [run for run in twice if not run.label_smoothing]
+    assert sweep_finding(hard, (0, 1, 2), True).headline.startswith("All 6 runs have hard targets")
+
+
+def test_runs_of_one_seed_that_differ_are_averaged_first() -> None:
+    runs = [run_of(0.1, seed, value) for seed, value in ((0, 0.2), (0, 0.4), (1, 0.5), (2, 0.7))]
+    runs.append(Swept("without", 0.1, 2, {"train": {"rho_d": None}}))
+    found = curve(runs, "rho_d", "train")
+    assert found.mean[0] == pytest.approx((0.3 + 0.5 + 0.7) / 3)
+    assert (found.low[0], found.high[0]) == pytest.approx(t_interval([0.3, 0.5, 0.7]))
+    assert found.counts.tolist() == [3]
+    assert sorted(value for _, value, _ in found.points) == [0.2, 0.4, 0.5, 0.7]

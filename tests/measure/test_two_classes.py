@@ -11,6 +11,7 @@ import pytest
 from synthetic import make, random_rotation
 
 from penviz.activations import Activations, ActivationsError, Head
+from penviz.measure.class_means import with_class_means
 from penviz.measure.target_vectors import Targets
 from penviz.measure.two_class_finding import describe_two
 from penviz.measure.two_classes import TwoClasses, optimum, two_class_charts
@@ -147,6 +148,33 @@ def test_densities_are_shares_of_all_examples() -> None:
         assert star.x == pytest.approx([-2.944, 2.944], abs=5e-4)
         assert chart.lines[0].start[0] == chart.lines[0].end[0] == 0
     assert f"{len(train.differences[0]):,} class 0" in charts[0].about
+
+
+def test_class_means_give_half_the_difference_of_squared_distances() -> None:
+    """By a loop over the examples; no word speaks of logits or nats, which there are none of."""
+    a = with_class_means({"train": replace(pair(), head=None)})["train"]
+    two = TwoClasses.of(a)
+    x = a.features.astype(np.float64)
+    centres = [sum(x[i] for i in np.flatnonzero(a.labels == k)) / (a.labels == k).sum() for k in (0, 1)]
+    for k in (0, 1):
+        for i, value in zip(np.flatnonzero(a.labels == k), two.differences[k], strict=True):
+            far = [sum((x[i] - centre) ** 2) for centre in centres]
+            assert value == pytest.approx((far[0] - far[1]) / 2, abs=1e-5)
+    assert (two.unit, TwoClasses.of(pair()).unit) == ("feature units squared", "nats")
+    charts = [
+        two_class_charts([{"train": of}], titles=["net"], targets=[HARD], scale=scale)[0]
+        for of in (two, TwoClasses.of(pair()))
+        for scale in ("nats", "distance")
+    ]
+    assert [chart.x_label for chart in charts] == [
+        "half the difference of squared distances (feature units squared)",
+        "half the difference of squared distances, distance of the means = 1",
+        "z(class 1) - z(class 0) (nats)",
+        "z(class 1) - z(class 0), distance of the means = 1",
+    ]
+    assert "through the two class means, on which half the difference of squared distances" in charts[0].about
+    assert "logit" not in charts[0].about
+    assert "through the two templates, on which the logit difference z(class 1)" in charts[2].about
 
 
 def test_the_radius_on_screen_is_the_headline() -> None:

@@ -19,7 +19,7 @@ from penviz.runs import Run, stored_path
 DEFAULT = ("rho_d", "accuracy", "ece", "temperature", "spread", "gap")
 """Numbers drawn when none are chosen."""
 
-LOOSE = ("label_smoothing", "targets", "seed")
+LOOSE = ("label_smoothing", "targets", "prior", "seed")
 """Config fields in which the runs of one curve may differ."""
 
 SPLITS = ("train", "validation")
@@ -43,16 +43,21 @@ def families(runs: Sequence[Run]) -> dict[str, list[Run]]:
         by_config.setdefault(key, []).append(run)
     parts: list[list[Run]] = []
     for members in by_config.values():
-        kinds = dict.fromkeys(run.config.targets for run in members if run.config.label_smoothing)
+        kinds = dict.fromkeys(_kind(run) for run in members if run.config.label_smoothing)
         hard = [run for run in members if not run.config.label_smoothing]
-        alone = not set(kinds) - {"binary"}
+        alone = all(kind == "binary" for kind, _ in kinds)
         parts += [hard] if hard and alone else []
         for kind in kinds:
-            soft = [r for r in members if r.config.label_smoothing and r.config.targets == kind]
-            parts.append(soft if kind == "binary" else [*hard, *soft])
+            soft = [run for run in members if run.config.label_smoothing and _kind(run) == kind]
+            parts.append(soft if kind[0] == "binary" else [*hard, *soft])
     swept = [part for part in parts if len({run.config.label_smoothing for run in part}) > 1] or parts
     swept.sort(key=lambda part: (-len(part), part[0].name))
     return dict(zip(told_apart(swept), swept, strict=True))
+
+
+def _kind(run: Run) -> tuple[str, object]:
+    """What soft targets are towards: hard ones have no prior, and belong to each."""
+    return run.config.targets, run.config.prior
 
 
 def told_apart(

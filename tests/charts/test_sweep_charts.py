@@ -52,6 +52,17 @@ def test_hard_targets_belong_to_every_kind_of_soft_ones(runs: list[Run]) -> None
     }
 
 
+def test_hard_targets_belong_to_every_prior(runs: list[Run]) -> None:
+    soft = [run for run in runs if run.config.label_smoothing]
+    hard = [run for run in runs if not run.config.label_smoothing]
+    priors = [
+        [changed(r, f"{r.name}-{i}", targets="prior", prior=prior) for r in soft]
+        for i, prior in enumerate(((0.1,) * 10, (0.2, *(0.8 / 9,) * 9)))
+    ]
+    assert [len(part) for part in families([*hard, *priors[0]]).values()] == [6]
+    assert [len(part) for part in families([*hard, *priors[0], *priors[1]]).values()] == [6, 6]
+
+
 def test_k_sigmoids_have_a_curve_of_their_own(runs: list[Run]) -> None:
     sigmoids = [
         changed(run, f"{run.name}-{alpha}", targets="binary", label_smoothing=alpha)

@@ -94,7 +94,7 @@ class Check:
 
     @property
     def undecided_sentence(self) -> str:
-        """How many set-ups the images do not tell apart, and which of them stands first; "" for one alone."""
+        """How many set-ups the images do not tell apart, and which of them is taken; "" for one alone."""
         if not self.undecided:
             return ""
         taken = "known recipe" if self.best.preprocessing.is_recipe else "plainest"
@@ -102,7 +102,7 @@ class Check:
             taken = "most accurate"
         return (
             f"Of {len(self.rows)} set-ups tried, {self.best.n} images cannot tell {len(self.undecided) + 1} "
-            f"apart; of these the {taken} stands first."
+            f"apart; of these the {taken} is taken."
         )
 
 

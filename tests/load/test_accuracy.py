@@ -253,7 +253,7 @@ def test_a_changed_body_must_win_clearly(
     assert [row.variant for row in found.undecided] == ([] if apart else [LEAKY])
     assert found.undecided_sentence == (
         "" if apart else
-        "Of 2 set-ups tried, 512 images cannot tell 2 apart; of these the plainest stands first."
+        "Of 2 set-ups tried, 512 images cannot tell 2 apart; of these the plainest is taken."
     )  # fmt: skip
     assert found.to_json()["undecided"] == found.undecided_sentence
 
@@ -268,7 +268,7 @@ def test_the_plainest_of_those_that_are_alike_stands_first(monkeypatch: pytest.M
     assert (found.best.preprocessing, found.best.variant) == (RECIPE, as_built)
     assert len(found.undecided) == 5
     assert found.undecided[0] == found.rows[1]  # the most accurate
-    assert "cannot tell 6 apart; of these the known recipe stands first." in found.undecided_sentence
+    assert "cannot tell 6 apart; of these the known recipe is taken." in found.undecided_sentence
     alike[RECIPE, as_built] = range(100)
     assert planted_check(monkeypatch, alike).best.preprocessing == USUAL
     alike[USUAL, as_built] = range(90)
@@ -276,7 +276,7 @@ def test_the_plainest_of_those_that_are_alike_stands_first(monkeypatch: pytest.M
     alike[BGR, as_built] = range(80)
     found = planted_check(monkeypatch, alike)
     assert (found.best.preprocessing, found.best.variant) == (RECIPE, LEAKY)
-    assert "of these the most accurate stands first" in found.undecided_sentence
+    assert "of these the most accurate is taken" in found.undecided_sentence
 
 
 def test_the_plainest_is_found_under_another_order_of_the_labels(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -137,8 +137,8 @@ def _checkpoint(
     if report.not_finite:
         raise RunError(f"{report.name} holds NaN or infinity in {', '.join(report.not_finite[:3])}.")
     model, network = _network(path, report, request, say)
-    dataset = _data(model, network, request)
-    checked, check = _setup(model, network, dataset, request, path, say)
+    dataset = _data(model, network, request, adopt.stated_size(report, model))
+    checked, check = _setup(model, network, dataset, request, path, report, say)
     choices = adopt.Choices(
         model,
         checked.preprocessing,
@@ -155,6 +155,7 @@ def _checkpoint(
         report=report,
         checked=checked,
         warnings=check.sentences if check else (),
+        undecided=check.undecided_sentence if check else "",
         splits=request.splits or tuple(s for s in ("train", "validation") if s in dataset.splits),
         classes=_classes(request.classes, dataset.class_names),
         per_class=request.per_class,
@@ -220,13 +221,13 @@ def _same_function(first: nn.Module, name: str, other: nn.Module) -> bool:
     return a.shape == b.shape and bool((a - b).norm() <= 1e-4 * (a - a.mean(1, keepdim=True)).norm())
 
 
-def _data(model: str, network: nn.Module, request: Request) -> DataSet:
+def _data(model: str, network: nn.Module, request: Request, stated_size: int) -> DataSet:
     from penviz.learn import data
     from penviz.load import architectures
     from penviz.load.class_names import in_order, read_class_names
 
     side = architectures.input_shape(model, network)[-1]
-    size = request.image_size or (side if side <= 64 else round(side / 0.875))
+    size = request.image_size or stated_size or (side if side <= 64 else round(side / 0.875))
     loaded = data.load(
         request.dataset, n_hold_out=request.hold_out, data_dir=request.data_dir, image_size=min(size, 1024)
     )
@@ -239,6 +240,7 @@ def _setup(
     dataset: DataSet,
     request: Request,
     path: Path,
+    report: FileReport,
     say: Callable[[str], None],
 ) -> tuple[Row, Check | None]:
     """The row that was asked for, measured, or the best of all plausible ones, which are printed."""
@@ -250,7 +252,12 @@ def _setup(
     images, labels = split.images[rows], split.labels[rows]
     directory = path if path.is_dir() else path.parent
     ways = preprocessing.plausible(
-        model, network, dataset.image_shape, len(dataset.class_names), directory=directory
+        model,
+        network,
+        dataset.image_shape,
+        len(dataset.class_names),
+        directory=directory,
+        training=report.training,
     )
     if request.preprocessing:
         ways = [_way(request.preprocessing, ways)]
@@ -287,7 +294,7 @@ def _setup(
 
 
 def table_lines(check: Check) -> list[str]:
-    """The set-ups as lines of text, the best first and marked."""
+    """The set-ups as lines of text, the one taken first and marked, then by accuracy."""
     shown = check.rows[:SHOWN]
     cells = [(r.preprocessing.describe(), r.variant.describe()) for r in shown]
     widths = [max(len(row[i]) for row in cells) for i in range(2)]
@@ -296,13 +303,11 @@ def table_lines(check: Check) -> list[str]:
         numbers = f"{100 * row.accuracy:6.1f} %  {row.nll:6.3f}  {row.n:6}"
         lines.append(f"{'*' if i == 0 else ' '} {way:<{widths[0]}}  {body:<{widths[1]}}  {numbers}")
     if len(check.rows) > SHOWN:
-        lines.append(f"  and {len(check.rows) - SHOWN} more, each no better")
+        lines.append(f"  and {len(check.rows) - SHOWN} more, each no better than the last")
     if check.untried:
         lines.append(f"  {check.untried} set-ups were not tried: out of time")
-    if near := len(check.near()):
-        lines.append(
-            f"  {near} of these are within a point of the first: so many images cannot tell them apart"
-        )
+    if check.undecided:
+        lines.append(f"  {check.undecided_sentence}")
     return lines
 
 
@@ -310,7 +315,8 @@ def _way(asked: str, ways: Sequence[Preprocessing]) -> Preprocessing:
     from penviz.load.preprocessing import Preprocessing
 
     for way in ways:
-        if asked.lower() in (way.describe().lower(), way.name.lower()):
+        plain = way.describe().replace("recipe of penviz: ", "")
+        if asked.lower() in (way.describe().lower(), way.name.lower(), plain, plain.partition("; ")[2]):
             return way
     try:
         return Preprocessing.from_json(json.loads(Path(asked).read_text(encoding="utf-8")))

@@ -15,8 +15,11 @@ import torch
 
 from penviz import cli
 from penviz.activations import Activations
-from penviz.learn import data
+from penviz.learn import data, train
+from penviz.learn.checkpoints import write_tensors
+from penviz.learn.defaults import default_config
 from penviz.learn.models import MODELS
+from penviz.load.variants import Variant
 from penviz.runs import activations_path
 from penviz.view.snippets import SNIPPETS
 
@@ -101,6 +104,51 @@ def test_a_quick_look_with_all_stated(theirs: Path, extract: Callable[..., Ended
     assert record["adopted"]["quick_look"] == {"classes": [3, 5, 8], "per_class": 20}
     assert record["config"]["targets"] == "hard"
     assert record["adopted"]["preprocessing"]["name"] == "0..1"
+
+
+def test_what_penviz_trained_is_taken_as_trained(extract: Callable[..., Ended], tmp_path: Path) -> None:
+    """A network after two epochs, with which many set-ups do as well."""
+    torch.set_num_threads(1)
+    digits = data.load("digits")
+    config = default_config("digits", "fc800", digits.image_shape, epochs=2)
+    run = train.train(config, digits, tmp_path / "trained", device="cpu")
+    ended = extract(run / "model.safetensors", "--dataset", "digits", "--out", tmp_path / "run", "--yes")
+    assert ended.returncode == 0, ended.stderr
+    assert "The file says that penviz trained it: fc800 on digits." in ended.stderr
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    trained = json.loads((run / "run.json").read_text())
+    assert record["adopted"]["preprocessing"]["name"] == "recipe of penviz: each image standardised"
+    assert record["adopted"]["variant"] == Variant().to_json()
+    assert record["metrics"]["validation"]["accuracy"] == trained["metrics"]["validation"]["accuracy"]
+    undecided = record["adopted"]["accuracy"]["undecided"]
+    assert "360 images cannot tell " in undecided
+    assert f"  {undecided}\n" in ended.stderr
+    assert record["adopted"]["accuracy"]["warning"] == ""  # a tie with the known recipe is no doubt
+    stated = (
+        "--dataset",
+        "digits",
+        "--out",
+        tmp_path / "stated",
+        "--preprocessing",
+        "each image standardised",
+    )
+    assert extract(run / "model.safetensors", *stated).returncode == 0
+    again = json.loads((tmp_path / "stated" / "run.json").read_text())["adopted"]
+    assert again["preprocessing"] == record["adopted"]["preprocessing"]
+    assert again["accuracy"]["undecided"] == ""  # the row was asked for
+
+
+def test_text_that_lies_changes_nothing(theirs: Path, extract: Callable[..., Ended], tmp_path: Path) -> None:
+    """A crop that the weights cannot take, and data of another kind: the accuracy decides, as without it."""
+    state = torch.load(theirs, weights_only=True)["state_dict"]
+    lie = {"config": {"model": "fc800", "dataset": "imagenet", "crop": 3, "image_size": 1024}}
+    write_tensors(tmp_path / "lies.safetensors", state, lie)
+    ended = extract(tmp_path / "lies.safetensors", "--dataset", "digits", "--out", tmp_path / "a", "--yes")
+    assert ended.returncode == 0, ended.stderr
+    extract(theirs, "--dataset", "digits", "--out", tmp_path / "b", "--yes")
+    lied, plain = (json.loads((tmp_path / run / "run.json").read_text()) for run in "ab")
+    for key in ("preprocessing", "variant", "accuracy"):
+        assert lied["adopted"][key] == plain["adopted"][key]
 
 
 def test_label_order_is_doubted_aloud(theirs: Path, extract: Callable[..., Ended], tmp_path: Path) -> None:

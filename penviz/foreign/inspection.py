@@ -18,6 +18,7 @@ from penviz.foreign.finite import is_float, not_finite
 from penviz.foreign.images_zip import describe
 from penviz.foreign.kinds import kind_of, kind_of_archive
 from penviz.foreign.limits import Limits
+from penviz.foreign.own_training import stated_training
 from penviz.foreign.pickle_tree import globals_of
 from penviz.foreign.report import FileReport, Refused, TensorEntry, printable
 from penviz.foreign.run_zip import describe_run
@@ -185,8 +186,19 @@ def _plain_weights(
     if left:
         notes = (*notes, f"Left out, outside the network: {', '.join(map(printable, left[:3]))}.")
     extras = {printable(k, 80): printable(v, 200) for k, v in list(metadata.items())[:50]}
+    training = stated_training(metadata)
+    if training:
+        on = f" on {training['dataset']}" if "dataset" in training else ""
+        notes = (*notes, f"The file says that penviz trained it: {training['model']}{on}.")
     return _network(
-        report, [t for t, _ in kept], [k for _, k in kept], limits, prefix=prefix, extras=extras, notes=notes
+        report,
+        [t for t, _ in kept],
+        [k for _, k in kept],
+        limits,
+        prefix=prefix,
+        extras=extras,
+        training=training,
+        notes=notes,
     )
 
 

@@ -78,6 +78,7 @@ class FileReport:
         tensors: the group of arrays that makes the network, or all arrays of an array file.
         wrapper: the keys that led to that group, such as ("state_dict",); prefix: what was cut off every key.
         extras: short inert text of what lies beside the weights.
+        training: what the metadata says of a training by penviz (`own_training.stated_training`).
         globals: the names that a pickle asks for.
         n_parameters: numbers in all floating tensors but the running statistics of normalisation layers.
         n_classes: None where the file does not say it clearly; n_classes_evidence: why.
@@ -95,6 +96,7 @@ class FileReport:
     wrapper: tuple[str, ...] = ()
     prefix: str = ""
     extras: Mapping[str, str] = field(default_factory=dict)
+    training: Mapping[str, str | int] = field(default_factory=dict)
     globals: tuple[str, ...] = ()
     n_parameters: int = 0
     n_classes: int | None = None
@@ -110,7 +112,7 @@ class FileReport:
     def to_json(self) -> dict[str, Any]:
         """A dictionary for json.dumps."""
         record = {f.name: getattr(self, f.name) for f in fields(self)}
-        record["extras"] = dict(self.extras)
+        record["extras"], record["training"] = dict(self.extras), dict(self.training)
         record["tensors"] = [
             {
                 "key": t.key,

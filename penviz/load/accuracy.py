@@ -3,7 +3,7 @@
 W h + b equals the logits for the wrong pixels too, the picture stays plausible and its conclusion can
 reverse. So every plausible preprocessing, and every variant of the body that leaves no key, is tried on the
 same images before anything is drawn. The table is shown; an error that costs less than two points is not seen
-this way.
+this way. Where the images do not decide, the plainest set-up is taken: nothing in a file speaks for another.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from penviz.load import variants as bodies
-from penviz.load.label_order import PERMUTED, near_chance, permuted_accuracy, sentences
+from penviz.load.label_order import PERMUTED, near_chance, permuted_accuracy, permuted_right, sentences
 from penviz.load.outputs import as_logits, kind_of_scores, run
+from penviz.load.plainness import clearly_worse, oddness
 from penviz.load.preprocessing import Preprocessing
 from penviz.load.variants import Variant
 from penviz.runs import RunError
@@ -71,12 +72,14 @@ class Check:
         sentences: warnings on the order of the classes and on accuracy near chance.
         untried: set-ups left out for lack of time.
         n_classes: K.
+        undecided: the rows that these images cannot tell from the first, the most accurate first.
     """
 
     rows: tuple[Row, ...]
     sentences: tuple[str, ...]
     untried: int
     n_classes: int
+    undecided: tuple[Row, ...] = ()
 
     @property
     def best(self) -> Row:
@@ -86,15 +89,21 @@ class Check:
     def to_json(self) -> dict[str, Any]:
         """A dictionary for JSON."""
         rows = [row.to_json() for row in self.rows]
-        return {"rows": rows, "sentences": list(self.sentences), "untried": self.untried}
+        said = {"sentences": list(self.sentences), "undecided": self.undecided_sentence}
+        return {"rows": rows, "untried": self.untried} | said
 
-    def near(self) -> list[Row]:
-        """Rows that this many images cannot tell from the best: within a point of its accuracy."""
-        return [row for row in self.rows[1:] if row.n == self.best.n and _close(row, self.best)]
-
-
-def _close(row: Row, best: Row) -> bool:
-    return max(row.accuracy, row.permuted) > max(best.accuracy, best.permuted) - 0.01
+    @property
+    def undecided_sentence(self) -> str:
+        """How many set-ups the images do not tell apart, and which of them is taken; "" for one alone."""
+        if not self.undecided:
+            return ""
+        taken = "known recipe" if self.best.preprocessing.is_recipe else "plainest"
+        if self.best.variant != Variant():
+            taken = "most accurate"
+        return (
+            f"Of {len(self.rows)} set-ups tried, {self.best.n} images cannot tell {len(self.undecided) + 1} "
+            f"apart; of these the {taken} is taken."
+        )
 
 
 def sample(labels: NDArray[np.int64], n: int = IMAGES) -> NDArray[np.int64]:
@@ -172,9 +181,12 @@ def check(
     then a first step cannot guide the next. Where all that would take longer than `seconds`, the first look
     is at fewer images (FEWEST or more) and only the best are measured on all of them.
 
+    The most accurate row is not always first: of it and the rows that are not clearly worse, the plainest is
+    (plainness.py); among equally plain ones the more accurate.
+
     Args:
         network: with its weights.
-        preprocessings: the likely ones first (`preprocessing.plausible`).
+        preprocessings: the known recipe first, if there is one (`preprocessing.plausible`).
         bodies_tried: the network as built first (`variants.plausible`).
         images: [n, h, w, c] uint8, as stored; labels: [n].
         seconds: that this may take, about.
@@ -213,10 +225,27 @@ def check(
             spent = time.monotonic() - started
             report(len(table), total, spent / len(table) * max(total - len(table), 0))
 
+    def doubted() -> bool:
+        return any(row.permuted > row.accuracy + PERMUTED for row, _ in table.values())
+
     def ranked() -> list[Row]:
+        by_order = doubted()
         rows = [row for row, _ in table.values()]
-        doubted = any(row.permuted > row.accuracy + PERMUTED for row in rows)
-        return sorted(rows, key=lambda r: (-r.n, -(r.permuted if doubted else r.accuracy), r.nll))
+        return sorted(rows, key=lambda r: (-r.n, -(r.permuted if by_order else r.accuracy), r.nll))
+
+    def undecided() -> list[Row]:
+        best, *rows = ranked()
+        by_order = doubted()
+
+        def right(row: Row) -> NDArray[np.bool_]:
+            predictions, y = table[row.preprocessing, row.variant][1], labels[: row.n]
+            return permuted_right(predictions, y, n_classes) if by_order else predictions == y
+
+        most = right(best)
+        return [best, *(r for r in rows if r.n == best.n and not clearly_worse(right(r), most))]
+
+    def plainest(rows: Sequence[Row]) -> Row:
+        return min(rows, key=lambda r: oddness(r.preprocessing, r.variant))  # of equals the first
 
     def lost() -> bool:
         best = ranked()[0]
@@ -235,14 +264,15 @@ def check(
     guided = preprocessings if lost() else leading(3)
     attempt([(p, body) for p in guided for body in bodies_tried], few)
     if few < len(images):
-        final = [(row.preprocessing, row.variant) for row in ranked()[:3]]
+        leaders = [*ranked()[:3], plainest(undecided())]
         seconds *= 2
-        attempt([*final, (preprocessings[0], plain)], len(images))
-    rows = _known_first(ranked(), preprocessings[0], plain)
-    _, predictions = table[rows[0].preprocessing, rows[0].variant]
-    return Check(
-        tuple(rows), sentences(predictions, labels[: len(predictions)], n_classes), untried, n_classes
-    )
+        attempt([*((r.preprocessing, r.variant) for r in leaders), (preprocessings[0], plain)], len(images))
+    alike = undecided()
+    first = plainest(alike)
+    rows = [first, *(row for row in ranked() if row is not first)]
+    _, predictions = table[first.preprocessing, first.variant]
+    said = sentences(predictions, labels[: len(predictions)], n_classes)
+    return Check(tuple(rows), said, untried, n_classes, tuple(row for row in alike if row is not first))
 
 
 def row_of(preprocessing: Preprocessing, variant: Variant, scores: Tensor, labels: NDArray[np.int64]) -> Row:
@@ -272,12 +302,3 @@ def measure_setup(
 
 def _too_few(n_classes: int, labels: NDArray[np.int64]) -> str:
     return f"The network has {n_classes} outputs, and the data have labels up to {labels.max()}."
-
-
-def _known_first(rows: list[Row], known: Preprocessing, plain: Variant) -> list[Row]:
-    """Rows with the known recipe on top where the images cannot tell it from the best."""
-    for row in rows:
-        same = row.preprocessing == known and row.variant == plain and row.n == rows[0].n
-        if same and known.name.startswith("recipe") and _close(row, rows[0]):
-            return [row, *(r for r in rows if r is not row)]
-    return rows

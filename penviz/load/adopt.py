@@ -117,6 +117,11 @@ def open_network(
     return network.eval()
 
 
+def stated_size(report: FileReport, model: str) -> int:
+    """image_size at which penviz stored a folder's images to train this file; 0 where it does not say."""
+    return int(report.training.get("image_size", 0)) if report.training.get("model") == model else 0
+
+
 @torch.no_grad()
 def prove_on(network: nn.Module, choices: Choices, images: NDArray[np.uint8]) -> HeadProof | NoHead:
     """The head, proved on stored images under the chosen set-up, and again on others of them."""
@@ -136,6 +141,7 @@ def adopt(
     report: FileReport,
     checked: accuracy.Row | None = None,
     warnings: Sequence[str] = (),
+    undecided: str = "",
     splits: Sequence[str] = ("train", "validation"),
     classes: Sequence[int] = (),
     per_class: int = 1000,
@@ -154,6 +160,7 @@ def adopt(
         report: of the file, for its name and digest.
         checked: the row of the check that was confirmed; the 512 images are measured here when not given.
         warnings: sentences of the check to keep with the picture.
+        undecided: the check's sentence on set-ups that its images do not tell apart, for run.json.
         splits: which.
         classes: a quick look at these labels only, `per_class` of each in every split; all when empty.
         per_class: training examples a class, 0 for all; validation and test are whole but for a quick look.
@@ -198,6 +205,7 @@ def adopt(
                 "n": checked.n,
                 "expected": choices.expected,
                 "warning": " ".join([*([warning] if warning else []), *warnings]),
+                "undecided": undecided,
             },
             "recipe": list(choices.recipe),
             "targets_stated_by": "" if choices.targets == "unknown" else "user",

@@ -12,7 +12,14 @@ PERMUTED = 0.20
 
 
 def permuted_accuracy(predictions: NDArray[np.int64], labels: NDArray[np.int64], n_classes: int) -> float:
-    """Accuracy under the one-to-one assignment of outputs to labels that makes it largest.
+    """Accuracy under the one-to-one assignment of outputs to labels that makes it largest."""
+    return float(permuted_right(predictions, labels, n_classes).mean())
+
+
+def permuted_right(
+    predictions: NDArray[np.int64], labels: NDArray[np.int64], n_classes: int
+) -> NDArray[np.bool_]:
+    """Which predictions [n] are right under the one-to-one assignment of outputs to labels that fits best.
 
     The assignment maximises the trace of the permuted confusion matrix (scipy's linear_sum_assignment, Crouse
     2016) of every other image and is counted on the rest, both ways round: with few images a class any
@@ -22,13 +29,13 @@ def permuted_accuracy(predictions: NDArray[np.int64], labels: NDArray[np.int64],
 
     order = np.argsort(labels, kind="stable")
     halves = order[::2], order[1::2]
-    right = 0
+    right = np.zeros(len(labels), bool)
     for found, counted in (halves, halves[::-1]):
         counts = confusion(labels[found], predictions[found], n_classes)
         diagonal = np.eye(n_classes) * 0.5  # of equal assignments the one that moves nothing
         _, outputs = linear_sum_assignment(counts + diagonal, maximize=True)
-        right += int((outputs[labels[counted]] == predictions[counted]).sum())
-    return right / len(labels)
+        right[counted] = outputs[labels[counted]] == predictions[counted]
+    return right
 
 
 def order_sentence(predictions: NDArray[np.int64], labels: NDArray[np.int64], n_classes: int) -> str:

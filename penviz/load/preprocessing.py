@@ -31,6 +31,7 @@ CIFAR10_NARROW = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
 """The standard deviations that many CIFAR repositories pass on: means of those of single images."""
 CIFAR100 = ((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762))
 MNIST = ((0.1307,), (0.3081,))
+OWN_RECIPE = "recipe of penviz: each image standardised"
 CAFFE = ((0.4076, 0.4580, 0.4850), (1 / 255,) * 3)
 """Means in the order BGR, without division: networks converted from Caffe."""
 
@@ -82,6 +83,11 @@ class Preprocessing:
         for sentence, holds in checks.items():
             if not holds:
                 raise RunError(f"{sentence[0].upper()}{sentence[1:]}.")
+
+    @property
+    def is_recipe(self) -> bool:
+        """Whether a library or a file states it, and it is not merely one of the usual ways."""
+        return self.name.startswith("recipe of ")
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary that `json` can write and `from_json` reads back to an equal preprocessing."""
@@ -174,6 +180,7 @@ def plausible(
     n_classes: int,
     *,
     directory: Path | None = None,
+    training: Mapping[str, Any] | None = None,
 ) -> list[Preprocessing]:
     """Ways in which images of a data set may have been fed to a network, its known recipe first.
 
@@ -183,10 +190,11 @@ def plausible(
         image_shape: (height, width, channels) of the stored images.
         n_classes: K.
         directory: of a Hugging Face checkpoint, whose preprocessor_config.json is the recipe.
+        training: what the file says of a training by penviz (`FileReport.training`).
     """
     channels, _, usual = input_shape(name, network)
     side = min(image_shape[0], image_shape[1])
-    known = recipe(name, network, channels, directory)
+    known = recipe(name, network, channels, directory, side=side, training=training)
     geometries: list[tuple[int, int]] = [(known.size, known.crop)] if known is not None else []
     if usual > side * 1.15:
         geometries += [(usual, usual), (round(usual / 0.875), usual)]
@@ -199,8 +207,6 @@ def plausible(
         geometries += [(round(usual / 0.875), usual), (usual, usual)]
     listed = [known] if known is not None else []
     ways = _scalings(channels, n_classes)
-    if ":" not in name:  # penviz trains on standardised images
-        ways.sort(key=lambda way: way.get("scaling") != "per image")
     for size, crop in dict.fromkeys(geometries):
         for way in ways:
             made = Preprocessing(size=size, crop=crop, channels=channels, **way)
@@ -227,17 +233,45 @@ def _runs_on(network: nn.Module, channels: int, side: int) -> bool:
 
 
 def recipe(
-    name: str, network: nn.Module, channels: int, directory: Path | None = None
+    name: str,
+    network: nn.Module,
+    channels: int,
+    directory: Path | None = None,
+    *,
+    side: int = 32,
+    training: Mapping[str, Any] | None = None,
 ) -> Preprocessing | None:
-    """The preprocessing that an architecture's own library states, or None."""
+    """The preprocessing that an architecture's own library states, or None.
+
+    Args:
+        name, network, directory, training: as of `plausible`.
+        channels: that the network is fed; side: the shorter one of the stored images.
+    """
     prefix, _, rest = name.partition(":")
-    if not rest or channels != 3:
+    if not rest:
+        stated = training if training and training.get("model") == name else {}
+        return _own_recipe(network, channels, side, stated)
+    if channels != 3:
         return None
     if prefix == "torchvision":
         return _torchvision_recipe(rest)
     if prefix == "timm":
         return _timm_recipe(network)
     return _hugging_face_recipe(directory or Path(rest)) if prefix == "hf" else None
+
+
+def _own_recipe(network: nn.Module, channels: int, side: int, training: Mapping[str, Any]) -> Preprocessing:
+    """What penviz trains its own networks on: the middle of the stored image, standardised, never resized.
+
+    A file that says nothing has the crop of the network's shapes; where the network cannot take the crop of
+    these images, they are brought to the side that it can.
+    """
+    usual = input_shape("", network)[-1]
+    wanted = min(training.get("crop", usual) or side, side)  # 0 is the whole image
+    size, crop = 0, wanted
+    if not _runs_on(network, channels, wanted):
+        size, crop = (0 if usual <= side else usual), usual
+    return Preprocessing(OWN_RECIPE, size, 0 if crop >= side else crop, channels, scaling="per image")
 
 
 def _torchvision_recipe(name: str) -> Preprocessing | None:

@@ -62,13 +62,15 @@ def check(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
         `Check.to_json`, the split, the data's class_names and image_shape, the head as proved under the best
         set-up, and warnings: the check's own sentences and that on the expected accuracy.
     """
-    _, network, dataset = _open(arguments)
+    report, network, dataset = _open(arguments)
     name = "validation" if "validation" in dataset.splits else next(iter(dataset.splits))
     split = dataset.splits[name]
     rows = accuracy.sample(split.labels)
     images, labels = split.images[rows], split.labels[rows]
     n_classes = len(dataset.class_names)
-    ways = preprocessing.plausible(arguments["model"], network, dataset.image_shape, n_classes)
+    ways = preprocessing.plausible(
+        arguments["model"], network, dataset.image_shape, n_classes, training=report.training
+    )
     bodies = variants.plausible(network, ways[0].apply(images[:2]))
     seconds = float(arguments.get("seconds", 60))
     checked = accuracy.check(network, ways, bodies, images, labels, seconds=seconds, report=_progress(tell))
@@ -88,7 +90,8 @@ def adopt_checkpoint(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
     """Write a run directory from a checkpoint.
 
     Arguments: those of `check`; out; preprocessing and variant as of a row of the check; targets,
-    label_smoothing, expected, warnings, splits, classes (names or rows) and per_class as of `adopt.adopt`.
+    label_smoothing, expected, warnings, undecided, splits, classes (names or rows) and per_class as of
+    `adopt.adopt`.
     An older run at `out`, such as a quick look, gives way.
 
     Returns:
@@ -118,6 +121,7 @@ def adopt_checkpoint(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
         report=report,
         splits=splits,
         warnings=arguments.get("warnings", ()),
+        undecided=arguments.get("undecided", ""),
         classes=classes,
         per_class=per_class,
         progress=_progress(tell),
@@ -178,7 +182,8 @@ def _open(arguments: dict[str, Any]) -> tuple[FileReport, Any, data.DataSet]:
     path, model, names = Path(arguments["path"]), arguments["model"], _class_names(arguments)
     n_classes = arguments.get("n_classes") or len(names) or None
     network = adopt.open_network(path, report, model, n_classes=n_classes)
-    dataset = _data_set(arguments, architectures.input_shape(model, network)[-1])
+    side = architectures.input_shape(model, network)[-1]
+    dataset = _data_set({"image_size": adopt.stated_size(report, model)} | arguments, side)
     return report, network, dataset
 
 

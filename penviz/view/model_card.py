@@ -275,6 +275,8 @@ def _checked(who: Visitor, upload: Upload) -> None:
             upload.check, upload.stage = {}, "ready"
             st.rerun()
         st.caption(head_text(check["head"]))
+    if check.get("undecided"):
+        st.caption(check["undecided"])
     with st.expander(f"All {len(rows)} inputs tried"):
         st.html(check_html(rows, picked))
 

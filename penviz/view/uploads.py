@@ -201,6 +201,7 @@ def start_drawing(visitor: Visitor, upload: Upload, row: dict[str, Any], classes
         "preprocessing": row["preprocessing"],
         "variant": row["variant"],
         "warnings": upload.check["sentences"],
+        "undecided": upload.check.get("undecided", "") if row == upload.check["rows"][0] else "",
         "classes": classes,
         "per_class": QUICK_PER_CLASS if classes else PER_CLASS,
         "out": str(_place(visitor, upload)),

@@ -31,11 +31,15 @@ def pictures() -> tuple[Any, Any]:
 @pytest.fixture(scope="module")
 def trained(pictures: tuple[Any, Any]) -> nn.Module:
     """A network of stride 1, mean pooling and ReLU, trained on ImageNet-normalised RGB."""
-    torch.set_num_threads(1)
     torch.manual_seed(0)
-    network = small_body().train()
+    return fitted(small_body(), pictures)
+
+
+def fitted(network: nn.Module, pictures: tuple[Any, Any], epochs: int = 24) -> nn.Module:
+    """A network, trained on ImageNet-normalised RGB."""
+    torch.set_num_threads(1)
+    network.train()
     x, y = RIGHT.apply(pictures[0][:N_TRAIN]), torch.from_numpy(pictures[1][:N_TRAIN])
-    epochs = 24
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=epochs * (N_TRAIN // 50))
     for _ in range(epochs):
@@ -122,7 +126,7 @@ def test_the_check_finds_pixels_and_body(trained: nn.Module, pictures: tuple[Any
         weights.load_strict(network, trained.state_dict())
         bodies = variants.plausible(network, RIGHT.apply(images[:2]))
         found = accuracy.check(network, ways, bodies, images, labels)
-        close = [found.best, *found.near()]
+        close = [found.best, *found.undecided]
         assert (RIGHT.name, body) in [(row.preprocessing.name, row.variant) for row in close]
         assert found.best.accuracy > 0.85
         with variants.varied(network, body, RIGHT.apply(images[:2])), torch.no_grad():
@@ -203,10 +207,96 @@ def test_the_sample_shares_the_classes_evenly() -> None:
     assert sorted(np.bincount(labels[rows])) == [10, 30, 30, 30]
 
 
-def test_the_known_recipe_wins_a_tie() -> None:
-    recipe = Preprocessing("recipe of timm", size=8)
-    row = accuracy.Row(RIGHT, Variant(), 0.93, 0.2, 512, 0.93)
-    known = dataclasses.replace(row, preprocessing=recipe, accuracy=0.925, permuted=0.925)
-    behind = dataclasses.replace(known, accuracy=0.90, permuted=0.90)
-    assert accuracy._known_first([row, known], recipe, Variant())[0] is known
-    assert accuracy._known_first([row, behind], recipe, Variant())[0] is row
+USUAL = Preprocessing("0..1", channels=1)
+RECIPE = Preprocessing("recipe of timm", channels=1, scaling="-1..1")
+BGR = Preprocessing("BGR, 0..1", channels=1, order="BGR")
+LEAKY, MAX = Variant(activation="leaky_relu"), Variant(pooling="max")
+Wrong = dict[tuple[Preprocessing, Variant], range]
+
+
+def planted_check(monkeypatch: pytest.MonkeyPatch, wrong: Wrong, **options: Any) -> accuracy.Check:
+    """The check of set-ups that each have known images wrong, as the next class, and all others right."""
+    labels = np.arange(512) % 4
+    images = np.arange(512, dtype=np.uint16).view(np.uint8).reshape(512, 1, 1, 2)
+
+    def scores(network: Any, way: Preprocessing, some: Any, variant: Variant | None = None) -> torch.Tensor:
+        which = np.ascontiguousarray(some).view(np.uint16).reshape(-1)
+        errors = np.isin(which, np.array(wrong[way, variant or Variant()], int))
+        return torch.from_numpy(np.eye(4)[(labels[which] + errors) % 4] * 4).float()
+
+    monkeypatch.setattr(accuracy, "scores_of", scores)
+    ways, bodies = (list(dict.fromkeys(setup[i] for setup in wrong)) for i in range(2))
+    given = options.pop("labels", labels)
+    return accuracy.check(nn.Identity(), ways, bodies, images, given, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("as_built", "changed", "decided"),
+    [
+        (range(100), range(0), True),
+        (range(10), range(0), True),  # ten images to none
+        (range(4), range(0), False),  # 4 = 2 sqrt(4): not beyond two standard errors
+        (range(5), range(0), True),
+        (range(45), range(40, 75), False),  # ten images to none as well, but forty to thirty
+        (range(45), range(40, 60), True),  # forty to twenty
+        (range(20), range(0, 20), False),
+        (range(20), range(0, 40), False),
+    ],
+)
+def test_a_changed_body_must_win_clearly(
+    monkeypatch: pytest.MonkeyPatch, as_built: range, changed: range, decided: bool
+) -> None:
+    found = planted_check(monkeypatch, {(USUAL, Variant()): as_built, (USUAL, LEAKY): changed})
+    assert found.best.variant == (LEAKY if decided else Variant())
+    better, worse = set(as_built) - set(changed), set(changed) - set(as_built)
+    apart = abs(len(better) - len(worse)) > 2 * (len(better) + len(worse)) ** 0.5
+    assert [row.variant for row in found.undecided] == ([] if apart else [LEAKY])
+    assert found.undecided_sentence == (
+        "" if apart else
+        "Of 2 set-ups tried, 512 images cannot tell 2 apart; of these the plainest is taken."
+    )  # fmt: skip
+    assert found.to_json()["undecided"] == found.undecided_sentence
+
+
+def test_the_plainest_of_those_that_are_alike_stands_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As built before changed, a recipe before other scalings, RGB before BGR, then the more accurate."""
+    as_built, odd = Variant(), {(BGR, LEAKY): range(3), (BGR, MAX): range(200)}
+    alike: Wrong = {(RECIPE, as_built): range(6), (USUAL, as_built): range(5), (BGR, as_built): range(4)}
+    alike |= {(RECIPE, LEAKY): range(2), (USUAL, LEAKY): range(3)} | odd
+    alike |= {(RECIPE, MAX): range(300), (USUAL, MAX): range(300)}
+    found = planted_check(monkeypatch, alike)
+    assert (found.best.preprocessing, found.best.variant) == (RECIPE, as_built)
+    assert len(found.undecided) == 5
+    assert found.undecided[0] == found.rows[1]  # the most accurate
+    assert "cannot tell 6 apart; of these the known recipe is taken." in found.undecided_sentence
+    alike[RECIPE, as_built] = range(100)
+    assert planted_check(monkeypatch, alike).best.preprocessing == USUAL
+    alike[USUAL, as_built] = range(90)
+    assert planted_check(monkeypatch, alike).best.preprocessing == BGR
+    alike[BGR, as_built] = range(80)
+    found = planted_check(monkeypatch, alike)
+    assert (found.best.preprocessing, found.best.variant) == (RECIPE, LEAKY)
+    assert "of these the most accurate is taken" in found.undecided_sentence
+
+
+def test_the_plainest_is_found_under_another_order_of_the_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    turned = (np.arange(512) + 1) % 4
+    wrong: Wrong = {(USUAL, Variant()): range(40), (USUAL, LEAKY): range(36)}
+    found = planted_check(monkeypatch, wrong, labels=turned)
+    assert found.best.variant == Variant()
+    assert found.best.permuted > 0.9
+    wrong[USUAL, LEAKY] = range(0)
+    assert planted_check(monkeypatch, wrong, labels=turned).best.variant == LEAKY
+
+
+def test_a_leaky_network_is_still_found(pictures: tuple[Any, Any]) -> None:
+    """Trained with a slope of 0.1 and built with ReLU: the evidence is clear, and it is taken."""
+    images, labels = held_out(pictures)
+    torch.manual_seed(0)
+    theirs = fitted(small_body(activation=lambda x: F.leaky_relu(x, 0.1)), pictures, epochs=8)
+    network = small_body()
+    weights.load_strict(network, theirs.state_dict())
+    found = accuracy.check(
+        network, [RIGHT], variants.plausible(network, RIGHT.apply(images[:2])), images, labels
+    )
+    assert found.best.variant == Variant(activation="leaky_relu 0.1")

@@ -67,12 +67,41 @@ def test_scalings_against_numpy(way: Preprocessing, expected) -> None:  # type: 
 
 def test_penvizs_own_is_what_penviz_trains_on() -> None:
     images = pictures()
-    way = preprocessing.recipe("resnet20", architectures.build("resnet20", 10), 3)
-    assert way is None  # not a recipe of the file: one plausible way, which is tried first
     first = preprocessing.plausible("resnet20", architectures.build("resnet20", 10), (40, 40, 3), 10)[0]
-    assert first.scaling == "per image"
+    assert first.is_recipe
+    assert first.describe() == "crop 32; recipe of penviz: each image standardised"
     cropped = own_images.centre_crop(torch.from_numpy(images), 32)
     assert torch.allclose(first.apply(images), own_images.standardise(cropped), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("model", "side", "training", "geometry"),
+    [
+        ("resnet20", 32, {}, (0, 0)),
+        ("resnet20", 8, {}, (0, 0)),  # penviz never enlarges what it trains on
+        ("resnet20", 64, {}, (0, 32)),
+        ("resnet20", 64, {"crop": 64}, (0, 0)),
+        ("resnet20", 64, {"crop": 0}, (0, 0)),
+        ("resnet20", 64, {"crop": 24}, (0, 24)),
+        ("resnet20", 64, {"crop": 1000}, (0, 0)),
+        ("tutorial_alexnet", 32, {"crop": 24}, (0, 24)),
+        ("tutorial_alexnet", 32, {"crop": 8}, (0, 24)),  # the weights take 24 pixels: the text is wrong
+        ("tutorial_alexnet", 16, {}, (24, 0)),
+        ("resnet32", 64, {"model": "resnet20", "crop": 24}, (0, 32)),  # said of another network
+    ],
+)
+def test_a_stated_crop_is_tried_where_the_network_takes_it(
+    model: str, side: int, training: dict[str, object], geometry: tuple[int, int]
+) -> None:
+    hidden = {"features.9.weight": (384, 64 * 6 * 6)} if model == "tutorial_alexnet" else {}
+    network = architectures.build(model, 10, hidden)
+    stated = {"model": model} | training if training else None
+    ways = preprocessing.plausible(model, network, (side, side, 3), 10, training=stated)
+    assert (ways[0].size, ways[0].crop, ways[0].scaling) == (*geometry, "per image")
+    assert [way.is_recipe for way in ways] == [True] + [False] * (len(ways) - 1)
+    assert network(
+        ways[0].apply(pictures()[:, :side, :side]) if side <= 40 else torch.zeros(2, 3, 24, 24)
+    ).shape
 
 
 def test_grey_and_colour_meet() -> None:

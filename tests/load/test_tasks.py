@@ -19,6 +19,7 @@ from penviz.foreign.cage import Budget, Cage, CageError
 from penviz.foreign.report import FileReport
 from penviz.foreign.workspace import Workspace, Workspaces
 from penviz.learn import models
+from penviz.learn.checkpoints import write_tensors
 from penviz.runs import RUN_FILE, activations_path
 
 BUDGET = Budget(memory_bytes=1 << 30, cpu_seconds=120, wall_seconds=300)
@@ -109,6 +110,26 @@ def test_from_a_checkpoint_to_a_run(cage: Cage, workspace: Workspace, data_file:
     np.testing.assert_allclose(held.features, features, rtol=1e-4, atol=1e-5)
     assert held.predictions.tolist() == scores.argmax(1).tolist()
     assert sorted(p.name for p in workspace.directory.iterdir()) == sorted([Path(file["path"]).name, "run-1"])
+
+
+def test_what_a_file_of_penviz_says_is_tried_first(
+    cage: Cage, workspace: Workspace, data_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Initial weights do equally badly with everything: the stated crop stands first, and the tie is kept."""
+    path = tmp_path_factory.mktemp("own") / "model.safetensors"
+    write_tensors(path, network().state_dict(), {"config": {"model": "resnet20", "crop": 24}})
+    asked = {**uploaded(workspace, path.read_bytes(), "model.safetensors"), "model": "resnet20"}
+    asked["dataset"] = str(data_file)
+    checked = ask(cage, workspace, "check", **asked)
+    row = checked["rows"][0]
+    assert row["describe"] == "crop 24; recipe of penviz: each image standardised"
+    assert row["body"] == "as built"
+    assert "images cannot tell" in checked["undecided"]
+    setup = {key: row[key] for key in ("preprocessing", "variant")} | {"undecided": checked["undecided"]}
+    out = workspace.directory / "run-1"
+    ask(cage, workspace, "adopt", **asked, **setup, out=str(out))
+    kept = json.loads((out / RUN_FILE).read_text())["adopted"]["accuracy"]
+    assert (kept["undecided"], kept["warning"]) == (checked["undecided"], "")
 
 
 def test_a_run_that_is_cancelled_half_way_leaves_nothing(

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from penviz.foreign.cage import Job
 from penviz.foreign.report import FileReport
+from penviz.view import uploads
 from penviz.view.data_choices import DataChoice
 from penviz.view.uploads import Upload
 
@@ -44,6 +45,20 @@ def table(*accuracies: float, names: tuple[str, ...] = ("cat", "dog", "owl", "fo
         "rows": rows, "split": "validation", "warnings": [], "sentences": [], "class_names": list(names),
         "head": {"kind": "none", "sentence": ""},
     }  # fmt: skip
+
+
+def test_a_tie_is_kept_with_the_row_that_the_check_took(
+    upload: Upload, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr(uploads, "begin", lambda *arguments: asked.append(arguments[-1]))
+    who: Any = SimpleNamespace(runs_directory=tmp_path)
+    upload.choices = {"model": "resnet20", "dataset": "digits", "data_dir": "data", "class_names": ()}
+    upload.check = table(0.9, 0.8) | {"undecided": "A tie."}
+    for row in upload.check["rows"]:
+        row |= {"preprocessing": {}, "variant": {}}
+        uploads.start_drawing(who, upload, row, None)
+    assert [arguments["undecided"] for arguments in asked] == ["A tie.", ""]
 
 
 @pytest.fixture

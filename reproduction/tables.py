@@ -101,7 +101,7 @@ def over_seeds(values: Sequence[float], text: Callable[[float], str]) -> str:
     if not values:
         return NOTHING
     mean = text(statistics.fmean(values))
-    return mean if len(values) == 1 else f"{mean} ± {text(statistics.stdev(values))}"
+    return mean if len(values) == 1 else f"{mean} ± {text(statistics.stdev(values)).removeprefix('+')}"
 
 
 def percent(value: float) -> str:

@@ -24,7 +24,17 @@ from reproduction.information import information
 from reproduction.manifest import TIERS, read_manifest
 from reproduction.report import BEGIN, END, HEADS, draw_blocks, fill
 from reproduction.results import ADDED, COLUMNS, Row, append_results, read_results
-from reproduction.tables import Results, accuracy, calibration, logits, read_published, runs, tightness
+from reproduction.tables import (
+    Results,
+    accuracy,
+    calibration,
+    change,
+    logits,
+    over_seeds,
+    read_published,
+    runs,
+    tightness,
+)
 
 SHOWN = tuple(tier for tier in TIERS if tier != "digits")
 
@@ -102,6 +112,7 @@ def test_an_interval_stands_only_where_there_is_one_seed() -> None:
     assert "0.250 [0.210, 0.290]" in tightness(results(one))
     two = row("cifar10-alexnet-hard-seed1", **{**numbers, "triple1_rho_d": 0.35})
     assert "0.300 ± 0.0707 |" in tightness(results(one, two))
+    assert over_seeds([-0.3, -0.1], change) == "−20.0 ± 14.1", "a spread has no sign"
 
 
 HARD, STUDENT = "full-cifar10-resnet56-hard", "full-cifar10-student-of-hard-T4"

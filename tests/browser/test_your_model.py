@@ -138,6 +138,7 @@ def test_a_hostile_file_is_refused_and_runs_nothing(opened: Opened, server: Serv
     open_page(page, server)
     drop(page, hostile)
     page.locator("[class*=st-key-card-] [data-testid=stAlert]").wait_for(timeout=STEP)
+    idle(page)
     said = page.locator("[class*=st-key-card-]").inner_text()
     assert "pickle" in said
     assert "torch.save" in said, "the card must say how to convert it"
@@ -184,6 +185,8 @@ def test_two_splits_make_one_run_that_is_packed_and_opened_again(
     page.locator("[role=option]").filter(has_text="jax-validation").first.click()
     card.get_by_role("button", name="Draw").click()
     page.get_by_text("It belongs to the run drawn beside it.").wait_for()
+    page.get_by_role("button", name="Download").wait_for(timeout=STEP)
+    idle(page)
     with page.expect_download(timeout=STEP) as packed:
         page.get_by_role("button", name="Download").click(timeout=STEP)
     packed.value.save_as(tmp_path / "jax.zip")

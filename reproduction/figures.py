@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from penviz.activations import Activations
 from penviz.charts import distillation as distillation_chart
 from penviz.charts import erasure as erasure_chart
 from penviz.charts import reliability as reliability_chart
 from penviz.measure.calibration import Reliability
-from penviz.measure.chart import Chart, Line, Series
+from penviz.measure.chart import Chart, Line
 from penviz.runs import Run, RunError, activations_path, read_run
 from reproduction.distillation import gathered, taught
 from reproduction.manifest import TIERS, Listed, Manifest, Recipe
@@ -110,9 +112,8 @@ def figure2(runs: Sequence[Run]) -> tuple[Chart, ...]:
         colour += not scaled
         words = f"{name}: ECE {bins.ece:.3f}"
         curves.append(reliability_chart.curve(words, bins, colour, scaled))
-        middles = (bins.edges[:-1] + bins.edges[1:]) / 2
-        share = bins.counts / bins.counts.sum()
-        shares.append(Series(words, middles, share, kind="line+markers", colour=colour, dashed=scaled))
+        look: dict[str, Any] = {"kind": "line+markers", "colour": colour, "dashed": scaled, "faint": False}
+        shares.append(replace(reliability_chart.counts_of(bins), name=words, **look))
     whole, diagonal = (0.0, 1.0), Line(reliability_chart.PERFECT, (0, 0), (1, 1))
     return (
         Chart("reliability", "confidence", "accuracy", tuple(curves), (diagonal,), whole, whole, square=True),

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from penviz import InputError
-from penviz.charts.sweep import told_apart
+from penviz.charts.sweep import LOOSE, networks, told_apart
 from penviz.measure.chart import Chart, Line, Series
 from penviz.measure.information import SAMPLES, few_samples
 from penviz.runs import Run, RunConfig
@@ -27,8 +27,6 @@ CURVES = (
     ("instability", "validation", "1 − stability, validation", "0 to 1"),
 )
 
-ONE_NETWORK = ("label_smoothing", "targets", "prior", "seed")
-"""Config fields in which the runs of one network may differ: what it was asked to say, and the seed."""
 
 SETTINGS = {"details": True}
 """Options of the figure: the spread of the wrong logits and the stability too."""
@@ -85,14 +83,9 @@ def _by_line(runs: Sequence[Run]) -> dict[str, list[Run]]:
 
     Before them stands what tells the networks apart, where there are several.
     """
-    networks: dict[tuple[str, ...], list[Run]] = {}
-    for run in sorted(runs, key=lambda run: run.config.label_smoothing or 0.0):
-        fields = run.config.to_json()
-        key = tuple(str(value) for name, value in fields.items() if name not in ONE_NETWORK)
-        networks.setdefault(key, []).append(run)
-    parts = [*networks.values()]
+    parts = networks(sorted(runs, key=lambda run: run.config.label_smoothing or 0.0))
     found: dict[str, list[Run]] = {}
-    for network, members in zip(told_apart(parts, ONE_NETWORK), parts, strict=True):
+    for network, members in zip(told_apart(parts, LOOSE), parts, strict=True):
         alike: dict[RunConfig, list[Run]] = {}
         for run in members:
             alike.setdefault(replace(run.config, seed=0), []).append(run)

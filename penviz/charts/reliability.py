@@ -42,7 +42,7 @@ def charts_of(
     for number, (c, name) in enumerate(zip(found, names, strict=True)):
         plain = c.reliability[PLAIN]
         ece = three(c.value("ece"))
-        series = [_counts(plain), curve(f"{name}: ECE {ece}", plain, number, False)]
+        series = [counts_of(plain), curve(f"{name}: ECE {ece}", plain, number, False)]
         if scaled and SCALED in c.reliability:
             words = f"{name}, T = {three(c.temperature.value)}: ECE {three(c.value('ece', SCALED))}"
             series.append(curve(words, c.reliability[SCALED], number, True))
@@ -62,7 +62,7 @@ def charts_of(
     return tuple(charts)
 
 
-def _counts(bins: Reliability) -> Series:
+def counts_of(bins: Reliability) -> Series:
     """How the examples are spread over the bins, in the background."""
     middles = (bins.edges[:-1] + bins.edges[1:]) / 2
     share = bins.counts / bins.counts.sum()

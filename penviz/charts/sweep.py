@@ -20,12 +20,21 @@ DEFAULT = ("rho_d", "accuracy", "ece", "temperature", "spread", "gap")
 """Numbers drawn when none are chosen."""
 
 LOOSE = ("label_smoothing", "targets", "prior", "seed")
-"""Config fields in which the runs of one curve may differ."""
+"""Config fields in which the runs of one network may differ: what it was asked to say, and the seed."""
 
 SPLITS = ("train", "validation")
 
 SETTINGS: dict[str, Any] = {"numbers": [*DEFAULT], "splits": [*SPLITS], "classes": None, "bias": True}
 """Options of the figure: those of `build`."""
+
+
+def networks(runs: Sequence[Run]) -> list[list[Run]]:
+    """Runs that differ only in the fields of LOOSE, in the order in which they come."""
+    found: dict[tuple[object, ...], list[Run]] = {}
+    for run in runs:
+        key = tuple(str(value) for name, value in run.config.to_json().items() if name not in LOOSE)
+        found.setdefault(key, []).append(run)
+    return [*found.values()]
 
 
 def families(runs: Sequence[Run]) -> dict[str, list[Run]]:
@@ -36,13 +45,8 @@ def families(runs: Sequence[Run]) -> dict[str, list[Run]]:
     others.
     """
     known = [run for run in runs if not run.adopted and run.config.label_smoothing is not None]
-    by_config: dict[tuple[object, ...], list[Run]] = {}
-    for run in known:
-        config = run.config.to_json()
-        key = tuple(str(value) for name, value in config.items() if name not in LOOSE)
-        by_config.setdefault(key, []).append(run)
     parts: list[list[Run]] = []
-    for members in by_config.values():
+    for members in networks(known):
         kinds = dict.fromkeys(_kind(run) for run in members if run.config.label_smoothing)
         hard = [run for run in members if not run.config.label_smoothing]
         alone = all(kind == "binary" for kind, _ in kinds)

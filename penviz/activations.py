@@ -6,7 +6,6 @@ Axis letters: n examples, d penultimate width, D = d + 1 with the bias or d with
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from penviz import InputError
+from penviz.whole_file import whole_file
 
 FORMAT_VERSION = 1
 """Version of the .npz layout; a file of another version is refused."""
@@ -329,16 +329,9 @@ class Activations:
 
 
 def write_npz(path: Path, arrays: Mapping[str, Any], compressed: bool = True) -> None:
-    """Write arrays under a temporary name, then rename it: readers never see half a file."""
-    part = path.with_name(path.name + ".part")
-    try:
-        with open(part, "wb") as file:
-            (np.savez_compressed if compressed else np.savez)(file, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    """Write arrays: readers never see half a file."""
+    with whole_file(path) as part, open(part, "wb") as file:
+        (np.savez_compressed if compressed else np.savez)(file, **arrays)
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
@@ -361,7 +354,10 @@ def read_npz(
     try:
         try:
             stored = _arrays(path)
-        except SystemError:  # of Python 3.11, where two threads parse the headers of arrays at once
+        except SystemError:
+            # NumPy reads a header with ast.literal_eval. Python 3.11 counts its depth once for all threads:
+            # where a garbage collection lets another one parse meanwhile, "AST constructor recursion depth
+            # mismatch" is raised. Nothing is wrong with the file.
             stored = _arrays(path)
     except FileNotFoundError:
         raise ActivationsError(f"There is no file {path.name}.") from None

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penviz import InputError
+from penviz.activations import ActivationsError
 from penviz.measure.film import Film, build_films
 from penviz.measure.panel import Panel
 from penviz.run_activations import targets_of
@@ -42,11 +43,14 @@ def load(run: Run, splits: Sequence[str] = SPLITS) -> dict[str, Snapshots]:
     Raises:
         InputError: it has none, a file that cannot be read, or splits of different epochs.
     """
-    found = {
-        split: replace(Snapshots.load(snapshots_path(run.directory, split)), run=run.name)
-        for split in splits_of(run)
-        if split in splits
-    }
+    try:
+        found = {
+            split: replace(Snapshots.load(snapshots_path(run.directory, split)), run=run.name)
+            for split in splits_of(run)
+            if split in splits
+        }
+    except ActivationsError as error:
+        raise ActivationsError(f"{run.name}: {error}") from error
     if not found:
         raise InputError(f"{run.name} has no snapshots: train it with --snapshots.")
     if len({tuple(snapshots.epochs.tolist()) for snapshots in found.values()}) > 1:

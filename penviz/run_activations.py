@@ -63,10 +63,13 @@ def load(
         classes: names or rows of those that are read of a split in shards, its first three without them.
 
     Raises:
-        ActivationsError: files that cannot be read.
+        ActivationsError: files that cannot be read; it names the run.
     """
     found = [s for s in run.splits() if s in splits]
-    return ready(run, {s: read(stored_path(run.directory, s), classes) for s in found})
+    try:
+        return ready(run, {s: read(stored_path(run.directory, s), classes) for s in found})
+    except ActivationsError as error:
+        raise ActivationsError(f"{run.name}: {error}") from error
 
 
 def read(path: Path, classes: Sequence[str | int] = ()) -> Activations:

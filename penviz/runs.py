@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import json
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from penviz import InputError
 from penviz.adopted import KNOWN, Adoption
+from penviz.whole_file import whole_file
 
 RUN_FILE = "run.json"
 MODEL_FILE = "model.safetensors"
@@ -344,6 +344,21 @@ def read_run(directory: Path | str) -> Run:
         raise RunError(f"{path} has entries of the wrong type.") from None
 
 
+def read_runs(directories: Sequence[Path]) -> list[Run]:
+    """The runs of some directories, each once, in the order in which they are first named; as `read_run`."""
+    first = {directory.resolve(): directory for directory in reversed(directories)}
+    return [read_run(first[place]) for place in dict.fromkeys(d.resolve() for d in directories)]
+
+
+def named_apart(runs: Sequence[Run]) -> list[Run]:
+    """The same runs, those that share a name called by their directories as they were given."""
+    names = [run.name for run in runs]
+    return [
+        dataclasses.replace(run, name=str(run.directory)) if names.count(run.name) > 1 else run
+        for run in runs
+    ]
+
+
 def _numbers_fit(record: dict[str, Any]) -> bool:
     """Whether history, metrics, prior and duration hold numbers: a run may come from anybody."""
     history, metrics = record.get("history") or [], record.get("metrics") or {}
@@ -412,17 +427,10 @@ def list_runs(root: Path | str) -> tuple[list[Run], list[DamagedRun]]:
 
 
 def write_json(path: Path, record: dict[str, Any]) -> None:
-    """Write JSON under a temporary name, flush it to the disk, and rename it."""
-    part = path.with_name(path.name + ".part")
-    try:
-        with open(part, "w", encoding="utf-8") as file:
-            json.dump(record, file, indent=1, allow_nan=False)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    """Write JSON, whole or not at all."""
+    with whole_file(path) as part, open(part, "w", encoding="utf-8") as file:
+        json.dump(record, file, indent=1, allow_nan=False)
+        file.write("\n")
 
 
 def sha256_of(path: Path) -> str:

@@ -10,8 +10,6 @@ Axis letters: n examples, m examples of a shard, d penultimate width, K classes.
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from penviz.activations import Activations, ActivationsError, Head
 from penviz.half import widen
-from penviz.runs import MANIFEST
+from penviz.runs import MANIFEST, write_json
 from penviz.shard_files import (
     AGAIN,
     DTYPES,
@@ -322,9 +320,7 @@ def finish(
             {"name": shard_name(j), "n": note["n"], "digest": note["digest"]} for j, note in enumerate(notes)
         ],
     }
-    part = directory / (MANIFEST + ".part")
-    part.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-    os.replace(part, directory / MANIFEST)
+    write_json(directory / MANIFEST, manifest)
     for path in directory.glob("shard-*"):
         if path.name not in {shard["name"] for shard in manifest["shards"]}:
             shutil.rmtree(path, ignore_errors=True)

@@ -21,6 +21,7 @@ from penviz.learn import images as image_batches
 from penviz.learn.data import DataSet
 from penviz.learn.models import Network, build
 from penviz.runs import MODEL_FILE, Run, RunError, sha256_of
+from penviz.whole_file import whole_file
 
 STATE_FILE = "training-state.safetensors"
 
@@ -35,18 +36,12 @@ def write_tensors(
 
     `observe` is told "<name> written" between the temporary write and the rename, "<name> renamed" after it.
     """
-    part = path.with_name(path.name + ".part")
-    try:
+    with whole_file(path) as part:
         whole = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
         save_file(whole, part, metadata={"penviz": json.dumps(meta)})
         part.chmod(0o666 & ~_umask())  # safetensors makes it private
-        with open(part, "rb") as file:
-            os.fsync(file.fileno())
         observe(f"{path.name} written")
-        os.replace(part, path)
-        observe(f"{path.name} renamed")
-    finally:
-        part.unlink(missing_ok=True)
+    observe(f"{path.name} renamed")
 
 
 def _umask() -> int:

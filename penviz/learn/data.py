@@ -257,6 +257,10 @@ def _read_parts(dataset: str, data_dir: Path, image_size: int) -> tuple[str, Par
     if path.suffix == ".npz" and path.is_file():
         return path.stem, *read_npz(path)
     known = ", ".join(sorted(BUILT_IN))
+    if path.is_file():
+        raise RunError(
+            f"{dataset} is no data set: use {known}, a directory with train/ (unpacked), or an .npz."
+        )
     raise RunError(f"There is no data set {dataset}: use {known}, a directory with train/, or an .npz file.")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from penviz.runs import (
     thumbnails_path,
     write_json,
 )
+from penviz.whole_file import whole_file
 
 LEAST_COLUMNS = 100
 LARGEST_TILE = 48
@@ -183,10 +183,6 @@ def write_sprite(path: Path, images: NDArray[np.uint8] | ImageFiles, quality: in
             tile = tile.resize((side, side))
         y, x = i // columns * side, i % columns * side
         sprite[y : y + side, x : x + side] = np.asarray(tile.convert("RGB"))
-    part = path.with_name(path.name + ".part")
-    try:
+    with whole_file(path) as part:
         Image.fromarray(sprite).save(part, "WEBP", quality=quality, method=6)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
     return {"columns": columns, "side": side, "count": n}

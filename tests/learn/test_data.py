@@ -306,6 +306,9 @@ def test_what_is_not_there(tmp_path: Path) -> None:
     for name in (str(tmp_path / "none.npz"), "cifar11", str(tmp_path / "none")):
         with pytest.raises(RunError, match="There is no data set"):
             data.load(name)
+    (tmp_path / "images.zip").touch()
+    with pytest.raises(RunError, match=r"images.zip is no data set: .* a directory with train/ .unpacked"):
+        data.load(str(tmp_path / "images.zip"))
 
 
 def test_a_download_that_fails_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

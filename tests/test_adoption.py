@@ -215,6 +215,55 @@ def test_the_documented_snippet_writes_what_is_read(
     assert np.allclose(made.logits(), expected, atol=1e-5)
 
 
+def test_an_old_file_is_read_with_trust(theirs: Path, extract: Callable[..., Ended], tmp_path: Path) -> None:
+    content = torch.load(theirs, weights_only=True)
+    torch.save(content, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    options = ("--dataset", "digits", "--out", tmp_path / "run", "--preprocessing", "0..1")
+    refused(extract(tmp_path / "old.pth", *options), "This is a pickle outside a zip")
+    ended = extract(tmp_path / "old.pth", *options, "--trust")
+    assert ended.returncode == 0, ended.stderr
+    assert "old.pth is unpickled, because of --trust: it may run any code.\n" in ended.stderr
+    assert "Took fc800: all 6 keys and shapes match." in ended.stderr
+    assert "unpickled" not in extract(theirs, *options[:3], tmp_path / "again", "--trust", "--yes").stderr
+
+
+def test_what_is_no_checkpoint_says_what_it_is(
+    theirs: Path, extract: Callable[..., Ended], tmp_path: Path
+) -> None:
+    common = ("--dataset", "digits", "--out", tmp_path / "run")
+    np.savez(tmp_path / "weights.npz", **{"head.weight": np.ones((10, 3))})
+    np.save(tmp_path / "array.npy", np.ones(3))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "pickled").mkdir()
+    (tmp_path / "pickled" / "pytorch_model.bin").touch()
+    for name, sentence in (
+        ("none.pth", "There is no directory or file"),
+        ("empty", "it is not a run of penviz"),
+        ("pickled", "Name the file itself, such as pytorch_model.bin."),
+        ("weights.npz", "its arrays are not named features and labels"),
+        ("array.npy", "array.npy is no checkpoint: it holds one array."),
+    ):
+        refused(extract(tmp_path / name, *common), sentence)
+    refused(extract(theirs, *common[:3], theirs), "is a file: choose another --out")
+    refused(extract(theirs, *common[:3], theirs / "below"), "Nothing can be written in")
+
+
+def test_wrong_options_are_told_before_the_work(
+    theirs: Path, extract: Callable[..., Ended], tmp_path: Path
+) -> None:
+    common = ("--dataset", "digits", "--out", tmp_path / "run")
+    for options, sentence in (
+        (("--expected-accuracy", "150"), "must lie between 0 and 100 %"),
+        (("--label-smoothing", "2"), "must be 0 or above, and below 1"),
+        (("--split", "test"), "has no split test"),
+        (("--classes", "3", "5", "twelve"), "There is no class twelve"),
+        (("--classes", "3", "5", "5"), "Name different classes: 3, 5, 5."),
+    ):
+        ended = extract(theirs, *common, *options)
+        refused(ended, sentence)
+        assert "Trying" not in ended.stderr
+
+
 def test_bad_requests_are_one_sentence(theirs: Path, extract: Callable[..., Ended], tmp_path: Path) -> None:
     out = tmp_path / "run"
     common = ("--dataset", "digits", "--out", out)

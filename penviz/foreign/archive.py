@@ -24,6 +24,7 @@ ENCRYPTED, DESCRIBED, UTF8, LEVEL = 0x1, 0x8, 0x800, 0x6
 """Bits of the general purpose flag (4.4.4); the two level bits say how hard deflate tried."""
 
 REZIP = "Write it again with a common tool, without encryption and with nothing before or behind the archive."
+AGAIN = "Copy or download it again."
 NOT_ONE = "This zip file is damaged, or made so that two readers see different content"
 
 
@@ -174,14 +175,14 @@ def _slice(file: BinaryIO, at: int, length: int) -> bytes:
     file.seek(at)
     data = file.read(length)
     if len(data) != length:
-        raise Refused("The zip file is cut short.")
+        raise Refused("The zip file is cut short.", AGAIN)
     return data
 
 
 def _end_record(file: BinaryIO, n_bytes: int) -> tuple[int, int, int]:
     """Start and length of the central directory, and its number of entries (4.3.14 to 4.3.16)."""
     if n_bytes < 22 or (end := _slice(file, n_bytes - 22, 22))[:4] != END:
-        raise Refused("The zip file is cut short, or something stands behind its end.", REZIP)
+        raise Refused("The zip file is cut short, or something stands behind its end.", AGAIN)
     disk, first_disk, here, count, length, start, comment = struct.unpack("<4HIIH", end[4:])
     behind = n_bytes - 22
     if disk or first_disk or comment or here != count:

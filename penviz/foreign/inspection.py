@@ -32,6 +32,7 @@ ACTIVATIONS = (
     "Write what enters the last layer as arrays: "
     "numpy.savez('activations.npz', features=features, labels=labels, weight=weight, bias=bias)."
 )
+PICKLED = (".bin", ".ckpt", ".pt", ".pth")
 NOT_WEIGHTS = ("running_mean", "running_var", "num_batches_tracked")
 """Statistics of normalisation layers, which no optimizer changes."""
 
@@ -117,10 +118,10 @@ def _file(path: Path, file: BufferedReader, report: FileReport, limits: Limits) 
     report = replace(report, kind="unknown" if kind == "zip" else kind)
     try:
         if kind != "zip":
-            return _READERS[kind](path, file, report, limits, looks_like)
+            return _read(path, file, report, limits, looks_like)
         archive = Archive.read(file, limits)
         report = replace(report, kind=kind_of_archive(archive))
-        return _ARCHIVE_READERS[report.kind](path, archive, report, limits)
+        return _read_archive(path, archive, report, limits)
     except Refused as refused:
         return Contents(_refused(report, refused))
 
@@ -171,11 +172,6 @@ def _torch_zip(path: Path, archive: Archive, report: FileReport, limits: Limits)
     )
 
 
-def _safetensors(path: Path, file: BufferedReader, report: FileReport, limits: Limits, _: str) -> Contents:
-    tensors, metadata = read_safetensors(file, path, limits)
-    return _plain_weights(report, tensors, metadata, limits)
-
-
 def _plain_weights(
     report: FileReport, tensors: list[StoredTensor], metadata: dict[str, str], limits: Limits, *notes: str
 ) -> Contents:
@@ -218,7 +214,11 @@ def _directory(path: Path, report: FileReport, limits: Limits) -> Contents:
         )
     if (path / "run.json").is_file():
         return Contents(replace(report, kind="penviz run"))
-    raise Refused(f"The directory holds no index of shards and {len(files) or 'no'} safetensors files.")
+    others = sorted(p.name for p in path.iterdir() if p.suffix in PICKLED)
+    raise Refused(
+        f"The directory holds no run.json, no index of shards and {len(files) or 'no'} safetensors files.",
+        f"Name the file itself, such as {printable(others[0], 80)}." if others else "",
+    )
 
 
 def _shards(index: Path, report: FileReport, limits: Limits) -> Contents:
@@ -256,85 +256,58 @@ def _shards(index: Path, report: FileReport, limits: Limits) -> Contents:
         return Contents(_refused(report, refused))
 
 
-def _empty(path: Path, file: BufferedReader, report: FileReport, limits: Limits, _: str) -> Contents:
-    raise Refused("The file is empty.")
-
-
-def _legacy(path: Path, file: BufferedReader, report: FileReport, limits: Limits, _: str) -> Contents:
+def _legacy(file: BufferedReader, limits: Limits) -> Refused:
     file.seek(0)
-    raise Refused(
+    return Refused(
         "This is a pickle outside a zip, as torch wrote before 1.6: loading it can run any code.",
         REWRITE,
         globals=globals_of(file.read(limits.pickle_bytes), limits),
     )
 
 
-def _onnx(path: Path, file: BufferedReader, report: FileReport, limits: Limits, _: str) -> Contents:
-    raise Refused("penviz does not run ONNX models.", ACTIVATIONS)
+_REFUSALS = {
+    "empty": ("The file is empty.", ""),
+    "ONNX": ("penviz does not run ONNX models.", ACTIVATIONS),
+    "TorchScript": ("A TorchScript file is a program, and loading it runs it.", SAVE_AGAIN),
+    "pt2": ("A .pt2 file of torch.export is a program, and loading it can run code.", SAVE_AGAIN),
+}
+_TABLES: dict[str, Callable[[BufferedReader, Limits], dict[str, Any]]] = {
+    "csv": read_csv,
+    "parquet": read_parquet,
+}
+_PLAIN_ARCHIVES: dict[str, Callable[[Archive, Limits], dict[str, Any]]] = {
+    "npz": read_npz,
+    "zip of images": describe,
+    "penviz run": describe_run,
+}
+"""Kind -> what reads the fields of its report."""
 
 
-def _npy(path: Path, file: BufferedReader, report: FileReport, limits: Limits, _: str) -> Contents:
-    return Contents(replace(report, **read_npy(file, limits)))
+def _read(path: Path, file: BufferedReader, report: FileReport, limits: Limits, looks_like: str) -> Contents:
+    """The contents of a file that is no zip."""
+    kind = report.kind
+    if kind in _REFUSALS:
+        raise Refused(*_REFUSALS[kind])
+    if kind == "safetensors":
+        tensors, metadata = read_safetensors(file, path, limits)
+        return _plain_weights(report, tensors, metadata, limits)
+    if kind == "legacy pickle":
+        raise _legacy(file, limits)
+    if kind == "npy":
+        return Contents(replace(report, **read_npy(file, limits)))
+    if kind in _TABLES:
+        sentence = "penviz reads activations from .npz or safetensors, not from tables."
+        raise Refused(sentence, ACTIVATIONS, **_TABLES[kind](file, limits))
+    looks = f": it looks like {looks_like}" if looks_like else ""
+    raise Refused(f"penviz does not read this kind of file{looks}.")
 
 
-def _csv(path: Path, file: BufferedReader, report: FileReport, limits: Limits, _: str) -> Contents:
-    found = read_csv(file, limits)
-    raise Refused("penviz reads activations from .npz or safetensors, not from tables.", ACTIVATIONS, **found)
-
-
-def _parquet(path: Path, file: BufferedReader, report: FileReport, limits: Limits, _: str) -> Contents:
-    found = read_parquet(file, limits)
-    raise Refused("penviz reads activations from .npz or safetensors, not from tables.", ACTIVATIONS, **found)
-
-
-def _npz(path: Path, archive: Archive, report: FileReport, limits: Limits) -> Contents:
-    return Contents(replace(report, **read_npz(archive, limits)))
-
-
-def _images(path: Path, archive: Archive, report: FileReport, limits: Limits) -> Contents:
-    return Contents(replace(report, **describe(archive, limits)))
-
-
-def _run(path: Path, archive: Archive, report: FileReport, limits: Limits) -> Contents:
-    return Contents(replace(report, **describe_run(archive, limits)))
-
-
-def _unknown(
-    path: Path, file: BufferedReader, report: FileReport, limits: Limits, looks_like: str
-) -> Contents:
-    raise Refused(
-        f"penviz does not read this kind of file{f': it looks like {looks_like}' if looks_like else ''}."
-    )
-
-
-def _script(path: Path, archive: Archive, report: FileReport, limits: Limits) -> Contents:
-    raise Refused("A TorchScript file is a program, and loading it runs it.", SAVE_AGAIN)
-
-
-def _exported(path: Path, archive: Archive, report: FileReport, limits: Limits) -> Contents:
-    raise Refused("A .pt2 file of torch.export is a program, and loading it can run code.", SAVE_AGAIN)
-
-
-def _unknown_zip(path: Path, archive: Archive, report: FileReport, limits: Limits) -> Contents:
+def _read_archive(path: Path, archive: Archive, report: FileReport, limits: Limits) -> Contents:
+    kind = report.kind
+    if kind in _REFUSALS:
+        raise Refused(*_REFUSALS[kind])
+    if kind == "torch zip":
+        return _torch_zip(path, archive, report, limits)
+    if kind in _PLAIN_ARCHIVES:
+        return Contents(replace(report, **_PLAIN_ARCHIVES[kind](archive, limits)))
     raise Refused("The zip holds neither a checkpoint nor arrays nor images.")
-
-
-_READERS: dict[str, Callable[[Path, BufferedReader, FileReport, Limits, str], Contents]] = {
-    "empty": _empty,
-    "safetensors": _safetensors,
-    "legacy pickle": _legacy,
-    "unknown": _unknown,
-    "ONNX": _onnx,
-    "npy": _npy,
-    "csv": _csv,
-    "parquet": _parquet,
-}
-_ARCHIVE_READERS: dict[str, Callable[[Path, Archive, FileReport, Limits], Contents]] = {
-    "torch zip": _torch_zip,
-    "TorchScript": _script,
-    "pt2": _exported,
-    "unknown": _unknown_zip,
-    "npz": _npz,
-    "zip of images": _images,
-    "penviz run": _run,
-}

@@ -75,7 +75,9 @@ def kind_of(file: BinaryIO, limits: Limits) -> tuple[str, str]:
         return "ONNX", ""
     if _is_table(head):
         return "csv", ""
-    return "unknown", ""
+    return "unknown", "text" if head.isascii() and head.decode("ascii").replace(
+        "\n", ""
+    ).isprintable() else ""
 
 
 def _whole(file: BinaryIO) -> bytes:
@@ -164,5 +166,5 @@ def _is_table(head: bytes) -> bool:
         text = head[: error.start].decode("utf-8")
     if any(not c.isprintable() and c not in "\t\r\n\ufeff" for c in text):
         return False
-    first, _, rest = text.partition("\n")
-    return any(sign in first and (not rest or sign in rest) for sign in ",;\t")
+    first, end, rest = text.partition("\n")
+    return any(sign in first and (not end or sign in rest) for sign in ",;\t")

@@ -20,6 +20,8 @@ SAVE_AGAIN = (
     "torch.save(model.state_dict(), 'weights.pt')."
 )
 REWRITE = "Load it where you trust it and write it again with torch.save(weights, 'weights.pt')."
+UNREAD = ("torch._utils.", "torch.Q", "torch.per_", "torch.sparse_")
+"""Beginnings of the names that quantised and sparse tensors ask for."""
 _KEY = re.compile(r"[\w.-]{1,100}\Z")
 _PLAIN = (
     "data.pkl",
@@ -66,7 +68,10 @@ def read_torch_zip(archive: Archive, path: Path, limits: Limits) -> TorchZip:
     try:
         tree = read_tree(archive.content(members["data.pkl"], limits.pickle_bytes), limits)
     except Refused as refused:
-        _check_names(refused.found.get("globals", ()))  # what it asks for says more than where it breaks
+        names = refused.found.get("globals", ())
+        _check_names(names)  # what it asks for says more than where it breaks
+        if any(name in torch_names.NUMPY_ARRAYS for name in names):
+            refused.advice = SAVE_AGAIN  # large arrays lie in the pickle itself, where tensors do not
         raise
     if tree.end != members["data.pkl"].size:
         raise Refused("Bytes stand behind the end of the pickle.", REWRITE, globals=tree.globals)
@@ -98,7 +103,7 @@ def _check_names(names: tuple[str, ...]) -> None:
             SAVE_AGAIN,
             globals=names,
         )
-    if foreign and all(name.startswith(("torch._utils.", "torch.Q", "torch.sparse_")) for name in foreign):
+    if foreign and all(name.startswith(UNREAD) for name in foreign):
         raise Refused(
             f"The file holds tensors of a kind that penviz does not read ({_some(foreign)}).",
             "Save them as plain dense tensors: torch.save({k: v.dequantize() for k, v in weights.items()}, "

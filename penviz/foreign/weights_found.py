@@ -11,7 +11,7 @@ from penviz.foreign.limits import Limits
 from penviz.foreign.pickle_nodes import Call, Mapping
 from penviz.foreign.report import Refused, printable
 from penviz.foreign.stored import StoredTensor
-from penviz.foreign.torch_zip import TorchZip
+from penviz.foreign.torch_zip import SAVE_AGAIN, TorchZip
 
 WRAPPERS = (
     "state_dict",
@@ -45,8 +45,17 @@ PREFIXES = (
 )
 """What DDP, torch.compile, Lightning, MMPretrain and others put before every key."""
 
+AS_TENSORS = (
+    "Load it where you trust it and write it again with "
+    "torch.save({k: torch.from_numpy(v) for k, v in weights.items()}, 'weights.pt')."
+)
+
 BESIDE = ("n_averaged", "criterion.", "loss.", "loss_fn.", "metrics.", "train_metrics.", "val_metrics.")
 """Keys that belong to the training and not to the network."""
+
+
+OF_OPTIMIZER = {"state", "param_groups"}
+"""Keys of what an optimizer's state_dict() returns."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +81,21 @@ def find_weights(content: TorchZip, limits: Limits) -> Found:
     Raises:
         Refused: no tensors, a name that cannot be shown, a tree without end.
     """
-    groups = _groups(content, limits)
+    groups, optimizers = _groups(content, limits)
+    if not groups and any(name in content.tree.globals for name in torch_names.NUMPY_ARRAYS):
+        raise Refused("The file holds arrays of NumPy in place of tensors.", AS_TENSORS)
     if not groups:
         raise Refused("The file holds no tensors.")
-    most = max(len(group) for group in groups.values())
+    of_network = {
+        path: group
+        for path, group in groups.items()
+        if not any(path[: len(above)] == above for above in optimizers)
+    }
+    if not of_network:
+        raise Refused("The file holds the state of an optimizer and no weights.", SAVE_AGAIN)
+    most = max(len(group) for group in of_network.values())
     # An average of the weights has one tensor more, its counter, so nearly equal counts as equal.
-    close = [path for path, group in groups.items() if len(group) >= 0.9 * most]
+    close = [path for path, group in of_network.items() if len(group) >= 0.9 * most]
     wrapper = min(close, key=_rank)
     tensors = groups[wrapper]
     others = {path: len(group) for path, group in groups.items() if path != wrapper}
@@ -125,11 +143,14 @@ def pairs_of(node: Any) -> list[tuple[Any, Any]] | None:
     return None
 
 
-def _groups(content: TorchZip, limits: Limits) -> dict[tuple[str, ...], list[StoredTensor]]:
-    """Path of a dictionary or list -> the tensors right in it."""
+def _groups(
+    content: TorchZip, limits: Limits
+) -> tuple[dict[tuple[str, ...], list[StoredTensor]], list[tuple[str, ...]]]:
+    """Path of a dictionary or list -> the tensors right in it; and the paths of states of optimizers."""
     root = content.tensor(content.tree.root)
     if root is not None:
-        return {(): [replace(root, key="tensor")]}
+        return {(): [replace(root, key="tensor")]}, []
+    optimizers: list[tuple[str, ...]] = []
     groups: dict[tuple[str, ...], list[StoredTensor]] = {}
     todo: list[tuple[tuple[str, ...], Any]] = [((), content.tree.root)]
     visited = n_tensors = 0
@@ -141,6 +162,8 @@ def _groups(content: TorchZip, limits: Limits) -> dict[tuple[str, ...], list[Sto
         items = (
             pairs if pairs is not None else list(enumerate(node)) if isinstance(node, list | tuple) else []
         )
+        if pairs is not None and {key for key, _ in pairs if isinstance(key, str)} >= OF_OPTIMIZER:
+            optimizers.append(path)
         visited += 1 + len(items)
         if visited > limits.n_opcodes:
             raise Refused("The pickle of this file repeats itself without end.")
@@ -167,7 +190,7 @@ def _groups(content: TorchZip, limits: Limits) -> dict[tuple[str, ...], list[Sto
         if named:
             groups.setdefault(path, []).extend(named.values())
         todo += reversed(below)
-    return groups
+    return groups, optimizers
 
 
 def checked_key(key: str, limits: Limits) -> str:
@@ -190,14 +213,9 @@ def undo_prefixes(keys: list[str]) -> tuple[list[str | None], str, list[str]]:
     inside = [key for key, out in zip(keys, beside, strict=True) if not out]
     prefix = ""
     while inside:
-        cut = next(
-            (
-                p
-                for p in PREFIXES
-                if all(k.startswith(prefix + p) and len(k) > len(prefix + p) for k in inside)
-            ),
-            "",
-        )
+        rests = [key[len(prefix) :] for key in inside]
+        cut = next((p for p in PREFIXES if all(k.startswith(p) and k != p for k in rests)), "")
+        cut = cut or _attribute(rests)
         if not cut:
             break
         prefix += cut
@@ -205,6 +223,18 @@ def undo_prefixes(keys: list[str]) -> tuple[list[str | None], str, list[str]]:
         return list(keys), "", []
     shown = [None if out else key[len(prefix) :] for key, out in zip(keys, beside, strict=True)]
     return shown, prefix, [key for key, out in zip(keys, beside, strict=True) if out]
+
+
+def _attribute(keys: list[str]) -> str:
+    """The attribute under which a training script keeps its network, "cnn." of "cnn.conv1.weight"; else "".
+
+    What every key begins with, unless layers by number or the parameters of a layer follow: then it is the
+    name of a part of the network.
+    """
+    first = keys[0].partition(".")[0] + "."
+    rests = [key.removeprefix(first) for key in keys]
+    is_network = all(key.startswith(first) and "." in key[len(first) :] for key in keys)
+    return first if is_network and first != "features." and not any(r[0].isdigit() for r in rests) else ""
 
 
 def _extras(content: TorchZip, wrapper: tuple[str, ...]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from penviz.learn.data import DataSet
 from penviz.load import variants as bodies
 from penviz.load.label_order import PERMUTED, near_chance, permuted_accuracy, permuted_right, sentences
 from penviz.load.outputs import as_logits, kind_of_scores, run
@@ -117,6 +118,14 @@ def sample(labels: NDArray[np.int64], n: int = IMAGES) -> NDArray[np.int64]:
     return np.sort(order[np.lexsort((order, turn))][:n])
 
 
+def sample_of(dataset: DataSet) -> tuple[str, NDArray[np.uint8], NDArray[np.int64]]:
+    """The split on which set-ups are measured, validation where there is one, and its images and labels."""
+    name = "validation" if "validation" in dataset.splits else next(iter(dataset.splits))
+    split = dataset.splits[name]
+    rows = sample(split.labels)
+    return name, split.images[rows], split.labels[rows]
+
+
 @torch.no_grad()
 def scores_of(
     network: nn.Module,
@@ -140,10 +149,14 @@ def check_outputs(
 ) -> None:
     """RunError unless the network has one output a class name."""
     n_classes = scores_of(network, preprocessing, images[:2], variant).shape[1]
+    if n_classes == 1:
+        raise RunError(
+            "The network has a single output; penviz needs one output a class, also for two classes."
+        )
     if n_classes != n_names:
         raise RunError(
-            f"The network has {n_classes} outputs and the data have {n_names} classes: "
-            "give the names of the outputs, in their order, as class names."
+            f"The network has {n_classes} outputs and the data have {n_names} classes: it was trained on "
+            "others, unless a list of class names, in the order of the outputs, holds those of the data."
         )
 
 
@@ -186,7 +199,7 @@ def check(
 
     Args:
         network: with its weights.
-        preprocessings: the known recipe first, if there is one (`preprocessing.plausible`).
+        preprocessings: the known recipe first, if there is one (`recipes.plausible`).
         bodies_tried: the network as built first (`variants.plausible`).
         images: [n, h, w, c] uint8, as stored; labels: [n].
         seconds: that this may take, about.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from penviz import __version__
 from penviz.foreign.report import FileReport
@@ -23,6 +23,7 @@ from penviz.learn.extract import first_of_each_class, sprite_grid, write_sprite
 from penviz.learn.folder import ImageFiles, stored_batches
 from penviz.learn.split_files import ONE_FILE, Batch, Examples, Storage, write_split
 from penviz.load import accuracy, architectures
+from penviz.load.builders import renamed
 from penviz.load.head import HeadProof, NoHead, features_and_scores, prove_head
 from penviz.load.new_directory import new_directory, shared_directory
 from penviz.load.preprocessing import Preprocessing
@@ -90,7 +91,7 @@ def open_network(
     *,
     n_classes: int | None = None,
     local: bool = False,
-    trust: bool = False,
+    weights: Mapping[str, Tensor] | None = None,
 ) -> nn.Module:
     """Build an architecture for a file and load its weights strictly.
 
@@ -99,27 +100,38 @@ def open_network(
         report: of `inspect_file`.
         model: name of the architecture.
         n_classes: K, where the file does not say it.
-        local: allow `package.module:factory`; trust: allow pickles that run code. Command line only.
+        local: allow `package.module:factory`, on the command line only.
+        weights: of the file, where they were read before.
 
     Raises:
         Refused: the report refuses the file. RunError: unknown K, an architecture that does not fit.
     """
     n_classes = report.n_classes or n_classes
     if n_classes is None:
-        raise RunError(f"{report.name} does not say how many classes it has: state the class names.")
-    weights = read_weights(path, report, trust)
+        raise RunError(
+            f"{report.name} has no last layer that says how many classes there are: state the class names."
+        )
+    weights = read_weights(path, report) if weights is None else weights
     shapes = {key: tuple(tensor.shape) for key, tensor in weights.items()}
     network = architectures.build(model, n_classes, shapes, local=local)
     own = network.state_dict().keys()
     if report.prefix and not any(key in own for key in weights):  # the prefix was the network's own
         weights = {report.prefix + key: tensor for key, tensor in weights.items()}
-    load_strict(network, weights, model)
+    load_strict(network, renamed(network, weights), model)
     return network.eval()
 
 
 def stated_size(report: FileReport, model: str) -> int:
     """image_size at which penviz stored a folder's images to train this file; 0 where it does not say."""
-    return int(report.training.get("image_size", 0)) if report.training.get("model") == model else 0
+    stated = report.training
+    return int(stated.get("image_size", 0)) if stated.get("model") == model.removeprefix("penviz:") else 0
+
+
+def check_splits(dataset: DataSet, splits: Sequence[str]) -> None:
+    """RunError for a split that the data do not have."""
+    for name in splits:
+        if name not in dataset.splits:
+            raise RunError(f"{dataset.name} has no split {name}; it has {', '.join(dataset.splits)}.")
 
 
 @torch.no_grad()
@@ -172,9 +184,7 @@ def adopt(
     Raises:
         RunError: other data than the network's classes, an unknown split, a directory in use.
     """
-    for name in splits:
-        if name not in dataset.splits:
-            raise RunError(f"{dataset.name} has no split {name}; it has {', '.join(dataset.splits)}.")
+    check_splits(dataset, splits)
     rows = {name: _rows(dataset.splits[name], name, classes, per_class) for name in splits}
     n_all = sum(len(chosen) for chosen in rows.values())
     if n_all == 0:
@@ -183,45 +193,20 @@ def adopt(
     n_names = len(dataset.class_names)
     accuracy.check_outputs(network, choices.preprocessing, first, n_names, choices.variant)
     if checked is None:
-        checked = measure_row(network, choices, dataset)
+        _, images, labels = accuracy.sample_of(dataset)
+        checked = accuracy.measure_setup(network, choices.preprocessing, choices.variant, images, labels)
     proof = prove_on(network, choices, first)
-    warning = accuracy.expectation_warning(checked.accuracy, choices.expected, checked.n)
-    record: dict[str, Any] = {
-        "config": {
-            "dataset": dataset.name,
-            "model": choices.model,
-            "targets": choices.targets,
-            "label_smoothing": choices.label_smoothing,
-        },
-        "adopted": {
-            "file": report.name,
-            "file_sha256": report.sha256,
-            "head": proof.to_json(),
-            "preprocessing": choices.preprocessing.to_json(),
-            "variant": choices.variant.to_json(),
-            "accuracy": {
-                "measured": checked.accuracy,
-                "nll": checked.nll,
-                "n": checked.n,
-                "expected": choices.expected,
-                "warning": " ".join([*([warning] if warning else []), *warnings]),
-                "undecided": undecided,
-            },
-            "recipe": list(choices.recipe),
-            "targets_stated_by": "" if choices.targets == "unknown" else "user",
-            "quick_look": {"classes": [int(c) for c in classes], "per_class": per_class} if classes else None,
-        },
-        "class_names": list(dataset.class_names),
-        "image_shape": list(dataset.image_shape),
-        "splits": {
-            name: {"n": len(split), "dataset_id": split.dataset_id} for name, split in dataset.splits.items()
-        },
-        "status": "finished",
-        "metrics": {},
-        "versions": {"penviz": __version__, "torch": torch.__version__},
-    }
+    quick_look = {"classes": [int(c) for c in classes], "per_class": per_class} if classes else None
+    record = _record(choices, dataset, report, proof, checked, warnings, undecided)
+    record["adopted"]["quick_look"] = quick_look
     started = time.monotonic()
     done = 0
+
+    def told(n: int) -> None:
+        nonlocal done
+        done = min(n_all, done + n * ranks.size)
+        progress(done, n_all, (time.monotonic() - started) / done * (n_all - done))
+
     ranks = storage.ranks
     alone = ranks.size == 1 and not storage.sharded
     with new_directory(out) if alone else shared_directory(out, ranks) as part:
@@ -238,43 +223,13 @@ def adopt(
             split, chosen = dataset.splits[name], rows[name]
             if not len(chosen):
                 continue
-            labels = split.labels[chosen]
-            sums = torch.zeros(3, dtype=torch.float64)  # examples that were run, correct ones, NLL
-
-            def run(
-                batches: Sequence[slice],
-                split: Split = split,
-                chosen: NDArray[np.int64] = chosen,
-                labels: NDArray[np.int64] = labels,
-                sums: torch.Tensor = sums,
-            ) -> Iterator[Batch]:
-                nonlocal done
-                stored = stored_batches(split.images, [chosen[some] for some in batches])
-                for some, images in zip(batches, stored, strict=True):
-                    h, logits = forward(network, choices, proof, images)
-                    right, nll = accuracy.measure(torch.from_numpy(logits), labels[some])
-                    sums += len(h) * torch.tensor([1.0, right, nll], dtype=torch.float64)
-                    done = min(n_all, done + len(h) * ranks.size)
-                    progress(done, n_all, (time.monotonic() - started) / done * (n_all - done))
-                    yield h, logits.argmax(1)
-
-            examples = Examples(
-                labels,
-                split.indices[chosen],
-                dataset.class_names,
-                out.name,
-                name,
-                proof.head if isinstance(proof, HeadProof) else None,
-                split.dataset_id,
-                digest,
-                split.hashes[chosen],
-                np.bincount(split.labels, minlength=len(dataset.class_names)),
-            )
+            examples = _examples(dataset, name, chosen, out.name, proof, digest)
+            run = _Pass(network, choices, proof, split, chosen, told)
             starts = range(0, len(chosen), BATCH)
             batches = [slice(start, min(start + BATCH, len(chosen))) for start in starts]
             stored = write_split(part, examples, batches, width, run, storage)
-            n_run, right, nll = ranks.sum(sums).tolist()
-            if not classes and n_run == len(labels):
+            n_run, right, nll = ranks.sum(run.sums).tolist()
+            if not classes and n_run == len(chosen):
                 record["metrics"][name] = {"accuracy": right / n_run, "nll": nll / n_run, "n": n_run}
             elif not classes and stored is not None:  # some shards were done before
                 record["metrics"][name] = split_files.accuracy(part, name)
@@ -302,13 +257,96 @@ def forward(
     return features.float().cpu().numpy(), scores.float().cpu().numpy()
 
 
-def measure_row(network: nn.Module, choices: Choices, dataset: DataSet) -> accuracy.Row:
-    """What the chosen set-up scores on the check's images of the validation split."""
-    split = dataset.splits.get("validation") or next(iter(dataset.splits.values()))
-    rows = accuracy.sample(split.labels)
-    return accuracy.measure_setup(
-        network, choices.preprocessing, choices.variant, split.images[rows], split.labels[rows]
+@dataclass
+class _Pass:
+    """Images of a split through the network; sums: examples that were run, right ones, NLL in nats."""
+
+    network: nn.Module
+    choices: Choices
+    proof: HeadProof | NoHead
+    split: Split
+    chosen: NDArray[np.int64]
+    told: Callable[[int], None]
+    sums: Tensor = dataclasses.field(default_factory=lambda: torch.zeros(3, dtype=torch.float64))
+
+    def __call__(self, batches: Sequence[slice]) -> Iterator[Batch]:
+        rows = [self.chosen[some] for some in batches]
+        for own, images in zip(rows, stored_batches(self.split.images, rows), strict=True):
+            h, logits = forward(self.network, self.choices, self.proof, images)
+            right, nll = accuracy.measure(torch.from_numpy(logits), self.split.labels[own])
+            self.sums += len(h) * torch.tensor([1.0, right, nll], dtype=torch.float64)
+            self.told(len(h))
+            yield h, logits.argmax(1)
+
+
+def _examples(
+    dataset: DataSet,
+    name: str,
+    chosen: NDArray[np.int64],
+    run: str,
+    proof: HeadProof | NoHead,
+    digest: str,
+) -> Examples:
+    """What is known of the chosen rows of a split beside their activations."""
+    split = dataset.splits[name]
+    return Examples(
+        split.labels[chosen],
+        split.indices[chosen],
+        dataset.class_names,
+        run,
+        name,
+        proof.head if isinstance(proof, HeadProof) else None,
+        split.dataset_id,
+        digest,
+        split.hashes[chosen],
+        np.bincount(split.labels, minlength=len(dataset.class_names)),
     )
+
+
+def _record(
+    choices: Choices,
+    dataset: DataSet,
+    report: FileReport,
+    proof: HeadProof | NoHead,
+    checked: accuracy.Row,
+    warnings: Sequence[str],
+    undecided: str,
+) -> dict[str, Any]:
+    """run.json, but for what the pass over the images finds."""
+    warning = accuracy.expectation_warning(checked.accuracy, choices.expected, checked.n)
+    return {
+        "config": {
+            "dataset": dataset.name,
+            "model": choices.model,
+            "targets": choices.targets,
+            "label_smoothing": choices.label_smoothing,
+        },
+        "adopted": {
+            "file": report.name,
+            "file_sha256": report.sha256,
+            "head": proof.to_json(),
+            "preprocessing": choices.preprocessing.to_json(),
+            "variant": choices.variant.to_json(),
+            "accuracy": {
+                "measured": checked.accuracy,
+                "nll": checked.nll,
+                "n": checked.n,
+                "expected": choices.expected,
+                "warning": " ".join([*([warning] if warning else []), *warnings]),
+                "undecided": undecided,
+            },
+            "recipe": list(choices.recipe),
+            "targets_stated_by": "" if choices.targets == "unknown" else "user",
+        },
+        "class_names": list(dataset.class_names),
+        "image_shape": list(dataset.image_shape),
+        "splits": {
+            name: {"n": len(split), "dataset_id": split.dataset_id} for name, split in dataset.splits.items()
+        },
+        "status": "finished",
+        "metrics": {},
+        "versions": {"penviz": __version__, "torch": torch.__version__},
+    }
 
 
 def _rows(split: Split, name: str, classes: Sequence[int], per_class: int) -> NDArray[np.int64]:

@@ -1,8 +1,8 @@
 """Networks by name, and which of them a file's keys and shapes fit.
 
 A name is one of penviz's own (`resnet20`), or carries a prefix: `cifar:resnet18`, `torchvision:alexnet`,
-`timm:resnet50`, `hf:DIR` (a local directory of Hugging Face), and on the command line
-`package.module:factory`.
+`penviz:torchvision:alexnet` (as penviz trains it, with keys of its own), `timm:resnet50`, `hf:DIR` (a local
+directory of Hugging Face), and on the command line `package.module:factory`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from penviz.foreign.report import TensorEntry
 from penviz.learn import models
 from penviz.load import fingerprints
 from penviz.load.builders import Shape, Shapes, builder, input_channels, patch_side, penviz_input
-from penviz.load.cifar_resnets import CIFAR_NAMES
+from penviz.load.cifar_resnets import PLANS
 from penviz.runs import RunError
 
 MOST_BUILT = 8
@@ -180,7 +180,12 @@ def _some(keys: Sequence[str]) -> str:
 
 
 def candidates(
-    entries: Sequence[TensorEntry], n_classes: int | None, *, most: int = 8, least: float = 0.5
+    entries: Sequence[TensorEntry],
+    n_classes: int | None,
+    *,
+    trained: str = "",
+    most: int = 8,
+    least: float = 0.5,
 ) -> list[Candidate]:
     """Architectures that a file's keys and shapes fit, best first.
 
@@ -190,14 +195,16 @@ def candidates(
     Args:
         entries: tensors of a file.
         n_classes: K as the file has it; 1000 is assumed where it is not known, and shown by the evidence.
+        trained: the network that penviz trained, where the file names one.
         most: candidates returned.
         least: share of the keys of file and network together that must match.
     """
     shapes = shapes_of(entries)
     if not shapes:
         return []
-    names = [*models.MODELS, *(f"cifar:{name}" for name in CIFAR_NAMES)]
+    names = [*models.MODELS, *(f"cifar:{name}" for name in PLANS)]
     names = [name for name in names if _plausible(name, shapes)]
+    names += [f"penviz:{trained}"] if trained.startswith("torchvision:") else []
     found = []
     for name in [*names, *fingerprints.nearest(shapes, MOST_BUILT)]:
         try:
@@ -214,9 +221,8 @@ def share(candidate: Candidate) -> float:
 
 
 def _plausible(name: str, shapes: Shapes) -> bool:
-    """Whether the first key of a small network's head is in the file: cheaper than building it."""
+    """Whether keys of a small network's body are in the file: cheaper than building it."""
     if not name.startswith("cifar:"):
-        return "head.weight" in shapes and any(key.startswith("features.") for key in shapes)
-    depth, shortcut, _ = CIFAR_NAMES[name.removeprefix("cifar:")]
-    last = f"layer4.{(2, 3)[depth > 18] - 1}.bn{3 if depth >= 50 else 2}.weight"
-    return last in shapes and any(f".{shortcut}." in key for key in shapes)
+        return any(key.startswith("features.") for key in shapes)
+    plan = PLANS[name.removeprefix("cifar:")]
+    return plan.last in shapes and (not plan.shortcut or any(f".{plan.shortcut}." in key for key in shapes))

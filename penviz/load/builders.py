@@ -7,18 +7,22 @@ import math
 import os
 import pkgutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from penviz.learn import models
-from penviz.load.cifar_resnets import CIFAR_NAMES, CifarResNet
+from penviz.load.cifar_resnets import PLANS, CifarResNet
 from penviz.runs import RunError
 
 Shape = tuple[int, ...]
 Shapes = dict[str, Shape]
+
+LIBRARIES = ("cifar", "torchvision", "timm", "hf", "penviz")
+"""Prefixes of known networks; any other is the module of a factory of the user's."""
 
 AUXILIARY = ("googlenet", "inception_v3")
 """torchvision's networks with auxiliary classifiers, which most saved files lack: `NAME-without-aux`."""
@@ -28,13 +32,20 @@ def builder(name: str, n_classes: int, shapes: Shapes, local: bool) -> Callable[
     """What builds a network by name; RunError for an unknown name, see `architectures.build`."""
     prefix, _, rest = name.partition(":")
     if not rest:
-        models.architecture(name)
+        if name not in models.MODELS:
+            known = ", ".join(models.MODELS)
+            raise RunError(
+                f"There is no network {name}: choose one of {known}, or cifar:NAME, torchvision:NAME, "
+                "timm:NAME, hf:DIR, module:factory."
+            )
         return lambda: models.build(name, penviz_input(shapes), n_classes)
+    if prefix == "penviz":
+        models.architecture(rest)
+        return lambda: models.build(rest, (input_channels(shapes), 224, 224), n_classes)
     if prefix == "cifar":
-        if rest not in CIFAR_NAMES:
-            raise RunError(f"There is no network {name}: choose one of cifar:{', cifar:'.join(CIFAR_NAMES)}.")
-        depth, shortcut, head = CIFAR_NAMES[rest]
-        return lambda: CifarResNet(depth, n_classes, input_channels(shapes), shortcut, head)
+        if rest not in PLANS:
+            raise RunError(f"There is no network {name}: choose one of cifar:{', cifar:'.join(PLANS)}.")
+        return lambda: CifarResNet(PLANS[rest], n_classes, input_channels(shapes))
     if prefix == "torchvision":
         return _torchvision(rest, n_classes, shapes)
     if prefix == "timm":
@@ -46,6 +57,12 @@ def builder(name: str, n_classes: int, shapes: Shapes, local: bool) -> Callable[
             f"There is no network {name}: names of one's own modules work on the command line only."
         )
     return _factory(prefix, rest, n_classes)
+
+
+def is_factory(name: str) -> bool:
+    """Whether a name is `package.module:factory`."""
+    prefix, colon, _ = name.partition(":")
+    return bool(colon) and prefix not in LIBRARIES
 
 
 def input_channels(shapes: Shapes) -> int:
@@ -102,7 +119,7 @@ def _timm(name: str, n_classes: int, shapes: Shapes) -> Callable[[], nn.Module]:
     side = patch_side(shapes, "pos_embed", "patch_embed.proj.weight")
     own = timm.get_pretrained_cfg(name)
     if name.startswith(("vit_", "deit")) and side and own is not None and own.input_size[-1] != side:
-        options["img_size"] = side
+        options |= {"img_size": side, "patch_size": shapes["patch_embed.proj.weight"][-1]}
     if options["in_chans"] == 3:
         del options["in_chans"]
     return lambda: timm.create_model(name, pretrained=False, num_classes=n_classes, **options)
@@ -114,11 +131,14 @@ def _hugging_face(directory: Path, n_classes: int) -> Callable[[], nn.Module]:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read when the library is imported: never a network
     try:
         from transformers import AutoConfig, AutoModelForImageClassification
+        from transformers.utils import logging
     except ImportError:
         raise RunError(
             "transformers is not installed: pip install transformers, "
             'or pip install -e ".[hf]" in the directory of penviz.'
         ) from None
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     try:
         config = AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
         config.num_labels = n_classes
@@ -134,20 +154,45 @@ def _hugging_face(directory: Path, n_classes: int) -> Callable[[], nn.Module]:
     return construct
 
 
+def renamed(network: nn.Module, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Weights under the keys that a network of transformers has, for a file with those that it writes.
+
+    Since version 5 the two differ for many networks, and its own loading translates. Weights that do not fit
+    come back as they are.
+    """
+    load = getattr(type(network), "from_pretrained", None)
+    if load is None or not hasattr(network, "config") or weights.keys() == network.state_dict().keys():
+        return weights
+    try:
+        with torch.random.fork_rng(devices=[]):
+            made, said = load(None, config=network.config, state_dict=dict(weights), output_loading_info=True)
+    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError):
+        return weights
+    return weights if any(said.values()) else dict(made.state_dict())
+
+
 def _factory(module: str, function: str, n_classes: int) -> Callable[[], nn.Module]:
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
         found = pkgutil.resolve_name(f"{module}:{function}")
-    except (ImportError, AttributeError, ValueError) as error:
-        raise RunError(f"{module}:{function} cannot be imported ({error}).") from None
+    except Exception as error:  # whatever the module raises
+        raise RunError(f"{module}:{function} cannot be imported ({_first_line(error)}).") from None
 
     def construct() -> nn.Module:
-        takes = inspect.signature(found).parameters
-        keyword = next((k for k in ("num_classes", "n_classes") if k in takes), "")
-        network = found(**({keyword: n_classes} if keyword else {}))
+        try:
+            takes = inspect.signature(found).parameters
+            keyword = next((k for k in ("num_classes", "n_classes") if k in takes), "")
+            network = found(**({keyword: n_classes} if keyword else {}))
+        except Exception as error:
+            raise RunError(f"{module}:{function} builds no network ({_first_line(error)}).") from None
         if not isinstance(network, nn.Module):
             raise RunError(f"{module}:{function} returned {type(network).__name__}, not a torch module.")
         return network
 
     return construct
+
+
+def _first_line(error: Exception) -> str:
+    said = str(error).strip().partition("\n")[0][:200].rstrip(".")
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__

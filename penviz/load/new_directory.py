@@ -12,15 +12,25 @@ from penviz.learn.ranks import Ranks
 from penviz.runs import RunError
 
 
+def check_new(out: Path) -> None:
+    """RunError unless `out` can be made: nothing or an empty directory, where one may write."""
+    if out.exists() and not out.is_dir():
+        raise RunError(f"{out} is a file: choose another --out.")
+    if out.exists() and any(out.iterdir()):
+        raise RunError(f"{out} is not empty: choose another --out.")
+    above = next(parent for parent in out.absolute().parents if parent.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise RunError(f"Nothing can be written in {above}: choose another --out.")
+
+
 @contextmanager
 def new_directory(out: Path) -> Iterator[Path]:
     """A directory under a temporary name beside `out` that takes its name at the end, or is removed.
 
     Raises:
-        RunError: `out` exists and is not an empty directory.
+        RunError: see `check_new`.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise RunError(f"{out} is not empty: choose another --out.")
+    check_new(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     with whole_directory(out) as part:
         yield part
@@ -33,10 +43,9 @@ def shared_directory(out: Path, ranks: Ranks) -> Iterator[Path]:
     It stays when the work is broken off, so that the same command finds the shards that are done.
 
     Raises:
-        RunError: `out` exists and is not an empty directory.
+        RunError: see `check_new`.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise RunError(f"{out} is not empty: choose another --out.")
+    check_new(out)
     part = out.with_name(f"{out.name}.part")
     if ranks.first:
         part.mkdir(parents=True, exist_ok=True)

@@ -54,6 +54,19 @@ def as_logits(scores: Tensor, kind: str) -> Tensor:
     return scores.clamp_min(torch.finfo(scores.dtype).tiny).log() if kind == "probabilities" else scores
 
 
+@torch.no_grad()
+def runs_on(network: nn.Module, channels: int, side: int) -> bool:
+    """Whether a network takes images of that side: many have a fixed one, or halve too often."""
+    was_training = network.training
+    try:
+        run(network.eval(), torch.zeros(2, channels, side, side))
+    except RunError:
+        return False
+    finally:
+        network.train(was_training)
+    return True
+
+
 def run(network: nn.Module, batch: Tensor) -> Tensor:
     """Scores [n, K] of a batch.
 

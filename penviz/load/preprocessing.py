@@ -6,20 +6,17 @@ None of it leaves a key in a state dict, so every plausible way is tried and sho
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from penviz.learn import images as stored
-from penviz.load.architectures import input_shape
 from penviz.runs import RunError
 
 SCALINGS = ("0..1", "-1..1", "0..255", "per image")
@@ -31,7 +28,8 @@ CIFAR10_NARROW = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
 """The standard deviations that many CIFAR repositories pass on: means of those of single images."""
 CIFAR100 = ((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762))
 MNIST = ((0.1307,), (0.3081,))
-OWN_RECIPE = "recipe of penviz: each image standardised"
+OWN_RECIPE = "recipe of penviz: "
+"""Begins the name of what penviz trains its own networks on; the name of the scaling follows."""
 CAFFE = ((0.4076, 0.4580, 0.4850), (1 / 255,) * 3)
 """Means in the order BGR, without division: networks converted from Caffe."""
 
@@ -103,6 +101,13 @@ class Preprocessing:
         except (TypeError, ValueError):
             raise RunError("The preprocessing has unknown keys or values of the wrong type.") from None
 
+    def is_called(self, words: str) -> bool:
+        """Whether words are those of `describe`, or its scaling alone, with or without whose recipe it is."""
+        plain = dataclasses.replace(self, name=self.name.removeprefix(OWN_RECIPE))
+        return words.lower() in {
+            called.lower() for way in (self, plain) for called in (way.describe(), way.name)
+        }
+
     def describe(self) -> str:
         """One line: geometry, then scaling."""
         size = f"resize {self.size}" if self.size else ""
@@ -144,173 +149,3 @@ def _resize(pixels: Tensor, size: int, interpolation: str) -> Tensor:
     else:
         x = F.interpolate(x, to, mode=interpolation, antialias=True, align_corners=False)
     return x.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
-
-
-def _scalings(channels: int, n_classes: int) -> list[dict[str, Any]]:
-    """Name, scaling, mean, std and order of the usual ways, the likely ones first."""
-    ways: list[dict[str, Any]] = []
-
-    def normalised(name: str, numbers: tuple[tuple[float, ...], tuple[float, ...]], **more: Any) -> None:
-        if len(numbers[0]) == channels:
-            ways.append({"name": name, "mean": numbers[0], "std": numbers[1], **more})
-
-    normalised("ImageNet mean and std", IMAGENET)
-    if n_classes == 100:
-        normalised("CIFAR-100 mean and std", CIFAR100)
-    normalised("CIFAR-10 mean and std", CIFAR10)
-    normalised("CIFAR-10 mean, std 0.20", CIFAR10_NARROW)
-    normalised("MNIST mean and std", MNIST)
-    ways += [
-        {"name": "0..1", "scaling": "0..1"},
-        {"name": "-1..1", "scaling": "-1..1"},
-        {"name": "0..255", "scaling": "0..255"},
-        {"name": "each image standardised", "scaling": "per image"},
-    ]
-    if channels == 3:
-        normalised("BGR, ImageNet mean and std", tuple(v[::-1] for v in IMAGENET), order="BGR")  # type: ignore[arg-type]
-        ways.append({"name": "BGR, 0..1", "order": "BGR"})
-        normalised("BGR, 0..255 less the mean (Caffe)", CAFFE, order="BGR")
-    return ways
-
-
-def plausible(
-    name: str,
-    network: nn.Module,
-    image_shape: Sequence[int],
-    n_classes: int,
-    *,
-    directory: Path | None = None,
-    training: Mapping[str, Any] | None = None,
-) -> list[Preprocessing]:
-    """Ways in which images of a data set may have been fed to a network, its known recipe first.
-
-    Args:
-        name: of the architecture.
-        network: as built, which may carry the recipe (timm).
-        image_shape: (height, width, channels) of the stored images.
-        n_classes: K.
-        directory: of a Hugging Face checkpoint, whose preprocessor_config.json is the recipe.
-        training: what the file says of a training by penviz (`FileReport.training`).
-    """
-    channels, _, usual = input_shape(name, network)
-    side = min(image_shape[0], image_shape[1])
-    known = recipe(name, network, channels, directory, side=side, training=training)
-    geometries: list[tuple[int, int]] = [(known.size, known.crop)] if known is not None else []
-    if usual > side * 1.15:
-        geometries += [(usual, usual), (round(usual / 0.875), usual)]
-        geometries += [(0, 0)] if _runs_on(network, channels, side) else []
-    elif ":" not in name:  # penviz's own crop the middle
-        geometries += [(0 if usual <= side else usual, usual if usual < side else 0)]
-    elif usual >= side:  # CIFAR networks on CIFAR
-        geometries += [(0 if usual == side else usual, 0)]
-    else:
-        geometries += [(round(usual / 0.875), usual), (usual, usual)]
-    listed = [known] if known is not None else []
-    ways = _scalings(channels, n_classes)
-    for size, crop in dict.fromkeys(geometries):
-        for way in ways:
-            made = Preprocessing(size=size, crop=crop, channels=channels, **way)
-            if not any(_same(made, other) for other in listed):
-                listed.append(made)
-    return listed
-
-
-def _same(a: Preprocessing, b: Preprocessing) -> bool:
-    return dataclasses.replace(a, name=b.name, interpolation=b.interpolation) == b
-
-
-@torch.no_grad()
-def _runs_on(network: nn.Module, channels: int, side: int) -> bool:
-    """Whether the network takes images of that side: many have a fixed one, or halve too often."""
-    was_training = network.training
-    try:
-        network.eval()(torch.zeros(2, channels, side, side))
-    except (RuntimeError, AssertionError, ValueError):
-        return False
-    finally:
-        network.train(was_training)
-    return True
-
-
-def recipe(
-    name: str,
-    network: nn.Module,
-    channels: int,
-    directory: Path | None = None,
-    *,
-    side: int = 32,
-    training: Mapping[str, Any] | None = None,
-) -> Preprocessing | None:
-    """The preprocessing that an architecture's own library states, or None.
-
-    Args:
-        name, network, directory, training: as of `plausible`.
-        channels: that the network is fed; side: the shorter one of the stored images.
-    """
-    prefix, _, rest = name.partition(":")
-    if not rest:
-        stated = training if training and training.get("model") == name else {}
-        return _own_recipe(network, channels, side, stated)
-    if channels != 3:
-        return None
-    if prefix == "torchvision":
-        return _torchvision_recipe(rest)
-    if prefix == "timm":
-        return _timm_recipe(network)
-    return _hugging_face_recipe(directory or Path(rest)) if prefix == "hf" else None
-
-
-def _own_recipe(network: nn.Module, channels: int, side: int, training: Mapping[str, Any]) -> Preprocessing:
-    """What penviz trains its own networks on: the middle of the stored image, standardised, never resized.
-
-    A file that says nothing has the crop of the network's shapes; where the network cannot take the crop of
-    these images, they are brought to the side that it can.
-    """
-    usual = input_shape("", network)[-1]
-    wanted = min(training.get("crop", usual) or side, side)  # 0 is the whole image
-    size, crop = 0, wanted
-    if not _runs_on(network, channels, wanted):
-        size, crop = (0 if usual <= side else usual), usual
-    return Preprocessing(OWN_RECIPE, size, 0 if crop >= side else crop, channels, scaling="per image")
-
-
-def _torchvision_recipe(name: str) -> Preprocessing | None:
-    from torchvision import models as zoo
-
-    weights = zoo.get_model_weights(name.removesuffix("-without-aux"))
-    preset = next(iter(weights)).transforms() if len(weights) else None  # the oldest: what most fine-tune
-    if preset is None or not hasattr(preset, "crop_size"):
-        return None
-    interpolation = str(preset.interpolation.value)
-    interpolation = interpolation if interpolation in INTERPOLATIONS else "bilinear"
-    size, crop = preset.resize_size[0], preset.crop_size[0]
-    mean, std = tuple(preset.mean), tuple(preset.std)
-    return Preprocessing("recipe of torchvision", size, crop, 3, "RGB", "0..1", mean, std, interpolation)
-
-
-def _timm_recipe(network: nn.Module) -> Preprocessing | None:
-    known = getattr(network, "pretrained_cfg", None) or {}
-    if not known.get("mean") or not known.get("input_size"):
-        return None
-    crop = int(input_shape("timm:own", network)[-1])
-    size = int(crop / float(known.get("crop_pct") or 0.875))
-    interpolation = known.get("interpolation", "bicubic")
-    interpolation = interpolation if interpolation in INTERPOLATIONS else "bicubic"
-    mean, std = tuple(known["mean"]), tuple(known["std"])
-    return Preprocessing("recipe of timm", size, crop, 3, "RGB", "0..1", mean, std, interpolation)
-
-
-def _hugging_face_recipe(directory: Path) -> Preprocessing | None:
-    try:
-        config = json.loads((directory / "preprocessor_config.json").read_text(encoding="utf-8"))
-        size: Any = config.get("size", 224)
-        size = size.get("shortest_edge", size.get("height", 224)) if isinstance(size, dict) else size
-        size = int(size)
-        crop = config.get("crop_size", size) if config.get("do_center_crop") else size
-        crop = int(crop["height"] if isinstance(crop, dict) else crop)
-        mean = tuple(config["image_mean"]) if config.get("do_normalize", True) else ()
-        std = tuple(config["image_std"]) if mean else ()
-        way = {2: "bilinear", 3: "bicubic", 0: "nearest"}.get(config.get("resample", 2), "bilinear")
-        return Preprocessing("recipe of its directory", size, crop, 3, "RGB", "0..1", mean, std, way)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None

@@ -13,8 +13,9 @@ from penviz.foreign.report import FileReport
 from penviz.learn import pretrained
 from penviz.learn.data import DataSet
 from penviz.learn.split_files import ONE_FILE, Storage
-from penviz.load import accuracy, adopt, architectures, label_order, preprocessing
+from penviz.load import accuracy, adopt, architectures, label_order, recipes
 from penviz.load.imagenet import N_CLASSES, SYNSETS, read_imagenet
+from penviz.load.new_directory import check_new
 from penviz.load.preprocessing import Preprocessing
 from penviz.load.variants import Variant
 from penviz.load.weights import load_strict
@@ -103,8 +104,7 @@ def extract_preset(
     """
     if name not in PRESETS:
         raise RunError(f"There is no preset {name}: choose one of {', '.join(PRESETS)}.")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise RunError(f"{out} is not empty: choose another --out.")
+    check_new(out)
     if not directory.is_dir():  # said before weights are downloaded
         raise RunError(f"There is no directory {directory}.")
     preset = PRESETS[name]
@@ -176,7 +176,7 @@ def _preprocessing(preset: Preset, network: nn.Module) -> Preprocessing:
             std=tuple(stated.std),
             interpolation=str(stated.interpolation.value),
         )
-    way = preprocessing.recipe(preset.model, network, 3)
+    way = recipes.recipe(preset.model, network, 3)
     assert way is not None
     return way
 
@@ -185,9 +185,7 @@ def _checked(
     network: nn.Module, way: Preprocessing, dataset: DataSet
 ) -> tuple[accuracy.Row, tuple[str, ...]]:
     """Accuracy on some images, and sentences on the order of the classes where it is in doubt."""
-    split = dataset.splits.get("validation") or next(iter(dataset.splits.values()))
-    rows = accuracy.sample(split.labels)
-    labels = split.labels[rows]
-    scores = accuracy.scores_of(network, way, split.images[rows])
+    _, images, labels = accuracy.sample_of(dataset)
+    scores = accuracy.scores_of(network, way, images)
     doubts = label_order.sentences(scores.argmax(1).numpy(), labels, N_CLASSES)
     return accuracy.row_of(way, Variant(), scores, labels), doubts

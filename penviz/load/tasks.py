@@ -22,7 +22,7 @@ from penviz.foreign.images_zip import unpack_folder
 from penviz.foreign.inspection import inspect_file
 from penviz.foreign.report import FileReport, Refused
 from penviz.learn import data
-from penviz.load import accuracy, adopt, architectures, arrays, preprocessing, variants
+from penviz.load import accuracy, adopt, architectures, arrays, preprocessing, recipes, variants
 from penviz.load.class_names import in_order, read_class_names
 from penviz.load.digits_pair import train_pair
 from penviz.load.packed import open_packed
@@ -30,7 +30,6 @@ from penviz.runs import RunError
 
 Tell = Callable[[dict[str, Any]], None]
 
-MOST_CANDIDATES = 8
 TRAINING_PER_CLASS = 1000
 """Training examples a class when nothing else is asked for; validation is whole."""
 
@@ -47,8 +46,11 @@ def match(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
         candidates: of each the fields of `Candidate`, and `complete`.
     """
     report = _usable(arguments)
-    found = architectures.candidates(report.tensors, report.n_classes or arguments.get("n_classes"))
-    found = found[:MOST_CANDIDATES]
+    found = architectures.candidates(
+        report.tensors,
+        report.n_classes or arguments.get("n_classes"),
+        trained=str(report.training.get("model", "")),
+    )
     return {"candidates": [dataclasses.asdict(c) | {"complete": c.complete} for c in found]}
 
 
@@ -63,12 +65,9 @@ def check(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
         set-up, and warnings: the check's own sentences and that on the expected accuracy.
     """
     report, network, dataset = _open(arguments)
-    name = "validation" if "validation" in dataset.splits else next(iter(dataset.splits))
-    split = dataset.splits[name]
-    rows = accuracy.sample(split.labels)
-    images, labels = split.images[rows], split.labels[rows]
+    name, images, labels = accuracy.sample_of(dataset)
     n_classes = len(dataset.class_names)
-    ways = preprocessing.plausible(
+    ways = recipes.plausible(
         arguments["model"], network, dataset.image_shape, n_classes, training=report.training
     )
     bodies = variants.plausible(network, ways[0].apply(images[:2]))

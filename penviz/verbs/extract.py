@@ -20,6 +20,8 @@ from penviz.verbs.options import (
     Threads,
     Thumbnails,
     check_progress,
+    data_of,
+    not_options,
     set_threads,
 )
 
@@ -45,7 +47,8 @@ def extract(
         ),
     ] = None,
     classes: Annotated[
-        tuple[str, str, str] | None, typer.Option(help="Of a checkpoint: a quick look at these three only.")
+        tuple[str, str, str] | None,
+        typer.Option(callback=not_options, help="Of a checkpoint: a quick look at these three only."),
     ] = None,
     preprocessing: Annotated[
         str | None, typer.Option(help="Of a checkpoint: a row of the printed table, or a JSON file.")
@@ -92,6 +95,7 @@ def extract(
     """Write the penultimate activations of a run, or of a checkpoint of your own."""
     progress = check_progress(progress)
     from penviz import adoption, terminal
+    from penviz.adoption_request import Request
 
     if preset:
         _preset(
@@ -114,13 +118,15 @@ def extract(
         raise RunError("Name a run, a checkpoint, or a --preset.")
     if all_classes:
         raise RunError("--all-classes is of a --preset.")
+    if missing := [str(path) for path in runs if not path.exists()]:
+        raise RunError(f"There is no directory or file {missing[0]}.")
     if any(adoption.is_foreign(path) for path in runs):
         if sharded or half or n_ranks() > 1:
             raise RunError(
                 "A checkpoint of your own is the work of one process and kept in one file: "
                 "leave out torchrun, --sharded and --half."
             )
-        request = adoption.Request(
+        request = Request(
             model=model or "",
             dataset=dataset or "",
             out=out,
@@ -136,6 +142,7 @@ def extract(
             per_class=per_class,
             splits=tuple(split or ()),
             thumbnail_quality=thumbnail_quality if thumbnails else 0,
+            device=device,
             trust=trust,
             yes=yes,
         )
@@ -144,6 +151,8 @@ def extract(
             path = adoption.extract_files(
                 runs, request, say=say, progress=lambda done, n, left: report("images", done, n)
             )
+        if sentence := adoption.head_sentence(path):
+            say(sentence)
         say(f"Wrote {path}. Next: {shlex.join(['penviz', 'measure', str(path)])}")
         return
     of_a_checkpoint = {
@@ -160,11 +169,11 @@ def extract(
         "--trust": trust or None,
         "--yes": yes or None,
     }
+    found = [read_run(path) for path in runs]
     if given := [name for name, value in of_a_checkpoint.items() if value is not None]:
         raise RunError(
             f"{', '.join(given)} {'is' if len(given) == 1 else 'are'} of a checkpoint, not of a run."
         )
-    found = [read_run(path) for path in runs]
     from penviz.learn import data
     from penviz.learn import extract as extraction
     from penviz.learn.ranks import Ranks
@@ -176,13 +185,7 @@ def extract(
         for run in found:
             config = run.config
             with ranks.one_first((dataset or config.dataset) in data.BUILT_IN):
-                loaded = data.load(
-                    dataset or config.dataset,
-                    seed=config.held_out_seed,
-                    n_hold_out=config.hold_out,
-                    data_dir=data_dir,
-                    image_size=config.image_size,
-                )
+                loaded = data_of(config, data_dir, dataset)
             with terminal.ExtractionProgress(progress) as report:
                 written = extraction.extract(
                     run,

@@ -24,7 +24,8 @@ def inspect(
     if report.kind in ("torch zip", "safetensors") and not (report.refusal or report.holds_activations):
         from penviz.load.architectures import candidates
 
-        found = candidates(report.tensors, report.n_classes)[:5]
+        trained = str(report.training.get("model", ""))
+        found = candidates(report.tensors, report.n_classes, trained=trained, most=5)
     if as_json:
         networks = [{"name": c.name, "complete": c.complete, "evidence": c.evidence} for c in found]
         print(json.dumps(report.to_json() | {"networks": networks}, indent=1), flush=True)

@@ -244,9 +244,19 @@ def test_limits_are_kept(tmp_path: Path) -> None:
         assert says in inspect_file(tmp_path / name, limits=limits).refusal
 
 
+@pytest.mark.parametrize("content", ["hello, I am a note\n", '{"a": 1}'])
+def test_text_is_no_table(tmp_path: Path, content: str) -> None:
+    (tmp_path / "a.pth").write_text(content)
+    assert inspect_file(tmp_path / "a.pth").refusal.endswith("it looks like text.")
+    (tmp_path / "b.csv").write_text("a, b\n1, 2\n")
+    assert inspect_file(tmp_path / "b.csv").kind == "csv"
+
+
 def test_what_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="There is no file"):
         inspect_file(tmp_path / "none")
-    assert "holds no index" in inspect_file(tmp_path).refusal
+    assert "holds no run.json, no index" in inspect_file(tmp_path).refusal
+    (tmp_path / "pytorch_model.bin").touch()
+    assert inspect_file(tmp_path).advice == "Name the file itself, such as pytorch_model.bin."
     assert inspect_file(Path("/dev/null")).refusal == "This is not a regular file."
     assert inspect_file(RUN / "model.safetensors", name="\x1b[2J.pt").name == "\\x1b[2J.pt"

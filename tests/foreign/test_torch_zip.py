@@ -107,6 +107,44 @@ def test_prefixes_are_undone(tmp_path: Path, prefix: str) -> None:
     assert [e.stored_key for e in report.tensors] == [prefix + key for key in state]
 
 
+@pytest.mark.parametrize("prefix", ["cnn.", "module.student.", "1."])
+def test_an_attribute_of_any_name_is_undone(tmp_path: Path, prefix: str) -> None:
+    state = {"conv1.weight": torch.ones(2, 3, 1, 1), "fc.weight": torch.ones(4, 2), "fc.bias": torch.ones(4)}
+    torch.save({prefix + key: value for key, value in state.items()}, tmp_path / "a.pt")
+    report = same_as_torch(tmp_path / "a.pt", state)
+    assert (report.prefix, report.n_classes) == (prefix, 4)
+
+
+@pytest.mark.parametrize("keys", [("fc.weight", "fc.bias"), ("classifier.0.weight", "classifier.2.weight")])
+def test_a_part_of_the_network_is_no_prefix(tmp_path: Path, keys: tuple[str, ...]) -> None:
+    state = {key: torch.ones(3, 3) for key in keys}
+    torch.save(state, tmp_path / "a.pt")
+    assert same_as_torch(tmp_path / "a.pt", state).prefix == ""
+
+
+def test_the_state_of_an_optimizer_is_no_network(tmp_path: Path) -> None:
+    model = nn.Linear(4, 3)  # two tensors; its Adam state has three for each of them
+    optimizer = torch.optim.Adam(model.parameters())
+    model(torch.ones(2, 4)).sum().backward()
+    optimizer.step()
+    for content in (optimizer.state_dict(), {"optimizer": optimizer.state_dict(), "epoch": 3}):
+        torch.save(content, tmp_path / "a.pt")
+        assert "the state of an optimizer and no weights" in inspect_file(tmp_path / "a.pt").refusal
+    torch.save({"optimizer": optimizer.state_dict(), "best": model.state_dict()}, tmp_path / "b.pt")
+    assert same_as_torch(tmp_path / "b.pt", model.state_dict()).wrapper == ("best",)
+
+
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
+def test_what_is_no_dense_tensor_is_named(tmp_path: Path) -> None:
+    torch.save({"w": np.ones((3, 3))}, tmp_path / "a.pt")
+    assert inspect_file(tmp_path / "a.pt").refusal == "The file holds arrays of NumPy in place of tensors."
+    torch.save({"w": torch.quantize_per_tensor(torch.ones(3, 3), 0.1, 0, torch.qint8)}, tmp_path / "b.pt")
+    assert "tensors of a kind that penviz does not read" in inspect_file(tmp_path / "b.pt").refusal
+    torch.save({"w": torch.ones(300)}, tmp_path / "c.pt")
+    (tmp_path / "c.pt").write_bytes((tmp_path / "c.pt").read_bytes()[:-100])
+    assert inspect_file(tmp_path / "c.pt").advice == "Copy or download it again."
+
+
 def test_a_prefix_that_one_key_lacks_stays(tmp_path: Path) -> None:
     state = {"model.a": torch.ones(2), "model.b": torch.ones(2), "head.weight": torch.ones(3, 2)}
     torch.save(state, tmp_path / "a.pt")

@@ -13,7 +13,7 @@ from foreign_networks import coloured_digits, small_body
 from torch import nn
 from torch.nn import functional as F
 
-from penviz.load import accuracy, head, label_order, preprocessing, variants, weights
+from penviz.load import accuracy, head, label_order, recipes, variants, weights
 from penviz.load.preprocessing import IMAGENET, Preprocessing
 from penviz.load.variants import Variant
 from penviz.runs import RunError
@@ -114,7 +114,7 @@ def test_the_check_finds_pixels_and_body(trained: nn.Module, pictures: tuple[Any
     images, labels = held_out(pictures)
     ways = [
         Preprocessing(channels=3, **way)  # the list of `plausible`, at the size of these pictures
-        for way in preprocessing._scalings(3, 10)
+        for way in recipes._scalings(3, 10)
     ]
     for make, body in (
         (small_body, Variant()),
@@ -186,7 +186,7 @@ def test_accuracy_and_nll_against_a_plain_loop(trained: nn.Module, pictures: tup
 
 def test_too_little_time_is_said(trained: nn.Module, pictures: tuple[Any, Any]) -> None:
     images, labels = held_out(pictures)
-    ways = [Preprocessing(channels=3, **way) for way in preprocessing._scalings(3, 10)]
+    ways = [Preprocessing(channels=3, **way) for way in recipes._scalings(3, 10)]
     found = accuracy.check(trained, ways, [Variant()], images, labels, seconds=1e-6)
     assert found.untried > 0
     assert len(found.rows) >= 1

@@ -16,7 +16,7 @@ from penviz.activations import Activations
 from penviz.foreign.inspection import inspect_file
 from penviz.learn import checkpoints, data
 from penviz.learn.extract import extract
-from penviz.load import adopt, architectures, preprocessing
+from penviz.load import adopt, architectures, recipes
 from penviz.load.preprocessing import Preprocessing
 from penviz.load.variants import Variant
 from penviz.runs import MODEL_FILE, Run, RunError, activations_path, sha256_of, thumbnails_path
@@ -228,6 +228,9 @@ def test_bad_requests_are_one_sentence(theirs: Path, digits: data.DataSet, tmp_p
     more = data.DataSet("x", {VALIDATION: _relabelled(digits.splits[VALIDATION], 10)}, names)
     with pytest.raises(RunError, match="10 outputs and the data have 20 classes"):
         adopt.adopt(network, choices(), more, tmp_path / "out", report=report, splits=(VALIDATION,))
+    single = nn.Sequential(nn.Flatten(), nn.Linear(64, 1))
+    with pytest.raises(RunError, match="a single output; penviz needs one output a class"):
+        adopt.adopt(single, choices(), more, tmp_path / "out", report=report, splits=(VALIDATION,))
 
 
 def _relabelled(split: data.Split, by: int) -> data.Split:
@@ -238,7 +241,7 @@ def test_the_plausible_list_holds_what_penviz_did(own_run: Run, theirs: Path, di
     from penviz.load import accuracy, variants
 
     _, network = opened(theirs)
-    ways = preprocessing.plausible("tutorial_alexnet", network, digits.image_shape, 10)
+    ways = recipes.plausible("tutorial_alexnet", network, digits.image_shape, 10)
     split = digits.splits[VALIDATION]
     bodies = variants.plausible(network, ways[0].apply(split.images[:2]))
     found = accuracy.check(network, ways, bodies, split.images, split.labels)

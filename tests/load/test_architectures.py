@@ -16,7 +16,7 @@ from torch import nn
 from penviz.foreign.report import TensorEntry
 from penviz.learn.models import MODELS
 from penviz.load import architectures, builders, fingerprints
-from penviz.load.cifar_resnets import CIFAR_NAMES
+from penviz.load.cifar_resnets import PLANS, ResidualBlock
 from penviz.runs import RunError
 
 
@@ -36,7 +36,7 @@ def test_own_networks_fit_themselves_alone(name: str) -> None:
     assert complete(network) == [name]
 
 
-@pytest.mark.parametrize("name", CIFAR_NAMES)
+@pytest.mark.parametrize("name", PLANS)
 def test_cifar_resnets_fit_themselves_alone(name: str) -> None:
     assert complete(architectures.build(f"cifar:{name}", 7)) == [f"cifar:{name}"]
 
@@ -83,6 +83,39 @@ def test_torchvisions_and_the_cifar_resnet_are_the_same_but_for_the_stem() -> No
         with torch.no_grad():
             assert torch.allclose(ours(x), theirs.eval()(x), atol=1e-5)
             assert torch.equal(other(x), ours(x))
+
+
+def test_a_shortcut_without_parameters_is_option_a() -> None:
+    """Every other pixel, and zeros in the new channels: the block is the identity where its weights are 0."""
+    block = ResidualBlock(4, 8, 2, deep=False, shortcut="").eval()
+    for parameter in block.parameters():
+        nn.init.zeros_(parameter)
+    x = torch.rand(2, 4, 6, 6)
+    out = block(x)
+    assert torch.equal(out[:, 2:6], x[:, :, ::2, ::2])
+    assert not out[:, :2].any()
+    assert not out[:, 6:].any()
+
+
+def test_a_thin_resnet_is_penvizs_own_but_for_its_keys() -> None:
+    """The number of weights of He et al. 2016, table 6: 0.27 million for 20 layers, 1.7 for 110."""
+    for depth, millions in ((20, 0.27), (110, 1.7)):
+        network = architectures.build(f"cifar:resnet{depth}-identity", 10)
+        n = sum(p.numel() for p in network.parameters())
+        assert round(n / 1e6, 2 if millions < 1 else 1) == millions
+        assert network(torch.zeros(1, 3, 32, 32)).shape == (1, 10)
+
+
+def test_a_vision_transformer_for_small_images_is_found() -> None:
+    timm = pytest.importorskip("timm")
+    small = timm.create_model("vit_tiny_patch16_224", num_classes=7, img_size=32, patch_size=4)
+    assert "timm:vit_tiny_patch16_224" in complete(small)
+
+
+def test_a_body_without_its_head_is_named() -> None:
+    entries = [e for e in entries_of(architectures.build("resnet20", 7)) if "head" not in e.key]
+    best = architectures.candidates(entries, None)[0]
+    assert (best.name, best.missing) == ("resnet20", ("head.weight", "head.bias"))
 
 
 def test_the_evidence_says_what_differs() -> None:
@@ -169,8 +202,23 @@ def test_a_local_directory_of_hugging_face(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(config))
     script = f"""
 import sys, torch
-from penviz.load import architectures, head
+from penviz.load import architectures, builders, head
 network = architectures.build("hf:{tmp_path}", 7)
+assert builders.renamed(network, network.state_dict()).keys() == network.state_dict().keys()
+from transformers import ViTConfig, ViTForImageClassification
+from safetensors.torch import load_file
+sides = dict(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64)
+saved = ViTForImageClassification(ViTConfig(**sides, image_size=32, patch_size=8, num_labels=7)).eval()
+saved.save_pretrained("{tmp_path}/vit")
+written = load_file("{tmp_path}/vit/model.safetensors")
+vit = architectures.build("hf:{tmp_path}/vit", 7)
+weights = builders.renamed(vit, written)
+assert weights.keys() == vit.state_dict().keys()
+vit.load_state_dict(weights)
+images = torch.randn(2, 3, 32, 32)
+assert torch.equal(vit(images).logits, saved(images).logits)
+lacking = {{key: t for key, t in written.items() if "classifier" not in key}}
+assert builders.renamed(vit, lacking) is lacking
 proof = head.prove_head(network, torch.randn(4, 3, 64, 64))
 assert proof.module == "classifier.1" and proof.head.weight.shape == (7, 16), proof
 """
@@ -186,7 +234,9 @@ def test_a_factory_of_ones_own_on_the_command_line_only(
     (tmp_path / "ownnets.py").write_text(
         "from torch import nn\ndef make(num_classes):\n    return nn.Linear(4, num_classes)\n"
         "def fixed():\n    return nn.Linear(4, 9)\ndef wrong():\n    return 3\n"
+        "def needs(a):\n    pass\ndef fails():\n    raise KeyError('oh')\nthing = 3\n"
     )
+    (tmp_path / "broken.py").write_text("def f(:")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     assert architectures.build("ownnets:make", 7, local=True)(torch.zeros(1, 4)).shape == (1, 7)
@@ -195,6 +245,10 @@ def test_a_factory_of_ones_own_on_the_command_line_only(
         ("ownnets:wrong", "returned int, not a torch module"),
         ("ownnets:absent", "cannot be imported"),
         ("nowhere:make", "cannot be imported"),
+        ("broken:make", "cannot be imported .SyntaxError"),
+        ("ownnets:needs", "builds no network .TypeError"),
+        ("ownnets:fails", "builds no network .KeyError: 'oh'"),
+        ("ownnets:thing", "builds no network .TypeError"),
     ):
         with pytest.raises(RunError, match=sentence):
             architectures.build(name, 7, local=True)

@@ -10,8 +10,10 @@ import pytest
 import torch
 from torch import nn
 
+from penviz.foreign.report import TensorEntry
 from penviz.learn import images as own_images
-from penviz.load import architectures, preprocessing
+from penviz.learn import models
+from penviz.load import architectures, preprocessing, recipes
 from penviz.load.preprocessing import IMAGENET, Preprocessing
 from penviz.runs import RunError
 
@@ -67,7 +69,7 @@ def test_scalings_against_numpy(way: Preprocessing, expected) -> None:  # type: 
 
 def test_penvizs_own_is_what_penviz_trains_on() -> None:
     images = pictures()
-    first = preprocessing.plausible("resnet20", architectures.build("resnet20", 10), (40, 40, 3), 10)[0]
+    first = recipes.plausible("resnet20", architectures.build("resnet20", 10), (40, 40, 3), 10)[0]
     assert first.is_recipe
     assert first.describe() == "crop 32; recipe of penviz: each image standardised"
     cropped = own_images.centre_crop(torch.from_numpy(images), 32)
@@ -96,12 +98,42 @@ def test_a_stated_crop_is_tried_where_the_network_takes_it(
     hidden = {"features.9.weight": (384, 64 * 6 * 6)} if model == "tutorial_alexnet" else {}
     network = architectures.build(model, 10, hidden)
     stated = {"model": model} | training if training else None
-    ways = preprocessing.plausible(model, network, (side, side, 3), 10, training=stated)
+    ways = recipes.plausible(model, network, (side, side, 3), 10, training=stated)
     assert (ways[0].size, ways[0].crop, ways[0].scaling) == (*geometry, "per image")
     assert [way.is_recipe for way in ways] == [True] + [False] * (len(ways) - 1)
     assert network(
         ways[0].apply(pictures()[:, :side, :side]) if side <= 40 else torch.zeros(2, 3, 24, 24)
     ).shape
+
+
+def test_a_network_of_ones_own_is_fed_what_is_stored_first() -> None:
+    dense = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+    ways = recipes.plausible("mine:dense", dense, (8, 8, 1), 3)
+    assert {(way.channels, way.size, way.crop) for way in ways} == {(1, 0, 0)}
+    pooled = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
+    ways = recipes.plausible("mine:pooled", pooled, (8, 8, 1), 3)
+    assert (ways[0].channels, ways[0].size, ways[0].crop) == (3, 0, 0)
+    assert {(way.size, way.crop) for way in ways} == {(0, 0), (224, 224), (256, 224)}
+
+
+def test_a_torchvision_network_as_penviz_trains_it() -> None:
+    """Its keys are penviz's own, and its pixels are normalised and not standardised."""
+    images = pictures(height=64, width=64)
+    trained = models.build("torchvision:resnet18", (3, 48, 48), 10)
+    entries = [
+        TensorEntry(key, tuple(t.shape), "float32", t.nbytes, key) for key, t in trained.state_dict().items()
+    ]
+    name = "penviz:torchvision:resnet18"
+    found = architectures.candidates(entries, 10, trained="torchvision:resnet18")
+    assert [c.name for c in found if c.complete] == [name]
+    network = architectures.build(name, 10, architectures.shapes_of(entries))
+    stated = {"model": "torchvision:resnet18", "crop": 48}
+    first = recipes.plausible(name, network, (64, 64, 3), 10, training=stated)[0]
+    assert (first.is_recipe, first.size, first.crop) == (True, 0, 48)
+    cropped = own_images.centre_crop(torch.from_numpy(images), 48)
+    assert torch.allclose(first.apply(images), trained.scaling(cropped), atol=1e-5)
+    assert first.is_called("crop 48; ImageNet mean and std")
+    assert first.is_called("imagenet mean and std")
 
 
 def test_grey_and_colour_meet() -> None:
@@ -141,7 +173,7 @@ def test_values_out_of_range_are_one_sentence(wrong: dict[str, object]) -> None:
 
 
 def names(name: str, network: nn.Module, shape: tuple[int, int, int], k: int = 10) -> list[str]:
-    listed = [p.describe() for p in preprocessing.plausible(name, network, shape, k)]
+    listed = [p.describe() for p in recipes.plausible(name, network, shape, k)]
     assert len(set(listed)) == len(listed)
     return listed
 
@@ -177,7 +209,7 @@ def network_for_digits() -> nn.Module:
 def test_recipes_of_timm_and_hugging_face(tmp_path: Path) -> None:
     pytest.importorskip("timm")
     network = architectures.build("timm:vit_tiny_patch16_224", 10)
-    way = preprocessing.recipe("timm:vit_tiny_patch16_224", network, 3)
+    way = recipes.recipe("timm:vit_tiny_patch16_224", network, 3)
     assert way is not None
     cfg = network.pretrained_cfg
     assert (way.crop, way.size) == (224, int(224 / cfg["crop_pct"]))
@@ -186,9 +218,9 @@ def test_recipes_of_timm_and_hugging_face(tmp_path: Path) -> None:
     config = {"size": {"shortest_edge": 30}, "do_center_crop": True, "crop_size": {"height": 24, "width": 24}}
     config |= {"image_mean": [0.5] * 3, "image_std": [0.25] * 3, "resample": 3}
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(config))
-    way = preprocessing.recipe("hf:x", network, 3, tmp_path)
+    way = recipes.recipe("hf:x", network, 3, tmp_path)
     assert way == Preprocessing(
         "recipe of its directory", 30, 24, 3, "RGB", "0..1", (0.5,) * 3, (0.25,) * 3, "bicubic"
     )
     (tmp_path / "preprocessor_config.json").write_text("[]")
-    assert preprocessing.recipe("hf:x", network, 3, tmp_path) is None
+    assert recipes.recipe("hf:x", network, 3, tmp_path) is None

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -167,28 +168,48 @@ def test_nothing_is_loaded_that_the_report_refuses(tmp_path: Path) -> None:
         weights.read_weights(path, report)
     assert str(caught.value) == report.refusal
     assert not (tmp_path / "canary").exists()
-    with pytest.warns(UserWarning, match="may run any code"):
-        read = weights.read_weights(path, report, trust=True)
+    read, _ = weights.unpickle(path, report)
     assert (tmp_path / "canary").exists()  # so the canary works
     assert set(read) == set(trained_like().state_dict())
 
 
-def test_a_whole_module_is_read_with_trust_only(tmp_path: Path) -> None:
-    path = saved(nn.DataParallel(trained_like()), tmp_path)
+@pytest.mark.parametrize("old", [False, True])
+def test_a_whole_module_is_read_with_trust_only(old: bool, tmp_path: Path) -> None:
+    network = nn.DataParallel(trained_like())
+    path = tmp_path / "theirs.pth"
+    torch.save({"model": network, "epoch": 3}, path, _use_new_zipfile_serialization=not old)
     report = inspect_file(path)
     with pytest.raises(Refused):
         weights.read_weights(path, report)
-    with pytest.warns(UserWarning, match="may run any code"):
-        read = weights.read_weights(path, report, trust=True)
+    read, found = weights.unpickle(path, report)
     assert set(read) == set(trained_like().state_dict())
+    assert (found.refusal, found.prefix, found.n_classes, found.not_finite) == ("", "module.", 10, ())
+    assert {e.key: e.shape for e in found.tensors} == {k: tuple(t.shape) for k, t in read.items()}
+    complete = [c.name for c in architectures.candidates(found.tensors, found.n_classes) if c.complete]
+    assert complete == [MODEL]
+
+
+def test_a_pickle_that_fails_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "old.pth"
+    path.write_bytes(b"\x80\x02cno_such_module\nThing\n)R.")
+    with pytest.raises(RunError, match=r"old\.pth cannot be unpickled: No module named 'no_such_module'"):
+        weights.unpickle(path, inspect_file(path))
+
+
+def test_arrays_beside_the_weights_do_no_harm(tmp_path: Path) -> None:
+    """What inspection calls harmless is read: NumPy's arrays stop torch's own weights-only loading."""
+    state = trained_like().state_dict()
+    path = saved({"state_dict": state, "curve": np.arange(3.0), "best": np.float64(0.9)}, tmp_path)
+    report = inspect_file(path)
+    assert report.refusal == ""
+    read = weights.read_weights(path, report)
+    assert all(torch.equal(read[key], state[key]) for key in state)
 
 
 def test_a_file_that_changed_since_is_one_sentence(tmp_path: Path) -> None:
     path = saved(trained_like().state_dict(), tmp_path)
     report = inspect_file(path)
-    path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(RunError, match="cannot be read"):
-        weights.read_weights(path, report)
-    saved({"head.weight": torch.zeros(3, 3)}, tmp_path)
-    with pytest.raises(RunError, match="has changed since it was inspected"):
-        weights.read_weights(path, report)
+    for change in (path.read_bytes()[:1000], b""):
+        path.write_bytes(change)
+        with pytest.raises(RunError, match=r"theirs\.pth has changed since it was inspected"):
+            weights.read_weights(path, report)

@@ -1,0 +1,54 @@
+"""What `penviz extract FILE` was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from penviz.runs import RunError
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asked for; "" and None where it left the choice.
+
+    Attributes:
+        model, dataset, out, data_dir, image_size, hold_out: as the options.
+        class_names: "cifar10", "cifar100", "imagenet" or a text file.
+        preprocessing: a row of the table in words, or a JSON file; body: likewise of the network's body.
+        expected: accuracy in [0, 1]; label_smoothing: alpha the checkpoint was trained with.
+        classes: names or indices of a quick look; per_class, splits, device: as of `penviz extract`.
+        trust: pickles may run code; yes: take the best row without a word.
+    """
+
+    model: str = ""
+    dataset: str = ""
+    out: Path | None = None
+    data_dir: Path = Path("data")
+    image_size: int = 0
+    hold_out: int = 0
+    class_names: str = ""
+    preprocessing: str = ""
+    body: str = ""
+    expected: float | None = None
+    label_smoothing: float | None = None
+    classes: tuple[str, ...] = ()
+    per_class: int = 1000
+    splits: tuple[str, ...] = ()
+    thumbnail_quality: int = 35
+    device: str = "auto"
+    trust: bool = False
+    yes: bool = False
+
+    def __post_init__(self) -> None:
+        if self.expected is not None and not 0 <= self.expected <= 1:
+            raise RunError("The expected accuracy must lie between 0 and 100 %.")
+        if self.label_smoothing is not None and not 0 <= self.label_smoothing < 1:
+            raise RunError("The label smoothing must be 0 or above, and below 1.")
+
+    @property
+    def targets(self) -> str:
+        """ "unknown" where no label smoothing was stated."""
+        if self.label_smoothing is None:
+            return "unknown"
+        return "uniform" if self.label_smoothing else "hard"

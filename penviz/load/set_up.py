@@ -1,0 +1,186 @@
+"""The network, the data and the set-up of a foreign checkpoint: as asked for, or what fits, with evidence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from penviz import InputError
+from penviz.adoption_request import Request
+from penviz.foreign.report import FileReport
+from penviz.learn import data
+from penviz.learn.data import DataSet
+from penviz.load import accuracy, adopt, architectures, label_order, outputs, recipes, variants
+from penviz.load.accuracy import Check, Row
+from penviz.load.class_names import in_order, read_class_names
+from penviz.load.preprocessing import Preprocessing
+from penviz.load.variants import Variant
+from penviz.runs import RunError
+
+SHOWN = 12
+"""Rows of the table of set-ups that are printed."""
+
+
+def find_network(
+    path: Path,
+    report: FileReport,
+    weights: dict[str, Tensor] | None,
+    request: Request,
+    say: Callable[[str], None],
+) -> tuple[str, nn.Module]:
+    """The name of the architecture asked for, or of the one that alone fits every key; the network.
+
+    Raises:
+        RunError: none fits, several that compute different things do, or the weights do not fit it.
+    """
+    n_classes = report.n_classes
+    if n_classes is None and request.class_names:
+        n_classes = len(read_class_names(request.class_names))
+
+    def load(model: str) -> nn.Module:
+        return adopt.open_network(path, report, model, n_classes=n_classes, local=True, weights=weights)
+
+    if request.model:
+        return request.model, load(request.model)
+    trained = str(report.training.get("model", ""))
+    found = architectures.candidates(report.tensors, n_classes, trained=trained)
+    complete = [candidate for candidate in found if candidate.complete]
+    if not complete:
+        near = "; ".join(f"{c.name}: {c.evidence}" for c in found[:3])
+        if (path / "config.json").is_file():
+            near = f"the directory has a config.json: --model hf:{path}"
+        raise RunError(
+            f"No architecture fits {report.name}: name it with --model ({near or 'none is near'})."
+        )
+    first = load(complete[0].name)
+    others = [c.name for c in complete[1:] if not _same_function(first, complete[0].name, load(c.name))]
+    if others:
+        raise RunError(
+            f"Several architectures fit all keys of {report.name} and compute different things: "
+            f"choose one with --model: {complete[0].name}, {', '.join(others)}."
+        )
+    say(f"Took {complete[0].name}: {complete[0].evidence}. Another: --model NAME.")
+    return complete[0].name, first
+
+
+def _same_function(first: nn.Module, name: str, other: nn.Module) -> bool:
+    """Whether two networks with the same weights give the same scores."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(2, *architectures.input_shape(name, first), generator=generator)
+    with torch.no_grad():
+        try:
+            a, b = outputs.run(first, images), outputs.run(other, images)
+        except RunError:
+            return False
+    return a.shape == b.shape and bool((a - b).norm() <= 1e-4 * (a - a.mean(1, keepdim=True)).norm())
+
+
+def load_data(model: str, network: nn.Module, request: Request, stated_size: int) -> DataSet:
+    """The labelled images, at the size that the network is fed, their classes in the checkpoint's order."""
+    side = architectures.input_shape(model, network)[-1]
+    size = request.image_size or stated_size or (side if side <= 64 else round(side / 0.875))
+    loaded = data.load(
+        request.dataset, n_hold_out=request.hold_out, data_dir=request.data_dir, image_size=min(size, 1024)
+    )
+    return in_order(loaded, read_class_names(request.class_names)) if request.class_names else loaded
+
+
+def find_set_up(
+    model: str,
+    network: nn.Module,
+    dataset: DataSet,
+    request: Request,
+    path: Path,
+    report: FileReport,
+    say: Callable[[str], None],
+) -> tuple[Row, Check | None]:
+    """The set-up that was asked for, measured, or the best of all plausible ones, which are said.
+
+    Raises:
+        RunError: there is none of that name, or the network does not score these classes.
+    """
+    name, images, labels = accuracy.sample_of(dataset)
+    directory = path if path.is_dir() else path.parent
+    ways = recipes.plausible(
+        model,
+        network,
+        dataset.image_shape,
+        len(dataset.class_names),
+        directory=directory,
+        training=report.training,
+    )
+    if request.preprocessing:
+        ways = [_way(request.preprocessing, ways)]
+    accuracy.check_outputs(network, ways[0], images, len(dataset.class_names))
+    bodies = variants.plausible(network, ways[0].apply(images[:2]))
+    if request.body or request.preprocessing:
+        bodies = [_body(request.body or "as built", bodies)]
+    check = None
+    if len(ways) > 1:
+        say(f"Trying {len(ways)} preprocessings and {len(bodies)} bodies on {len(labels)} {name} images ...")
+        check = accuracy.check(network, ways, bodies, images, labels)
+        for line in _table_lines(check):
+            say(line)
+        row = check.best
+        if not request.yes:
+            say(
+                f"Took the first row. Another: --preprocessing '{row.preprocessing.describe()}' "
+                f"--body '{row.variant.describe()}', in the words of the table."
+            )
+    else:
+        row = accuracy.measure_setup(network, ways[0], bodies[0], images, labels)
+    say(
+        f"penviz measures {100 * row.accuracy:.1f} % on {row.n} {name} images. "
+        "Is that the accuracy you know? If not, change the input."
+    )
+    predictions = accuracy.scores_of(network, row.preprocessing, images, row.variant).argmax(1).numpy()
+    sentences = (
+        check.sentences if check else label_order.sentences(predictions, labels, len(dataset.class_names))
+    )
+    warning = accuracy.expectation_warning(row.accuracy, request.expected, row.n)
+    for sentence in [*sentences, *([warning] if warning else [])]:
+        say(sentence)
+    return row, check or accuracy.Check((row,), tuple(sentences), 0, len(dataset.class_names))
+
+
+def _table_lines(check: Check) -> list[str]:
+    """The set-ups as lines of text, the one taken first and marked, then by accuracy."""
+    shown = check.rows[:SHOWN]
+    cells = [(r.preprocessing.describe(), r.variant.describe()) for r in shown]
+    widths = [max(len(row[i]) for row in cells) for i in range(2)]
+    lines = [f"  {'input':<{widths[0]}}  {'body':<{widths[1]}}  accuracy    NLL  images"]
+    for i, (row, (way, body)) in enumerate(zip(shown, cells, strict=True)):
+        numbers = f"{100 * row.accuracy:6.1f} %  {row.nll:6.3f}  {row.n:6}"
+        lines.append(f"{'*' if i == 0 else ' '} {way:<{widths[0]}}  {body:<{widths[1]}}  {numbers}")
+    if len(check.rows) > SHOWN:
+        lines.append(f"  and {len(check.rows) - SHOWN} more, each no better than the last")
+    if check.untried:
+        lines.append(f"  {check.untried} set-ups were not tried: out of time")
+    if check.undecided:
+        lines.append(f"  {check.undecided_sentence}")
+    return lines
+
+
+def _way(asked: str, ways: Sequence[Preprocessing]) -> Preprocessing:
+    for way in ways:
+        if way.is_called(asked):
+            return way
+    try:
+        return Preprocessing.from_json(json.loads(Path(asked).read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        names = "; ".join(dict.fromkeys(way.name for way in ways))
+        raise RunError(f"There is no preprocessing {asked}: use one of {names}, or a JSON file.") from None
+
+
+def _body(asked: str, bodies: Sequence[Variant]) -> Variant:
+    for body in bodies:
+        if asked.lower() == body.describe().lower():
+            return body
+    known = "; ".join(body.describe() for body in bodies)
+    raise RunError(f"There is no body {asked}: use one of {known}.")

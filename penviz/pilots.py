@@ -8,13 +8,13 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from penviz.runs import RunError, write_json
+from penviz.whole_file import whole_file
 
 PILOT_FILE = "pilot.json"
 TABLE_FILE = "pilot.csv"
@@ -201,28 +201,21 @@ def find_pilots(roots: Sequence[Path]) -> tuple[list[Pilot], list[str]]:
 
 
 def write_pilot(pilot: Pilot) -> None:
-    """Write pilot.json and pilot.csv, each under a temporary name first."""
+    """Write pilot.json and pilot.csv, each whole or not at all."""
     record: dict[str, Any] = {
         f.name: getattr(pilot, f.name) for f in fields(pilot) if f.name not in ("directory", "rows")
     }
     write_json(pilot.directory / PILOT_FILE, record | {"rows": [asdict(row) for row in pilot.rows]})
     tuned = {id(row) for one in conditions(pilot) if one.tuned for row in one.rows}
     path = pilot.directory / TABLE_FILE
-    part = path.with_name(path.name + ".part")
-    try:
-        with open(part, "w", encoding="utf-8", newline="") as file:
-            table = csv.writer(file, lineterminator="\n")
-            table.writerow(COLUMNS)
-            for row in pilot.rows:
-                numbers = [
-                    scores.get(split)
-                    for scores in (row.accuracy, row.nll)
-                    for split in ("validation", "test")
-                ]
-                words = (pilot.dataset, pilot.teachers, pilot.student, row.role, row.run, row.teacher)
-                chosen = "yes" if id(row) in tuned else ""
-                values = (row.label_smoothing, row.temperature, row.gamma, row.seed, chosen, *numbers)
-                table.writerow([*words, *("" if v is None else v for v in values)])
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path) as part, open(part, "w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(COLUMNS)
+        for row in pilot.rows:
+            numbers = [
+                scores.get(split) for scores in (row.accuracy, row.nll) for split in ("validation", "test")
+            ]
+            words = (pilot.dataset, pilot.teachers, pilot.student, row.role, row.run, row.teacher)
+            chosen = "yes" if id(row) in tuned else ""
+            values = (row.label_smoothing, row.temperature, row.gamma, row.seed, chosen, *numbers)
+            table.writerow([*words, *("" if v is None else v for v in values)])

@@ -65,6 +65,18 @@ def test_opens_with_the_question_and_gives_no_verdict(
     assert not charts(app)  # nothing was followed over training, and there is no student
 
 
+def test_no_command_for_teachers_that_it_would_refuse(
+    open_page: Callable[[], AppTest], tmp_path: Path
+) -> None:
+    make_run(tmp_path, "hard", 0.0)
+    path = make_run(tmp_path, "soft", 0.1) / RUN_FILE
+    record = json.loads(path.read_text())
+    write_json(path, record | {"config": record["config"] | {"epochs": 7}})
+    app = open_page()
+    assert "The teachers differ in epochs: a fair test needs equal ones." in html(app)
+    assert not any("--pilot" in block.value for block in app.code)
+
+
 def test_numbers_are_those_of_the_measures(open_page: Callable[[], AppTest], tmp_path: Path) -> None:
     make_run(tmp_path, "hard", 0.0)
     shown = html(open_page())
@@ -149,7 +161,7 @@ def test_student_has_a_link_to_both_planes(open_page: Callable[[], AppTest], tmp
     assert "Students beside their teachers" in html(app)
     link = app.get("page_link")[-1].proto
     assert link.label == "student learned from hard"
-    assert "runs=hard&runs=student" in link.query_string
+    assert "ask-runs=hard&ask-runs=student" in link.query_string
 
 
 def test_no_logits_without_a_head() -> None:

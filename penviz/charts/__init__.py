@@ -65,6 +65,13 @@ def settings(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     return {key: options.get(key, value) for key, value in known.items()}
 
 
+def of_splits(name: str, splits: Sequence[str]) -> dict[str, Any]:
+    """Splits as the option that a figure has for them: `splits`, or `split` where it is drawn of one."""
+    if "splits" in figure_module(name).SETTINGS:
+        return {"splits": [*splits]}
+    return {"split": splits[0] if len(splits) == 1 else [*splits]}
+
+
 def _plain_list(value: object) -> bool:
     return isinstance(value, list | tuple) and all(isinstance(one, str | int | float) for one in value)
 

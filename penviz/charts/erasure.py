@@ -19,14 +19,21 @@ from penviz.runs import Run, RunConfig
 from penviz.show.theme import targets_name
 
 KEY = "mutual_information"
-CURVES = (
-    (KEY, "", "Mutual information", "nats"),
-    ("wrong_logit_spread", "train", "Spread of the wrong logits, train", "nats"),
-    ("wrong_logit_spread", "validation", "Spread of the wrong logits, validation", "nats"),
-    ("instability", "train", "1 − stability, train", "0 to 1"),
-    ("instability", "validation", "1 − stability, validation", "0 to 1"),
-)
+NUMBERS = {
+    KEY: ("Mutual information", "Mutual information", "nats"),
+    "wrong_logit_spread": ("Wrong logits", "Spread of the wrong logits", "spread (nats)"),
+    "instability": ("1 − stability", "1 − stability", "0 to 1"),
+}
+"""Key in a run's history -> title, short enough for a narrow chart; words in a caption; label of the axis."""
 
+CURVES = (
+    (KEY, ""),
+    ("wrong_logit_spread", "train"),
+    ("wrong_logit_spread", "validation"),
+    ("instability", "train"),
+    ("instability", "validation"),
+)
+"""Key and split of every chart; mutual information is of training examples only."""
 
 SETTINGS = {"details": True}
 """Options of the figure: the spread of the wrong logits and the stability too."""
@@ -55,19 +62,21 @@ def build(runs: Sequence[Run], *, details: bool) -> tuple[Chart, ...]:
     bit = math.log(2)
     left = f"ln 2: only the class is left ({bit + few_samples(SAMPLES):.2f} with {SAMPLES} samples)"
     charts = []
-    for name, split, title, unit in CURVES if details else CURVES[:1]:
+    for name, split in CURVES if details else CURVES[:1]:
+        title, said, y_label = NUMBERS[name]
+        of_split = f", {split}" if split else ""
         key = f"{split}_{name}" if split else name
         series = [_series(words, of, key, colour) for colour, (words, of) in enumerate(by_line.items())]
         last = max(float(s.x.max()) for s in series)
         lines = (Line(left, (1, bit), (last, bit)),)
         charts.append(
             Chart(
-                title=title,
+                title=f"{title}{of_split}",
                 x_label="epoch",
-                y_label=f"{title[0].lower() if title[0] != '1' else title[0]}{title[1:]} ({unit})",
+                y_label=y_label,
                 series=tuple(series),
                 lines=lines if key == KEY else (),
-                about=f"{title} over training of {names}.",
+                about=f"{said}{of_split}, over training of {names}.",
             )
         )
     return tuple(charts)

@@ -134,7 +134,7 @@ def charts_of(
 
 
 def _series(runs: Sequence[Swept], key: str, split: str, family: str, position: int) -> list[Series]:
-    """Single seeds, faint, under their mean with its band; validation is the full line, train the dashed."""
+    """Single runs, faint, under their mean with its band; validation is the full line, train the dashed."""
     found = curve(runs, key, split)
     name = f"{family}, {split}" if family else split
     colour = position if family else int(split == "train")
@@ -143,7 +143,7 @@ def _series(runs: Sequence[Swept], key: str, split: str, family: str, position: 
     if len(found.points) > np.isfinite(found.mean).sum():
         shown.append(
             Series(
-                f"{name}, single seeds",
+                f"{name}, single runs",
                 np.array([alpha for alpha, _, _ in found.points]),
                 np.array([value for _, value, _ in found.points]),
                 kind="markers",
@@ -192,8 +192,13 @@ def build(
         numbers, splits: as in `charts_of`; bias: the template holds the bias.
 
     Raises:
-        InputError: no runs to draw a curve through, or activations that cannot be read.
+        InputError: no runs to draw a curve through, runs of several lists of classes, another split, or
+            activations that cannot be read.
     """
+    if unknown := [split for split in splits if split not in SPLITS]:
+        raise InputError(f"A sweep is drawn of {' and '.join(SPLITS)}, not of {unknown[0]}.")
+    if len({run.class_names for run in runs if run.class_names}) > 1:
+        raise InputError("Runs with different lists of classes cannot share a sweep: choose others.")
     by_family = families(runs)
     if not by_family:
         raise InputError("A sweep needs runs that penviz trained on known targets.")

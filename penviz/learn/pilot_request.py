@@ -1,4 +1,4 @@
-"""What a fair test of teachers is asked for, and which of them cannot be compared."""
+"""What a fair test of teachers is asked for."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from penviz.fair_test import by_smoothing, unfair
 from penviz.learn import students
-from penviz.measure.finding import TARGETS
-from penviz.measure.wording import series
-from penviz.runs import Run, RunError, differences
+from penviz.runs import Run, RunError
 
 TEMPERATURES = (1.0, 2.0, 4.0)
 SEEDS = (0, 1, 2)
@@ -56,19 +55,14 @@ class Request:
                 raise RunError(
                     f"{run.name} learned from a teacher itself: a test is of hard and soft teachers."
                 )
-        if fields := [f.replace("_", " ") for f in differences(self.teachers) if f not in TARGETS]:
-            raise RunError(f"The teachers differ in {series(fields)}: a fair test needs equal ones.")
+        if reason := unfair(self.teachers):
+            raise RunError(reason)
         if 1 not in self.temperatures or not all(0 < t < math.inf for t in self.temperatures):
             raise RunError("The temperatures must be finite and above 0, and 1 must be among them.")
         if self.chosen.get("distillation_loss") == "squared-logits" and set(self.temperatures) != {1}:
             raise RunError("Squared logits have no temperature: use --temperatures 1.")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise RunError("The seeds of the students must differ: one network counts once.")
-        seeds = [sorted(r.config.seed for r in group) for group in self.groups.values()]
-        if any(other != seeds[0] for other in seeds) and any(len(s) > 1 for s in seeds):
-            raise RunError("Give the same seeds of every teacher, or one run of each.")
-        if any(len(set(s)) < len(s) for s in seeds):
-            raise RunError("Two teachers have the same smoothing and seed: give one of them.")
         named = {  # what directories of students are called by
             "teachers": [run.name for run in self.teachers],
             "smoothings of teachers": [f"{alpha:g}" for alpha in self.groups],
@@ -85,10 +79,7 @@ class Request:
     @property
     def groups(self) -> dict[float, list[Run]]:
         """Teachers by smoothing, ascending."""
-        found: dict[float, list[Run]] = {}
-        for run in sorted(self.teachers, key=lambda r: (r.config.label_smoothing or 0.0, r.config.seed)):
-            found.setdefault(run.config.label_smoothing or 0.0, []).append(run)
-        return found
+        return by_smoothing(self.teachers)
 
     def pairs(self, alpha: float) -> list[tuple[Run, int]]:
         """(teacher, seed of its student) for a smoothing of the teachers."""

@@ -31,7 +31,7 @@ class Series:
         dashed: a second line of the same colour, such as "after temperature scaling".
         labels: [m] words of the single values (a class, "n = 312"), shown on hover and written to CSV; empty
             for none.
-        faint: in the background (counts under a reliability diagram, single seeds under their mean).
+        faint: in the background (counts under a reliability diagram, single runs under their mean).
         second_axis: measured on the right-hand axis of the chart.
     """
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from penviz.measure.intervals import Change, seed_change
+from penviz.measure.intervals import Change, one_a_seed, seed_change
 from penviz.measure.summary import Summary, triple_changes
 from penviz.measure.table import Table
 from penviz.measure.target_vectors import Targets
@@ -128,7 +128,7 @@ def build_finding(
         what = f"These runs differ in {series(fields)} too; {NOTHING}"
         return Finding("differs", what, plain)
     if len(levels) > 2:
-        return _by_alpha(table, alphas, common, stated, cause)
+        return _by_alpha(table, alphas, seeds, common, stated, cause)
     sides = [[i for i, a in enumerate(alphas) if a == level] for level in levels]
     counts = [len({seeds[i] for i in side if seeds[i] is not None}) for side in sides]
     if len(names) == 2:
@@ -136,10 +136,10 @@ def build_finding(
     if stated:
         head = f"rho/d of {len(names)} runs whose training seeds are not known: no conclusion"
         return Finding("series", head, f"{plain} {STATED}")
-    if min(counts) < SEEDS_NEEDED or any(len(side) != n for side, n in zip(sides, counts, strict=True)):
+    if min(counts) < SEEDS_NEEDED or None in seeds:
         detail = f"{plain} An interval over seeds needs three different ones a side."
         return Finding("series", f"rho/d of {len(names)} runs; too few seeds for a conclusion", detail)
-    return _over_seeds(table, levels, sides, common, cause)
+    return _over_seeds(table, levels, [[(seeds[i], i) for i in side] for side in sides], common, cause)
 
 
 def _one(table: Table, name: str, common: Sequence[str], asked: Targets, stated: bool) -> Finding:
@@ -194,7 +194,12 @@ def _equal(
 
 
 def _by_alpha(
-    table: Table, alphas: Sequence[float], common: Sequence[str], stated: bool, cause: str
+    table: Table,
+    alphas: Sequence[float],
+    seeds: Sequence[int | None],
+    common: Sequence[str],
+    stated: bool,
+    cause: str,
 ) -> Finding:
     values = table.row("rho_d").values
     levels = sorted(set(alphas))
@@ -202,15 +207,15 @@ def _by_alpha(
     for split in common:
         means = []
         for level in levels:
-            found = [v[split] for v, a in zip(values, alphas, strict=True) if a == level]
-            means.append(float(np.mean([f for f in found if f is not None])))
+            rows = zip(seeds, values, alphas, strict=True)
+            means.append(float(np.mean(one_a_seed((seed, v[split]) for seed, v, a in rows if a == level))))
         lines.append([three(m) for m in means])
     at = series([f"{a:g}" for a in levels])
     head = f"rho/d on {common[0]} is {series(lines[0])} at {cause} {at}"
     head += ", as stated" if stated else ""
     rest = [f"{split}: {series(line)}." for split, line in zip(common[1:], lines[1:], strict=True)]
-    seeds = "Means over the runs of one alpha." if len(alphas) > len(levels) else "One run an alpha."
-    detail = " ".join([*rest, seeds, "Training seeds are not in it.", *([STATED] if stated else [])])
+    runs = "Means over the runs of one alpha." if len(alphas) > len(levels) else "One run an alpha."
+    detail = " ".join([*rest, runs, "Training seeds are not in it.", *([STATED] if stated else [])])
     return Finding("series", head, f"{detail[0].upper()}{detail[1:]}")
 
 
@@ -289,20 +294,20 @@ def _rank(table: Table, split: str, runs: Sequence[Mapping[str, Summary]], chang
 def _over_seeds(
     table: Table,
     levels: Sequence[float],
-    sides: Sequence[Sequence[int]],
+    sides: Sequence[Sequence[tuple[int | None, int]]],
     common: Sequence[str],
     noun: str,
 ) -> Finding:
-    """Welch's interval of the difference of mean log rho/d, over seeds."""
+    """Welch's interval of the difference of mean log rho/d over seeds; sides: (seed, row of the table)."""
     split = common[0]
     values = table.row("rho_d").values
-    measured = [[values[i][split] or 0.0 for i in side] for side in sides]
+    measured = [one_a_seed((seed, values[i][split]) for seed, i in side) for side in sides]
     if min(map(min, measured)) < NEGLIGIBLE:
         return Finding("unclear", POINTS, f"rho/d on {split} is 0 in one of these networks.")
     change = seed_change(measured)
     word = direction(change)
     low_side, high_side = (three(math.exp(np.mean(np.log(side)))) for side in measured)
-    counts = sorted({len(side) for side in sides})
+    counts = sorted({len(side) for side in measured})
     seeds = f"{series([str(c) for c in counts])} training seeds a side"
     clusters = f"{ADJECTIVE[split]} clusters"
     if change.clear:

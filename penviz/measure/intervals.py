@@ -10,7 +10,7 @@ Source: Efron & Stein 1981 (jackknife variance); Arvesen 1969 (several samples).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -202,6 +202,20 @@ def welch(before: ArrayLike, after: ArrayLike) -> tuple[float, float]:
     freedom = total**2 / sum(p**2 / (len(x) - 1) for p, x in zip(parts, sides, strict=True))
     t = np.interp(1 / freedom, [0, *1 / np.arange(len(T95), 0, -1)], [Z95, *T95[::-1]])
     return difference, float(t) * math.sqrt(total)
+
+
+def one_a_seed(measured: Iterable[tuple[int | None, float | None]]) -> list[float]:
+    """One value a training seed, because intervals are over seeds: the mean of the runs that have the same.
+
+    Args:
+        measured: (seed, value) of runs of one recipe; a run of unknown seed stands for itself, one without
+            the number is left out.
+    """
+    by_seed: dict[object, list[float]] = {}
+    for seed, value in measured:
+        if value is not None:
+            by_seed.setdefault(object() if seed is None else seed, []).append(value)
+    return [float(np.mean(values)) for values in by_seed.values()]
 
 
 def seed_change(sides: Sequence[Sequence[float]]) -> Change:

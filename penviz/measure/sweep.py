@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from penviz.activations import Activations
 from penviz.measure.calibration import ece
 from penviz.measure.finding import NEGLIGIBLE, POINTS, SEEDS_NEEDED, Finding, build_finding
-from penviz.measure.intervals import T95, Change, seed_change, welch
+from penviz.measure.intervals import T95, Change, one_a_seed, seed_change, welch
 from penviz.measure.label_noise import misled
 from penviz.measure.moments import class_rows
 from penviz.measure.numbers import BY_KEY, NUMBERS, SWEPT_TOO, Number
@@ -139,25 +139,6 @@ def run_values(
     return values
 
 
-def one_a_seed(runs: Sequence[Swept]) -> list[Swept]:
-    """Runs of one alpha and seed as one with the means of their numbers: intervals are over seeds."""
-    alike: dict[tuple[float, int], list[Swept]] = {}
-    for run in runs:
-        alike.setdefault((run.label_smoothing, run.seed), []).append(run)
-    return [same[0] if len(same) == 1 else replace(same[0], values=_means(same)) for same in alike.values()]
-
-
-def _means(runs: Sequence[Swept]) -> Values:
-    means: dict[str, dict[str, float | None]] = {}
-    for split in dict.fromkeys(split for run in runs for split in run.values):
-        held = [run.values[split] for run in runs if split in run.values]
-        means[split] = {}
-        for key in dict.fromkeys(key for values in held for key in values):
-            known = [value for values in held if (value := values.get(key)) is not None]
-            means[split][key] = float(np.mean(known)) if known else None
-    return means
-
-
 def curve(runs: Sequence[Swept], key: str, split: str) -> Curve:
     """One number of one split of some runs against alpha."""
     points = tuple(
@@ -166,15 +147,17 @@ def curve(runs: Sequence[Swept], key: str, split: str) -> Curve:
         if (value := run.values.get(split, {}).get(key)) is not None
     )
     alphas = sorted({run.label_smoothing for run in runs})
-    sides: list[list[float]] = [[] for _ in alphas]
-    for run in one_a_seed(runs):
-        value = run.values.get(split, {}).get(key)
-        if value is not None:
-            sides[alphas.index(run.label_smoothing)].append(value)
+    sides = [_by_seed(runs, alpha, key, split) for alpha in alphas]
     bounds = np.array([t_interval(side) for side in sides]).reshape(-1, 2)
     means = np.array([float(np.mean(side)) if side else math.nan for side in sides])
     counts = np.array([len(side) for side in sides], np.int64)
     return Curve(np.array(alphas), means, bounds[:, 0], bounds[:, 1], counts, points)
+
+
+def _by_seed(runs: Sequence[Swept], alpha: float, key: str, split: str) -> list[float]:
+    """A number of the runs of one alpha, one value a seed."""
+    alike = [run for run in runs if run.label_smoothing == alpha]
+    return one_a_seed((run.seed, run.values.get(split, {}).get(key)) for run in alike)
 
 
 def sweep_finding(
@@ -183,13 +166,12 @@ def sweep_finding(
     """The sentence over a sweep, on rho/d: by the rule of the first page.
 
     Args:
-        runs: that differ only in alpha and seed, those of one seed averaged first; classes, bias: of rho/d;
-            name: of these runs, where the page shows others too.
+        runs: that differ only in alpha and seed; classes, bias: of rho/d; name: of these runs, where the page
+            shows others too.
     """
-    n_runs, runs = len(runs), one_a_seed(runs)
     splits = tuple(s for s in ("train", "validation") if all(s in run.values for run in runs))
     levels = sorted({run.label_smoothing for run in runs})
-    counts = [sum(run.label_smoothing == level for run in runs) for level in levels]
+    counts = [len({run.seed for run in runs if run.label_smoothing == level}) for level in levels]
     values = tuple({s: run.values[s].get("rho_d") for s in splits} for run in runs)
     targets = [Targets(run.kind, run.label_smoothing) for run in runs]
     soft = soft_words(targets)
@@ -197,7 +179,7 @@ def sweep_finding(
         return Finding("none", "These runs have no split in common whose clusters can be measured")
     if len(levels) < 2:
         same = f"{soft} {levels[0]:g}" if levels[0] else "hard targets"
-        head = f"All {n_runs} runs have {same}: there is nothing to set it against"
+        head = f"All {len(runs)} runs have {same}: there is nothing to set it against"
         return Finding("equal", head, "Make others: penviz sweep.")
     before = f"{name}: " if name else ""
     if len(levels) == 2 and min(counts) < SEEDS_NEEDED:
@@ -215,7 +197,7 @@ def sweep_finding(
     )
     detail = found.detail
     if len(levels) > 2:
-        detail = _against_first(runs, values, splits[0], levels, counts)
+        detail = _against_first(runs, splits[0], levels, counts)
         for split in splits[1:]:
             c = curve(runs, "rho_d", split)
             detail += f" {split[0].upper()}{split[1:]}: {', '.join(three(m) for m in c.mean)}."
@@ -224,7 +206,6 @@ def sweep_finding(
 
 def _against_first(
     runs: Sequence[Swept],
-    values: Sequence[Mapping[str, float | None]],
     split: str,
     levels: Sequence[float],
     counts: Sequence[int],
@@ -232,10 +213,7 @@ def _against_first(
     """Each alpha beside the least one: the change of rho/d with its interval over seeds."""
     if min(counts) < SEEDS_NEEDED:
         return "Means over the runs of one alpha; an interval over seeds needs three of each."
-    sides = [
-        [v[split] or 0.0 for v, run in zip(values, runs, strict=True) if run.label_smoothing == level]
-        for level in levels
-    ]
+    sides = [_by_seed(runs, level, "rho_d", split) for level in levels]
     if min(map(min, sides)) < NEGLIGIBLE:
         return f"{POINTS}: rho/d is 0 in one of these networks."
     said = []

@@ -125,7 +125,7 @@ def triple_chart(
     count = f"{len(drawn):,} of {pair.n_all:,} triples" if len(drawn) < pair.n_all else f"all {n:,} triples"
     parts = [series(count, drawn, 4, "points")]
     parts += [series(found_words, marked, 0, "markers")] if marked else []
-    parts += [series("the triple of the grid", [own], 1, "markers")] if own is not None else []
+    parts += [series(words(own), [own], 1, "markers")] if own is not None else []
     how = f", a sample drawn with seed {seed}" if len(drawn) < n or pair.sampled else ""
     return Chart(
         title="",

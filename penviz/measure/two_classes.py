@@ -255,7 +255,7 @@ def _chart(
         at = np.array(wanted) / unit
         star = Series("smoothing optimum", at, np.full(2, 0.03 * top), kind="markers", colour=2, labels=words)
         series += (star,)
-    minus = f"z({s.class_names[1]}) - z({s.class_names[0]})"
+    minus = f"z({s.class_names[1]}) − z({s.class_names[0]})"
     on = f"templates, on which the logit difference {minus} is exact"
     if s.means:
         minus = "half the difference of squared distances"
@@ -267,10 +267,10 @@ def _chart(
     outside = sum(map(len, s.differences)) - inside
     about = (
         f"{s.run}, {s.split}: {counted} examples on the axis through the two {on}; "
-        f"rho/d {three(s.rho_d)}; {outside:,} outside the limits."
+        f"ρ/d {three(s.rho_d)}; {outside:,} outside the limits."
     )
     return Chart(
-        title=f"{title}: rho/d {three(s.rho_d)}",
+        title=f"{title}: ρ/d {three(s.rho_d)}",
         x_label=f"{minus} ({s.unit})" if scale == "nats" else f"{minus}, distance of the means = 1",
         y_label="density",
         series=series,

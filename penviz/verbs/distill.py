@@ -12,7 +12,7 @@ import typer
 from penviz.ending import n_ranks, say, say_finished
 from penviz.runs import RunError, read_run
 from penviz.verbs import options
-from penviz.verbs.options import check_progress, set_threads
+from penviz.verbs.options import check_progress, data_of, set_threads
 
 OF_TESTS = ("student", "temperatures", "seeds")
 """Options that say nothing about a single student."""
@@ -126,13 +126,7 @@ def distill(
     ranks = Ranks.of_torchrun()
     with ranks.joined(device):
         with ranks.one_first(config.dataset in data.BUILT_IN):
-            loaded = data.load(
-                config.dataset,
-                seed=config.held_out_seed,
-                n_hold_out=config.hold_out,
-                data_dir=data_dir,
-                image_size=config.image_size,
-            )
+            loaded = data_of(config, data_dir)
         try:
             with progressing.stop_on_signal() as stopped, terminal.TrainingProgress(progress) as report:
                 students.distil(

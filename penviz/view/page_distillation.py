@@ -15,6 +15,7 @@ import streamlit as st
 from penviz.activations import Activations
 from penviz.charts import distillation as distillation_chart
 from penviz.charts import erasure as erasure_chart
+from penviz.fair_test import unfair
 from penviz.measure.erased import TEMPERATURES, Erased
 from penviz.measure.information import SAMPLES, left_words
 from penviz.pilots import Condition, Pilot, condition_name, conditions, find_pilots
@@ -225,6 +226,9 @@ def _fair_test(opened: Sequence[Opened]) -> None:
     )
     if not teachers:
         st.html('<p class="pz-note">Choose runs that penviz trained on hard or smoothed labels.</p>')
+        return
+    if reason := unfair(teachers):
+        st.html(f'<p class="pz-note">{escape(reason)}</p>')
         return
     student = teachers[0].config.model
     words = ["penviz", "distill", *(path_word(run) for run in teachers), "--student", student]

@@ -30,6 +30,7 @@ from penviz.view.controls import URL, choose_classes, choose_group, heading
 from penviz.view.empty import show_damaged, show_empty, show_too_few, show_warnings
 from penviz.view.state import suffix
 from penviz.view.style import style_sheet
+from penviz.view.words import minus_signs
 
 COLUMNS = 3
 PATIENCE = 0.4
@@ -157,7 +158,7 @@ def _draw(
     with st.container(horizontal=True, key="header", vertical_alignment="top", gap="medium"):
         st.html(
             f'<h1 class="pz-finding">{escape(finding.headline)}</h1>'
-            f'<p class="pz-detail">{escape(finding.detail)}</p>'
+            f'<p class="pz-detail">{escape(minus_signs(finding.detail))}</p>'
         )
         with st.container(key="ways-out", width="content", gap="xsmall"):
             if charts:
@@ -238,7 +239,8 @@ def _provenance(group: Group, digested: Mapping[str, Sequence[Swept]], classes: 
     runs = [run for part in digested.values() for run in part]
     seeds = sorted({run.seed for run in runs})
     names = ", ".join(group.class_names[k] for k in classes)
+    word = "seed" if len(seeds) == 1 else "seeds"
     return (
-        f"{len(runs)} runs of {group.name}, seeds {', '.join(map(str, seeds))}; "
+        f"{len(runs)} runs of {group.name}, {word} {', '.join(map(str, seeds))}; "
         f"numbers of the plane: {names}; all stored examples, errors included."
     )

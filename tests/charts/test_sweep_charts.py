@@ -92,13 +92,13 @@ def test_the_charts_hold_the_numbers_of_the_table(runs: list[Run]) -> None:
     charts = build(runs, classes=("bird", "cat", "dog"), numbers=("rho_d", "temperature"))
     assert [c.title for c in charts] == [SWEPT_BY_KEY["rho_d"].label, SWEPT_BY_KEY["temperature"].label]
     by_name = {s.name: s for s in charts[0].series}
-    assert list(by_name) == ["train, single seeds", "train", "validation, single seeds", "validation"]
+    assert list(by_name) == ["train, single runs", "train", "validation, single runs", "validation"]
     values = {}
     for run in runs:
         summaries = {split: Summary.of(a) for split, a in load(run, ("train", "validation")).items()}
         values[run.name] = compare([summaries], ("bird", "cat", "dog")).row("rho_d").values[0]
     for split in ("train", "validation"):
-        single = by_name[f"{split}, single seeds"]
+        single = by_name[f"{split}, single runs"]
         assert dict(zip(single.labels, single.y, strict=True)) == {n: v[split] for n, v in values.items()}
         hard = [v[split] for n, v in values.items() if n.startswith("net-0-")]
         mean = by_name[split]
@@ -109,8 +109,16 @@ def test_the_charts_hold_the_numbers_of_the_table(runs: list[Run]) -> None:
         assert mean.low[0] == pytest.approx(np.mean(hard) - half)
         assert mean.labels == ("3 seeds", "3 seeds")
         assert mean.dashed == (split == "train")
-    assert {s.name for s in charts[1].series} == {"validation, single seeds", "validation"}
+    assert {s.name for s in charts[1].series} == {"validation, single runs", "validation"}
     assert "6 runs, seeds 0, 1 and 2" in charts[0].about
+
+
+def test_what_is_no_sweep_is_one_sentence(runs: list[Run], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="of train and validation, not of test"):
+        build(runs, splits=["validation", "test"])
+    other = read_run(make_run(tmp_path, "two", names=("cat", "dog")))
+    with pytest.raises(InputError, match="different lists of classes"):
+        build([*runs, other])
 
 
 def test_two_networks_have_a_colour_each(runs: list[Run]) -> None:

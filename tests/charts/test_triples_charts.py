@@ -39,7 +39,7 @@ def radius_over_distance(a: Activations, classes: tuple[int, int, int]) -> float
 @pytest.mark.parametrize("split", ["train", "validation"])
 def test_the_chosen_triple_has_the_numbers_of_its_panels(pair: list[Run], split: str) -> None:
     (chart,) = charts.build("triples", pair, {"split": split, "classes": ["bird", "cat", 0]})
-    own = next(series for series in chart.series if series.name == "the triple of the grid")
+    own = next(series for series in chart.series if series.name == "airplane, bird, cat")
     expected = [radius_over_distance(load(run, (split,))[split], (2, 3, 0)) for run in pair]
     assert np.allclose([own.x[0], own.y[0]], expected)
     assert own.labels == ("airplane, bird, cat",)

@@ -237,6 +237,8 @@ def test_three_seeds_a_side_have_an_interval_over_seeds() -> None:
     assert "makes" not in few.headline
     repeated = say(runs, [0, 0, 0, 0.1, 0.1, 0.1], seeds=[0, 1, 2, 0, 1, 1])
     assert repeated.kind == "series"
+    twice = say([*runs, runs[0], runs[3]], [0, 0, 0, 0.1, 0.1, 0.1, 0, 0.1], seeds=[0, 1, 2, 0, 1, 2, 0, 0])
+    assert twice == finding  # a run and its copy are one seed
     noise = [run(1.0, seed) for seed in range(6)]
     assert say(noise, [0, 0, 0, 0.1, 0.1, 0.1], seeds=[0, 1, 2, 3, 4, 5]).kind == "unclear"
 

@@ -169,8 +169,8 @@ def test_class_means_give_half_the_difference_of_squared_distances() -> None:
     assert [chart.x_label for chart in charts] == [
         "half the difference of squared distances (feature units squared)",
         "half the difference of squared distances, distance of the means = 1",
-        "z(class 1) - z(class 0) (nats)",
-        "z(class 1) - z(class 0), distance of the means = 1",
+        "z(class 1) − z(class 0) (nats)",
+        "z(class 1) − z(class 0), distance of the means = 1",
     ]
     assert "through the two class means, on which half the difference of squared distances" in charts[0].about
     assert "logit" not in charts[0].about

@@ -75,6 +75,11 @@ def test_the_means_on_the_page_are_those_of_the_runs(
     assert any(np.allclose(mean, list(expected.values()), rtol=1e-5) for mean in means)
 
 
+def test_one_seed_is_one(open_page: Callable[..., AppTest], tmp_path: Path) -> None:
+    sweep_in(tmp_path, (0.0, 0.1), 1)
+    assert "2 runs of cifar10 (10 classes), seed 0;" in html(open_page())
+
+
 def test_two_alphas_and_three_seeds_conclude(open_page: Callable[..., AppTest], tmp_path: Path) -> None:
     sweep_in(tmp_path, (0.0, 0.1))
     assert "Label smoothing (alpha = 0.1) makes training clusters" in html(open_page())

@@ -13,7 +13,7 @@ from penviz.figure import FORMATS
 from penviz.figure_runs import find_font, find_place, font_of, path_word
 from penviz.measure.chart import Chart
 from penviz.recipe_yaml import RecipeError, versions
-from penviz.runs import Run, read_run, sha256_of
+from penviz.runs import Run, read_runs, sha256_of
 
 Charts = Sequence[Chart]
 
@@ -51,10 +51,9 @@ def new_recipe(
     whole = charts.settings(figure, options)
     if not directories:
         raise InputError("Name the runs to draw, or a recipe with --recipe.")
-    found = {d.resolve(): (read_run(d), str(d)) for d in reversed(directories)}
-    runs = [found[d][0] for d in dict.fromkeys(d.resolve() for d in directories)]
+    runs = read_runs(directories)
     made = charts.build(figure, runs, whole)
-    named = tuple(describe_run(run, found[run.directory.resolve()][1], figure, whole) for run in runs)
+    named = tuple(describe_run(run, str(run.directory), figure, whole) for run in runs)
     if font is not None:
         choices["font"] = font_of(font)
     plain = {key: list(value) if isinstance(value, tuple) else value for key, value in whole.items()}

@@ -8,11 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from penviz.pilots import PILOT_FILE
-from penviz.recipe import Recipe, RecipeFont
+from penviz.recipe import Recipe, RecipeFont, check_common
 from penviz.recipe_yaml import (
-    FEWEST_DPI,
-    MOST_DPI,
-    MOST_RUNS,
     check,
     from_yaml,
     is_list,
@@ -24,7 +21,6 @@ from penviz.recipe_yaml import (
     to_yaml,
     version_note,
 )
-from penviz.show.venues import venue, width_in
 
 MOST_COLUMNS = 8
 
@@ -83,32 +79,16 @@ class ChartRecipe:
 
     def __post_init__(self) -> None:
         check(is_text(self.figure), "figure is a name")
-        check(is_list(self.runs) and 0 < len(self.runs) <= MOST_RUNS, f"a recipe has 1 to {MOST_RUNS} runs")
+        check_common(self)
         object.__setattr__(self, "runs", tuple(self.runs))
-        names = [run.name for run in self.runs]
-        check(len(set(names)) == len(names), "two runs have the same name: rename the directory of one")
         options = self.options
         check(
             isinstance(options, Mapping) and all(is_text(k) and _simple(v) for k, v in options.items()),
             "the options are names with words, numbers, truth values or lists of them",
         )
-        check(isinstance(self.letters, bool), "letters is true or false")
         check(
             self.columns is None or is_whole(self.columns, 1, MOST_COLUMNS),
             f"the columns are 1 to {MOST_COLUMNS}",
-        )
-        check(is_whole(self.dpi, FEWEST_DPI, MOST_DPI), f"the dots per inch are {FEWEST_DPI} to {MOST_DPI}")
-        check(self.text in ("text", "path"), "the text of an SVG is text or path")
-        check(self.font is None or isinstance(self.font, RecipeFont), "font has a path and a sha256")
-        check(is_text(self.venue), "venue is a name")
-        venue(self.venue)
-        check(self.width is None or is_text(self.width), "width is a length such as 5.5in")
-        if self.width not in (None, "text", "column"):
-            width_in(str(self.width))
-        check(
-            isinstance(self.versions, Mapping)
-            and all(is_text(name) and is_text(number) for name, number in self.versions.items()),
-            "versions are words",
         )
 
     def to_yaml(self) -> str:

@@ -20,7 +20,7 @@ from penviz.measure.summary import Summary
 from penviz.measure.table import compare
 from penviz.measure.views import PLANE
 from penviz.recipe import Class, Recipe, RecipeRow, versions
-from penviz.runs import SPLITS, Run, differences, read_run
+from penviz.runs import SPLITS, Run, differences, read_runs
 from penviz.show.export import Part, bundle
 from penviz.snapshots import splits_of
 
@@ -280,33 +280,26 @@ def new_recipe(
     if rows and (directories or classes):
         raise InputError("Runs and classes stand in the rows: leave out the others.")
     wanted = [_row(line) for line in rows]
-    found: dict[Path, tuple[Run, str]] = {}
-    for directory in [*directories, *(Path(run) for runs, _ in wanted for run in runs)]:
-        if directory.resolve() not in found:
-            found[directory.resolve()] = (read_run(directory), str(directory))
-    if not found:
+    runs = read_runs([*directories, *(Path(place) for places, _ in wanted for place in places)])
+    if not runs:
         raise InputError("Name the runs to draw, or a recipe with --recipe.")
     film = tuple(choices.get("film", ()))
     columns = tuple(splits or (("train",) if film else ("train", "validation")))
     if choices.get("view", PLANE) != PLANE:
         choices.setdefault("corner", ())
-    named = []
-    for run, path in found.values():
-        if film:
-            named.append(describe_run(run, path, filmed_splits(run), True))
-            continue
-        if not (own := [s for s in run.splits() if s in ("train", "validation", *columns)]):
-            raise run_activations.lacking(run)
-        named.append(describe_run(run, path, own))
+    held = [filmed_splits(run) if film else _splits(run, columns) for run in runs]
+    named = [
+        describe_run(run, str(run.directory), own, bool(film)) for run, own in zip(runs, held, strict=True)
+    ]
+    called = {run.directory.resolve(): run.name for run in runs}
     given = [
-        RecipeRow(tuple(found[Path(run).resolve()][0].name for run in runs), _triple(names))
-        for runs, names in wanted
+        RecipeRow(tuple(called[Path(place).resolve()] for place in places), _triple(names))
+        for places, names in wanted
     ]
     if font is not None:
         choices["font"] = font_of(font)
     triple: tuple[Class, ...] = () if rows else _triple(classes) if classes else (0, 1, 2)
     recipe = Recipe(tuple(named), triple, tuple(given), columns, versions=versions(), **choices)
-    runs = [run for run, _ in found.values()]
     loaded = load_splits(recipe, runs)
     if few := next((parts for parts in loaded if len(next(iter(parts.values())).class_names) < 3), None):
         a = next(iter(few.values()))
@@ -328,6 +321,13 @@ def filmed_splits(run: Run) -> list[str]:
     """Splits of a run that have snapshots; InputError where none has."""
     if not (found := splits_of(run)):
         raise InputError(f"{run.name} has no snapshots: train it with --snapshots.")
+    return found
+
+
+def _splits(run: Run, columns: Sequence[str]) -> list[str]:
+    """Splits of a run that its figure is made from; InputError where it has none of them."""
+    if not (found := [s for s in run.splits() if s in ("train", "validation", *columns)]):
+        raise run_activations.lacking(run, " or ".join(columns))
     return found
 
 

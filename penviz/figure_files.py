@@ -12,9 +12,10 @@ from typing import Any
 import yaml
 
 from penviz import InputError, chart_figure, figure, figure_runs, filmed
+from penviz.activations import Activations
 from penviz.chart_recipe import ChartRecipe, read_recipe
 from penviz.measure.chart import Chart
-from penviz.recipe import versions
+from penviz.recipe import Recipe, versions
 from penviz.runs import Run, read_run
 from penviz.show.export import zip_bytes
 from penviz.show.screen import Marks
@@ -60,46 +61,40 @@ def make(
         raise InputError("Say where the figure goes: --out figure1.pdf, or --bundle DIRECTORY.")
     kinds = _formats(out, formats)
     _check_places(out, save_recipe, bundle)
+    wanted = Wanted(kinds, _stem(out), out is not None, bundle is not None)
     if recipe_path is not None:
         chosen = [*(["figure"] if charts else []), *(["option"] if options else []), *choices]
-        chosen += [*(["show or hide"] if any(marks) else []), *(["corner"] if corner else [])]
+        chosen += _chosen(marks, corner)
         if runs or chosen:
             what = ", ".join([*(["runs"] if runs else []), *chosen]).replace("_", "-")
             raise InputError(f"A recipe decides all of a figure: leave out {what}, or edit the recipe.")
-        read = read_recipe(recipe_path)
-        if note := read.version_note():
-            say(note)
-        if isinstance(read, ChartRecipe):
-            again = chart_figure.find_runs(read, runs_dir)
-            drawing = _of_charts(read, again, chart_figure.build(read, again), kinds, out, bundle, runs_dir)
-            return _written(drawing, out, save_recipe, bundle)
-        recipe = read
-        found = figure_runs.find_runs(recipe, runs_dir)
-        loaded = figure.load_splits(recipe, found)
+        drawing = _again(recipe_path, runs_dir, wanted, say)
     elif charts is not None:
         _check_charts(choices, marks, corner)
-        own, again, made = chart_figure.new_recipe(charts, runs, options or {}, **choices)
-        drawing = _of_charts(own, again, made, kinds, out, bundle, Path())
-        return _written(drawing, out, save_recipe, bundle)
+        drawing = _of_charts(*chart_figure.new_recipe(charts, runs, options or {}, **choices), wanted, Path())
     else:
         if options or "columns" in choices:
             raise InputError("Options and columns are those of a figure of charts: name it with --figure.")
         more: dict[str, Any] = {"marks": _marks(*marks)}
         if corner:
             more["corner"] = () if list(corner) == ["none"] else tuple(corner)
-        recipe, found, loaded = figure.new_recipe(runs, **choices, **more)
-    for note in figure_runs.stale(found, loaded):
-        say(note)
-    grids = figure.build_panels(recipe, found, loaded, say=say)
-    place = runs_dir if recipe_path is not None else Path()
+        drawing = _of_planes(*figure.new_recipe(runs, **choices, **more), wanted, Path(), say)
+    return _written(drawing, out, save_recipe, bundle)
 
-    def parts() -> Mapping[str, bytes]:
-        built = figure.build_parts(recipe, found, loaded, grids)
-        return figure.pack(recipe, grids, built, kinds[1:], _stem(out), place)
 
-    drawn = None if out is None else figure.draw(recipe, grids, kinds[0], place)
-    text = replace(recipe, versions=versions()).to_yaml()
-    return _written(Drawing(drawn, text, parts() if bundle is not None else {}), out, save_recipe, bundle)
+@dataclass(frozen=True)
+class Wanted:
+    """What is made of a figure.
+
+    Attributes:
+        kinds: format of the file, then those of the figures in the bundle; stem: name of these.
+        file, bundle: whether each is asked for.
+    """
+
+    kinds: Sequence[str]
+    stem: str
+    file: bool
+    bundle: bool
 
 
 @dataclass(frozen=True)
@@ -111,18 +106,46 @@ class Drawing:
     packed: Mapping[str, bytes]
 
 
-def _of_charts(
-    recipe: ChartRecipe,
+def _again(path: Path, runs_dir: Path, wanted: Wanted, say: Callable[[str], None]) -> Drawing:
+    """The figure of a recipe."""
+    recipe = read_recipe(path)
+    if note := recipe.version_note():
+        say(note)
+    if isinstance(recipe, ChartRecipe):
+        runs = chart_figure.find_runs(recipe, runs_dir)
+        return _of_charts(recipe, runs, chart_figure.build(recipe, runs), wanted, runs_dir)
+    runs = figure_runs.find_runs(recipe, runs_dir)
+    return _of_planes(recipe, runs, figure.load_splits(recipe, runs), wanted, runs_dir, say)
+
+
+def _of_planes(
+    recipe: Recipe,
     runs: Sequence[Run],
-    made: Sequence[Chart],
-    kinds: Sequence[str],
-    out: Path | None,
-    bundle: Path | None,
+    loaded: Sequence[Mapping[str, Activations]],
+    wanted: Wanted,
     place: Path,
+    say: Callable[[str], None],
 ) -> Drawing:
-    """The same for charts; kinds: as of `_formats`; place: where the path of a font starts."""
-    drawn = None if out is None else chart_figure.draw(recipe, made, kinds[0], place)
-    packed = {} if bundle is None else chart_figure.pack(recipe, runs, made, kinds[1:], _stem(out), place)
+    """A figure of template planes, or of another view; place: where the path of a font starts."""
+    for note in figure_runs.stale(runs, loaded):
+        say(note)
+    grids = figure.build_panels(recipe, runs, loaded, say=say)
+    packed: Mapping[str, bytes] = {}
+    drawn = figure.draw(recipe, grids, wanted.kinds[0], place) if wanted.file else None
+    if wanted.bundle:
+        parts = figure.build_parts(recipe, runs, loaded, grids)
+        packed = figure.pack(recipe, grids, parts, wanted.kinds[1:], wanted.stem, place)
+    return Drawing(drawn, replace(recipe, versions=versions()).to_yaml(), packed)
+
+
+def _of_charts(
+    recipe: ChartRecipe, runs: Sequence[Run], made: Sequence[Chart], wanted: Wanted, place: Path
+) -> Drawing:
+    """A figure of charts; place: where the path of a font starts."""
+    packed: Mapping[str, bytes] = {}
+    drawn = chart_figure.draw(recipe, made, wanted.kinds[0], place) if wanted.file else None
+    if wanted.bundle:
+        packed = chart_figure.pack(recipe, runs, made, wanted.kinds[1:], wanted.stem, place)
     return Drawing(drawn, replace(recipe, versions=versions()).to_yaml(), packed)
 
 
@@ -137,7 +160,7 @@ def _written(drawing: Drawing, out: Path | None, save_recipe: Path | None, bundl
         files[out] = drawing.file
     if save_recipe is not None:
         files[save_recipe] = drawing.recipe.encode()
-    if bundle is not None and bundle.suffix == ".zip":
+    if bundle is not None and _is_zip(bundle):
         files[bundle] = zip_bytes(drawing.packed)
     _write(files, None if bundle in files else bundle, drawing.packed)
     return [*files, *([bundle] if bundle is not None and bundle not in files else [])]
@@ -149,10 +172,15 @@ def _check_charts(
     """Charts have none of the choices of template planes."""
     known = {f.name for f in fields(ChartRecipe)}
     others = [key for key in choices if key not in known]
-    others += [*(["show or hide"] if any(marks) else []), *(["corner"] if corner else [])]
+    others += _chosen(marks, corner)
     if others:
         words = ", ".join(others).replace("_", "-")
         raise InputError(f"These are choices of template planes, not of charts: {words}.")
+
+
+def _chosen(marks: tuple[Sequence[str], Sequence[str]], corner: Sequence[str] | None) -> list[str]:
+    """Which of these options of template planes were given, in words."""
+    return [*(["show or hide"] if any(marks) else []), *(["corner"] if corner else [])]
 
 
 def options_of(words: Sequence[str]) -> dict[str, Any]:
@@ -208,10 +236,15 @@ def _check_places(out: Path | None, save_recipe: Path | None, bundle: Path | Non
             raise InputError(f"{place} is a directory: give the name of a file in it.")
     if bundle is None:
         return
-    if bundle.suffix == ".zip" and bundle.is_dir():
+    if _is_zip(bundle) and bundle.is_dir():
         raise InputError(f"{bundle} is a directory: give another name for the .zip.")
-    if bundle.suffix != ".zip" and bundle.exists() and not (bundle.is_dir() and not any(bundle.iterdir())):
+    if not _is_zip(bundle) and bundle.exists() and not (bundle.is_dir() and not any(bundle.iterdir())):
         raise InputError(f"{bundle} is not an empty directory: choose a new one for the bundle.")
+
+
+def _is_zip(bundle: Path) -> bool:
+    """Whether a bundle is one file, a .zip in any case as --out takes its endings, and no directory."""
+    return bundle.suffix.lower() == ".zip"
 
 
 def _marks(show: Sequence[str], hide: Sequence[str]) -> Marks:

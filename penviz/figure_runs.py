@@ -75,7 +75,7 @@ def find_place(wanted: Named, directory: Path, follow_paths: bool, known: Mappin
         places.append(directory / wanted.name)
     place = next((p for p in places if p.is_dir()), None)
     if place is None:
-        where = wanted.path if follow_paths else wanted.name
+        where = directory / wanted.path if follow_paths else wanted.name
         raise RecipeError(f"Run {wanted.name} of the recipe is missing: there is no directory {where}.")
     run = read_run(place)
     if run.model_sha256 != wanted.model_sha256:

@@ -30,7 +30,7 @@ from penviz.recipe_yaml import (
 )
 from penviz.runs import SPLITS
 from penviz.show.paper_layout import LAYOUTS
-from penviz.show.paper_panel import CORNER
+from penviz.show.paper_words import CORNER
 from penviz.show.screen import Marks
 from penviz.show.venues import venue, width_in
 
@@ -96,6 +96,31 @@ class RecipeFont:
         check(is_text(self.path) and is_text(self.sha256), "A font needs a path and a sha256, both words")
 
 
+def check_common(recipe: Any) -> None:
+    """The choices that a recipe of every kind has: its runs, and how the figure is printed.
+
+    Raises:
+        RecipeError: one that does not fit; InputError: an unknown venue, or no width.
+    """
+    check(is_list(recipe.runs) and 0 < len(recipe.runs) <= MOST_RUNS, f"a recipe has 1 to {MOST_RUNS} runs")
+    names = [run.name for run in recipe.runs]
+    check(len(set(names)) == len(names), "two runs have the same name: rename the directory of one")
+    check(isinstance(recipe.letters, bool), "letters is true or false")
+    check(is_whole(recipe.dpi, FEWEST_DPI, MOST_DPI), f"the dots per inch are {FEWEST_DPI} to {MOST_DPI}")
+    check(recipe.text in ("text", "path"), "the text of an SVG is text or path")
+    check(recipe.font is None or isinstance(recipe.font, RecipeFont), "font has a path and a sha256")
+    check(is_text(recipe.venue), "venue is a name")
+    venue(recipe.venue)
+    check(recipe.width is None or is_text(recipe.width), "width is a length such as 5.5in")
+    if recipe.width not in (None, "text", "column"):
+        width_in(recipe.width)
+    check(
+        isinstance(recipe.versions, Mapping)
+        and all(is_text(name) and is_text(number) for name, number in recipe.versions.items()),
+        "versions are words",
+    )
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides a figure; the format of the file is told by its name instead.
@@ -137,9 +162,8 @@ class Recipe:
     versions: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check(is_list(self.runs) and 0 < len(self.runs) <= MOST_RUNS, f"a recipe has 1 to {MOST_RUNS} runs")
+        check_common(self)
         names = [run.name for run in self.runs]
-        check(len(set(names)) == len(names), "two runs have the same name: rename the directory of one")
         check(is_list(self.rows) and len(self.rows) <= MOST_ROWS, f"a recipe has at most {MOST_ROWS} rows")
         if self.rows:
             check(self.layout == "figure1", "rows of several triples need the layout figure1")
@@ -155,7 +179,7 @@ class Recipe:
             values = getattr(self, key)
             check(
                 is_list(values) and all(v in allowed for v in values) and len(set(values)) == len(values),
-                f"{words} are a list out of {', '.join(allowed)}",
+                f"{words} are a list out of {', '.join(allowed)}, each once",
             )
             object.__setattr__(self, key, tuple(values))
         check(bool(self.splits), "a figure needs at least one split")
@@ -170,13 +194,11 @@ class Recipe:
         check(not (self.film and self.rows), "a film is of one triple")
         check(self.scale in SCALES, f"scale is one of {', '.join(SCALES)}")
         check(self.layout in LAYOUTS, f"layout is one of {', '.join(LAYOUTS)}")
-        check(self.text in ("text", "path"), "the text of an SVG is text or path")
-        check(self.font is None or isinstance(self.font, RecipeFont), "font has a path and a sha256")
         check(self.view in VIEWS, f"view is one of {', '.join(VIEWS)}")
         check(self.view == PLANE or not self.film, "a film is of the template plane")
         if self.view != PLANE and (none := [key for key in self.corner if key not in KEPT_NUMBERS]):
             check(False, f"the view {self.view} has no {none[0]}: leave it out of the corner")
-        for key in ("bias", "letters", "bold_best", "all_classes"):
+        for key in ("bias", "bold_best", "all_classes"):
             check(isinstance(getattr(self, key), bool), f"{key} is true or false")
         check(
             isinstance(self.marks, Marks) and all(isinstance(v, bool) for v in asdict(self.marks).values()),
@@ -187,17 +209,6 @@ class Recipe:
             f"the examples drawn a class are 1 to {MOST_PER_CLASS:,}",
         )
         check(is_whole(self.seed, 0, 2**31 - 1), "the seed is a whole number, 0 or more")
-        check(is_whole(self.dpi, FEWEST_DPI, MOST_DPI), f"the dots per inch are {FEWEST_DPI} to {MOST_DPI}")
-        check(is_text(self.venue), "venue is a name")
-        venue(self.venue)
-        check(self.width is None or is_text(self.width), "width is a length such as 5.5in")
-        if self.width not in (None, "text", "column"):
-            width_in(str(self.width))
-        check(
-            isinstance(self.versions, Mapping)
-            and all(is_text(name) and is_text(number) for name, number in self.versions.items()),
-            "versions are words",
-        )
 
     def to_yaml(self) -> str:
         """The file; equal recipes give equal text."""

@@ -61,6 +61,15 @@ def test_text_and_json_say_the_same(calibrate: Any, pair: list[Path]) -> None:
             assert difference["value"] == pytest.approx(values[1] - values[0], abs=1e-12)
 
 
+def test_runs_of_one_name_keep_their_numbers(calibrate: Any, pair: list[Path], tmp_path: Path) -> None:
+    other = make_run(tmp_path / "more", "hard", 0.1)
+    record = json.loads(calibrate(pair[0], other, "--json")[0])
+    values = record["numbers"]["ece"]["plain"]["values"]
+    assert list(values) == list(record["fits"]) == [str(pair[0]), str(other)]
+    assert values[str(pair[0])] != values[str(other)]
+    assert list(json.loads(calibrate(pair[0], pair[0], "--json")[0])["fits"]) == ["hard"]
+
+
 def test_record_is_that_of_the_activations(calibrate: Any, pair: list[Path]) -> None:
     for seed in (0, 4):
         record = json.loads(calibrate(*pair, "--json", "--seed", seed)[0])

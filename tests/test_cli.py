@@ -63,6 +63,27 @@ def assert_refused(ended: Ended, *words: str) -> None:
 
 # What is said before any work.
 
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("measure", "run", "--classes", "cat", "dog", "--json"),
+        ("figure", "run", "--classes", "cat,dog,ship", "--out", "f.pdf"),
+        ("figure", "run", "--classes", "cat", "dog", "--no-bias", "--out", "f.pdf"),
+        ("extract", "a.pth", "--classes", "cat", "dog", "--out", "run"),
+    ],
+)
+def test_an_option_in_place_of_a_class_is_said(command: tuple[str, ...], penviz: Any) -> None:
+    taken = next(word for word in command[4:] if word.startswith("--"))
+    assert_refused(penviz(*command), "--classes takes 3 names", f"{taken} stands in place of one")
+
+
+def test_options_of_two_classes_take_no_option(penviz: Any, tmp_path: Path) -> None:
+    words = ("train", "digits", "fc800", "--erasure", "3", "--out", tmp_path / "run")
+    assert_refused(penviz(*words), "--erasure takes 2 names", "--out stands")
+    assert_refused(penviz("erasure", "run", "--classes", "cat", "--threads", "1"), "--classes takes 2 names")
+
+
 BAD_TRAININGS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "unknown network": (("train", "digits", "alexnet"), ("There is no network alexnet", "tutorial_alexnet")),
     "unknown data set": (("train", "cifar11", "fc800"), ("There is no data set cifar11", "an .npz file")),
@@ -307,10 +328,10 @@ def test_a_damaged_model_or_activations(run: Path, penviz: Any, tmp_path: Path) 
     assert_refused(penviz("extract", run, "--progress", "dots"), "--progress must be")
     for content in (b"", b"hello", b"PK\x03\x04" + bytes(100)):
         activations_path(copy, "train").write_bytes(content)
-        assert_refused(penviz("measure", copy), "activations-train.npz cannot be read")
+        assert_refused(penviz("measure", copy), f"{copy.name}: activations-train.npz cannot be read")
     with open(activations_path(copy, "train"), "wb") as file:
         np.save(file, np.zeros(3))
-    assert_refused(penviz("measure", copy), "activations-train.npz cannot be read")
+    assert_refused(penviz("measure", copy), f"{copy.name}: activations-train.npz cannot be read")
 
 
 def test_app_opens_streamlit_on_the_runs(

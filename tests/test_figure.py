@@ -170,6 +170,11 @@ def test_a_bundle_is_a_directory_or_a_zip(place: Path, penviz: Any) -> None:  # 
     assert {p.name: p.read_bytes() for p in (place / "again").iterdir()} == files
 
 
+def test_a_zip_may_end_in_capitals(place: Path, penviz: Any) -> None:  # noqa: F811
+    assert penviz("figure", *RUNS, *CLASSES, "--per-class", 5, "--bundle", "all.ZIP").status == 0
+    assert zipfile.is_zipfile(place / "all.ZIP")
+
+
 def test_a_font_and_bold_numbers_are_in_the_recipe(place: Path, penviz: Any) -> None:  # noqa: F811
     (place / "fonts").mkdir()
     shipped = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSerif.ttf"
@@ -255,6 +260,10 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
     "unknown mark": ((*RUNS, *OUT, "--show", "stars"), "nothing called stars"),
     "mark shown and hidden": ((*RUNS, *OUT, "--show", "means", "--hide", "means"), "choose one"),
     "unknown corner": ((*RUNS, *OUT, "--corner", "beauty"), "corner are a list"),
+    "a corner twice": (
+        (*RUNS, *OUT, "--corner", "rho", "--corner", "rho"),
+        "ece, plane_share, off_plane, n, each once",
+    ),
     "no examples": ((*RUNS, *OUT, "--per-class", "0"), "examples drawn a class are 1 to"),
     "negative seed": ((*RUNS, *OUT, "--seed", "-1"), "The seed"),
     "unknown split": ((*RUNS, *OUT, "--split", "dev"), "The splits are a list"),

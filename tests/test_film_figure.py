@@ -102,7 +102,7 @@ def test_what_cannot_be_drawn_is_refused_and_leaves_nothing(place: Path, penviz:
     assert_refused(ended, "plain has no snapshots: train it with --snapshots.")
     (place / "runs/soft/snapshots-train.npz").write_bytes(b"PK damaged")
     ended = penviz("figure", *RUNS, "--film", "1", "--out", "f.pdf")
-    assert_refused(ended, "snapshots-train.npz cannot be read as an .npz of snapshots.")
+    assert_refused(ended, "soft: snapshots-train.npz cannot be read as an .npz of snapshots.")
     assert sorted(p.name for p in place.iterdir()) == before
 
 

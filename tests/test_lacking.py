@@ -38,7 +38,7 @@ def without_activations(run: Path) -> Path:
 def test_the_command_is_quoted(place: Path, command: list[str]) -> None:
     run = without_activations(make_run(place, "hard", 0.0))
     verb, *options = command
-    with pytest.raises(InputError, match=r"has no (validation )?activations") as caught:
+    with pytest.raises(InputError, match=r"has no (train or )?(validation )?activations") as caught:
         application()([verb, str(run), *options], standalone_mode=False)
     words = shlex.split(str(caught.value).partition(": run ")[2])
     assert words == ["penviz", "extract", str(run), "first."]
@@ -48,6 +48,12 @@ def test_the_test_split_is_asked_for(place: Path) -> None:
     run = make_run(place, "hard", 0.0)
     with pytest.raises(InputError, match=r"has no test activations: .* --split test first"):
         application()(["calibrate", str(run), "--split", "test"], standalone_mode=False)
+
+
+def test_splits_that_are_there_are_not_denied(place: Path) -> None:
+    run = make_run(place, "hard", 0.0, splits=("test",))
+    with pytest.raises(InputError, match="has no train or validation activations"):
+        application()(["figure", str(run), "--out", str(place / "f.pdf")], standalone_mode=False)
 
 
 def test_a_run_from_elsewhere_is_brought_again(place: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from small_runs import make_run
@@ -22,6 +23,15 @@ def printed(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     capsys.readouterr()
     application()(["measure", *words], standalone_mode=False)
     return capsys.readouterr().out
+
+
+def test_runs_of_one_name_are_called_by_their_places(
+    runs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = str(make_run(tmp_path, Path(runs[0]).name, 0.1))
+    record = json.loads(printed(capsys, runs[0], other, "--json"))
+    assert record["runs"] == [runs[0], other]
+    assert list(record["numbers"]["rho_d"]["values"]) == [runs[0], other]
 
 
 def test_every_number_stands_under_its_run_and_split(

@@ -42,7 +42,7 @@ def test_the_figure_is_that_of_the_axis(runs: list[Path], tmp_path: Path) -> Non
         "hard, train", "hard, validation", "soft, train", "soft, validation",
     ]  # fmt: skip
     two = TwoClasses.of(load(found[1])["train"])
-    assert made[2].title == f"soft, train: rho/d {two.rho_d:#.3g}"
+    assert made[2].title == f"soft, train: ρ/d {two.rho_d:#.3g}"
     assert [len(chart.series) for chart in made] == [2, 2, 3, 3]
     assert len(charts.build("two-classes", found, {"splits": ["validation"]})) == 2
     assert charts.files("two-classes", found[0], {}) == (
@@ -55,7 +55,8 @@ def test_a_figure_is_made_again_from_its_recipe(
     runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    first = ("figure", *(p.name for p in runs), "--figure", "two-classes", "--out", "a.svg")
+    asked = ("--figure", "two-classes", "--split", "validation")
+    first = ("figure", *(p.name for p in runs), *asked, "--out", "a.svg")
     assert penviz(*first, "--save-recipe", "a.yaml", monkeypatch=monkeypatch) == 0
     assert penviz("figure", "--recipe", "a.yaml", "--out", "b.svg", monkeypatch=monkeypatch) == 0
     assert Path("a.svg").read_bytes() == Path("b.svg").read_bytes()

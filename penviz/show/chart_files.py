@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from penviz import InputError
 from penviz.measure.chart import Chart
-from penviz.show.export_words import include_line, latex
+from penviz.show.export import with_words
 
 COLUMNS = ("chart", "title", "series", "x_label", "y_label", "x", "y", "low", "high", "label")
 """Columns of series.csv; chart counts from 1, low and high are empty where there is no interval."""
@@ -76,16 +75,5 @@ def chart_bundle(
     Raises:
         InputError: a figure with the name of another file of the bundle.
     """
-    words = chart_caption(charts, notes)
-    texts = {
-        "series.csv": series_csv(charts),
-        "recipe.yaml": recipe,
-        "caption.txt": f"{words}\n",
-        "caption.tex": f"{latex(words)}\n",
-        "include.tex": include_line(list(figures)),
-    }
-    files = {name: text.encode() for name, text in texts.items() if text}
-    files["series.npz"] = series_npz(charts)
-    if taken := sorted(files.keys() & figures.keys()):
-        raise InputError(f"The bundle has a {taken[0]} of its own: give the figure another name.")
-    return dict(figures) | files
+    data = {"series.csv": series_csv(charts).encode(), "series.npz": series_npz(charts)}
+    return with_words(figures, data, recipe, chart_caption(charts, notes))

@@ -7,6 +7,7 @@ Path("figure2.pdf").write_bytes(figure_bytes(figure, "pdf"))
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,16 +24,15 @@ from penviz.show.chart_look import (
     sparse,
     step_outline,
 )
-from penviz.show.chart_paper_layout import PAD_IN, TICK_IN, Box, ChartPlan, chart_plan
-from penviz.show.paper import VECTOR_LIMIT, letter_of, wanted_width
-from penviz.show.paper_face import SANS, SERIF, Face
-from penviz.show.paper_font import face_from
+from penviz.show.chart_paper_layout import Box, ChartPlan, chart_plan
+from penviz.show.chart_paper_words import fitted_titles, write_around, write_head
+from penviz.show.paper import VECTOR_LIMIT, letter_of, printed_on
 from penviz.show.paper_layout import EDGE_IN
 from penviz.show.paper_legend import Entry, draw_legend
-from penviz.show.paper_panel import DASHES, clip_segment, point_look
+from penviz.show.paper_panel import DASHES, point_look
+from penviz.show.paper_words import clip_segment
 from penviz.show.theme import LIGHT
 from penviz.show.venues import Venue
-from penviz.show.venues import venue as venue_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,11 +81,7 @@ def paper_charts(
 
     if not charts:
         raise InputError("There is nothing to draw: no charts.")
-    place = venue if isinstance(venue, Venue) else venue_of(venue)
-    across = wanted_width(place, width)
-    face = SERIF if place.serif else SANS
-    if font is not None:
-        face = face_from(*font, otherwise=face)
+    place, across, face = printed_on(venue, width, font)
     letters = letters and len(charts) > 1
     many = sum(len(s.x) for c in charts for s in c.series if s.kind == "points") > VECTOR_LIMIT
     places = chart_plan(charts, _entries(charts), place, across, face, letters, columns)
@@ -93,10 +89,11 @@ def paper_charts(
     with style.context(["default", settings]):
         figure = Figure(figsize=(across, places.height), dpi=dpi, facecolor=LIGHT.page)
         FigureCanvasAgg(figure)
+        titles, head_pt = fitted_titles(charts, places, face, letters, place.font_pt)
         for number, (chart, box) in enumerate(zip(charts, places.boxes, strict=True)):
             _draw(figure, chart, box, places, many)
-            _around(figure, box, places)
-            _head(figure, chart, box, face, letter_of(number) if letters else "", place.font_pt)
+            write_around(figure, box, places)
+            write_head(figure, titles[number], box, face, letter_of(number) if letters else "", head_pt)
         room = across - 2 * EDGE_IN
         draw_legend(figure, places.legend, EDGE_IN, places.legend_top, room)
     return figure
@@ -181,9 +178,11 @@ def _mark_places(chart: Chart, k: int) -> np.ndarray:
     series = chart.series[k]
     if series.kind in ("markers", "line+markers"):
         return np.flatnonzero(np.isfinite(series.x) & np.isfinite(series.y))
-    lines = [i for i, s in enumerate(chart.series) if s.kind == "line" and not s.faint]
+    lines = [i for i, s in enumerate(chart.series) if s.kind in ("line", "steps") and not s.faint]
     if k not in lines or len({chart.series[i].colour for i in lines}) == 1:
         return np.zeros(0, np.int64)
+    if series.kind == "steps":  # on the outline's tops, not on the axis
+        series = replace(series, y=np.where(series.y > 0, series.y, np.nan))
     return sparse(series, SPARSE, lines.index(k), len(lines))
 
 
@@ -251,79 +250,6 @@ def _fill(ax: Axes, corners: Float, look: dict[str, Any], zorder: float, gid: st
     from matplotlib.patches import Polygon
 
     ax.add_patch(Polygon(corners, closed=True, zorder=zorder, gid=gid, **look))
-
-
-def _around(figure: Figure, box: Box, places: ChartPlan) -> None:
-    """Ticks, their words and the labels of the axes: text and lines at their place on the page."""
-    from matplotlib.lines import Line2D
-
-    inches = figure.dpi_scale_trans
-    size = places.tick_pt
-    said: dict[str, Any] = {"transform": inches, "color": LIGHT.note, "fontsize": size, "parse_math": False}
-    named: dict[str, Any] = said | {"fontsize": places.label_pt, "color": LIGHT.text}
-    line = 1.2 * places.label_pt / 72
-
-    def tick(xs: list[float], ys: list[float]) -> None:
-        figure.add_artist(Line2D(xs, ys, transform=inches, lw=0.5, color="#9aa3b0", gid="tick"))
-
-    (x0, x1), low = box.x.limits, box.bottom - TICK_IN
-    for value, word in box.x.ticks:
-        x = box.left + (value - x0) / (x1 - x0) * box.width
-        tick([x, x], [low, box.bottom])
-        if box.x.upright:
-            upward: dict[str, Any] = {
-                "rotation": 90,
-                "rotation_mode": "anchor",
-                "ha": "right",
-                "va": "center_baseline",
-            }
-            figure.text(x, low - PAD_IN, word, gid="x tick", **said, **upward)
-        else:
-            base = low - PAD_IN - 0.72 * size / 72
-            figure.text(x, base, word, ha="center", va="baseline", gid="x tick", **said)
-    y = low - PAD_IN - box.x.words - 0.4 * PAD_IN
-    for number, text in enumerate(box.x.lines):
-        at = y - number * line - 0.8 * places.label_pt / 72
-        figure.text(box.left + box.width / 2, at, text, ha="center", va="baseline", gid="x label", **named)
-    for axis, side in ((box.y, -1), (box.second, 1)):
-        if axis is None:
-            continue
-        edge = box.left if side < 0 else box.left + box.width
-        start = edge + side * TICK_IN
-        y0, y1 = axis.limits
-        for value, word in axis.ticks:
-            y = box.bottom + (value - y0) / (y1 - y0) * box.height
-            tick([edge, start], [y, y])
-            ha = "right" if side < 0 else "left"
-            figure.text(start + side * PAD_IN, y, word, ha=ha, va="center_baseline", gid="y tick", **said)
-        near = start + side * (2 * PAD_IN + axis.words)
-        for number, text in enumerate(axis.lines if side > 0 else axis.lines[::-1]):
-            x = near + side * (number + 0.5) * line
-            figure.text(
-                x, box.bottom + box.height / 2, text, rotation=90, ha="center", va="center",
-                gid="y label", **named,
-            )  # fmt: skip
-
-
-def _head(figure: Figure, chart: Chart, box: Box, face: Face, letter: str, size: float) -> None:
-    """Letter and title over a chart."""
-    said: dict[str, Any] = {
-        "transform": figure.dpi_scale_trans,
-        "fontsize": size,
-        "color": LIGHT.text,
-        "va": "baseline",
-        "parse_math": False,
-    }
-    y = box.bottom + box.height + 0.3 * size / 72
-    taken = 0.0
-    if letter:
-        figure.text(box.left, y, f"({letter})", weight="bold", gid="letter", **said)
-        taken = face.width_in(f"({letter})", size, bold=True) + 0.35 * size / 72
-    title = face.fitted(chart.title, size, box.width - taken)
-    if title:
-        half = face.width_in(title, size) / 2
-        x = max(box.left + box.width / 2, box.left + taken + half)
-        figure.text(x, y, title, ha="center", gid="head", **said)
 
 
 def _entries(charts: Sequence[Chart]) -> list[Entry]:

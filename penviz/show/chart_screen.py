@@ -20,7 +20,7 @@ from penviz.show.chart_look import (
     series_colour,
     step_outline,
 )
-from penviz.show.theme import Ink, ink, rgb
+from penviz.show.theme import Ink, as_written, blank, ink, rgb
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -71,11 +71,7 @@ def chart_figure(
     layout: dict[str, Any] = {
         "height": height,
         "margin": {"l": 58, "r": 58 if any(map(_second, charts)) else 14, "t": HEAD_PX, "b": FOOT_PX},
-        "template": {},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"family": "Source Sans, Source Sans Pro, sans-serif", "color": colours.note, "size": 12},
-        "hovermode": "closest",
+        **blank(colours),
         "hoverlabel": {"align": "left", "font": {"size": 12}},
         "dragmode": "zoom",
         "showlegend": legend,
@@ -101,7 +97,7 @@ def chart_figure(
         layout |= _axes(chart, x, y, second, place, colours, names_y(charts, columns)[i])
         title = {"x": 0, "y": 1, "xanchor": "left", "yanchor": "bottom", "yshift": 3, "align": "left"}
         refs = {"xref": f"{x} domain", "yref": f"{y} domain", "showarrow": False}
-        said = {"text": f"<b>{chart.title}</b>", "font": {"color": colours.text, "size": 13}}
+        said = {"text": f"<b>{as_written(chart.title)}</b>", "font": {"color": colours.text, "size": 13}}
         layout["annotations"] += [refs | title | said] if chart.title else []
         traces += _lines(chart, x, y, colours, named)
         places = bar_places(chart)
@@ -171,23 +167,26 @@ def _axes(
     }
     name = {"font": {"size": 12, "color": colours.note}, "standoff": 6}
     across = quiet | {"domain": place[0], "anchor": y, "range": list(limits_x(chart)), "mirror": True}
-    across["title"] = name | {"text": chart.x_label}
+    across["title"] = name | {"text": as_written(chart.x_label)}
     if chart.x_ticks:
         across |= {
             "tickmode": "array",
             "automargin": "height",
             "tickvals": [value for value, _ in chart.x_ticks],
-            "ticktext": [word for _, word in chart.x_ticks],
+            "ticktext": [as_written(word) for _, word in chart.x_ticks],
         }
     up = quiet | {"domain": place[1], "anchor": x, "range": list(limits_y(chart))}
-    up |= {"title": name | {"text": chart.y_label if names_its_y else ""}, "mirror": not _second(chart)}
+    up |= {
+        "title": name | {"text": as_written(chart.y_label) if names_its_y else ""},
+        "mirror": not _second(chart),
+    }
     if chart.square:
         up |= {"scaleanchor": x, "scaleratio": 1, "constrain": "domain", "constraintoward": "top"}
         across |= {"constrain": "domain", "constraintoward": "left"}
     made = {"xaxis" + x[1:]: across, "yaxis" + y[1:]: up}
     if _second(chart):
         right = quiet | {"anchor": x, "side": "right", "range": list(limits_y(chart, True))}
-        right |= {"showgrid": False, "title": name | {"text": chart.second_label}}
+        right |= {"showgrid": False, "title": name | {"text": as_written(chart.second_label)}}
         if all(series.faint for series in chart.series if series.second_axis):
             up["overlaying"] = second  # what is in the background lies below
             right["domain"] = place[1]
@@ -201,7 +200,7 @@ def _entry(name: str, named: set[str]) -> dict[str, Any]:
     """The legend of a trace: the first of a name stands for all."""
     first = bool(name) and name not in named
     named.add(name)
-    return {"name": name, "legendgroup": name, "showlegend": first}
+    return {"name": as_written(name), "legendgroup": name, "showlegend": first}
 
 
 def _lines(chart: Chart, x: str, y: str, colours: Ink, named: set[str]) -> list[dict[str, Any]]:
@@ -323,7 +322,7 @@ def _words(series: Series) -> list[str] | None:
     """What hover says of each value besides its numbers: its interval and its label."""
     if not series.labels and series.low is None:
         return None
-    labels = [f"<br>{label}" if label else "" for label in series.labels] or [""] * len(series.x)
+    labels = [f"<br>{as_written(label)}" if label else "" for label in series.labels] or [""] * len(series.x)
     if series.low is None or series.high is None:
         return labels
     ends = zip(series.low.tolist(), series.high.tolist(), strict=True)
@@ -332,9 +331,9 @@ def _words(series: Series) -> list[str] | None:
 
 def _hover(chart: Chart, series: Series) -> str:
     """x, y and the interval, each with its name and unit."""
-    y_label = chart.second_label if series.second_axis else chart.y_label
+    y_label = as_written(chart.second_label if series.second_axis else chart.y_label)
     said = "%{text}" if series.labels or series.low is not None else ""
     return (
-        f"<b>{series.name}</b><br>{chart.x_label or 'x'}: %{{x:.4~g}}"
+        f"<b>{as_written(series.name)}</b><br>{as_written(chart.x_label) or 'x'}: %{{x:.4~g}}"
         f"<br>{y_label or 'y'}: %{{y:.4~g}}{said}<extra></extra>"
     )

@@ -10,7 +10,7 @@ from penviz.measure.dial import Dial, Stop
 from penviz.measure.panel import CORRECT, INSIDE, OUTSIDE, Panel
 from penviz.show.frame import FOOT_PX, Cell, axes, cells, heading, notes, scale_bar
 from penviz.show.screen import Marks
-from penviz.show.theme import CLASS_COLOURS, CLASS_SHAPES, Ink, ink
+from penviz.show.theme import CLASS_COLOURS, CLASS_SHAPES, Ink, as_written, blank, ink
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -42,11 +42,7 @@ def dial_figure(
     layout: dict[str, Any] = {
         "height": height,
         "margin": {"l": 28, "r": 30, "t": 4, "b": FOOT_PX + DIAL_PX},
-        "template": {},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"family": "Source Sans, Source Sans Pro, sans-serif", "color": colours.note, "size": 12},
-        "hovermode": "closest",
+        **blank(colours),
         "dragmode": "pan",
         "showlegend": False,
         "shapes": [],
@@ -111,6 +107,7 @@ def _points(panel: Panel, cell: Cell, k: int, errors: bool) -> list[dict[str, An
         INSIDE: {"symbol": f"{shape}-open", "size": 7, "line": {"width": 1.3}},
         OUTSIDE: {"symbol": "x-thin-open", "size": 5.5, "line": {"width": 1.3}},
     }
+    name = as_written(panel.classes[k])
     made = []
     for kind, look in looks.items():
         own = np.flatnonzero((panel.labels == k) & ((panel.kinds == kind) if errors else kind == CORRECT))
@@ -119,15 +116,13 @@ def _points(panel: Panel, cell: Cell, k: int, errors: bool) -> list[dict[str, An
             {
                 "type": "scatter",
                 "mode": "markers",
-                "name": panel.classes[k],
+                "name": name,
                 "x": np.ascontiguousarray(panel.xy[own, 0], np.float32),
                 "y": np.ascontiguousarray(panel.xy[own, 1], np.float32),
                 "ids": [str(i) for i in panel.indices[own]],
                 "marker": look | {"color": colour},
-                "text": [panel.class_names[p] for p in panel.predictions[own]],
-                "hovertemplate": (
-                    f"label <b>{panel.classes[k]}</b><br>prediction <b>%{{text}}</b><extra></extra>"
-                ),
+                "text": [as_written(panel.class_names[p]) for p in panel.predictions[own]],
+                "hovertemplate": f"label <b>{name}</b><br>prediction <b>%{{text}}</b><extra></extra>",
                 "xaxis": cell.x,
                 "yaxis": cell.y,
             }
@@ -145,7 +140,7 @@ def _marks(name: str, xy: Any, panel: Panel, cell: Cell, marker: dict[str, Any])
         "x": points[:, 0].astype(np.float32),
         "y": points[:, 1].astype(np.float32),
         "ids": list(panel.classes),
-        "text": list(panel.classes),
+        "text": [*map(as_written, panel.classes)],
         "marker": marker | {"opacity": 1},
         "hovertemplate": f"{name} of <b>%{{text}}</b><extra></extra>",
         "xaxis": cell.x,

@@ -94,20 +94,34 @@ def bundle(
     Raises:
         InputError: a figure with the name of another file of the bundle.
     """
-    from penviz.show.export_words import booktabs, caption, include_line, latex
+    from penviz.show.export_words import booktabs, caption
 
-    words = caption(parts, marks or Marks(), corner)
+    data = {
+        "points.csv": points_csv([panel for part in parts for panel in part.panels]).encode(),
+        "points.npz": points_npz(parts),
+        "numbers.json": numbers_json(parts).encode(),
+        "numbers.tex": "\n".join(booktabs(part, bold_best) for part in parts).encode(),
+    }
+    return with_words(figures, data, recipe, caption(parts, marks or Marks(), corner))
+
+
+def with_words(
+    figures: Mapping[str, bytes], data: Mapping[str, bytes], recipe: str, words: str
+) -> dict[str, bytes]:
+    """The files of a bundle: figures, the data behind them, their recipe, and a caption of some words.
+
+    Raises:
+        InputError: a figure with the name of another file of the bundle.
+    """
+    from penviz.show.export_words import include_line, latex
+
     texts = {
-        "points.csv": points_csv([panel for part in parts for panel in part.panels]),
-        "numbers.json": numbers_json(parts),
-        "numbers.tex": "\n".join(booktabs(part, bold_best) for part in parts),
         "recipe.yaml": recipe,
         "caption.txt": f"{words}\n",
         "caption.tex": f"{latex(words)}\n",
         "include.tex": include_line(list(figures)),
     }
-    files = {name: text.encode() for name, text in texts.items() if text}
-    files["points.npz"] = points_npz(parts)
+    files = dict(data) | {name: text.encode() for name, text in texts.items() if text}
     if taken := sorted(files.keys() & figures.keys()):
         raise InputError(f"The bundle has a {taken[0]} of its own: give the figure another name.")
     return dict(figures) | files

@@ -14,16 +14,14 @@ import numpy as np
 
 from penviz.measure.film import Film
 from penviz.measure.panel import CORRECT, Panel
+from penviz.show.film_controls import film_controls, put_below
 from penviz.show.frame import Cell, axes, heading, scale_bar
 from penviz.show.screen import Marks, boundary_shapes, overlay_traces
 from penviz.show.shading import under_image
-from penviz.show.theme import CLASS_COLOURS, CLASS_SHAPES, Ink, ink, rgb
+from penviz.show.theme import CLASS_COLOURS, CLASS_SHAPES, Ink, as_written, blank, ink, rgb
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
-
-STEP_MS = 650
-"""Milliseconds from one epoch to the next while it plays."""
 
 MEAN = "class mean"
 DIGITS = 4
@@ -73,11 +71,7 @@ def film_figure(
     layout: dict[str, Any] = {
         "height": height,
         "margin": {"l": SIDE_PX, "r": SIDE_PX, "t": TOP_PX, "b": 1},
-        "template": {},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"family": "Source Sans, Source Sans Pro, sans-serif", "color": colours.note, "size": 12},
-        "hovermode": "closest",
+        **blank(colours),
         "dragmode": "pan",
         "showlegend": curves is not None,
         "annotations": [],
@@ -101,14 +95,17 @@ def film_figure(
             layout["images"].append(picture)
         if marks.boundaries:
             layout["shapes"] += boundary_shapes(final, cell, colours.line)
-        stars += overlay_traces(final, cell, replace(marks, means=False), colours)
+        own_stars = overlay_traces(final, cell, replace(marks, means=False), colours)
+        stars += own_stars
         for number, panel in enumerate(strip):
-            moving[number] += _picture(panel, cell, marks, colours, epochs[number])
-    lines = _below(layout, fixed, curves, len(cells), below, free, colours) if curves is not None else []
+            # A frame names the stars too, though they stay: the browser puts what it does not name below.
+            moving[number] += [*_picture(panel, cell, marks, colours, epochs[number]), *own_stars]
+    lines = put_below(layout, fixed, curves, len(cells), below, free, colours) if curves is not None else []
     for number, epoch in enumerate(epochs):
         moving[number] += [line | {"x": [epoch, epoch]} for line in lines]
     # Painted in this order: curves, examples, the stars that they would hide, the class means over all.
-    examples = [trace for trace in moving[-1] if trace["name"] != MEAN]
+    still = [*map(id, stars)]
+    examples = [trace for trace in moving[-1] if trace["name"] != MEAN and id(trace) not in still]
     means = [trace for trace in moving[-1] if trace["name"] == MEAN]
     data = [*fixed, *examples, *stars, *means]
     traces = [next(n for n, one in enumerate(data) if one is trace) for trace in moving[-1]]
@@ -117,7 +114,7 @@ def film_figure(
         for epoch, data in zip(epochs, moving, strict=True)
     ]
     top = 1 - rows * (PANEL_PX + READOUT_PX) / free
-    layout |= _controls(epochs, top, colours)
+    layout |= film_controls(epochs, top, colours)
     return Figure({"data": data, "layout": layout, "frames": frames}, _validate=False)
 
 
@@ -169,7 +166,9 @@ def _picture(panel: Panel, cell: Cell, marks: Marks, colours: Ink, epoch: int) -
     """What moves: the examples of each class, the class means, and the line under the panel."""
     own = {"xaxis": cell.x, "yaxis": cell.y, "showlegend": False}
     made = []
-    for k, (name, colour, shape) in enumerate(zip(panel.classes, CLASS_COLOURS, CLASS_SHAPES, strict=True)):
+    for k, (name, colour, shape) in enumerate(
+        zip(map(as_written, panel.classes), CLASS_COLOURS, CLASS_SHAPES, strict=True)
+    ):
         chosen = np.flatnonzero(panel.labels == k)
         kinds = panel.kinds[chosen] if marks.errors else np.full(len(chosen), CORRECT)
         # hollow by its fill and not by another symbol: a browser cannot turn one outline into the other
@@ -183,7 +182,7 @@ def _picture(panel: Panel, cell: Cell, marks: Marks, colours: Ink, epoch: int) -
                 "x": np.round(panel.xy[chosen, 0].astype(np.float64), DIGITS).tolist(),
                 "y": np.round(panel.xy[chosen, 1].astype(np.float64), DIGITS).tolist(),
                 "ids": [str(i) for i in panel.indices[chosen].tolist()],
-                "text": [panel.class_names[p] for p in panel.predictions[chosen]],
+                "text": [as_written(panel.class_names[p]) for p in panel.predictions[chosen]],
                 "marker": {
                     "color": fills.tolist(),
                     "size": 5.5,
@@ -211,7 +210,7 @@ def _picture(panel: Panel, cell: Cell, marks: Marks, colours: Ink, epoch: int) -
                 "x": np.round(panel.means_xy[:, 0], DIGITS).tolist(),
                 "y": np.round(panel.means_xy[:, 1], DIGITS).tolist(),
                 "marker": plus | {"line": {"width": 1.5, "color": colours.page}},
-                "text": list(panel.classes),
+                "text": [*map(as_written, panel.classes)],
                 "hovertemplate": "class mean of <b>%{text}</b><extra></extra>",
             }
         )
@@ -219,7 +218,8 @@ def _picture(panel: Panel, cell: Cell, marks: Marks, colours: Ink, epoch: int) -
         own
         | {
             "type": "scatter",
-            "mode": "text",
+            "mode": "markers+text",  # an unseen marker holds the line off the frame
+            "marker": {"size": 7, "opacity": 0},
             "name": "numbers",
             "x": [round(x0 + inside, DIGITS)],
             "y": [round(y0 + inside, DIGITS)],
@@ -239,125 +239,3 @@ def _moved(trace: dict[str, Any]) -> dict[str, Any]:
     if trace["mode"] == "markers" and "ids" in trace:
         moved["marker"] = {"color": trace["marker"]["color"]}
     return moved
-
-
-def _below(
-    layout: dict[str, Any],
-    fixed: list[dict[str, Any]],
-    curves: Figure,
-    n_panels: int,
-    height: int,
-    free: int,
-    colours: Ink,
-) -> list[dict[str, Any]]:
-    """Put the curves under the slider; returns the line in each chart that marks the epoch, without its x."""
-    found = curves.to_plotly_json()
-    theirs = found["layout"]
-    margin = theirs["margin"]
-    inner = height - margin["t"] - margin["b"] - 30
-    legend = dict(theirs.get("legend") or {})
-
-    def moved(name: str) -> str:
-        return f"{name[0]}{n_panels + int(name[1:] or 1)}"
-
-    def up(share: float) -> float:
-        return round((margin["b"] + share * inner) / free, 5)
-
-    left, right = margin["l"] / 1000, 1 - margin["r"] / 1000
-    lines = []
-    for key, axis in theirs.items():
-        if key[:5] not in ("xaxis", "yaxis"):
-            continue
-        axis = dict(axis)
-        if "anchor" in axis:
-            axis["anchor"] = moved(axis["anchor"])
-        if key[0] == "y":
-            axis["domain"] = [up(share) for share in axis["domain"]]
-            low, high = axis["range"]
-            lines.append(
-                {
-                    "type": "scatter",
-                    "mode": "lines",
-                    "name": "epoch shown",
-                    "showlegend": False,
-                    "y": [low, high],
-                    "xaxis": axis["anchor"],
-                    "yaxis": moved(f"y{key[5:]}"),
-                    "line": {"color": colours.text, "width": 1},
-                    "hoverinfo": "skip",
-                }
-            )
-        else:
-            axis["domain"] = [round(left + share * (right - left), 5) for share in axis["domain"]]
-        layout[f"{key[:5]}{n_panels + int(key[5:] or 1)}"] = axis
-    for note in theirs.get("annotations") or ():
-        own = dict(note)
-        for ref in ("xref", "yref"):
-            axis_name, _, word = str(own[ref]).partition(" ")
-            own[ref] = f"{moved(axis_name)} {word}".strip()
-        layout["annotations"].append(own)
-    for trace in found["data"]:
-        own = {"xaxis": moved(trace.get("xaxis", "x")), "yaxis": moved(trace.get("yaxis", "y"))}
-        fixed.append(dict(trace) | own)
-    place = {"y": up(1) + margin["t"] / free, "yanchor": "bottom", "x": left, "xanchor": "left"}
-    layout["legend"] = legend | place
-    return lines
-
-
-def _controls(epochs: Sequence[int], top: float, colours: Ink) -> dict[str, Any]:
-    """Play, pause, and a step of the slider an epoch; the last is shown at first."""
-    plain = {"redraw": False}
-    play = {
-        "frame": plain | {"duration": STEP_MS},
-        "transition": {"duration": STEP_MS, "easing": "linear"},
-        "fromcurrent": True,
-        "mode": "immediate",
-    }
-    jump = {"frame": plain | {"duration": 200}, "transition": {"duration": 200}, "mode": "immediate"}
-    halt = {"frame": plain | {"duration": 0}, "transition": {"duration": 0}, "mode": "immediate"}
-    button = {"method": "animate"}
-    return {
-        "updatemenus": [
-            {
-                "type": "buttons",
-                "direction": "left",
-                "showactive": False,
-                "x": 0,
-                "xanchor": "left",
-                "y": top,
-                "yanchor": "top",
-                "pad": {"t": 14, "r": 0},
-                "bgcolor": colours.page,
-                "bordercolor": colours.frame,
-                "font": {"size": 13, "color": colours.text},
-                "buttons": [
-                    button | {"label": "▶ Play", "args": [None, play]},
-                    button | {"label": "❚❚", "args": [[None], halt]},
-                ],
-            }
-        ],
-        "sliders": [
-            {
-                "active": len(epochs) - 1,
-                "x": 0.13,
-                "len": 0.87,
-                "xanchor": "left",
-                "y": top,
-                "yanchor": "top",
-                "pad": {"t": 12, "b": 0, "l": 6, "r": 6},
-                "currentvalue": {"visible": False},
-                "bgcolor": colours.frame,
-                "activebgcolor": colours.note,
-                "bordercolor": colours.frame,
-                "tickcolor": colours.note,
-                "font": {"size": 11, "color": colours.note},
-                "minorticklen": 0,
-                "ticklen": 4,
-                "transition": {"duration": 0},
-                "steps": [
-                    {"label": str(epoch), "method": "animate", "args": [[str(epoch)], jump]}
-                    for epoch in epochs
-                ],
-            }
-        ],
-    }

@@ -9,12 +9,14 @@ from typing import Any
 from penviz.measure.finding import FULL_PASS
 from penviz.measure.panel import Panel
 from penviz.measure.views import VIEWS
-from penviz.show.theme import Ink, rgb, targets_name
+from penviz.show.theme import Ink, as_written, elided, rgb, targets_name
 
 FOOT_PX = 46
 """Height under a panel for tick labels and its numbers, in pixels."""
 GAP = 0.045
 """Space between two columns as a share of the figure's width, for tick labels."""
+RUN_LETTERS = 32
+"""Letters of a run's name that stand inside a panel of the least size, its accuracy beside them."""
 
 
 @dataclass(frozen=True)
@@ -156,13 +158,13 @@ def heading(panel: Panel, ink: Ink) -> str:
     by = "" if panel.predicted_by == "network" else f" of the {panel.predicted_by}"
     unknown = FULL_PASS if panel.partial else ""
     measured = unknown if accuracy is None else f"{accuracy:.3f}"
-    second = panel.run + (f" · accuracy{by} {measured}" if measured else "")
+    second = as_written(elided(panel.run, RUN_LETTERS)) + (f" · accuracy{by} {measured}" if measured else "")
     name = targets_name(panel.label_smoothing, panel.targets)
     lines = [f"<b>{name}</b> · {panel.place}", _small(second, ink.note)]
     if panel.class_means:
         lines.append(_small(f"no head: class means on {panel.class_means} as templates", ink.note))
     if panel.remark:
-        lines.append(_small(f"<b>{panel.remark}</b>", ink.text))
+        lines.append(_small(f"<b>{as_written(panel.remark)}</b>", ink.text))
     return "<br>".join(lines)
 
 

@@ -17,7 +17,8 @@ from penviz.show.paper_files import FORMATS, figure_bytes, html_bytes
 from penviz.show.paper_font import face_from
 from penviz.show.paper_layout import COLUMN_GAP_IN, EDGE_IN, LAYOUTS, Plan, Sheet, plan, sheet
 from penviz.show.paper_legend import draw_legend
-from penviz.show.paper_panel import CORNER, corner_text, draw_panel
+from penviz.show.paper_panel import draw_panel
+from penviz.show.paper_words import CORNER, corner_text
 from penviz.show.screen import Marks
 from penviz.show.theme import LIGHT, abbreviated
 from penviz.show.venues import Venue, width_in
@@ -70,11 +71,7 @@ def paper_figure(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    place = venue if isinstance(venue, Venue) else venue_of(venue)
-    across = wanted_width(place, width)
-    face = SERIF if place.serif else SANS
-    if font is not None:
-        face = face_from(*font, otherwise=face)
+    place, across, face = printed_on(venue, width, font)
     marks = marks or Marks()
     content = sheet(rows, layout, row_labels)
     panels = [p for row in content.rows for p in row if p is not None]
@@ -112,7 +109,16 @@ def paper_figure(
     return figure
 
 
-def wanted_width(place: Venue, width: str | float | None) -> float:
+def printed_on(
+    venue: str | Venue, width: str | float | None, font: tuple[Path, str] | None
+) -> tuple[Venue, float, Face]:
+    """Venue, width in inches and face of a figure; arguments and errors as `paper_figure`."""
+    place = venue if isinstance(venue, Venue) else venue_of(venue)
+    face = SERIF if place.serif else SANS
+    return place, _wanted_width(place, width), face if font is None else face_from(*font, otherwise=face)
+
+
+def _wanted_width(place: Venue, width: str | float | None) -> float:
     """Inches of what was asked for."""
     if width is None or width == "text":
         return place.text_in
@@ -152,9 +158,13 @@ def _heads(figure: Figure, content: Sheet, places: Plan, face: Face, size: float
             x = max(left + places.side / 2, left + taken + half)
             figure.text(x, y, head, ha="center", gid="head", **said)
     y = places.height - EDGE_IN - places.head + 0.35 * size / 72
-    for first, last, word in content.groups:
-        left, right = places.lefts[first], places.lefts[last] + places.side
-        word = face.fitted(word, size, right - left + COLUMN_GAP_IN / 2, abbreviated(word))
+    spans = [(places.lefts[first], places.lefts[last] + places.side) for first, last, _ in content.groups]
+    rooms = [right - left + COLUMN_GAP_IN / 2 for left, right in spans]
+    given = [word for *_, word in content.groups]
+    words = [face.fitted(w, size, room, abbreviated(w)) for w, room in zip(given, rooms, strict=True)]
+    if len(set(words)) < len(set(given)):
+        words = face.fitted_apart(given, size, min(rooms))
+    for (first, last, _), (left, right), word in zip(content.groups, spans, words, strict=True):
         figure.text((left + right) / 2, y, word, ha="center", gid="group", **said)
         if last > first:
             rule = [y - 0.4 * size / 72] * 2

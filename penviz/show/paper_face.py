@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import takewhile
+
+from penviz import InputError
 
 ELLIPSIS = "…"
 
@@ -20,10 +25,16 @@ class Face:
     math: str
 
     def width_in(self, text: str, size_pt: float, bold: bool = False, math: bool = False) -> float:
-        """Width of one line, inches: as vector formats set it and a hundredth, as pixels round letters up."""
+        """Width of one line, inches: as vector formats set it and a hundredth, as pixels round letters up.
+
+        Raises:
+            InputError: a letter that none of the faces has: a box would stand in its place.
+        """
         from matplotlib.font_manager import FontProperties
         from matplotlib.textpath import text_to_path
 
+        if lacking := next((letter for letter in text if ord(letter) not in _letters(self.family)), ""):
+            raise InputError(f"No face of the figure has the letter {lacking!r}: give a --font that has it.")
         weight = "bold" if bold else "normal"
         font = FontProperties(
             family=list(self.family), size=size_pt, weight=weight, math_fontfamily=self.math
@@ -38,6 +49,33 @@ class Face:
         while text and self.width_in(text + ELLIPSIS, size_pt) > room_in:
             text = text[:-1]
         return text.rstrip() + ELLIPSIS if text else ""
+
+    def fitted_apart(self, texts: Sequence[str], size_pt: float, room_in: float) -> list[str]:
+        """Each as `fitted`; texts that would be cut to the same words show their ends, where they differ."""
+        cut = [self.fitted(text, size_pt, room_in) for text in texts]
+        for word in {word for word in cut if cut.count(word) > 1}:
+            alike = [text for text, own in zip(texts, cut, strict=True) if own == word]
+            if len(set(alike)) > 1:
+                same = takewhile(lambda letters: len(set(letters)) == 1, zip(*alike, strict=False))
+                shared = len(list(same))
+                ends = {text: self._end(text, shared, size_pt, room_in) for text in alike}
+                cut = [ends.get(text, own) for text, own in zip(texts, cut, strict=True)]
+        return cut
+
+    def _end(self, text: str, latest: int, size_pt: float, room_in: float) -> str:
+        """As much of the end of a text as the room holds, from its letter `latest` on at least."""
+        tails = [ELLIPSIS + text[start:] for start in range(latest + 1)]
+        whole = next((tail for tail in tails if self.width_in(tail, size_pt) <= room_in), tails[-1])
+        return self.fitted(whole, size_pt, room_in)
+
+
+@cache
+def _letters(family: tuple[str, ...]) -> frozenset[int]:
+    """Code points of the letters that at least one of some faces has."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    paths = [findfont(FontProperties(family=[name]), fallback_to_default=False) for name in family]
+    return frozenset(code for path in paths for code in get_font(path).get_charmap())
 
 
 SERIF = Face(("STIXGeneral", "DejaVu Sans"), "stix")

@@ -215,6 +215,8 @@ def plan(content: Sheet, venue: Venue, width: float, face: Face, marks: Marks, l
         if any(face.width_in(t, venue.font_pt) > side for t in broken[number]):
             broken[number] = label_lines(abbreviated(label), face, venue.font_pt, side, n_lines)
     broken = [[face.fitted(t, venue.font_pt, side) for t in lines] for lines in broken]
+    if not _distinct([" ".join(lines) for lines in broken]) and _distinct(content.labels):
+        broken = [[text] for text in face.fitted_apart(content.labels, venue.font_pt, side)]
 
     height = fixed + n_rows * side + (0.0 if is_beside else foot)
     block = strip + n_columns * side + COLUMN_GAP_IN * (n_columns - 1)

@@ -113,9 +113,10 @@ def legend_lines(
             glyph_in: width of a wide mark.
     """
     word_in = room_in - glyph_in - AFTER_GLYPH_IN
+    words = iter(face.fitted_apart([entry.word for group in groups for entry in group], size_pt, word_in))
     lines: list[list[tuple[Entry, float]]] = []
     for group in groups:
-        sized = [_sized(entry, face, size_pt, word_in, glyph_in) for entry in group]
+        sized = [_sized(replace(entry, word=next(words)), face, size_pt, glyph_in) for entry in group]
         if stacked:
             lines += [[one] for one in sized]
             continue
@@ -136,10 +137,10 @@ def legend_lines(
     )
 
 
-def _sized(entry: Entry, face: Face, size_pt: float, word_in: float, glyph_in: float) -> tuple[Entry, float]:
-    word = face.fitted(entry.word, size_pt, word_in)
+def _sized(entry: Entry, face: Face, size_pt: float, glyph_in: float) -> tuple[Entry, float]:
+    """An entry with its width, inches."""
     across = glyph_in if entry.wide else GLYPH_IN
-    return replace(entry, word=word), across + AFTER_GLYPH_IN + face.width_in(word, size_pt)
+    return entry, across + AFTER_GLYPH_IN + face.width_in(entry.word, size_pt)
 
 
 def _line_in(line: Sequence[tuple[Entry, float]]) -> float:

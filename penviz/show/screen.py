@@ -15,7 +15,7 @@ from penviz.measure.views import VIEWS
 from penviz.show.arrows import ARROW_ALPHA, arrow_strokes
 from penviz.show.frame import FOOT_PX, Cell, axes, cells, notes, scale_bar
 from penviz.show.shading import under_image
-from penviz.show.theme import CLASS_COLOURS, CLASS_SHAPES, Ink, ink, rgb
+from penviz.show.theme import CLASS_COLOURS, CLASS_SHAPES, Ink, as_written, blank, ink, rgb
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -131,11 +131,7 @@ def template_figure(
     layout: dict[str, Any] = {
         "height": height,
         "margin": {"l": 28, "r": 30, "t": 4, "b": FOOT_PX},
-        "template": {},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"family": "Source Sans, Source Sans Pro, sans-serif", "color": colours.note, "size": 12},
-        "hovermode": "closest",
+        **blank(colours),
         "hoverlabel": {"align": "left", "font": {"size": 12}},
         "dragmode": "pan",
         "clickmode": "event+select",
@@ -178,7 +174,7 @@ def template_figure(
 
 def _points(panel: Panel, cell: Cell, k: int, kind: int, positions: NDArray[np.int64]) -> dict[str, Any]:
     """One trace: the examples of one class and kind; customdata holds (row of the source, confidence)."""
-    name, colour, shape = panel.classes[k], CLASS_COLOURS[k], CLASS_SHAPES[k]
+    name, colour, shape = as_written(panel.classes[k]), CLASS_COLOURS[k], CLASS_SHAPES[k]
     marker: dict[str, Any] = {"color": colour, "size": 5.5, "symbol": shape, "opacity": 0.75}
     if kind == INSIDE:
         marker = {"color": colour, "size": 7, "symbol": f"{shape}-open", "line": {"width": 1.3}}
@@ -206,7 +202,7 @@ def _points(panel: Panel, cell: Cell, k: int, kind: int, positions: NDArray[np.i
         "yaxis": cell.y,
     }
     if not right:
-        trace["text"] = [panel.class_names[p] for p in panel.predictions[positions]]
+        trace["text"] = [as_written(panel.class_names[p]) for p in panel.predictions[positions]]
     return trace
 
 
@@ -232,7 +228,7 @@ def overlay_traces(panel: Panel, cell: Cell, marks: Marks, colours: Ink) -> list
             "showlegend": False,
             "x": np.asarray(xy, np.float32)[:, 0],
             "y": np.asarray(xy, np.float32)[:, 1],
-            "text": list(panel.classes),
+            "text": [*map(as_written, panel.classes)],
             "marker": marker | {"opacity": 1},
             "unselected": {"marker": {"opacity": 1}},
             "hovertemplate": f"{name} of <b>%{{text}}</b><extra></extra>",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
+from typing import Any
 
 from penviz.measure.target_vectors import Targets
 from penviz.measure.wording import KIND_WORDS
@@ -47,6 +49,17 @@ def ink(dark: bool) -> Ink:
     return DARK if dark else LIGHT
 
 
+def blank(colours: Ink) -> dict[str, Any]:
+    """What the layout of every Plotly figure begins with: the page shows through, one face, one size."""
+    return {
+        "template": {},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": "Source Sans, Source Sans Pro, sans-serif", "color": colours.note, "size": 12},
+        "hovermode": "closest",
+    }
+
+
 def rgb(colour: str) -> tuple[int, int, int]:
     """Red, green and blue in [0, 255] of a colour written as "#rrggbb"."""
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
@@ -66,6 +79,16 @@ def targets_name(label_smoothing: float | None, kind: str = "") -> str:
 def abbreviated(name: str) -> str:
     """A name of a column or row where there is little room for it: "val.", "α = 0.1"."""
     return name.replace("label smoothing ", "").replace("validation", "val.")
+
+
+def as_written(words: str) -> str:
+    """A name for Plotly, which takes a part of HTML for tags."""
+    return escape(words, quote=False)
+
+
+def elided(name: str, most: int) -> str:
+    """A name of at most some letters: what lies in the middle of a longer one gives way to a sign."""
+    return name if len(name) <= most else f"{name[: most // 2]}…{name[len(name) - (most - 1) // 2 :]}"
 
 
 def short_names(

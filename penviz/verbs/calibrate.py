@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from penviz.ending import say
-from penviz.runs import RunError, differences, read_run
+from penviz.runs import RunError, differences, named_apart, read_runs
 
 
 def calibrate(
@@ -21,7 +21,7 @@ def calibrate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print how far confidence is from accuracy, before and after temperature scaling, and what it says."""
-    found = [read_run(path) for path in runs]
+    found = named_apart(read_runs(runs))
     from penviz import calibration_report, run_activations
     from penviz.figure_runs import stale
     from penviz.measure.calibrated import Calibrated

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from penviz.ending import say
 from penviz.runs import read_run, write_json
-from penviz.verbs.options import DataDir, Device, Threads, set_threads
+from penviz.verbs.options import DataDir, Device, Threads, data_of, not_options, set_threads
 
 
 def erasure(
     runs: Annotated[list[Path], typer.Argument(help="Directories of finished runs.")],
     classes: Annotated[
         tuple[str, str] | None,
-        typer.Option(help="Two classes; airplane and dog, or the first two, when not given."),
+        typer.Option(
+            callback=not_options, help="Two classes; airplane and dog, or the first two, when not given."
+        ),
     ] = None,
     per_class: Annotated[int, typer.Option(min=2, help="Training examples of each of the two.")] = 300,
     samples: Annotated[int, typer.Option(min=1, help="Augmented samples an example, for its mean.")] = 5,
@@ -29,20 +32,12 @@ def erasure(
     found = [read_run(path) for path in runs]
     from penviz.learn import checkpoints, data
     from penviz.learn import erasure as erasing
-    from penviz.measure.information import left_words
 
     set_threads(threads)
     for run in found:
         network = checkpoints.load_network(run).to(checkpoints.choose_device(device))
         config = run.config
-        loaded = data.load(
-            config.dataset,
-            seed=config.held_out_seed,
-            n_hold_out=config.hold_out,
-            data_dir=data_dir,
-            image_size=config.image_size,
-        )
-        loaded = data.first_share(loaded, config.data_share)
+        loaded = data.first_share(data_of(config, data_dir), config.data_share)
         checkpoints.check_data(run, loaded, ("train", "validation"))
         pair = erasing.class_pair(loaded.class_names, classes)
         values = erasing.erasure(network, loaded, config, pair, per_class=per_class, samples=samples)
@@ -57,19 +52,26 @@ def erasure(
             "values": values,
         }
         write_json(run.directory / "erasure.json", record)
-        print(run.name)
-        print(
-            f"  mutual information, {names[0]} and {names[1]}: {values['mutual_information']:.3f} nats "
-            f"(at most ln {n} = {math.log(n):.2f}; {left_words(samples)})"
-        )
-        for split in ("train", "validation"):
-            print(
-                f"  {split}: spread of the wrong logits {values[f'{split}_wrong_logit_spread']:.3f} nats, "
-                f"1 - stability {values[f'{split}_instability']:.4f}"
-            )
+        print("\n".join([run.name, *_lines(record)]))
         if not record["augmented"]:
             say(
                 f"{run.name} was trained without augmentation: "
                 "its mutual information has no noise to stand against."
             )
     print("Lower means less is left about the wrong classes in this measure; it is not a student's accuracy.")
+
+
+def _lines(record: Mapping[str, Any]) -> list[str]:
+    """What was measured of a run, as its erasure.json has it."""
+    from penviz.measure.information import left_words
+
+    values, n = record["values"], record["examples"]
+    return [
+        f"  mutual information, {' and '.join(record['classes'])}: {values['mutual_information']:.3f} nats "
+        f"(at most ln {n} = {math.log(n):.2f}; {left_words(record['samples'])})",
+        *(
+            f"  {split}: spread of the wrong logits {values[f'{split}_wrong_logit_spread']:.3f} nats, "
+            f"1 - stability {values[f'{split}_instability']:.4f}"
+            for split in ("train", "validation")
+        ),
+    ]

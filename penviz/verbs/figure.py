@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from penviz.ending import say
+from penviz.verbs.options import not_options
 
 
 def figure(
@@ -21,7 +22,8 @@ def figure(
     option: Annotated[list[str] | None, typer.Option(help="KEY=VALUE, of --figure; may be repeated.")] = None,
     columns: Annotated[int | None, typer.Option(help="Charts a row, of --figure.")] = None,
     classes: Annotated[
-        tuple[str, str, str] | None, typer.Option(help="Left, right, above; the first three when not given.")
+        tuple[str, str, str] | None,
+        typer.Option(callback=not_options, help="Left, right, above; the first three when not given."),
     ] = None,
     film: Annotated[
         str | None,
@@ -72,10 +74,11 @@ def figure(
 ) -> None:
     """Draw a figure for a paper, and all that is needed to make it again."""
     from penviz import figure_files
+    from penviz.charts import of_splits
 
     options = figure_files.options_of(option or [])
-    if charts is not None:  # both are options of a figure of charts, by the same names as here
-        options |= {"split": split[0]} if split and len(split) == 1 else {"split": split} if split else {}
+    if charts is not None:  # both are options of a figure of charts
+        options |= of_splits(charts, split) if split else {}
         options |= {"seed": seed} if seed is not None else {}
         split = seed = None
     choices = {

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from penviz.ending import say
-from penviz.runs import RunError, differences, read_run
+from penviz.runs import Run, RunError, differences, named_apart, read_runs
+from penviz.verbs.options import not_options
 
 if TYPE_CHECKING:
     from penviz.activations import Activations
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 def measure(
     runs: Annotated[list[Path], typer.Argument(help="Directories of runs with activations.")],
     classes: Annotated[
-        tuple[str, str, str] | None, typer.Option(help="Names or indices; the first three when not given.")
+        tuple[str, str, str] | None,
+        typer.Option(callback=not_options, help="Names or indices; the first three when not given."),
     ] = None,
     bias: Annotated[bool, typer.Option(help="The template holds the bias.")] = True,
     find: Annotated[
@@ -35,14 +37,13 @@ def measure(
         raise RunError("--find looks through all triples: leave out --classes.")
     if find is None and split is not None:
         raise RunError("--split is of --find: the numbers are of every split that there is.")
-    found = [read_run(path) for path in runs]
+    found = named_apart(read_runs(runs))
     from penviz import run_activations, terminal
     from penviz.figure_runs import stale
     from penviz.measure.finding import build_finding
     from penviz.measure.geometry import geometry_table, measure_geometry, no_room
     from penviz.measure.summary import Summary
     from penviz.measure.table import compare
-    from penviz.run_activations import first_classes
     from penviz.show.words import column_names
 
     opened, notes = [], []
@@ -51,10 +52,7 @@ def measure(
             raise run_activations.lacking(run)
         parts = run_activations.load(run, classes=classes or ())
         if find is None and (missing := run_activations.unmeasured(run, parts)):
-            for part in missing:
-                say(f"{run.name}: one pass over the {part} shards, for the numbers over all classes.")
-                with terminal.ExtractionProgress("bar") as report:
-                    run_activations.measure_shards(run, part, functools.partial(report, part))
+            _measure_shards(run, missing)
             parts = run_activations.load(run, classes=classes or ())
         notes += run_activations.notes(run, parts)
         for sentence in stale([run], [parts]):
@@ -69,7 +67,7 @@ def measure(
             f"A template plane needs three classes, {found[0].name} has {len(names)}: two stand on an axis, "
             "drawn by penviz figure --figure two-classes and in the app."
         )
-    triple = classes or first_classes(opened)
+    triple = classes or run_activations.first_classes(opened)
     loaded = [{split: Summary.of(a) for split, a in parts.items()} for parts in opened]
     alphas = [run.config.label_smoothing for run in found]
     targets = [run_activations.targets_of(run) for run in found]
@@ -92,6 +90,16 @@ def measure(
     else:
         heads = column_names(alphas, labels, table.class_means, [t.kind for t in targets])
         print(terminal.table_text(table, labels, heads, finding, notes, geometry))
+
+
+def _measure_shards(run: Run, splits: Sequence[str]) -> None:
+    """The numbers over all classes of some splits in shards, with a bar a split."""
+    from penviz import run_activations, terminal
+
+    for split in splits:
+        say(f"{run.name}: one pass over the {split} shards, for the numbers over all classes.")
+        with terminal.ExtractionProgress("bar") as report:
+            run_activations.measure_shards(run, split, functools.partial(report, split))
 
 
 def _found(

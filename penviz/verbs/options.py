@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from penviz.ending import speaks
-from penviz.runs import RunError
+from penviz.runs import RunConfig, RunError
+
+if TYPE_CHECKING:
+    from penviz.learn.data import DataSet
 
 DataDir = Annotated[
     Path,
@@ -48,6 +51,38 @@ ImageSize = Annotated[
 ]
 PerClass = Annotated[int, typer.Option(min=0, help="Training examples a class; 0 for all.")]
 Thumbnails = Annotated[bool, typer.Option(help="Write small images for the app.")]
+
+
+def not_options(
+    context: typer.Context, parameter: typer.CallbackParam, words: tuple[str, ...] | None
+) -> tuple[str, ...] | None:
+    """The words of an option that takes several.
+
+    Raises:
+        RunError: one of them is an option: it came where a word was left out.
+    """
+    known = {name for p in context.command.params for name in (*p.opts, *p.secondary_opts)}
+    if taken := [word for word in words or () if word in known]:
+        names, n = parameter.opts[0], len(words or ())
+        raise RunError(f"{names} takes {n} names with spaces between, and {taken[0]} stands in place of one.")
+    return words
+
+
+def data_of(config: RunConfig, data_dir: Path, dataset: str | None = None) -> DataSet:
+    """The data that a run was trained on, split as then; `dataset` is where they are now, if they moved.
+
+    Raises:
+        RunError: as `learn.data.load`.
+    """
+    from penviz.learn import data
+
+    return data.load(
+        dataset or config.dataset,
+        seed=config.held_out_seed,
+        n_hold_out=config.hold_out,
+        data_dir=data_dir,
+        image_size=config.image_size,
+    )
 
 
 def set_threads(threads: int | None) -> None:

@@ -12,7 +12,7 @@ import typer
 from penviz.ending import say, say_finished
 from penviz.runs import TARGETS, RunConfig, RunError
 from penviz.verbs import options
-from penviz.verbs.options import check_progress, set_threads
+from penviz.verbs.options import check_progress, not_options, set_threads
 
 WITHOUT_LABELS = ("distilled", "unknown")
 """Kinds of targets that do not follow from the labels, so that they are not made here."""
@@ -94,7 +94,10 @@ def train(
     ] = 100,
     erasure: Annotated[
         tuple[str, str] | None,
-        typer.Option(help="Two classes: what is left of the wrong classes, in every epoch's history."),
+        typer.Option(
+            callback=not_options,
+            help="Two classes: what is left of the wrong classes, in every epoch's history.",
+        ),
     ] = None,
     accumulate: Annotated[
         int, typer.Option(min=1, help="Passes in which a batch is taken, to save memory; one step after all.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -11,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from paper_figures import overlaps, words
 from PIL import Image
 from small_charts import bars, cloud, curves, diagram, every_kind
-from test_paper import overlaps, words
 from test_paper_venues import (
     font_faults,
     least_size,
@@ -148,6 +149,32 @@ def test_lines_of_several_runs_have_marks_and_the_legend_shows_them() -> None:
     assert "D" in legend
     alone = Chart("", "x", "y", curves().series[:1])
     assert by_gid(paper_charts([alone]), 0, "marks") == []
+
+
+def test_outlines_of_two_classes_are_told_apart_without_colour() -> None:
+    x = np.linspace(0.0, 1.0, 9)
+    heights = np.maximum(0.0, 1 - 8 * (x - 0.5) ** 2)
+    parts = tuple(Series(name, x + k, heights, kind="steps", colour=k) for k, name in enumerate("ab"))
+    figure = paper_charts([Chart("", "x", "density", parts)])
+    marks = [by_gid(figure, 0, f"marks-{k}") for k in (0, 1)]
+    assert [own[0].get_marker() for own in marks] == ["D", "v"]
+    assert all((own[0].get_ydata() > 0).all() for own in marks)
+    assert {a.get_marker() for a in figure.artists if a.get_gid() == "legend: b"} == {"None", "v"}
+
+
+def test_titles_are_smaller_before_they_are_cut() -> None:
+    def heads(*titles: str) -> list[tuple[str, float]]:
+        charts = [replace(diagram("", 0), title=title) for title in titles]
+        figure = paper_charts(charts, venue="icml", width="column", columns=2)
+        assert overlaps(figure) == []
+        return [(t.get_text(), t.get_fontsize()) for t in figure.texts if t.get_gid() == "head"]
+
+    assert heads("NLL", "gap") == [("NLL", 8), ("gap", 8)]
+    assert heads("Spread of the wrong logits", "gap") == [("Spread of the wrong logits", 7), ("gap", 7)]
+    long = "a run of many words and settings"
+    (first, size), (second, _) = heads(f"{long}, seed 1", f"{long}, seed 2")
+    assert size == 8
+    assert (first[0], first[-6:], second[-6:]) == ("…", "seed 1", "seed 2")
 
 
 def test_square_charts_are_square() -> None:

@@ -184,3 +184,12 @@ def test_marks_of_series_are_no_classes() -> None:
     assert not set(SERIES_SYMBOLS) & set(CLASS_SHAPES)
     assert not set(SERIES_MARKS) & {"o", "s", "^"}
     assert len(SERIES_MARKS) == len(SERIES_SYMBOLS) == len(SERIES_COLOURS) + 1
+
+
+def test_names_stand_as_they_are_written() -> None:
+    x = np.array([0.0, 1.0])
+    chart = Chart("<i>dog</i>", "z(<i>dog</i>)", "y", (Series("a<b", x, x),))
+    figure = chart_figure([chart]).to_dict()
+    assert figure["layout"]["annotations"][0]["text"] == "<b>&lt;i&gt;dog&lt;/i&gt;</b>"
+    assert figure["layout"]["xaxis"]["title"]["text"] == "z(&lt;i&gt;dog&lt;/i&gt;)"
+    assert [trace["name"] for trace in figure["data"]] == ["a&lt;b"]

@@ -61,7 +61,7 @@ def test_every_frame_is_the_picture_of_its_epoch(films: list[Film]) -> None:
                 assert trace["marker"]["symbol"] == CLASS_SHAPES[k], "a frame must not change an outline"
                 wrong = trace["marker"]["color"].count(HOLLOW)
                 assert wrong == (own[i].kinds[chosen] != CORRECT).sum()
-            said = next(t["text"][0] for t in traces if t["xaxis"] == axis and t["mode"] == "text")
+            said = next(t["text"][0] for t in traces if t["xaxis"] == axis and "text" in t["mode"])
             assert f"epoch {EPOCHS[i]} " in said
             assert f"ρ/d {own[i].metrics['rho_d']:.3f}" in said
         lines = [t for t in traces if t["name"] == "epoch shown"]
@@ -89,6 +89,7 @@ def test_stars_lie_over_the_examples_and_stay(films: list[Film]) -> None:
     assert len(places) == 2  # train and validation of the soft run
     for frame in figure["frames"]:
         moved = {n: figure["data"][n] for n in frame["traces"]}
+        assert set(places) <= set(moved), "the browser puts below what a frame does not name"
         assert min(places) > max(n for n, trace in moved.items() if "ids" in trace)
         assert max(places) < min(n for n, trace in moved.items() if trace["name"] == "class mean")
 

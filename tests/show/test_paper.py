@@ -1,4 +1,4 @@
-"""What the paper figure holds, read back from its artists, and where its text stands."""
+"""What the panels of a paper figure hold, read back from its artists."""
 
 from __future__ import annotations
 
@@ -9,128 +9,35 @@ import re
 import subprocess
 import sys
 import textwrap
-from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.text import Text
-from small_runs import small_activations
+from paper_figures import Rows, by_gid, grid, overlaps
 
 from penviz import InputError
-from penviz.measure.panel import CORRECT, INSIDE, OUTSIDE, Panel, build_grid
+from penviz.measure.panel import CORRECT, OUTSIDE
 from penviz.show import paper
 from penviz.show.paper import figure_bytes, paper_figure
-from penviz.show.paper_face import SERIF
-from penviz.show.paper_panel import _hidden, _remark, clip_segment
+from penviz.show.paper_words import clip_segment
 from penviz.show.screen import Marks, point_groups
 from penviz.show.theme import CLASS_COLOURS, DENSITY_ALPHA
-from penviz.show.venues import VENUES
 
 ROOT = Path(__file__).resolve().parents[2]
-Rows = list[list[Panel]]
 
 
-def grid(classes: tuple[str, str, str] = ("airplane", "automobile", "bird"), per_class: int = 250) -> Rows:
-    runs = [
-        {split: small_activations(run, split, alpha) for split in ("train", "validation")}
-        for run, alpha in (("hard", 0.0), ("soft", 0.1))
-    ]
-    return build_grid(runs, classes, label_smoothings=[0.0, 0.1], per_class=per_class)
-
-
-@pytest.fixture(scope="module")
-def rows() -> Rows:
-    made = grid()
-    kinds = {kind for row in made for p in row for kind in p.kinds.tolist()}
-    assert kinds == {CORRECT, INSIDE, OUTSIDE}, "the example must hold every kind"
-    return made
-
-
-def by_gid(figure: Figure, panel: int, start: str) -> list[Any]:
-    return [a for a in figure.axes[panel].get_children() if (a.get_gid() or "").startswith(start)]
-
-
-def words(figure: Figure) -> list[Text]:
-    inside = [text for ax in figure.axes for text in ax.texts]
-    return [text for text in [*figure.texts, *inside] if text.get_text()]
-
-
-CASES = [(name, width, layout) for name in VENUES for width in ("text", "column") for layout in paper.LAYOUTS]
-
-
-def drawn(rows: Rows, name: str, width: str, layout: str) -> Figure:
-    given = [rows[0] + rows[1]] if layout == "figure1" else rows
-    return paper_figure(given, venue=name, width=width, layout=layout)
-
-
-def overlaps(figure: Figure) -> list[str]:
-    """What stands where it must not: outside the page, over another text, over a panel's edge or a mark."""
-    canvas = figure.canvas
-    assert isinstance(canvas, FigureCanvasAgg)
-    renderer = canvas.get_renderer()
-    page = figure.bbox.padded(1)
-    found = []
-    boxes = [(t.get_text(), t.get_window_extent(renderer), t.axes) for t in words(figure)]
-    panels = [ax.get_window_extent(renderer) for ax in figure.axes]
-    pixel = figure.dpi / 72 * 0.25
-    for i, (text, box, ax) in enumerate(boxes):
-        if not (page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1):
-            found.append(f"{text!r} leaves the page")
-        for other, other_box, _ in boxes[i + 1 :]:
-            if box.padded(-pixel).overlaps(other_box.padded(-pixel)):
-                found.append(f"{text!r} over {other!r}")
-        for panel in panels:
-            own = ax is not None and panel.bounds == ax.get_window_extent(renderer).bounds
-            if own and not (panel.x0 <= box.x0 and box.x1 <= panel.x1 and box.y1 <= panel.y1):
-                found.append(f"{text!r} leaves its panel")
-            if not own and box.padded(-pixel).overlaps(panel.padded(-pixel)):
-                found.append(f"{text!r} over a panel")
-    for artist in figure.artists:
-        mark = artist.get_window_extent(renderer)
-        for text, box, _ in boxes:
-            if mark.padded(-pixel).overlaps(box.padded(-pixel)):
-                found.append(f"{artist.get_gid()} over {text!r}")
-    return found
-
-
-@pytest.mark.parametrize(("name", "width", "layout"), CASES)
-def test_text_is_large_enough_and_nothing_overlaps(rows: Rows, name: str, width: str, layout: str) -> None:
-    figure = drawn(rows, name, width, layout)
-    assert min(float(text.get_fontsize()) for text in words(figure)) >= max(5, VENUES[name].least_pt)
-    assert overlaps(figure) == []
-
-
-def test_the_overlap_test_sees_an_overlap_and_a_text_off_the_page(rows: Rows) -> None:
-    figure = paper_figure(rows)
-    letter = next(t for t in figure.texts if t.get_gid() == "letter")
-    x, y = letter.get_position()
-    figure.text(x, y, "(z)", transform=figure.dpi_scale_trans, fontsize=8)
-    figure.text(5.45, 2, "beyond", transform=figure.dpi_scale_trans, fontsize=8)
-    found = overlaps(figure)
-    assert any("'(a)' over '(z)'" in own for own in found)
-    assert any("'beyond' leaves the page" in own for own in found)
-
-
-def test_long_names_are_cut_not_clipped(rows: Rows) -> None:
-    long = tuple(
-        f"{name} with a name that no column of any journal holds, however wide and however small its type"
-        for name in "abc"
-    )
-    renamed = [[dataclasses.replace(p, classes=long) for p in row] for row in rows]
-    labels = [
-        "a run whose name goes on and on_and_on until the panel ends, and then some more for a second line",
-        "$x",
-    ]
-    figure = paper_figure(renamed, venue="acl", width="column", row_labels=labels)
-    assert overlaps(figure) == []
-    cut = Counter(text.get_gid() for text in words(figure) if text.get_text().endswith("…"))
-    assert cut["legend"] == 3
-    assert cut["row label"] >= 1
-    assert "$x" in {text.get_text() for text in figure.texts}, "a dollar is a dollar"
+def test_points_of_a_crowd_are_fainter_whatever_was_predicted(rows: Rows) -> None:
+    panel = rows[0][0]
+    fields = ("xy", "labels", "predictions", "indices", "confidences", "kinds")
+    crowd = dataclasses.replace(panel, **{f: np.concatenate([getattr(panel, f)] * 200) for f in fields})
+    opacities = []
+    for one in (panel, crowd):
+        points = by_gid(paper_figure([one]), 0, "points-")
+        right = {p.get_alpha() for p in points if p.get_gid().endswith(f"-{CORRECT}")}
+        wrong = {p.get_alpha() for p in points if not p.get_gid().endswith(f"-{CORRECT}")}
+        opacities.append((*right, *wrong))
+    assert opacities[0] == pytest.approx((0.75, 0.9))
+    assert max(opacities[1]) < min(opacities[0])
 
 
 def test_coordinates_drawn_are_the_panels(rows: Rows) -> None:
@@ -252,32 +159,6 @@ def test_marks_left_out_are_in_neither_panels_nor_legend(rows: Rows) -> None:
     assert "optimum of label smoothing" not in {t.get_text() for t in hard_only.texts}
 
 
-def test_words_over_beside_and_inside_the_panels(rows: Rows) -> None:
-    figure = paper_figure(rows, corner=("rho_d", "plane_share"))
-    found = {
-        gid: [t.get_text() for t in figure.texts if t.get_gid() == gid]
-        for gid in ("letter", "head", "row label")
-    }
-    assert found["letter"] == ["(a)", "(b)", "(c)", "(d)"]
-    assert found["head"] == ["train", "validation"]
-    assert found["row label"] == ["hard targets", "label smoothing α = 0.1"]
-    for number, panel in enumerate(p for row in rows for p in row):
-        (corner,) = by_gid(figure, number, "corner")
-        wanted = (
-            rf"$\rho/d$ = {panel.metrics['rho_d']:.3f}"
-            + f"\nin plane {100 * panel.metrics['plane_share']:.0f} %"
-        )
-        assert corner.get_text() == wanted
-    strip = paper_figure(rows, layout="strip", letters=False, corner=())
-    said = Counter(t.get_gid() for t in words(strip))
-    assert said["letter"] == said["corner"] == 0
-    assert said["head"] == 4
-    assert [t.get_text() for t in strip.texts if t.get_gid() == "group"] == [
-        "hard targets",
-        "label smoothing α = 0.1",
-    ]
-
-
 def test_scale_bar_is_as_long_as_it_says(rows: Rows) -> None:
     figure = paper_figure(rows)
     for number, panel in enumerate(p for row in rows for p in row):
@@ -360,16 +241,6 @@ def test_the_example_in_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monk
     assert (tmp_path / "figure1.pdf").read_bytes().startswith(b"%PDF")
 
 
-def test_a_line_is_as_wide_as_it_is_measured() -> None:
-    figure = Figure(dpi=1200)
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    for text, size in (("validation", 8.0), ("label smoothing α = 0.1", 6.0)):
-        drawn_text = figure.text(0, 0, text, fontsize=size, family=list(SERIF.family))
-        assert SERIF.width_in(text, size) == pytest.approx(
-            drawn_text.get_window_extent(renderer).width / 1200, rel=0.03
-        )
-
-
 def test_the_screen_is_imported_without_matplotlib() -> None:
     code = "import sys, penviz.show.screen, penviz.show.venues; print('matplotlib' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -377,36 +248,3 @@ def test_the_screen_is_imported_without_matplotlib() -> None:
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "False"
-
-
-def test_a_remark_stands_where_it_hides_fewest_points(rows: Rows) -> None:
-    panel = rows[0][0]
-    assert panel is not None
-    x0, x1, y0, y1 = panel.limits
-
-    def crowd(x: float, y: float) -> np.ndarray:
-        spot = np.array([x0 + x * (x1 - x0), y0 + y * (y1 - y0)], np.float32)
-        return np.repeat(spot[None], 50, 0)
-
-    spots = [(x, y) for x in (0.1, 0.9) for y in (0.07, 0.93)]
-    for free in spots:
-        others = [crowd(*spot) for spot in spots if spot != free]
-        full = dataclasses.replace(panel, xy=np.concatenate(others))
-        lines, (x, y) = _remark(full, ["on class means"], SERIF, 6, 2.0, (0.02, 0.05, 0.05, 0.95))
-        assert " ".join(lines) == "on class means"
-        assert _hidden(full, (x, y), (0.25, 0.05)) == 0
-        assert _hidden(dataclasses.replace(panel, xy=crowd(*free)), (x, y), (0.25, 0.05)) == 50
-        assert (x < 0.3, y < 0.3) == (free[0] < 0.5, free[1] < 0.5)
-
-
-@pytest.mark.parametrize(("width", "layout"), [("text", "grid"), ("text", "strip"), ("column", "strip")])
-def test_a_remark_and_class_means_are_said_in_every_panel(width: str, layout: str, rows: Rows) -> None:
-    known = {"remark": "accuracy 15 points below the stated", "class_means": "train"}
-    marked = [[dataclasses.replace(p, **known) for p in row if p] for row in rows]
-    figure = paper_figure(marked, width=width, layout=layout)
-    said = [t.get_text() for ax in figure.axes for t in ax.texts if t.get_gid() == "remark"]
-    assert {text.replace("\n", " ") for text in said} == {f"on class means {known['remark']}"}
-    assert len(said) == 4
-    assert overlaps(figure) == []
-    plain = paper_figure(rows, width=width, layout=layout)
-    assert not [t for ax in plain.axes for t in ax.texts if t.get_gid() == "remark"]

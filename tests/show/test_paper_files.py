@@ -17,20 +17,14 @@ from xml.etree import ElementTree
 import matplotlib
 import numpy as np
 import pytest
+from paper_figures import Rows, by_gid
 from PIL import Image
-from test_paper import Rows, by_gid, grid
 
 from penviz import InputError
 from penviz.show import paper
 from penviz.show.paper import figure_bytes, html_bytes, paper_figure
 from penviz.show.screen import point_groups
 from penviz.show.venues import VENUES
-
-
-@pytest.fixture(scope="module")
-def rows() -> Rows:
-    return grid()
-
 
 ROOT = Path(__file__).resolve().parents[2]
 PLACES = (ROOT, ROOT / "tests", ROOT / "tests" / "show")
@@ -147,7 +141,7 @@ def test_a_plain_savefig_would_have_type_3(rows: Rows) -> None:
 
 WRITE = """
 import sys, hashlib
-from test_paper import grid
+from paper_figures import grid
 from penviz.show.paper import figure_bytes, paper_figure
 for layout in ("grid", "strip"):
     figure = paper_figure(grid(), layout=layout)

@@ -15,8 +15,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from paper_figures import Rows, grid
 from PIL import Image
-from test_paper import Rows, grid
 from test_paper_files import pdf_streams
 
 from penviz.show.paper import figure_bytes, paper_figure

@@ -25,6 +25,7 @@ from penviz.show.theme import (
     DARK,
     DENSITY_ALPHA,
     LIGHT,
+    elided,
     short_names,
     targets_name,
 )
@@ -292,3 +293,17 @@ def test_runs_are_named_by_what_tells_them_apart() -> None:
     assert short_names([0.1, 0.2], ["a", "b"]) == ["label smoothing α = 0.1", "label smoothing α = 0.2"]
     assert short_names([0.1, 0.1], ["a", "b"]) == ["a", "b"]
     assert targets_name(None) == "targets unknown"
+
+
+def test_names_stand_as_they_are_written_and_fit(panel: Panel) -> None:
+    names = ("<b>x</b>", *panel.class_names[1:])
+    long = f"a-run-{'very-' * 10}long-name"
+    odd = dataclasses.replace(panel, classes=("<b>x</b>", *panel.classes[1:]), class_names=names, run=long)
+    figure = spec(odd)
+    own = next(t for t in examples(figure) if t["name"].startswith("&lt;b&gt;x"))
+    assert "label <b>&lt;b&gt;x&lt;/b&gt;</b>" in own["hovertemplate"]
+    (head,) = [a["text"] for a in figure["layout"]["annotations"] if "a-run-" in a["text"]]
+    assert long not in head
+    assert "a-run-very-very-…-very-long-name" in head
+    assert elided("as-long-as-it-may-be", 20) == "as-long-as-it-may-be"
+    assert len(elided(long, 20)) == 20

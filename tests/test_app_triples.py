@@ -72,7 +72,7 @@ def test_page_ranks_all_triples_and_links_to_ten(start: Start, tmp_path: Path) -
     (chart,) = charts(app)
     names = [trace.get("name") for trace in chart["data"]]
     assert "all 120 triples" in names
-    assert "the triple of the grid" in names
+    assert "airplane, automobile, bird" in names
     shown = links(app)
     assert len(shown) == 10
     a = run_activations.load(read_run(tmp_path / "runs" / "hard"))["validation"]

@@ -11,6 +11,7 @@ import streamlit as st
 from penviz.runs import DamagedRun, list_runs
 from penviz.view.catalogue import OPEN_SHIPPED, SHIPPED
 from penviz.view.train_here import train_here
+from penviz.view.words import plain, plain_sentence
 
 
 def show_empty(directory: Path) -> None:
@@ -64,13 +65,13 @@ def show_too_few(name: str) -> None:
 def show_damaged(damaged: Sequence[DamagedRun]) -> None:
     """Runs that cannot be shown, each with its sentence of advice."""
     if damaged:
-        names = ", ".join(run.name for run in damaged)
+        names = plain(", ".join(run.name for run in damaged))
         word = "run" if len(damaged) == 1 else "runs"
-        lines = "\n".join(f"- **{run.name}**: {run.advice}" for run in damaged)
+        lines = "\n".join(f"- **{plain(run.name)}**: {plain_sentence(run.advice)}" for run in damaged)
         st.warning(f"{len(damaged)} {word} left out: {names}\n\n{lines}", icon=":material/report:")
 
 
 def show_warnings(warnings: Sequence[str]) -> None:
     """Sentences about runs that are shown all the same, or in part."""
     if warnings:
-        st.warning("\n\n".join(warnings), icon=":material/warning:")
+        st.warning("\n\n".join(map(plain_sentence, warnings)), icon=":material/warning:")

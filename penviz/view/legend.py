@@ -45,7 +45,7 @@ def legend_html(panels: Sequence[Panel], marks: Marks, dark: bool, crosses: bool
     if marks.errors:
         hollow = "predicted as another of the three" if crosses else "wrong prediction"
         items.append(f"<span>{_svg(_SHAPES[0].format(line))}{hollow}</span>")
-    if marks.errors and crosses:
+    if marks.errors and crosses and len(panels[0].class_names) > 3:
         cross = f'<path d="M3 3 L11 11 M11 3 L3 11" {line}/>'
         items.append(f"<span>{_svg(cross)}predicted as a fourth class</span>")
     if any(p.density is not None for p in panels):

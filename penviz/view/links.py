@@ -10,10 +10,13 @@ from streamlit.navigation.page import Page
 
 from penviz.view.catalogue import Group, directory_digest, read_catalogue, run_roots
 from penviz.view.state import CLASS_KEYS, default_runs, suffix
+from penviz.view.words import plain
 
 _QUERY, _PAGE = "grid-query", "page-shown"
 _RUNS = ("of", "runs")
 """Keys of the link that all pages share; those of the runs end in the name of their group."""
+_ASKED = "ask-"
+"""What stands before a key that is to pass to a page although the last one has a control for it."""
 
 
 def draw_links(pages: Mapping[str, Page], current: str) -> None:
@@ -24,12 +27,19 @@ def draw_links(pages: Mapping[str, Page], current: str) -> None:
     """
     here = st.session_state.get(_PAGE)
     st.session_state[_PAGE] = current
-    if here not in (None, current):
-        if not st.query_params:
-            st.query_params.from_dict(grid_query() if current == next(iter(pages)) else run_query())
+    asked = [key for key in st.query_params if key.startswith(_ASKED)]
+    if asked or here not in (None, current):
+        for key in asked:
+            st.query_params[key.removeprefix(_ASKED)] = st.query_params.get_all(key)
+            del st.query_params[key]
+        whole = current == next(iter(pages)) and not st.query_params
+        for key, values in (grid_query() if whole else run_query()).items():
+            if key not in st.query_params:  # Streamlit leaves out what the last page has controls for
+                st.query_params[key] = values
         for key in filter(_is_runs, st.query_params):  # the binding alone reads them from the second page on
             values = st.query_params.get_all(key)
             st.session_state[key] = values[0] if key == "of" else values
+        st.rerun()  # in the run that the browser's back button asks for, controls heed nothing said here
     with st.sidebar:
         st.html('<div class="pz-brand">penviz</div>')
         with st.container(key="pages", gap=None):
@@ -68,9 +78,9 @@ def only_link(label: str, group: Group, runs: Sequence[str]) -> None:
 
     groups = read_catalogue(run_roots(), directory_digest(run_roots())).groups
     query = {k: v for k, v in grid_query().items() if not _is_runs(k)}
-    query[f"runs{suffix(group, len(groups) == 1)}"] = list(runs)
+    query[f"{_ASKED}runs{suffix(group, len(groups) == 1)}"] = list(runs)
     if len(groups) > 1:
-        query["of"] = [group.name]
+        query[f"{_ASKED}of"] = [group.name]
     page = st.Page(show_grid, title="penviz", default=True)
     st.page_link(page, label=label, icon=":material/scatter_plot:", query_params=query)
 
@@ -85,9 +95,11 @@ def triple_link(group: Group, classes: Sequence[int], label: str) -> None:
     for key, k in zip(CLASS_KEYS, classes, strict=True):
         query[f"{key}{suffix(group, len(groups) == 1)}"] = [f"{group.class_names[k]} ({k})"]
     query.pop("view", None)
+    if len(groups) > 1:
+        query["of"] = [group.name]
     page = st.Page(show_grid, title="penviz", default=True)
     icon = ":material/scatter_plot:"
-    st.page_link(page, label=label, icon=icon, query_params=query, width="stretch")
+    st.page_link(page, label=plain(label), icon=icon, query_params=query, width="stretch")
 
 
 def grid_link(label: str, directory: Path) -> None:

@@ -16,6 +16,7 @@ from penviz.runs import Run, list_runs
 from penviz.view.catalogue import runs_directory
 from penviz.view.uploads import remove
 from penviz.view.visitor import Visitor, listens_locally
+from penviz.view.words import plain
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
@@ -30,7 +31,7 @@ def your_runs(who: Visitor) -> None:
         with st.container(horizontal=True, vertical_alignment="center", key=f"mine-{run.name}"):
             scores = run.metrics.get("validation") or next(iter(run.metrics.values()), {})
             score = f" · accuracy {100 * scores['accuracy']:.1f} %" if "accuracy" in scores else ""
-            st.markdown(f"**{run.name}** · {run.config.model}{score}")
+            st.markdown(f"**{plain(run.name)}** · {plain(run.config.model)}{score}")
             drawn_now = any(upload.busy and upload.run == run.directory for upload in who.uploads.values())
             with st.popover("Rename", key=f"rename-{run.name}", disabled=drawn_now):
                 _rename(who, run)

@@ -23,6 +23,7 @@ from penviz.view.chart_export import export_charts
 from penviz.view.chosen import with_chosen_runs
 from penviz.view.controls import URL
 from penviz.view.empty import show_warnings
+from penviz.view.words import minus_signs
 
 SPLIT = "validation"
 MOST_SEED = 999
@@ -128,7 +129,7 @@ def _draw(group: Group, opened: list[Opened]) -> None:
     with header:
         st.html(
             f'<h1 class="pz-finding">{escape(finding.headline)}</h1>'
-            f'<p class="pz-detail">{escape(finding.detail.replace("[-", "[−").replace(" -", " −"))}</p>'
+            f'<p class="pz-detail">{escape(minus_signs(finding.detail))}</p>'
         )
         with st.container(key="ways-out", width="content", gap="xsmall"):
             export_charts(opened, figures)

@@ -48,7 +48,7 @@ from penviz.view.state import State, in_order, suffix
 from penviz.view.style import stage_sheet, style_sheet
 from penviz.view.train_here import train_here
 from penviz.view.tray import tray
-from penviz.view.words import alt_text, provenance
+from penviz.view.words import alt_text, minus_signs, provenance
 
 HINT_POINTS = "Click a point, or draw a lasso or a box with the tools beside the panels, to see the images."
 HINT = f"ρ/d: radius of the clusters over the distance between them. {HINT_POINTS}"
@@ -275,7 +275,8 @@ def _table(
 
 
 def _head(headline: str, detail: str) -> str:
-    return f'<h1 class="pz-finding">{escape(headline)}</h1><p class="pz-detail">{escape(detail)}</p>'
+    said = escape(minus_signs(detail))
+    return f'<h1 class="pz-finding">{escape(headline)}</h1><p class="pz-detail">{said}</p>'
 
 
 def _chart(

@@ -31,6 +31,7 @@ from penviz.view.controls import URL, heading
 from penviz.view.empty import show_too_few
 from penviz.view.links import grid_query, triple_link
 from penviz.view.state import CLASS_KEYS, default_classes, presets, suffix
+from penviz.view.words import plain
 
 MEANINGS = {
     "most-confused": "the examples of its classes are most often predicted as another of the three",
@@ -186,7 +187,7 @@ def _table(
 ) -> None:
     """A line a triple: what it is ordered by, and a link to it in the plane."""
     meaning = MEANINGS[how]
-    who = f" of {names[0]}" if how in ("most-confused", "most-alike") and len(names) > 1 else ""
+    who = f" of {plain(names[0])}" if how in ("most-confused", "most-alike") and len(names) > 1 else ""
     st.markdown(f"**The {len(ranking.triples)} {FINDS[how]}**{who}: {meaning}.")
     if not len(ranking.triples):
         st.html('<p class="pz-note">There are none: this needs a head and examples of all classes.</p>')

@@ -18,6 +18,7 @@ from penviz.view.catalogue import SPLITS_SHOWN, Group, Opened
 from penviz.view.chart_export import export_charts
 from penviz.view.controls import URL, heading
 from penviz.view.share import figure_command, share
+from penviz.view.words import minus_signs
 
 ROW_PX = 300
 CONFIG = {"displaylogo": False, "toImageButtonOptions": {"format": "svg", "filename": "penviz"}}
@@ -71,7 +72,7 @@ def draw_two_classes(opened: Sequence[Opened], scale: str, groups: Sequence[Grou
     with st.container(horizontal=True, key="header", vertical_alignment="top", gap="medium"):
         st.html(
             f'<h1 class="pz-finding">{escape(finding.headline)}</h1>'
-            f'<p class="pz-detail">{escape(finding.detail)}</p>'
+            f'<p class="pz-detail">{escape(minus_signs(finding.detail))}</p>'
         )
         with st.container(key="ways-out", width="content", gap="xsmall"):
             share(runs, figure_command(runs, "two-classes", scale=scale), groups)

@@ -16,6 +16,8 @@ GAP_PX = 20
 """Width between a figure and what stands to its right."""
 SIDE_PX = 215
 """Width that the legend needs beside the grid."""
+LEAST_PX = 270
+"""Height of a row of panels below which their words run into each other; a narrower page scrolls them."""
 
 
 def stage_sheet(layout: str, n_runs: int, n_splits: int) -> str:
@@ -27,21 +29,25 @@ def stage_sheet(layout: str, n_runs: int, n_splits: int) -> str:
     """
     fitted = f"calc((100vh - {HEAD_PX}px) / {min(n_runs, 2)})"
     columns = 3 - n_splits  # two panels stand side by side, of one run or of two
+    least = n_splits * (LEAST_PX - FRAME_PX + 13) + SIDES_PX
     taken = SIDE_PX + columns * (SIDES_PX + GAP_PX)
     beside = f"calc((100cqw - {taken}px) / 2 + {FRAME_PX - 13}px)"
     square = f""".st-key-stage {{ grid-template-columns: auto minmax({SIDE_PX}px, 1fr); }}
-.st-key-charts {{ --h: max(270px, min({fitted}, {beside}));
+.st-key-charts {{ --h: max({LEAST_PX}px, min({fitted}, {beside}));
   grid-template-columns: repeat({columns}, max-content); }}
 .st-key-charts > * {{ width: calc({n_splits} * (var(--h) - {FRAME_PX - 13}px) + {SIDES_PX}px); }}
 .st-key-side .pz-legend {{ flex-direction: column; align-items: flex-start; gap: .35rem; }}
 .st-key-side .pz-legend span {{ white-space: normal; line-height: 1.25; }}
-.st-key-side .pz-legend img {{ flex: none; }}"""
+.st-key-side .pz-legend img {{ flex: none; }}
+@container (max-width: {columns * least + (columns - 1) * 16 + SIDE_PX + GAP_PX}px) {{
+.st-key-stage {{ grid-template-columns: 100%; }}
+.st-key-charts {{ --h: {LEAST_PX}px; overflow-x: auto; grid-template-columns: max-content; }} }}"""
     columns = min(n_runs, 4 // n_splits)
     panel = f"calc((97cqw / {columns} - {SIDES_PX + 14}px) / {n_splits} + {FRAME_PX}px)"
     strip = f""".st-key-stage {{ grid-template-columns: 100%; }}
-.st-key-charts {{ --h: min({panel}, calc(100vh - {HEAD_PX}px));
+.st-key-charts {{ --h: max({LEAST_PX}px, min({panel}, calc(100vh - {HEAD_PX}px))); overflow-x: auto;
   grid-template-columns: repeat({columns}, 1fr); }}
-.st-key-charts > * {{ width: 100%; }}
+.st-key-charts > * {{ width: 100%; min-width: {least}px; }}
 .st-key-stage > :has(.st-key-side) {{ order: -1; }}
 .st-key-side {{ flex-direction: row; flex-wrap: wrap; gap: .1rem 1.4rem; }}
 .st-key-side > * {{ width: auto !important; }}
@@ -66,7 +72,10 @@ header.stAppHeader button {{ pointer-events: auto; }}
 [data-testid="stSidebarHeader"] {{ height: 2.2rem; min-height: 2.2rem; margin-bottom: -1.6rem; }}
 section.stSidebar [data-testid="stSidebarContent"] {{ padding: 0; }}
 section.stSidebar [data-testid="stSidebarUserContent"] {{ padding: 0 1.1rem 1.5rem 1.1rem; }}
-section.stSidebar [data-testid="stButtonGroup"] button {{ padding-left: .6rem; padding-right: .6rem; }}
+section.stSidebar [data-testid="stButtonGroup"] button p, [class*="st-key-triple-"] a p {{
+  white-space: normal; overflow-wrap: anywhere; text-align: left; line-height: 1.3; }}
+section.stSidebar [data-testid="stButtonGroup"] button {{ height: auto;
+  padding-left: .6rem; padding-right: .6rem; }}
 [class*="st-key-left"] [data-testid="stIconMaterial"] {{ color: {CLASS_COLOURS[0]}; }}
 [class*="st-key-right"] [data-testid="stIconMaterial"] {{ color: {CLASS_COLOURS[1]}; }}
 [class*="st-key-above"] [data-testid="stIconMaterial"] {{ color: {CLASS_COLOURS[2]}; }}
@@ -89,6 +98,7 @@ table.pz-table td {{ text-align: right; padding: .3rem .7rem; border-bottom: {ru
   font-variant-numeric: tabular-nums; white-space: nowrap; }}
 table.pz-table th:first-child, table.pz-table td:first-child {{ text-align: left; white-space: normal;
   padding-left: 0; }}
+table.pz-table td:first-child {{ min-width: 11rem; }}
 table.pz-words-last th:last-child, table.pz-words-last td:last-child {{ text-align: left;
   padding-left: 1rem; white-space: normal; }}
 table.pz-words-last td:first-child {{ white-space: nowrap !important; }}
@@ -105,6 +115,16 @@ table.pz-table td.pz-change {{ color: {colours.note}; }}
 .st-key-header {{ flex-wrap: nowrap; }}
 .st-key-ways-out {{ flex: none; min-width: 6.6rem; }}
 .st-key-ways-out button {{ min-height: 2.1rem; padding-top: .2rem; padding-bottom: .2rem; }}
+.stApp:has([data-testid="stExpandSidebarButton"]) .stMainBlockContainer {{ padding-left: 3.2rem; }}
+@media (max-width: 768px) {{
+  .stApp .stMainBlockContainer.stMainBlockContainer {{ padding: 2.6rem 1rem 3rem 1rem; }}
+  .st-key-header {{ flex-wrap: wrap; }}
+  table.pz-words-last td:last-child {{ min-width: 16rem; }} }}
+:is(.st-key-film, .st-key-dial-chart, .st-key-sweep-chart, .st-key-chart-reliability,
+  .st-key-chart-risk-coverage, .st-key-two-classes, .st-key-erasure) {{ overflow-x: auto; }}
+:is(.st-key-film, .st-key-dial-chart, .st-key-sweep-chart, .st-key-chart-reliability,
+  .st-key-chart-risk-coverage, .st-key-two-classes, .st-key-erasure) > * {{ min-width: 44rem; }}
+.st-key-film > * {{ min-width: 56rem !important; }}
 .st-key-stage {{ display: grid; gap: .3rem 1.2rem; align-items: start; }}
 .st-key-charts {{ display: grid; gap: .3rem 1rem; }}
 .st-key-side {{ gap: .6rem; }}

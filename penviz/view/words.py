@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from penviz.measure.panel import Panel
@@ -15,6 +16,25 @@ _SCALES = {
     "own": "feature units, each run on axes of its own",
     "same": "feature units, all runs on the same axes",
 }
+
+
+_MARKDOWN = re.compile(r"[\\`*~$\[\]]|(?<!\w)_|_(?!\w)|:(?=\w)|(?<=\w):(?!\s|$)")
+
+
+def plain(words: str) -> str:
+    """Names for a widget that reads Markdown, so that they stand there as they are written."""
+    return _MARKDOWN.sub(r"\\\g<0>", words)
+
+
+def plain_sentence(sentence: str) -> str:
+    """The same of a sentence in which commands stand between backticks."""
+    parts = re.split(r"(`[^`]+`)", sentence)
+    return "".join(part if n % 2 else plain(part) for n, part in enumerate(parts))
+
+
+def minus_signs(sentence: str) -> str:
+    """A sentence whose negative numbers have a minus in place of a hyphen."""
+    return re.sub(r"(?<=[\[ ])-(?=\d)", "−", sentence)
 
 
 def provenance(state: State, rows: Sequence[Sequence[Panel]]) -> str:

@@ -93,6 +93,26 @@ def test_comparison_needs_no_scrolling(opened: Opened, server: Server) -> None:
     page.set_viewport_size({"width": 1280, "height": 800})
 
 
+def test_phone_has_words_apart_and_scrolls_panels(opened: Opened, server: Server) -> None:
+    page = opened.page
+    page.set_viewport_size({"width": 390, "height": 844})
+    draw(page, server.url)
+
+    def box(selector: str) -> dict[str, float]:
+        found = page.locator(selector).first.bounding_box()
+        assert found is not None
+        return dict(found)
+
+    button, headline = box("[data-testid=stExpandSidebarButton]"), box("h1")
+    assert button["y"] + button["height"] <= headline["y"]
+    charts, legend = box(".st-key-charts"), box(".pz-legend")
+    assert charts["y"] + charts["height"] <= legend["y"]
+    wide = "selector => { const e = document.querySelector(selector); return e.scrollWidth - e.clientWidth }"
+    assert page.evaluate(wide, "[data-testid=stMain]") == 0
+    assert page.evaluate(wide, ".st-key-charts") > 0, "a panel keeps its size and the row scrolls"
+    page.set_viewport_size({"width": 1280, "height": 800})
+
+
 def test_another_class_changes_points_and_numbers_only(opened: Opened, server: Server) -> None:
     page = opened.page
     draw(page, server.url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -107,3 +108,37 @@ def test_a_triple_is_found_and_shown_in_the_plane(opened: Opened, server: Server
         timeout=LONG,
     )
     assert page.url.startswith(f"{server.url}/?")
+
+
+def test_links_and_the_back_button_keep_the_other_list_of_classes(
+    opened: Opened, server: Server, runs: Path
+) -> None:
+    from small_runs import make_run
+
+    names = ("<b>red</b>", "green*", "$blue$", "grey_", "pink_")
+    page = opened.page
+    made = [make_run(runs, f"colours-{a}", a, names, dataset="colours") for a in (0.0, 0.1)]
+    try:
+        page.goto(f"{server.url}/triples?of=colours (5 classes)")
+        says(page, "of 10 triples")
+        opened.problems.clear()  # Streamlit seeks its own files first beside a page opened by its address
+        first = page.locator("[class*=st-key-triple-1] a").first
+        words = first.inner_text().split(". ")[1].split(", ")
+        assert set(words) <= set(names), "names stand as they are written"
+        first.click()
+        says(page, "training clusters")
+        legend = "w => w.every(x => document.querySelector('.pz-legend')?.innerText.includes(x))"
+        page.wait_for_function(legend, arg=words, timeout=LONG)
+        page.go_back()
+        page.locator(".st-key-of input").wait_for(timeout=LONG)
+        page.get_by_role("link", name="Calibration").click()
+        page.wait_for_function("() => location.pathname === '/calibration'")
+        says(page, "ECE")
+        page.go_back()
+        page.wait_for_function("() => location.pathname !== '/calibration'")
+        page.locator(".st-key-of input").wait_for(timeout=LONG)
+        page.wait_for_timeout(1000)
+        assert page.locator(".st-key-of input").input_value() == "colours (5 classes)"
+    finally:
+        for directory in made:
+            shutil.rmtree(directory)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from penviz.charts import reliability as reliability_chart
 from penviz.measure.calibration import Reliability
 from penviz.measure.chart import Chart, Line
 from penviz.runs import Run, RunError, activations_path, read_run
+from penviz.whole_file import whole_file
 from reproduction.distillation import gathered, taught
 from reproduction.manifest import TIERS, Listed, Manifest, Recipe
 from reproduction.results import Row
@@ -203,9 +203,5 @@ def _path(target: Path, figure: str, recipe: Recipe) -> Path:
 
 
 def _write(path: Path, content: bytes) -> None:
-    part = path.with_name(path.name + ".part")
-    try:
+    with whole_file(path) as part:
         part.write_bytes(content)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

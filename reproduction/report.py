@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from penviz.runs import RunError
+from penviz.whole_file import whole_file
 from reproduction import claims, distillation, figures, information, tables
 from reproduction.manifest import Manifest
 from reproduction.results import Row
@@ -97,9 +97,5 @@ def _text(target: Path) -> str:
 def write_report(target: Path, manifest: Manifest, rows: Sequence[Row], tiers: Sequence[str]) -> None:
     """Draw the blocks of a report; a report that is not there is made with heads only."""
     text = fill(_text(target), draw_blocks(manifest, rows, tiers, target))
-    part = target.with_name(target.name + ".part")
-    try:
+    with whole_file(target) as part:
         part.write_text(text, encoding="utf-8")
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)

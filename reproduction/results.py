@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import fcntl
-import io
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from penviz.runs import RunError
+from penviz.whole_file import whole_file
 
 Row = dict[str, str]
 
@@ -160,20 +160,11 @@ def append_results(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
         known = {row["id"] for row in before} & {str(row["id"]) for row in rows}
         if known:
             raise RunError(f"{path} holds {', '.join(sorted(known))} already.")
-        text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(before)
-        writer.writerows([{key: _cell(value) for key, value in row.items()} for row in rows])
-        part = path.with_name(path.name + ".part")
-        try:
-            with open(part, "w", encoding="utf-8", newline="") as file:
-                file.write(text.getvalue())
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
+        with whole_file(path) as part, open(part, "w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(before)
+            writer.writerows([{key: _cell(value) for key, value in row.items()} for row in rows])
 
 
 def _cell(value: object) -> str:

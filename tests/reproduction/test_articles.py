@@ -13,20 +13,9 @@ from penviz import InputError
 from penviz.charts.sweep import digest
 from penviz.measure.intervals import Change
 from penviz.runs import list_runs
-from reproduction.articles import (
-    PLAN,
-    REPORT,
-    ROBUST,
-    Measured,
-    Side,
-    compare_sides,
-    lines_of,
-    measure_claims,
-    read_plan,
-    report,
-    sides,
-    verdict,
-)
+from reproduction.articles import REPORT, Measured, compare_sides, lines_of, measure_claims, verdict
+from reproduction.articles_plan import PLAN, ROBUST, Side, read_plan, sides
+from reproduction.articles_report import report
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +109,20 @@ def test_other_sweeps_constants_and_too_few_seeds(root: Path) -> None:
     )
     nothing = compare_sides(measured, Side("ece", "validation", "absent"), after)
     assert verdict(nothing[2], "more") == "not tested"
+
+
+def test_a_copied_run_is_not_another_seed(tmp_path: Path) -> None:
+    for name, seed in (("a", 0), ("copy-of-a", 0), ("b", 1)):
+        make_run(tmp_path / "small", name, 0.0, seed=seed, per_class=20)
+    values = Measured(tmp_path, Path("data")).of(Side("rho_d", "train", "small", 0.0))
+    alone = [
+        digest(run)["train"]["rho_d"] for run in list_runs(tmp_path / "small")[0] if run.name != "copy-of-a"
+    ]
+    assert values == pytest.approx(alone)
+    make_run(tmp_path / "small", "soft", 0.1, seed=0, per_class=20)
+    lines = lines_of(plan_of(TIGHTER), Measured(tmp_path, Path("data")))
+    assert (lines[0]["n_before"], lines[0]["n_after"], lines[0]["verdict"]) == ("2", "1", "not tested")
+    assert "; 1 seed, too few for an interval" in report(plan_of(TIGHTER), lines)
 
 
 def test_the_command_and_bad_plans(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

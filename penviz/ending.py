@@ -54,10 +54,19 @@ def _is_out_of_memory(error: Exception) -> bool:
     return named or (isinstance(error, RuntimeError) and any(word in str(error) for word in words))
 
 
+def _leave(status: int | None) -> NoReturn:
+    """End well. A rank ends at once: a thread of torch that asks for the interpreter late may abort it."""
+    if n_ranks() > 1 and not status:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+    sys.exit(status)
+
+
 def run(app: Callable[..., Any]) -> NoReturn:
     """Run a Typer application and leave the process; what is a bug still shows its traceback."""
     try:
-        sys.exit(app(standalone_mode=False))
+        _leave(app(standalone_mode=False))
     except InputError as error:
         say(str(error))
         sys.exit(2)

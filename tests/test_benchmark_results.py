@@ -30,8 +30,10 @@ while not (Path({lock!r}).is_file() and Path({lock!r}).read_text()):
 """
 
 GATHER = """
+import signal
 import sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the suite runs in the background
 sys.path.insert(0, {benchmarks!r})
 from results import section
 print(section(Path({script!r}), {limit}))

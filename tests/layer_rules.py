@@ -14,7 +14,7 @@ DRAWING = ("plotly", "matplotlib", "streamlit")
 COMMANDS = ("penviz.cli", "penviz.terminal", "penviz.verbs")
 FILE_MODULES = (
     "os", "io", "pathlib", "shutil", "tempfile", "glob", "zipfile", "subprocess", "socket", "pickle",
-    "sqlite3", "mmap", "urllib", "http", "penviz.runs",
+    "sqlite3", "mmap", "urllib", "http", "penviz.runs", "penviz.whole_file",
 )  # fmt: skip
 FILE_CALLS = {"open", "load", "save", "savez", "savez_compressed", "savetxt", "loadtxt", "genfromtxt"} | {
     "fromfile",
@@ -77,8 +77,10 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "chart_figure": ("penviz.learn", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
     "recipe_yaml": ("penviz.learn", "penviz.show", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
     "named_rows": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
+    "fair_test": ("penviz.learn", "penviz.show", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
     "pilots": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
     "runs": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
+    "whole_file": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
     "recipe": ("penviz.learn", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
     "figure": ("penviz.learn", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
     "figure_files": ("penviz.learn", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
@@ -86,6 +88,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "embeddings": ("penviz.learn", "penviz.load", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
     "umap_points": ("penviz.learn", "penviz.measure", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
     "umap_fit": ("penviz.learn", "penviz.measure", "penviz.view", *COMMANDS, *DRAWING),
+    "adoption_request": ("penviz.learn", "penviz.load", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
     "adoption": ("penviz.measure", "penviz.show", "penviz.view", *COMMANDS, *DRAWING),
     "calibration_report": ("penviz.learn", "penviz.show", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
     "cli": ("streamlit",),
@@ -97,13 +100,14 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
 
 GROUND = {
     "adopted": (),
-    "runs": ("penviz.InputError", "penviz.adopted"),
-    "activations": ("penviz.InputError",),
+    "runs": ("penviz.InputError", "penviz.adopted", "penviz.whole_file"),
+    "activations": ("penviz.InputError", "penviz.whole_file"),
     "snapshots": ("penviz.activations", "penviz.runs"),
     "shards": ("penviz.activations", "penviz.half", "penviz.runs", "penviz.shard_files"),
     "shard_files": ("penviz.activations", "penviz.runs"),
     "half": (),
     "named_rows": (),
+    "whole_file": (),
 }
 """Modules that everything stands on -> what of ours they may import."""
 

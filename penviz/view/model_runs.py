@@ -14,7 +14,7 @@ import streamlit as st
 
 from penviz.runs import Run, list_runs
 from penviz.view.catalogue import runs_directory
-from penviz.view.uploads import remove
+from penviz.view.uploads import being_made, remove
 from penviz.view.visitor import Visitor, listens_locally
 from penviz.view.words import plain
 
@@ -23,7 +23,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
 def your_runs(who: Visitor) -> None:
     """A line a run, with what can be done with it."""
-    runs, _ = list_runs(who.runs_directory)
+    # A run that is written waits for the redraw that takes it over: listed earlier, its download would get a
+    # new id then, and a click on the old one is lost.
+    made_now = being_made(who)
+    runs = [run for run in list_runs(who.runs_directory)[0] if run.directory not in made_now]
     if not runs:
         return
     st.html('<div class="pz-head">Your runs</div>')

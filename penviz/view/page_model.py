@@ -37,6 +37,7 @@ def show_model() -> None:
             _from_disk(who)
         busy = any(upload.busy for upload in who.uploads.values())
         st.fragment(_cards, run_every=1.0 if busy else None, key="cards")(who)
+        your_runs(who)  # not polled: a redraw gives downloads new ids, and a click on an old one is lost
         if not who.uploads:
             _what_fits()
         missing = [words for limit, words in LIMITS.items() if cage().enforced.get(limit) is False]
@@ -87,13 +88,12 @@ def _from_disk(who: Visitor) -> None:
 
 
 def _cards(who: Visitor) -> None:
-    """A card a file, newest first, and the runs made of them; polled while work is under way."""
+    """A card a file, newest first; polled while work is under way."""
     folders = {who.uploads[id].name: place for id, place in who.folders.items()}
     choices = data_choices(data_directory(), offers_disk(), folders)
     missing = missing_sets(data_directory())
     for upload in reversed(list(who.uploads.values())):
         card(who, upload, choices, missing)
-    your_runs(who)
     # After the cards, which hear a click that came with this run: to start again first would lose it. The
     # whole page, because the cards may poll less often then, or no longer.
     if uploads.poll(who):

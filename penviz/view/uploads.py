@@ -46,6 +46,7 @@ class Upload:
         stage: "reading", "matching", "ready", "refused", "checking", "checked", "drawing" or "drawn".
         report: what the file holds; candidates: networks that fit it, best first; check: table of accuracies.
         choices: what the last step was started with: model, dataset, targets, ...; run: the directory drawn.
+        out: the directory that the last step writes, or wrote; None where it writes none.
         fields: what the fields of the card say, by their names; checks: how many were started.
         quick: whether only the three classes were run; seconds_all: how long the rest will take.
         partners: files of other splits in the same run, which show as drawn with it.
@@ -66,6 +67,7 @@ class Upload:
     fields: dict[str, Any] = field(default_factory=dict)
     checks: int = 0
     run: Path | None = None
+    out: Path | None = None
     quick: bool = False
     seconds_all: float | None = None
     partners: list[Upload] = field(default_factory=list)
@@ -83,6 +85,7 @@ def begin(visitor: Visitor, upload: Upload, stage: str, task: str, arguments: di
     upload.error = upload.advice = ""
     upload.stage = stage
     upload.started = time.monotonic()
+    upload.out = Path(arguments["out"]) if "out" in arguments else None
     try:
         upload.job = visitor.workspace.start(cage(), task, arguments, Budget(*BUDGETS[task]))
     except InputError as error:
@@ -95,6 +98,11 @@ def bring(visitor: Visitor, name: str, path: Path, kept: Kept | None = None) -> 
     visitor.uploads[upload.id] = upload
     begin(visitor, upload, "reading", "inspect", {"path": str(path), "name": name})
     return upload
+
+
+def being_made(visitor: Visitor) -> set[Path]:
+    """Directories that steps under way write for the first time."""
+    return {u.out for u in visitor.uploads.values() if u.busy and u.run is None and u.out is not None}
 
 
 def poll(visitor: Visitor) -> bool:
@@ -243,7 +251,7 @@ def _place(visitor: Visitor, upload: Upload, name: str | None = None) -> Path:
         return upload.run
     wanted = name or upload.choices.get("name") or Path(upload.name).stem
     base = "".join(c if c.isalnum() or c in "-_." else "-" for c in wanted).strip("-.")[:60] or "run"
-    taken = {path.name for path in visitor.runs_directory.iterdir()}
+    taken = {path.name for path in (*visitor.runs_directory.iterdir(), *being_made(visitor))}
     return visitor.runs_directory / next(
         n for n in (base, *(f"{base}-{i}" for i in range(2, len(taken) + 3))) if n not in taken
     )

@@ -52,7 +52,7 @@ def test_a_tie_is_kept_with_the_row_that_the_check_took(
 ) -> None:
     asked: list[dict[str, Any]] = []
     monkeypatch.setattr(uploads, "begin", lambda *arguments: asked.append(arguments[-1]))
-    who: Any = SimpleNamespace(runs_directory=tmp_path)
+    who: Any = SimpleNamespace(runs_directory=tmp_path, uploads={})
     upload.choices = {"model": "resnet20", "dataset": "digits", "data_dir": "data", "class_names": ()}
     upload.check = table(0.9, 0.8) | {"undecided": "A tie."}
     for row in upload.check["rows"]:

@@ -52,3 +52,11 @@ def test_a_partner_is_given_back_where_the_run_is_removed(visitor: Any, tmp_path
     remove(visitor, files["train"])
     assert files["validation"].stage == "ready"
     assert list(visitor.uploads.values()) == [files["validation"]]
+
+
+def test_two_runs_of_one_name_under_way_get_two_directories(visitor: Any, tmp_path: Path) -> None:
+    first, second = two(visitor).values()
+    start_arrays(visitor, {"train": first}, "mine", {})
+    start_arrays(visitor, {"train": second}, "mine", {})
+    assert [first.out, second.out] == [tmp_path / "mine", tmp_path / "mine-2"]
+    assert uploads.being_made(visitor) == {first.out, second.out}

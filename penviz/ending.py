@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import sys
@@ -65,6 +66,8 @@ def _leave(status: int | None) -> NoReturn:
 
 def run(app: Callable[..., Any]) -> NoReturn:
     """Run a Typer application and leave the process; what is a bug still shows its traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # ? for a Greek letter that it cannot write
+        sys.stdout.reconfigure(errors="replace")
     try:
         _leave(app(standalone_mode=False))
     except InputError as error:

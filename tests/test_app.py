@@ -64,7 +64,7 @@ def test_pair_is_drawn_hard_above_soft(open_app: Callable[..., AppTest], tmp_pat
 def test_one_run(open_app: Callable[..., AppTest], tmp_path: Path) -> None:
     make_run(tmp_path, "only", 0.0)
     app = open_app()
-    assert headline(app).startswith("only: rho/d")
+    assert headline(app).startswith("only: ρ/d")
     assert len(charts(app)) == 1
     assert "change" not in table(app)
 
@@ -273,7 +273,7 @@ def test_two_classes_beside_ten_are_a_group_of_their_own(
     assert len(charts(app)) == 2
     app.selectbox(key="of").set_value("cifar10 (2 classes)")
     checked(app.run())
-    assert headline(app).startswith("two: rho/d ")
+    assert headline(app).startswith("two: ρ/d ")
     assert len(charts(app)) == 1
 
 

@@ -41,7 +41,7 @@ def test_unknown_targets_have_no_star_and_no_conclusion(
 def test_one_adopted_run_alone_with_one_split(open_app: Callable[..., AppTest], tmp_path: Path) -> None:
     make_adopted(tmp_path, "theirs", splits=("validation",))
     app = open_app()
-    assert headline(app).startswith("theirs: rho/d")
+    assert headline(app).startswith("theirs: ρ/d")
     assert "Its targets are not known." in html(app)
     assert len(charts(app)) == 1
     assert "class means on validation; limits hold 99.5 % of the stored points of the split" in html(app)

@@ -423,6 +423,14 @@ def test_what_does_not_fit_into_memory_is_a_sentence() -> None:
         ending.run(bug)
 
 
+def test_a_terminal_without_greek_letters_gets_the_rest() -> None:
+    script = r"from penviz import ending; ending.run(lambda standalone_mode: print('\u03c1/d 0.2'))"
+    command = [sys.executable, "-c", script]
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "?/d 0.2\n", "")
+
+
 def test_an_environment_that_is_not_torchruns_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ending.TORCHRUN:
         monkeypatch.setenv(name, "abc")

@@ -134,11 +134,11 @@ def build_finding(
     if len(names) == 2:
         return _pair(table, levels, [seeds[s[0]] for s in sides], common, runs, stated, cause)
     if stated:
-        head = f"rho/d of {len(names)} runs whose training seeds are not known: no conclusion"
+        head = f"ρ/d of {len(names)} runs whose training seeds are not known: no conclusion"
         return Finding("series", head, f"{plain} {STATED}")
     if min(counts) < SEEDS_NEEDED or None in seeds:
         detail = f"{plain} An interval over seeds needs three different ones a side."
-        return Finding("series", f"rho/d of {len(names)} runs; too few seeds for a conclusion", detail)
+        return Finding("series", f"ρ/d of {len(names)} runs; too few seeds for a conclusion", detail)
     return _over_seeds(table, levels, [[(seeds[i], i) for i in side] for side in sides], common, cause)
 
 
@@ -157,14 +157,14 @@ def _one(table: Table, name: str, common: Sequence[str], asked: Targets, stated:
     elif stated:
         targets = targets_words(asked)
         detail += f" {targets[0].upper()}{targets[1:]}, as stated: penviz did not train it."
-    return Finding("one", f"{name}: rho/d {series(said)}", f"{detail[0].upper()}{detail[1:]}")
+    return Finding("one", f"{name}: ρ/d {series(said)}", f"{detail[0].upper()}{detail[1:]}")
 
 
 def _plain(table: Table, names: Sequence[str], common: Sequence[str]) -> str:
     """rho/d of every run on the first common split."""
     values = table.row("rho_d").values
     said = [f"{three(v[common[0]])} ({n})" for n, v in zip(names, values, strict=True)]
-    return f"rho/d on {common[0]}: {', '.join(said)}."
+    return f"ρ/d on {common[0]}: {', '.join(said)}."
 
 
 def _equal(
@@ -211,7 +211,7 @@ def _by_alpha(
             means.append(float(np.mean(one_a_seed((seed, v[split]) for seed, v, a in rows if a == level))))
         lines.append([three(m) for m in means])
     at = series([f"{a:g}" for a in levels])
-    head = f"rho/d on {common[0]} is {series(lines[0])} at {cause} {at}"
+    head = f"ρ/d on {common[0]} is {series(lines[0])} at {cause} {at}"
     head += ", as stated" if stated else ""
     rest = [f"{split}: {series(line)}." for split, line in zip(common[1:], lines[1:], strict=True)]
     runs = "Means over the runs of one alpha." if len(alphas) > len(levels) else "One run an alpha."
@@ -232,7 +232,7 @@ def _pair(
     split = common[0]
     change = row.changes.get(split)
     before, after = row.values[table.reference][split], row.values[1 - table.reference][split]
-    plain = f"rho/d {three(before)} to {three(after)}"
+    plain = f"ρ/d {three(before)} to {three(after)}"
     if change is None or change.low is None:
         detail = f"{plain} on {split}. {STATED}" if stated else f"{plain} on {split}."
         return Finding("unclear", "Too few examples for an interval", detail)
@@ -303,7 +303,7 @@ def _over_seeds(
     values = table.row("rho_d").values
     measured = [one_a_seed((seed, values[i][split]) for seed, i in side) for side in sides]
     if min(map(min, measured)) < NEGLIGIBLE:
-        return Finding("unclear", POINTS, f"rho/d on {split} is 0 in one of these networks.")
+        return Finding("unclear", POINTS, f"ρ/d on {split} is 0 in one of these networks.")
     change = seed_change(measured)
     word = direction(change)
     low_side, high_side = (three(math.exp(np.mean(np.log(side)))) for side in measured)
@@ -317,5 +317,5 @@ def _over_seeds(
         head = f"{cause} makes {clusters} {percent(change.value)} {word}"
     else:
         head = f"No clear difference in the tightness of the {clusters}"
-    detail = f"rho/d {low_side} to {high_side} {percent_range(change, word)}. 95 % over {seeds}."
+    detail = f"ρ/d {low_side} to {high_side} {percent_range(change, word)}. 95 % over {seeds}."
     return Finding(word if change.clear else "unclear", head, detail)

@@ -185,7 +185,7 @@ def sweep_finding(
     if len(levels) == 2 and min(counts) < SEEDS_NEEDED:
         means = series([three(m) for m in curve(runs, "rho_d", splits[0]).mean])
         at = series([f"{level:g}" for level in levels])
-        head = f"{before}rho/d on {splits[0]} is {means} at {soft} {at}; too few seeds for a conclusion"
+        head = f"{before}ρ/d on {splits[0]} is {means} at {soft} {at}; too few seeds for a conclusion"
         return Finding("series", head, "An interval over seeds needs three different ones a side.")
     row = Row(BY_KEY["rho_d"], values)
     found = build_finding(
@@ -215,7 +215,7 @@ def _against_first(
         return "Means over the runs of one alpha; an interval over seeds needs three of each."
     sides = [_by_seed(runs, level, "rho_d", split) for level in levels]
     if min(map(min, sides)) < NEGLIGIBLE:
-        return f"{POINTS}: rho/d is 0 in one of these networks."
+        return f"{POINTS}: ρ/d is 0 in one of these networks."
     said = []
     for level, side in zip(levels[1:], sides[1:], strict=True):
         change = seed_change([sides[0], side])

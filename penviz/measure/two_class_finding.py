@@ -32,10 +32,10 @@ def describe_two(
         return Finding("none", "The chosen runs have no split in common")
     if len(runs) == 1:
         said = [f"{three(two.rho_d)} on {name}" for name, two in runs[0].items()]
-        return Finding("one", f"{names[0]}: rho/d {series(said)}", _spans(runs[0]))
+        return Finding("one", f"{names[0]}: ρ/d {series(said)}", _spans(runs[0]))
     values = [run[split].rho_d for run in runs]
     given = [f"{three(v)} ({name})" for v, name in zip(values, names, strict=True)]
-    plain = f"rho/d on {split}: {series(given)}."
+    plain = f"ρ/d on {split}: {series(given)}."
     unknown = [n for n, t in zip(names, targets, strict=True) if t.label_smoothing is None]
     if unknown:
         return Finding("unknown", f"The targets of {series(unknown)} follow from no alpha: {DRAWN}", plain)
@@ -47,7 +47,7 @@ def describe_two(
     order = sorted(range(len(runs)), key=lambda i: targets[i].label_smoothing or 0.0)
     low, high = (targets[order[i]].label_smoothing or 0.0 for i in (0, -1))
     if len(runs) > 2 or low == high:
-        head = f"rho/d on {split} is {series([three(values[i]) for i in order])}"
+        head = f"ρ/d on {split} is {series([three(values[i]) for i in order])}"
         return Finding("series", head, f"{plain} Training seeds are not in it.")
     before, after = (runs[i][split] for i in order)
     found = before.change_to(after)
@@ -56,7 +56,7 @@ def describe_two(
     change = Change(*found)
     word = direction(change)
     clusters = f"{ADJECTIVE[split]} clusters"
-    numbers = f"rho/d {three(before.rho_d)} to {three(after.rho_d)} {percent_range(change, word)}. {TAIL}"
+    numbers = f"ρ/d {three(before.rho_d)} to {three(after.rho_d)} {percent_range(change, word)}. {TAIL}"
     if not change.clear:
         head = f"No clear difference in the tightness of the {clusters} of this pair of networks"
         return Finding("unclear", head, numbers)

@@ -94,7 +94,7 @@ def draw_two_classes(opened: Sequence[Opened], scale: str, groups: Sequence[Grou
 def _table(found: Sequence[dict[str, TwoClasses]], titles: Sequence[str]) -> str:
     units = {two.unit for splits in found for two in splits.values()}
     one = f", {next(iter(units))}" if len(units) == 1 else ""  # else a cell says its own
-    heads = ("run", "split", "rho/d", "95 %", f"radius{one}", f"distance{one}", "accuracy")
+    heads = ("run", "split", "ρ/d", "95 %", f"radius{one}", f"distance{one}", "accuracy")
     head = "".join(f"<th>{word}</th>" for word in heads)
     body = []
     for splits, title in zip(found, titles, strict=True):

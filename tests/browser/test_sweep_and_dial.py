@@ -62,7 +62,7 @@ def test_the_page_of_sweeps(opened: Opened, server: Server) -> None:
     page.locator(".st-key-pages").get_by_text("Sweep").click()
     page.wait_for_selector(".st-key-sweep .js-plotly-plot .xy", timeout=60_000)
     page.wait_for_function(IDLE)
-    assert "rho/d on train is" in page.locator("h1").inner_text()
+    assert "ρ/d on train is" in page.locator("h1").inner_text()
     assert page.locator(".js-plotly-plot .subplot").count() == 6
     page.locator("[data-testid=stMultiSelect]").first.get_by_text("accuracy").wait_for()
     field = page.locator(".st-key-numbers input")

@@ -62,7 +62,7 @@ def test_a_pair_that_is_tighter() -> None:
     change = table.row("rho_d").changes["train"]
     low, high = round(-100 * change.high), round(-100 * change.low)
     assert finding.detail.startswith(
-        f"rho/d {ratios[0]:#.3g} to {ratios[1]:#.3g} [{low}, {high} %]; validation "
+        f"ρ/d {ratios[0]:#.3g} to {ratios[1]:#.3g} [{low}, {high} %]; validation "
     )
     assert "95 % over examples of these two networks; training seeds are not in it." in finding.detail
     assert low < percent < high
@@ -138,7 +138,7 @@ def test_one_run_has_two_numbers() -> None:
     values = compare([r], CLASSES).row("rho_d").values[0]
     assert finding.kind == "one"
     assert finding.headline == (
-        f"run 0: rho/d {values['train']:#.3g} on train and {values['validation']:#.3g} on validation"
+        f"run 0: ρ/d {values['train']:#.3g} on train and {values['validation']:#.3g} on validation"
     )
     assert "95 % over examples of this network" in finding.detail
     bounds = compare([r], CLASSES).row("rho_d").intervals[0]["train"]
@@ -192,7 +192,7 @@ def test_an_adopted_run_beside_one_of_penviz_allows_no_conclusion(alphas: list[f
         "penviz did not train run 1 and does not know what else differs: it draws these runs and "
         "concludes nothing"
     )
-    assert finding.detail.startswith("rho/d on train: ")
+    assert finding.detail.startswith("ρ/d on train: ")
 
 
 def test_planes_of_two_kinds_allow_no_conclusion() -> None:
@@ -223,7 +223,7 @@ def test_three_alphas_are_a_series() -> None:
     values = [r["train"] for r in compare(runs, CLASSES).row("rho_d").values]
     listed = f"{values[1]:#.3g}, {values[2]:#.3g} and {values[0]:#.3g}"
     assert finding.kind == "series"
-    assert finding.headline == f"rho/d on train is {listed} at label smoothing 0, 0.1 and 0.2"
+    assert finding.headline == f"ρ/d on train is {listed} at label smoothing 0, 0.1 and 0.2"
 
 
 def test_three_seeds_a_side_have_an_interval_over_seeds() -> None:

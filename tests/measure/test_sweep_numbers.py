@@ -164,10 +164,10 @@ def test_findings() -> None:
     head, detail = words(sweep({0.0: 1, 0.1: 0.75}, 2))
     assert (
         head
-        == "rho/d on train is 0.402 and 0.302 at label smoothing 0 and 0.1; too few seeds for a conclusion"
+        == "ρ/d on train is 0.402 and 0.302 at label smoothing 0 and 0.1; too few seeds for a conclusion"
     )
     head, detail = words(sweep({0.0: 1, 0.1: 0.75, 0.4: 1.001}, 3))
-    assert head == "rho/d on train is 0.400, 0.300 and 0.400 at label smoothing 0, 0.1 and 0.4"
+    assert head == "ρ/d on train is 0.400, 0.300 and 0.400 at label smoothing 0, 0.1 and 0.4"
     assert detail.startswith("Beside hard targets, 0.1: 25 % tighter [23, 27 %]")
     assert ", not clear. 95 % over 3 training seeds an alpha. Validation: 0.480, 0.360, 0.480." in detail
     assert "too few" not in words(sweep({0.0: 1, 0.1: 0.75, 0.4: 1.001}, 2))[1]

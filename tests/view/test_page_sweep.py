@@ -62,7 +62,7 @@ def test_the_means_on_the_page_are_those_of_the_runs(
     sweep_in(tmp_path)
     app = open_page()
     said = html(app)
-    assert "rho/d on train is" in said
+    assert "ρ/d on train is" in said
     assert "95 % over 3 training seeds an alpha" in said
     assert "9 runs of cifar10 (10 classes), seeds 0, 1, 2" in said
     expected = {}

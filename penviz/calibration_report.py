@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from penviz.measure.calibrated import NUMBERS, PLAIN, SCALED, Calibrated
-from penviz.measure.finding import Finding, three
+from penviz.measure.finding import Finding
 from penviz.measure.intervals import Change
+from penviz.measure.wording import three, three_signed
 
 
-def _with_bounds(value: float | None, low: float | None, high: float | None) -> str:
-    return three(value) if low is None or high is None else f"{three(value)} [{three(low)}, {three(high)}]"
+def _with_bounds(value: str, low: float | None, high: float | None) -> str:
+    return value if low is None or high is None else f"{value} [{three(low)}, {three(high)}]"
 
 
 def number_lines(found: Sequence[Calibrated]) -> list[tuple[str, str, str]]:
@@ -37,7 +38,7 @@ def text(
     lines = [["", *names, *(["second minus first [95 %]"] if len(found) == 2 else [])]]
     fitted = [c.temperature for c in found]
     rows = [
-        ["fitted T", *(_with_bounds(t.value, t.low, t.high) for t in fitted)],
+        ["fitted T", *(_with_bounds(three(t.value), t.low, t.high) for t in fitted)],
         ["T of least ECE", *(three(c.ece_temperature) for c in found)],
         ["p of the norm", *(str(c.norm) for c in found)],
     ]
@@ -45,10 +46,11 @@ def text(
     for label, key, at in number_lines(found):
         row = [label]
         for c in found:
-            row.append(_with_bounds(c.value(key, at), *(c.bounds(key, at) or (None, None))))
+            row.append(_with_bounds(three(c.value(key, at)), *(c.bounds(key, at) or (None, None))))
         if len(found) == 2:
             change = change_of(found, key, at)
-            row.append("–" if change is None else _with_bounds(change.value, change.low, change.high))
+            ends = (None, None) if change is None else (change.low, change.high)
+            row.append(_with_bounds(three_signed(None if change is None else change.value), *ends))
         lines.append(row)
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     shown = []

@@ -57,7 +57,8 @@ def test_text_and_json_say_the_same(calibrate: Any, pair: list[Path]) -> None:
             for value in values:
                 assert f" {three(value)}" in line
             difference = entry[at]["difference"]
-            assert f" {three(difference['value'])}" in line
+            sign = "+" if difference["value"] > 0 else ""
+            assert f" {sign}{three(difference['value'])}" in line
             assert difference["value"] == pytest.approx(values[1] - values[0], abs=1e-12)
 
 

@@ -14,7 +14,7 @@ from penviz.measure.calibrated import PLAIN, SCALED, Calibrated
 from penviz.measure.finding import SEEDS_NEEDED, STATED, TARGETS, Finding
 from penviz.measure.intervals import Change, Estimate, seed_change
 from penviz.measure.target_vectors import Targets
-from penviz.measure.wording import series, soft_words, targets_words, three
+from penviz.measure.wording import series, soft_words, targets_words, three, three_signed
 
 BEFORE, AFTER = "before temperature scaling", "after it"
 NEAR_FLOOR = 2.0
@@ -160,7 +160,7 @@ def _difference(estimate: Estimate | None) -> tuple[str, str]:
         return "unclear", "–"
     bounds = None if change.low is None or change.high is None else (change.low, change.high)
     word = ("higher" if change.value > 0 else "lower") if change.clear else "unclear"
-    return word, f"{'+' if change.value > 0 else ''}{three(change.value)}{_span(bounds)}"
+    return word, f"{three_signed(change.value)}{_span(bounds)}"
 
 
 def _pair(

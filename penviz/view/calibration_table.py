@@ -7,7 +7,7 @@ from html import escape
 
 from penviz.calibration_report import change_of, number_lines
 from penviz.measure.calibrated import NUMBERS, SCALED, Calibrated
-from penviz.measure.finding import three
+from penviz.measure.wording import three, three_signed
 
 MEANINGS = {
     "temperature": "logits are divided by T; of lowest NLL on the other half; above 1: over-confident",
@@ -27,10 +27,8 @@ def calibration_table(found: Sequence[Calibrated], titles: Sequence[str], keys: 
         found: the calibration of each run; titles: what each is called; keys: which numbers.
     """
     columns = [*titles, *(["difference [95 %]"] if len(found) == 2 else [])]
-    fitted = [c.temperature for c in found]
-    body = [
-        _row("fitted T", MEANINGS["temperature"], [_cell(t.value, (t.low, t.high)) for t in fitted], found)
-    ]
+    fitted = [_cell(three(t.value), (t.low, t.high)) for t in (c.temperature for c in found)]
+    body = [_row("fitted T", MEANINGS["temperature"], fitted, found)]
     if "ece_lowest" in keys:
         least = [three(c.ece_temperature) for c in found]
         body.append(_row("T of least ECE", MEANINGS["ece_temperature"], least, found))
@@ -41,10 +39,11 @@ def calibration_table(found: Sequence[Calibrated], titles: Sequence[str], keys: 
     for label, key, at in number_lines(found):
         if key not in keys:
             continue
-        cells = [_cell(c.value(key, at), c.bounds(key, at) or (None, None)) for c in found]
+        cells = [_cell(three(c.value(key, at)), c.bounds(key, at) or (None, None)) for c in found]
         if len(found) == 2:
             change = change_of(found, key, at)
-            cells.append("–" if change is None else _cell(change.value, (change.low, change.high)))
+            bounds = (None, None) if change is None else (change.low, change.high)
+            cells.append(_cell(three_signed(None if change is None else change.value), bounds))
         meaning = "after division by fitted T" if key in said and at == SCALED else meanings[key]
         said.add(key)
         body.append(_row(label, meaning, cells, found))
@@ -56,11 +55,11 @@ def calibration_table(found: Sequence[Calibrated], titles: Sequence[str], keys: 
     )
 
 
-def _cell(value: float | None, bounds: tuple[float | None, float | None]) -> str:
+def _cell(value: str, bounds: tuple[float | None, float | None]) -> str:
     """A number with its interval, minus signs for hyphens."""
     low, high = bounds
     span = "" if low is None or high is None else f"<small>[{three(low)}, {three(high)}]</small>"
-    return f"{three(value)}{span}".replace("-", "−")
+    return f"{value}{span}".replace("-", "−")
 
 
 def _row(label: str, meaning: str, cells: Sequence[str], found: Sequence[Calibrated]) -> str:

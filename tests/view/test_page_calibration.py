@@ -103,9 +103,10 @@ def test_the_table_says_what_the_command_says(
     assert printed.splitlines()[0] == headline(app).replace("&#x27;", "'") + "."
     table = tables(app)[-1]
     values = {word.replace("-", "−") for word in re.findall(r"(?<= )-?\d[\d.]*(?= \[|$| )", printed, re.M)}
-    cells = set(re.findall(r"<td>([−\d.]+)", table))
+    cells = set(re.findall(r"<td>([+−\d.]+)", table))
     lines = [line for line in printed.splitlines()[3:] if line.strip()]
     assert len(cells) > 30
+    assert any(cell.startswith("+") for cell in cells), "a difference has its sign"
     assert cells <= values | {word.replace("-", "−") for line in lines for word in line.split()}
 
 

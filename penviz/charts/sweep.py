@@ -134,11 +134,9 @@ def charts_of(
 
 
 def _series(runs: Sequence[Swept], key: str, split: str, family: str, position: int) -> list[Series]:
-    """Single runs, faint, under their mean with its band; validation is the full line, train the dashed."""
+    """Single runs, faint, under their mean with its band; train is the full line, validation the dashed."""
     found = curve(runs, key, split)
     name = f"{family}, {split}" if family else split
-    colour = position if family else int(split == "train")
-    dashed = split == "train"
     shown = []
     if len(found.points) > np.isfinite(found.mean).sum():
         shown.append(
@@ -147,7 +145,7 @@ def _series(runs: Sequence[Swept], key: str, split: str, family: str, position: 
                 np.array([alpha for alpha, _, _ in found.points]),
                 np.array([value for _, value, _ in found.points]),
                 kind="markers",
-                colour=colour,
+                colour=position,
                 labels=tuple(run for _, _, run in found.points),
                 faint=True,
             )
@@ -161,8 +159,8 @@ def _series(runs: Sequence[Swept], key: str, split: str, family: str, position: 
             found.low if banded else None,
             found.high if banded else None,
             kind="line+markers",
-            colour=colour,
-            dashed=dashed,
+            colour=position,
+            dashed=split != "train",
             labels=tuple(f"{n} seed{'s' if n != 1 else ''}" for n in found.counts),
         )
     )

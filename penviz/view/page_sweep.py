@@ -38,7 +38,7 @@ PATIENCE = 0.4
 
 HINT = (
     "A point is one run; lines are means over seeds, bands their 95 % t-interval (three seeds or more). "
-    "Full lines: validation; dashed: train."
+    "Full lines: train; dashed: validation."
 )
 COMMAND = (
     "penviz sweep digits fc800 --epochs 20 --label-smoothing 0 --label-smoothing 0.05 --label-smoothing 0.1 "

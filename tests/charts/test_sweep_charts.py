@@ -108,7 +108,7 @@ def test_the_charts_hold_the_numbers_of_the_table(runs: list[Run]) -> None:
         assert mean.low is not None
         assert mean.low[0] == pytest.approx(np.mean(hard) - half)
         assert mean.labels == ("3 seeds", "3 seeds")
-        assert mean.dashed == (split == "train")
+        assert mean.dashed == (split == "validation"), "as on the page Over training"
     assert {s.name for s in charts[1].series} == {"validation, single runs", "validation"}
     assert "6 runs, seeds 0, 1 and 2" in charts[0].about
 

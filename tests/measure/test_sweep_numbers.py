@@ -163,8 +163,7 @@ def test_findings() -> None:
     assert words(sweep({0.0: 1, 0.1: 1.001}, 3))[0].startswith("No clear difference")
     head, detail = words(sweep({0.0: 1, 0.1: 0.75}, 2))
     assert (
-        head
-        == "ρ/d on train is 0.402 and 0.302 at label smoothing 0 and 0.1; too few seeds for a conclusion"
+        head == "ρ/d on train is 0.402 and 0.302 at label smoothing 0 and 0.1; too few seeds for a conclusion"
     )
     head, detail = words(sweep({0.0: 1, 0.1: 0.75, 0.4: 1.001}, 3))
     assert head == "ρ/d on train is 0.400, 0.300 and 0.400 at label smoothing 0, 0.1 and 0.4"

@@ -109,9 +109,9 @@ class MomentSums:
 def stream_moments(blocks: Iterable[tuple[NDArray[np.floating], Int]], n_classes: int, width: int) -> Moments:
     """Moments of blocks of (features [m, d], labels [m]) in one pass; equal to `Moments.of` but for rounding.
 
-    Float32 changes means by less than 1e-6 of their length, and scatters by less than 1e-6 of the product of
-    the two standard deviations, for means of up to a thousand standard deviations. Passes over parts of the
-    blocks merge (`Moments.merge`).
+    Float32 changes a mean by less than 1e-6 of its length or the standard deviation of its class, whichever
+    is larger, and scatters by less than 1e-6 of the product of the two standard deviations, for means up to a
+    thousand standard deviations. Passes over parts of the blocks merge (`Moments.merge`).
     """
     sums = MomentSums(n_classes, width)
     for features, labels in blocks:

@@ -77,12 +77,14 @@ def pieces(
 
 
 def largest_error(got: Moments, wanted: Loop) -> float:
-    """Of all fields, relative: to the product of two spreads for a product, to the size of a mean."""
+    """Of all fields, relative: for a product to that of two spreads; for a mean to its length or the spread
+    of its class, whichever is larger, for a sum that nearly cancels keeps no digits."""
     np.testing.assert_array_equal(got.count, wanted.count)
     assert got.n_zero == wanted.n_zero
     spread = np.sqrt(np.diag(wanted.within))
     some = wanted.trace > 0
-    length = np.maximum(np.linalg.norm(wanted.mean, axis=1, keepdims=True), 1e-30)
+    deviation = np.sqrt(wanted.trace / np.maximum(wanted.count, 1))[:, None]
+    length = np.maximum(np.linalg.norm(wanted.mean, axis=1, keepdims=True), np.maximum(deviation, 1e-30))
     return float(
         max(
             (np.abs(got.mean - wanted.mean) / length).max(),

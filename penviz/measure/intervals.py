@@ -191,7 +191,8 @@ def mean_log_ratio(before: ArrayLike, after: ArrayLike, *, paired: bool) -> Esti
 def welch(before: ArrayLike, after: ArrayLike) -> tuple[float, float]:
     """Difference of the means of two small samples, and half of its 95 % interval.
 
-    Source: Welch 1947; Student's t, interpolated in 1 / degrees of freedom.
+    Source: Welch 1947; Student's t, interpolated in 1 / degrees of freedom: at most 1.7 % too wide for
+    samples of three values or more.
     """
     sides = [np.asarray(side, np.float64) for side in (before, after)]
     difference = float(sides[1].mean() - sides[0].mean())

@@ -49,8 +49,10 @@ def text(
             row.append(_with_bounds(three(c.value(key, at)), *(c.bounds(key, at) or (None, None))))
         if len(found) == 2:
             change = change_of(found, key, at)
-            ends = (None, None) if change is None else (change.low, change.high)
-            row.append(_with_bounds(three_signed(None if change is None else change.value), *ends))
+            if change is None:
+                row.append("–")
+            else:
+                row.append(_with_bounds(three_signed(change.value), change.low, change.high))
         lines.append(row)
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     shown = []

@@ -75,9 +75,8 @@ def kind_of(file: BinaryIO, limits: Limits) -> tuple[str, str]:
         return "ONNX", ""
     if _is_table(head):
         return "csv", ""
-    return "unknown", "text" if head.isascii() and head.decode("ascii").replace(
-        "\n", ""
-    ).isprintable() else ""
+    is_text = head.isascii() and head.decode("ascii").replace("\n", "").isprintable()
+    return "unknown", "text" if is_text else ""
 
 
 def _whole(file: BinaryIO) -> bytes:

@@ -49,9 +49,9 @@ def signed(value: float) -> str:
     return f"{value:+.3f}" if round(value, 3) else "0"
 
 
-def three_signed(value: float | None) -> str:
+def three_signed(value: float) -> str:
     """A difference with its sign, three significant digits."""
-    return f"{'+' if value is not None and value > 0 else ''}{three(value)}"
+    return f"{'+' if value > 0 else ''}{three(value)}"
 
 
 def percent(value: float) -> str:

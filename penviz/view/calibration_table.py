@@ -42,8 +42,10 @@ def calibration_table(found: Sequence[Calibrated], titles: Sequence[str], keys: 
         cells = [_cell(three(c.value(key, at)), c.bounds(key, at) or (None, None)) for c in found]
         if len(found) == 2:
             change = change_of(found, key, at)
-            bounds = (None, None) if change is None else (change.low, change.high)
-            cells.append(_cell(three_signed(None if change is None else change.value), bounds))
+            if change is None:
+                cells.append("–")
+            else:
+                cells.append(_cell(three_signed(change.value), (change.low, change.high)))
         meaning = "after division by fitted T" if key in said and at == SCALED else meanings[key]
         said.add(key)
         body.append(_row(label, meaning, cells, found))

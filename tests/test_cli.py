@@ -341,27 +341,24 @@ def test_app_opens_streamlit_on_the_runs(
     told: list[Any] = []
 
     def execv(path: str, command: list[str]) -> None:
-        told.append((path, command, os.environ.get("PENVIZ_RUNS"), Path.cwd()))
+        told.append((path, command, os.environ.get("PENVIZ_RUNS")))
 
     monkeypatch.setattr(os, "execv", execv)
     monkeypatch.setenv("PENVIZ_RUNS", "elsewhere")
-    before = Path.cwd()
-    try:
-        assert penviz("app", "--runs", tmp_path, "--port", "8765").status == 0
-    finally:
-        os.chdir(before)
+    assert penviz("app", "--runs", tmp_path, "--port", "8765").status == 0
     assert_refused(penviz("app", "--data", tmp_path / "none"), "There is no directory")
     assert_refused(
         penviz("app", "--data", tmp_path, "--address", "0.0.0.0"), "--data offers what lies on this disk"
     )
-    ((path, command, runs, cwd),) = told
+    ((path, command, runs),) = told
     assert path == command[0] == sys.executable
+    script = Path(cli.__file__).parent / "app" / "main.py"
     assert command[1:] == [
-        *("-m", "streamlit", "run", "app.py", "--server.port", "8765"),
+        *("-m", "streamlit", "run", str(script), "--server.port", "8765"),
         *("--server.address", "localhost"),  # nobody else can reach it unless asked for
     ]
     assert runs == str(tmp_path.resolve())
-    assert (cwd / "app.py").is_file()
+    assert (script.parent / ".streamlit" / "config.toml").is_file()
 
 
 @pytest.mark.parametrize(

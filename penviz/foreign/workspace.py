@@ -121,7 +121,7 @@ class Workspace:
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 while chunk := content.read(CHUNK_BYTES):
                     if n_bytes + len(chunk) > max_bytes:
-                        limit = f"{max_bytes / 1e6:g} MB"
+                        limit = f"{max_bytes / 2**20:g} MiB"
                         raise InputError(f"The file is larger than the {limit} that are accepted.")
                     self._take(len(chunk))
                     n_bytes += len(chunk)
@@ -168,7 +168,7 @@ class Workspace:
     def _take(self, n_bytes: int, always: bool = False) -> None:
         with self._lock:
             if not always and self._n_bytes + n_bytes > self._max_bytes:
-                limit = f"{self._max_bytes / 1e6:g} MB"
+                limit = f"{self._max_bytes / 2**20:g} MiB"
                 raise InputError(f"The files of this session take more than {limit} together: remove some.")
             self._n_bytes += n_bytes
 

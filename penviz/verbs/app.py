@@ -26,9 +26,6 @@ def open_app(
     ] = "localhost",
 ) -> None:
     """Open the app in the browser."""
-    script = Path(__file__).resolve().parents[2] / "app.py"
-    if not script.is_file():
-        raise RunError("app.py is not beside the package: run penviz app from a checkout of the project.")
     if runs is not None:
         if not runs.is_dir():
             raise RunError(f"There is no directory {runs}.")
@@ -39,7 +36,7 @@ def open_app(
         if address not in ("localhost", "127.0.0.1", "::1"):
             raise RunError("--data offers what lies on this disk, so it needs --address localhost.")
         os.environ["PENVIZ_DATA"] = str(data.resolve())
-    os.chdir(script.parent)  # .streamlit/config.toml lies there
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    script = Path(__file__).resolve().parents[1] / "app" / "main.py"  # with its .streamlit/config.toml
+    command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)]
     command += ["--server.address", address]
     os.execv(sys.executable, command)

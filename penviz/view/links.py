@@ -30,8 +30,10 @@ def draw_links(pages: Mapping[str, Page], current: str) -> None:
     asked = [key for key in st.query_params if key.startswith(_ASKED)]
     if asked or here not in (None, current):
         for key in asked:
-            st.query_params[key.removeprefix(_ASKED)] = st.query_params.get_all(key)
+            wanted, values = key.removeprefix(_ASKED), st.query_params.get_all(key)
             del st.query_params[key]
+            if _is_runs(wanted):  # anything else is not ours, and Streamlit refuses some names
+                st.query_params[wanted] = values
         whole = current == next(iter(pages)) and not st.query_params
         for key, values in (grid_query() if whole else run_query()).items():
             if key not in st.query_params:  # Streamlit leaves out what the last page has controls for

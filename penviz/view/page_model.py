@@ -15,7 +15,6 @@ from penviz.view.snippets import SNIPPETS
 from penviz.view.style import style_sheet
 from penviz.view.visitor import Visitor, cage, data_directory, offers_disk, visitor
 
-MOST_MEGABYTES = 500
 _NONCE = "dropped"
 
 
@@ -52,7 +51,6 @@ def _drop(who: Visitor) -> None:
         "Checkpoints, activations, or a zip of images",
         accept_multiple_files=True,
         key=f"drop-{number}",
-        max_upload_size=MOST_MEGABYTES,
         help="state dicts (.pth, .pt, .safetensors), activations (.npz, .safetensors), a run saved by penviz "
         "or an image folder (.zip)",
     )
@@ -60,7 +58,7 @@ def _drop(who: Visitor) -> None:
         return
     for file in files:
         try:
-            kept = who.workspace.keep(file.name, file, MOST_MEGABYTES * 10**6)
+            kept = who.workspace.keep(file.name, file, st.get_option("server.maxUploadSize") * 2**20)
         except InputError as error:
             st.session_state["drop-refused"] = str(error)
             continue

@@ -1,0 +1,1 @@
+"""The app's entry and its Streamlit configuration."""

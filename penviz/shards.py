@@ -41,6 +41,7 @@ from penviz.shard_files import (
 )
 
 __all__ = [
+    "LARGEST_FILE",
     "LOSSY",
     "ROWS",
     "Block",
@@ -55,6 +56,9 @@ __all__ = [
 
 ROWS = 32_768
 """Examples a shard of `shard` has at most."""
+
+LARGEST_FILE = 2**30
+"""Bytes of features, as float32, up to which a split is one file unless shards are asked for."""
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,7 @@ from numpy.typing import NDArray
 from penviz.activations import Activations, Head
 from penviz.learn.ranks import ALONE, Ranks
 from penviz.runs import activations_path, shards_path
-from penviz.shards import ROWS, ShardedActivations, finish, shard_ready, write_shard
-
-LARGEST_FILE = 2**30
-"""Bytes of features, as float32, up to which a split is one file unless shards are asked for."""
+from penviz.shards import LARGEST_FILE, ROWS, ShardedActivations, finish, shard_ready, write_shard
 
 Batch = tuple[NDArray[np.float32], NDArray[np.int64]]
 """Features [b, d] and predictions [b] of a batch."""

@@ -15,10 +15,10 @@ from test_ranks import torchrun
 from penviz.activations import Activations
 from penviz.learn import data
 from penviz.learn.ranks import Ranks
-from penviz.learn.split_files import LARGEST_FILE, Storage
+from penviz.learn.split_files import Storage
 from penviz.load import adopt
 from penviz.runs import MODEL_FILE, Run, activations_path, read_run, shards_path
-from penviz.shards import ShardedActivations
+from penviz.shards import LARGEST_FILE, ShardedActivations
 
 SPLITS = {"train": 1437, "validation": 360}
 SHARDS: dict[str, Any] = {"sharded": True, "rows": 500}

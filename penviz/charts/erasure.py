@@ -12,11 +12,11 @@ from dataclasses import replace
 import numpy as np
 
 from penviz import InputError
-from penviz.charts.sweep import LOOSE, networks, told_apart
 from penviz.measure.chart import Chart, Line, Series
 from penviz.measure.information import SAMPLES, few_samples
 from penviz.runs import Run, RunConfig
 from penviz.show.theme import targets_name
+from penviz.study.families import LOOSE, networks, told_apart
 
 KEY = "mutual_information"
 NUMBERS = {

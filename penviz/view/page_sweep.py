@@ -10,11 +10,12 @@ from html import escape
 import streamlit as st
 
 from penviz import InputError
-from penviz.charts.sweep import DEFAULT, SPLITS, charts_of, digest, families, swept
+from penviz.charts.sweep import DEFAULT, SPLITS, charts_of, digest, swept
 from penviz.measure.chart import Chart
 from penviz.measure.sweep import SWEPT, SWEPT_BY_KEY, Swept, Values, sweep_finding
 from penviz.runs import Run, stored_path
 from penviz.show.chart_screen import chart_figure
+from penviz.study.families import families
 from penviz.view.catalogue import (
     Catalogue,
     Group,

@@ -8,11 +8,12 @@ import pytest
 from small_runs import make_adopted, make_run
 
 from penviz import InputError
-from penviz.charts.sweep import build, families
+from penviz.charts.sweep import build
 from penviz.measure.sweep import SWEPT_BY_KEY
 from penviz.measure.table import Summary, compare
 from penviz.run_activations import load
 from penviz.runs import Run, list_runs, read_run
+from penviz.study.families import families
 
 
 @pytest.fixture(scope="module")

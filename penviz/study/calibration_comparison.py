@@ -1,0 +1,84 @@
+"""The calibration of several runs as data: numbers, diagrams and what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from penviz import InputError
+from penviz.activations import Activations
+from penviz.measure.calibrated import Calibrated
+from penviz.measure.calibration_finding import describe
+from penviz.measure.finding import Finding
+from penviz.study.study_run import StudyRun
+
+PREFERRED = ("validation", "test", "train")
+"""Splits in the order in which a calibration is measured on them."""
+
+
+@dataclass(frozen=True, repr=False)
+class CalibrationComparison:
+    """Confidence against accuracy of some runs on one split.
+
+    Attributes:
+        runs: those that could be measured; calibrated: of each, in the same order.
+        split: of the examples; seed: of the two halves.
+        refused: a sentence for each run that could not be measured.
+        differences: in what the runs of the study differ.
+    """
+
+    runs: tuple[StudyRun, ...]
+    calibrated: tuple[Calibrated, ...]
+    split: str
+    seed: int
+    refused: tuple[str, ...] = ()
+    differences: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<calibration of {', '.join(one.name for one in self.runs)} on {self.split}>"
+
+    @cached_property
+    def finding(self) -> Finding:
+        """What the numbers say, in one sentence."""
+        return describe(
+            list(self.calibrated),
+            names=[one.name for one in self.runs],
+            label_smoothings=[one.run.config.label_smoothing for one in self.runs],
+            seeds=[one.run.seed for one in self.runs],
+            differences=list(self.differences),
+            adopted=[one.run.adopted for one in self.runs],
+            targets=[one.targets for one in self.runs],
+        )
+
+
+def calibration_comparison(
+    runs: Sequence[StudyRun], differences: Sequence[str], split: str | None, seed: int
+) -> CalibrationComparison:
+    """Measure every run that can be measured; arguments and errors as `Study.calibration`."""
+    if seed < 0:
+        raise InputError("The split seed must be at least 0.")
+    held = [s for s in PREFERRED if any(s in one.splits for one in runs)]
+    chosen = split or held[0]
+    kept, found, refused = [], [], []
+    for one in runs:
+        try:
+            found.append(Calibrated.of(_measurable(one, chosen), seed))
+            kept.append(one)
+        except InputError as error:
+            refused.append(str(error))
+    if not found:
+        raise InputError(" ".join(refused))
+    return CalibrationComparison(tuple(kept), tuple(found), chosen, seed, tuple(refused), tuple(differences))
+
+
+def _measurable(one: StudyRun, split: str) -> Activations:
+    """The activations of a split, if they are good for numbers over all classes; else InputError."""
+    if split not in one.splits:
+        raise InputError(f"{one.name} has no {split} activations.")
+    a = one.splits[split]
+    if a.over_all is not None:
+        raise InputError(f"{one.name} is kept in shards: calibration needs one file of activations.")
+    if a.partial:
+        raise InputError(f"{one.name} holds some classes only: calibration needs the full pass.")
+    return a

@@ -1,0 +1,62 @@
+"""All triples of classes of two runs as data: which tighten, by how much, and where one of them ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from penviz import InputError
+from penviz.measure.finder import Ranking, find
+from penviz.measure.summary import Summary
+from penviz.measure.table import reference_run
+from penviz.measure.triple_chart import TriplePair
+from penviz.study.study_run import StudyRun
+
+
+@dataclass(frozen=True, repr=False)
+class TripleComparison:
+    """rho/d of every triple in two runs.
+
+    Attributes:
+        before, after: the runs, the less smoothed one first; split: of the examples; bias: the template
+            holds the bias.
+    """
+
+    before: StudyRun
+    after: StudyRun
+    split: str
+    bias: bool = True
+
+    def __repr__(self) -> str:
+        return f"<triples of {self.before.name} and {self.after.name} on {self.split}>"
+
+    @property
+    def statistics(self) -> tuple[Summary, Summary]:
+        """Of the split, in the order of the runs."""
+        return self.before.statistics[self.split], self.after.statistics[self.split]
+
+    @cached_property
+    def pair(self) -> TriplePair:
+        """Triples [t, 3] with their rho/d [t] in both runs; InputError where they share none."""
+        return TriplePair.of(*self.statistics, self.bias)
+
+    def find(self, how: str, m: int = 10) -> Ranking:
+        """The first m triples of one of `finder.FINDS`; InputError for another word."""
+        return find(how, list(self.statistics), m, self.bias)
+
+    def rank(self, classes: Sequence[int]) -> int | None:
+        """Place of a triple by its change, 1 for the one that tightens most; None where it is not held."""
+        return self.pair.rank(classes)
+
+
+def triple_comparison(runs: Sequence[StudyRun], split: str | None, bias: bool) -> TripleComparison:
+    """Arguments and errors as `Study.triples`."""
+    if len(runs) != 2:
+        raise InputError(f"Triples are compared in two runs, not in {len(runs)}.")
+    first = reference_run([one.run.config.label_smoothing for one in runs])
+    before, after = runs[first], runs[1 - first]
+    shared = [s for s in ("train", "validation", "test") if s in before.splits and s in after.splits]
+    if not shared or (split and split not in shared):
+        raise InputError(f"Not both runs have {f'{split} ' if split else ''}activations to compare.")
+    return TripleComparison(before, after, split or shared[0], bias)

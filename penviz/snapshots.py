@@ -25,12 +25,17 @@ def snapshots_path(directory: Path, split: str) -> Path:
     return directory / f"snapshots-{split}.npz"
 
 
-def snapshot_epochs(n: int, epochs: int) -> tuple[int, ...]:
+SPACINGS = ("quadratic", "log")
+"""How the epochs of snapshots can be spread: their square roots or their logarithms at equal distances."""
+
+
+def snapshot_epochs(n: int, epochs: int, spacing: str = "quadratic") -> tuple[int, ...]:
     """Which epochs to keep: n of 1 ... epochs, dense at the start, the first and the last among them.
 
-    The i-th of n lies at 1 + (epochs - 1) (i / (n - 1))^2, rounded, and at least one after the one before;
-    of 100 epochs 16 are 1, 2, 3, 5, 8, 12, 17, 23, 29, 37, 45, 54, 64, 75, 87, 100. All of them where n is
-    not below their number, the last alone for n = 1, none for n = 0.
+    With "quadratic" spacing the i-th of n lies at 1 + (epochs - 1) (i / (n - 1))^2, with "log" at
+    epochs^(i / (n - 1)), rounded, and at least one after the one before; of 100 epochs 16 are 1, 2, 3, 5, 8,
+    12, 17, 23, 29, 37, 45, 54, 64, 75, 87, 100, with "log" 1 to 7, 9, 12, 16, 22, 29, 40, 54, 74, 100. All of
+    them where n is not below their number, the last alone for n = 1, none for n = 0.
     """
     if n <= 0:
         return ()
@@ -40,7 +45,9 @@ def snapshot_epochs(n: int, epochs: int) -> tuple[int, ...]:
         return (epochs,)
     kept = [1]
     for i in range(1, n):
-        kept.append(max(kept[-1] + 1, round(1 + (epochs - 1) * (i / (n - 1)) ** 2)))
+        done = i / (n - 1)
+        place = epochs**done if spacing == "log" else 1 + (epochs - 1) * done**2
+        kept.append(max(kept[-1] + 1, round(place)))
     return tuple(kept)
 
 

@@ -10,11 +10,14 @@ from typing import Any
 
 import yaml
 
-from penviz.runs import RunError
+from penviz.runs import SPLITS, RunError
 
 HERE = Path(__file__).resolve().parent
 MANIFEST = HERE / "manifest.yaml"
-TIERS = ("full", "short", "digits")
+TIERS = ("full", "long", "short", "digits")
+
+KEPT = ("train", "validation")
+"""Splits whose activations are extracted unless a recipe says otherwise."""
 
 OPTIONS = (
     *("epochs", "batch_size", "lr", "momentum", "weight_decay", "loss_factor", "clip_norm", "schedule"),
@@ -36,8 +39,11 @@ class Recipe:
         dataset, model: as for `penviz train`; options: of OPTIONS, those that are not the network's own.
         stands_for: the entry of published.yaml that it is set beside, "" for none.
         triples: one or two lists of three class indices; the first is the one of the paper's text.
+        splits: whose activations are extracted; the others are only scored.
         per_class: training examples a class that are extracted, 0 for all.
         device, threads, validate_every, compiled: as for `penviz train`; threads 0 for torch's own choice.
+        snapshots: epochs, at equal steps of their logarithm, whose features are kept; 0 for none.
+        arc: two similar classes and a distant one, whose continuum is measured, None for none.
         erasure: two classes whose mutual information is followed over the training and measured at its end,
             None for neither. No field of a RunConfig: it changes no weight.
     """
@@ -49,11 +55,14 @@ class Recipe:
     triples: tuple[tuple[int, int, int], ...]
     options: Mapping[str, Any] = field(default_factory=dict)
     stands_for: str = ""
+    splits: tuple[str, ...] = KEPT
     per_class: int = 1000
     device: str = "auto"
     threads: int = 0
     validate_every: int = 1
     compiled: bool = False
+    snapshots: int = 0
+    arc: tuple[str, str, str] | None = None
     erasure: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
@@ -63,6 +72,18 @@ class Recipe:
         _check(not unknown, f"recipe {self.name} has unknown options: {', '.join(unknown)}")
         fits = 1 <= len(self.triples) <= 2 and all(len(set(triple)) == 3 for triple in self.triples)
         _check(fits, f"recipe {self.name} needs one or two triples of different classes")
+        object.__setattr__(self, "splits", tuple(self.splits))
+        _check(
+            set(KEPT) <= set(self.splits) <= set(SPLITS),
+            f"recipe {self.name}: splits are train, validation and, where it has them, test",
+        )
+        _check(
+            isinstance(self.snapshots, int) and self.snapshots >= 0,
+            f"recipe {self.name}: snapshots are a number of epochs",
+        )
+        if self.arc is not None:
+            object.__setattr__(self, "arc", tuple(self.arc))
+            _check(len(set(self.arc)) == 3, f"recipe {self.name}: arc has the names of three classes")
         if self.erasure is not None:
             object.__setattr__(self, "erasure", tuple(self.erasure))
             named = [name for name in self.erasure if isinstance(name, str)]
@@ -103,6 +124,7 @@ class Listed:
                 _check(same, f"the teacher of run {self.id} has another {name}")
             # The history of a student could hold it, but penviz distill has no such option.
             _check(not self.recipe.erasure, f"run {self.id} is a student: its recipe has no erasure")
+            _check(not self.recipe.snapshots, f"run {self.id} is a student: its recipe has no snapshots")
 
     @property
     def options(self) -> dict[str, Any]:
@@ -128,6 +150,8 @@ class Listed:
                 words += [option, f"{one:g}" if short else str(one)]
         if recipe.erasure:
             words += ["--erasure", *recipe.erasure]
+        if recipe.snapshots:
+            words += ["--snapshots", str(recipe.snapshots), "--snapshots-spacing", "log"]
         if recipe.compiled:
             words.append("--compile")
         if recipe.threads:

@@ -17,9 +17,6 @@ from penviz.runs import MODEL_FILE, RUN_FILE, Run, RunConfig, RunError, read_run
 from reproduction.manifest import Listed, Manifest
 from reproduction.results import append_results, locked, read_results
 
-KEPT = ("train", "validation")
-"""Splits whose activations are extracted; the test split is only scored."""
-
 
 @dataclass
 class Slice:
@@ -78,8 +75,6 @@ def take_next(manifest: Manifest, tier: str, work: Slice, only: str | None = Non
     left = pending(manifest, tier, work.results)
     if not left:
         return False
-    from penviz.learn.extract import is_extracted  # torch, which a finished tier does without
-
     waiting = {run.id for run in left}
     for listed in left:
         if only is not None and listed.id != only:
@@ -100,7 +95,7 @@ def take_next(manifest: Manifest, tier: str, work: Slice, only: str | None = Non
             # student's: the other run is measured first.
             others = (manifest.reference(listed), listed.teacher)
             waits = any(other is not None and other.id in waiting for other in others)
-            if waits and finished is not None and is_extracted(finished, KEPT, listed.recipe.per_class):
+            if waits and finished is not None and _is_extracted(finished, listed):
                 continue
             _work_on(manifest, listed, finished, waits, work)
             return True
@@ -108,15 +103,13 @@ def take_next(manifest: Manifest, tier: str, work: Slice, only: str | None = Non
 
 
 def _work_on(manifest: Manifest, listed: Listed, run: Run | None, waits: bool, work: Slice) -> None:
-    from penviz.learn.extract import is_extracted
-
     if run is None:
         run = _train(listed, work)
     else:
         work.say(f"{listed.id}: {run.directory} is finished, it is not trained again.")
     if run is None or work.over():
         return
-    if not is_extracted(run, KEPT, listed.recipe.per_class):
+    if not _is_extracted(run, listed):
         _extract(listed, run, work)
     if waits or work.over():
         return
@@ -125,7 +118,7 @@ def _work_on(manifest: Manifest, listed: Listed, run: Run | None, waits: bool, w
 
     reference = manifest.reference(listed)
     hard = None if reference is None else finished_run(reference, work)
-    if reference is not None and (hard is None or not is_extracted(hard, KEPT, reference.recipe.per_class)):
+    if reference is not None and (hard is None or not _is_extracted(hard, reference)):
         work.say(f"{listed.id}: the activations of {reference.id} are not here, so no change is measured.")
         hard = None
     rows = measure(
@@ -218,6 +211,7 @@ def _train(listed: Listed, work: Slice) -> Run | None:
             if teacher is not None:
                 students.distil(config, loaded, teacher, work.out / listed.id, **options)
             else:
+                options |= {"snapshots": recipe.snapshots, "snapshots_spacing": "log"}
                 if recipe.erasure is not None:
                     options["erasure"] = erasure.class_pair(loaded.class_names, recipe.erasure)
                 train.train(config, loaded, work.out / listed.id, **options)
@@ -225,6 +219,12 @@ def _train(listed: Listed, work: Slice) -> Run | None:
         work.say(f"{listed.id}: stopped, its state is saved; the same command goes on with it.")
         return None
     return read_run(work.out / listed.id)
+
+
+def _is_extracted(run: Run, listed: Listed) -> bool:
+    from penviz.learn.extract import is_extracted  # torch, which a finished tier does without
+
+    return is_extracted(run, listed.recipe.splits, listed.recipe.per_class)
 
 
 def _extract(listed: Listed, run: Run, work: Slice) -> None:
@@ -235,5 +235,5 @@ def _extract(listed: Listed, run: Run, work: Slice) -> None:
     loaded = data.load(recipe.dataset, seed=run.config.held_out_seed, data_dir=work.data_dir)
     with terminal.ExtractionProgress(work.progress) as report:
         extract.extract(
-            run, loaded, splits=KEPT, per_class=recipe.per_class, device=recipe.device, report=report
+            run, loaded, splits=recipe.splits, per_class=recipe.per_class, device=recipe.device, report=report
         )

@@ -63,6 +63,7 @@ def test_epochs_are_dense_at_the_start_and_hold_both_ends() -> None:
     assert snapshot_epochs(1, 100) == (100,)
     assert snapshot_epochs(2, 100) == (1, 100)
     assert snapshot_epochs(30, 20) == tuple(range(1, 21))
+    assert snapshot_epochs(16, 100, "log") == (1, 2, 3, 4, 5, 6, 7, 9, 12, 16, 22, 29, 40, 54, 74, 100)
     for epochs in (1, 2, 3, 7, 20, 99, 100, 301):
         for n in range(1, epochs + 5):
             kept = snapshot_epochs(n, epochs)

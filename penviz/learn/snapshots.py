@@ -11,7 +11,7 @@ from penviz.learn.data import Split
 from penviz.learn.extract import first_of_each_class
 from penviz.learn.training import Training
 from penviz.runs import RunError
-from penviz.snapshots import Snapshots, snapshot_epochs, snapshots_path
+from penviz.snapshots import SPACINGS, Snapshots, snapshot_epochs, snapshots_path
 
 KEPT_SPLITS = ("train", "validation")
 PER_CLASS = 100
@@ -28,21 +28,32 @@ class SnapshotKeeper:
     comes to the same epoch again and puts an equal snapshot in its place.
     """
 
-    def __init__(self, training: Training, n: int, per_class: int, say: Callable[[str], None]):
+    def __init__(
+        self,
+        training: Training,
+        n: int,
+        per_class: int,
+        say: Callable[[str], None],
+        spacing: str = "quadratic",
+    ):
         """Check the request against what the run's directory holds.
 
         Args:
             training: the run, its state restored.
             n: epochs to keep, 0 for none; per_class: examples a class and split.
             say: called with sentences a user should read.
+            spacing: of those epochs, one of `penviz.snapshots.SPACINGS`.
 
         Raises:
-            RunError: numbers out of range, or a run that goes on and was started with other snapshots.
+            RunError: numbers out of range, an unknown spacing, or a run that goes on and was started with
+                other snapshots.
         """
         if n < 0 or per_class < 1:
             raise RunError("Snapshots are of at least 0 epochs, and of at least 1 example a class.")
+        if spacing not in SPACINGS:
+            raise RunError(f"The spacing of snapshots must be {' or '.join(SPACINGS)}.")
         self.training, self.say = training, say
-        self.planned = snapshot_epochs(n, training.config.stop_after or training.config.epochs)
+        self.planned = snapshot_epochs(n, training.config.last_epoch, spacing)
         self.parts = {
             name: _subset(split, per_class)
             for name, split in training.dataset.splits.items()

@@ -38,6 +38,7 @@ def train(
     validate_every: int = 1,
     snapshots: int = 0,
     snapshots_per_class: int = PER_CLASS,
+    snapshots_spacing: str = "quadratic",
     report: Callable[[Progress], None] = lambda progress: None,
     say: Callable[[str], None] = lambda sentence: None,
     stopped: Callable[[], bool] = lambda: False,
@@ -60,7 +61,8 @@ def train(
         save_every: seconds between saved states within an epoch; each epoch's end is saved in any case.
         validate_every: epochs between evaluations of the validation split; the last epoch always has one.
         snapshots: epochs at whose end features are kept (penviz/snapshots.py says which), 0 for none;
-            snapshots_per_class: of how many examples a class, of train and of validation.
+            snapshots_per_class: of how many examples a class, of train and of validation;
+            snapshots_spacing: of these epochs, "quadratic" or "log".
         report: called a few times a second and at the end of each epoch.
         say: called with sentences a user should read.
         stopped: asked after each step; when it says yes, the state is saved and Stopped is raised.
@@ -105,7 +107,7 @@ def train(
         for note in training.restore():
             if ranks.first:
                 say(note)
-    keeper = SnapshotKeeper(training, snapshots, snapshots_per_class, say)
+    keeper = SnapshotKeeper(training, snapshots, snapshots_per_class, say, snapshots_spacing)
     if not ranks.agree(training.steps_done()):  # here every rank has looked, and none has written
         raise RunError(f"The ranks see different files in {out}: it must lie on a disk that they share.")
     if ranks.first:

@@ -92,6 +92,9 @@ def train(
     snapshots_per_class: Annotated[
         int, typer.Option(help="Examples a class and split that snapshots keep.")
     ] = 100,
+    snapshots_spacing: Annotated[
+        str, typer.Option(help="quadratic, or log: equal steps of the logarithm of the epoch.")
+    ] = "quadratic",
     erasure: Annotated[
         tuple[str, str] | None,
         typer.Option(
@@ -171,6 +174,7 @@ def train(
                     validate_every=validate_every,
                     snapshots=snapshots,
                     snapshots_per_class=snapshots_per_class,
+                    snapshots_spacing=snapshots_spacing,
                     report=report,
                     say=say,
                     stopped=stopped,

@@ -90,6 +90,22 @@ def test_fully_connected_by_hand() -> None:
         assert n_parameters(f"fc{width}", (1, 28, 28)) == expected
 
 
+def test_compact_resnet_by_hand() -> None:
+    convolutions = 3 * 32 * 9 + (32 + 64) * 64 * 9 + (64 + 128) * 128 * 9 + (128 + 256) * 256 * 9
+    norms = 2 * (32 + 2 * (64 + 128 + 256))
+    assert n_parameters("compact_resnet") == convolutions + norms + 256 * 10 + 10 == 1_166_506
+    network = build("compact_resnet", (3, 32, 32), 10).eval()
+    blocks = [m for m in network.modules() if isinstance(m, models.BasicBlock)]
+    sides: list[tuple[int, ...]] = []
+    for block in blocks:
+        block.register_forward_hook(lambda m, args, out: sides.append(tuple(out.shape[1:])))
+    with torch.no_grad():
+        features = network.features(torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
+    assert sides == [(64, 16, 16), (128, 8, 8), (256, 4, 4)]
+    assert (features >= 0).all(), "the last block ends in a ReLU"
+    assert "not a network of the paper" in MODELS["compact_resnet"].about
+
+
 def test_paper_resnet56() -> None:
     network = build("paper_resnet56", (3, 16, 16), 100).eval()
     convolutions = [m for m in network.modules() if isinstance(m, nn.Conv2d) and m.kernel_size == (3, 3)]

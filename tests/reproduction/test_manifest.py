@@ -18,7 +18,7 @@ from reproduction.manifest import MANIFEST, OPTIONS, Listed, Manifest, ManifestE
 from reproduction.results import read_results
 from reproduction.slices import Slice, config_of, finished_run, pending
 
-STUDENT = "digits-student-of-hard-T2"
+STUDENT = "check-digits-student-of-hard-T2"
 IMAGE = {"cifar10": (32, 32, 3), "cifar100": (32, 32, 3), "digits": (8, 8, 1)}
 
 
@@ -45,6 +45,8 @@ def test_the_command_of_every_run_makes_its_config() -> None:
             chosen["label_smoothing"] = given["label_smoothing"]
             made = default_config(given["dataset"], given["model"], shape, **chosen)
             assert given["erasure"] == listed.recipe.erasure
+            assert given["snapshots"] == listed.recipe.snapshots
+            assert not listed.recipe.snapshots or given["snapshots_spacing"] == "log"
         else:
             teacher = teacher_of(listed)
             assert teacher is not None
@@ -97,10 +99,13 @@ def test_a_student_sees_what_its_teacher_sees(tier: str) -> None:
 
 def test_order_and_references() -> None:
     manifest = read_manifest()
-    for tier in ("full", "short"):
+    for tier in ("full", "long", "short"):
         runs = manifest.of_tier(tier)
         names = [(run.recipe.dataset, run.label_smoothing, run.seed) for run in runs[:5]]
-        assert names == [("cifar100", a, 0) for a in (0, 0.1, 0.05)] + [("cifar10", a, 0) for a in (0, 0.1)]
+        first = [("cifar100", a, 0) for a in (0, 0.1, 0.05)] + [("cifar10", a, 0) for a in (0, 0.1)]
+        if tier == "long":
+            names, first = names[:4], [("digits", a, seed) for seed in (0, 1) for a in (0, 0.1)]
+        assert names == first
         for place, run in enumerate(runs):
             reference = manifest.reference(run)
             if run.label_smoothing:
@@ -158,6 +163,10 @@ def test_to_follow_the_information_makes_no_measured_run_another(tmp_path: Path)
         (lambda r: r["runs"][-1].update(teacher="cifar10-alexnet-hard"), "has another tier"),
         (lambda r: r["runs"].append({**r["runs"][-1], "id": "x", "teacher": STUDENT}), "a student itself"),
         (lambda r: r["recipes"]["digits-student"].update(dataset="mnist"), "has another dataset"),
+        (lambda r: r["recipes"]["digits-student"].update(snapshots=3), "its recipe has no snapshots"),
+        (lambda r: r["recipes"]["digits-fc800"].update(snapshots=-1), "snapshots are a number of epochs"),
+        (lambda r: r["recipes"]["digits-fc800"].update(splits=["train"]), "splits are train, validation"),
+        (lambda r: r["recipes"]["digits-fc800"].update(arc=["0", "1", "1"]), "the names of three classes"),
         (lambda r: r["recipes"]["digits-student"].update(erasure=["0", "1"]), "its recipe has no erasure"),
     ],
 )
@@ -168,3 +177,16 @@ def test_a_bad_manifest_is_refused(change: object, sentence: str, tmp_path: Path
     path.write_text(yaml.safe_dump(record))
     with pytest.raises(ManifestError, match=sentence):
         read_manifest(path)
+
+
+def test_long_runs_go_past_the_fit_and_are_filmed_on_a_log_scale() -> None:
+    """A pair of every recipe of the long tier, five seeds on digits; the sweep has the six alphas."""
+    runs = read_manifest().of_tier("long")
+    for name in {run.recipe.name for run in runs}:
+        own = [run for run in runs if run.recipe.name == name]
+        assert {0, 0.1} <= {run.label_smoothing for run in own if run.seed == 0}
+        assert own[0].recipe.snapshots >= 15
+    digits = [run for run in runs if run.recipe.dataset == "digits"]
+    assert {(run.label_smoothing, run.seed) for run in digits} == {(a, s) for a in (0, 0.1) for s in range(5)}
+    sweep = [run for run in runs if run.recipe.name == "long-cifar10-sweep" and run.seed == 0]
+    assert [run.label_smoothing for run in sweep] == [0, 0.05, 0.1, 0.2, 0.4, 0.6]

@@ -30,7 +30,7 @@ from reproduction.results import INFORMATION, OF_A_STUDENT, append_results, lock
 from reproduction.slices import Slice, config_of, take_next
 
 ROOT = Path(__file__).resolve().parents[2]
-HARD, SOFT, STUDENT = "digits-fc800-hard", "digits-fc800-soft", "digits-student-of-hard-T2"
+HARD, SOFT, STUDENT = "check-digits-hard", "check-digits-soft", "check-digits-student-of-hard-T2"
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
 
 

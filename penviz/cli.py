@@ -9,6 +9,7 @@ import typer
 from penviz import InputError, __version__, ending
 from penviz.verbs.app import open_app
 from penviz.verbs.calibrate import calibrate
+from penviz.verbs.demo import demo
 from penviz.verbs.distill import distill
 from penviz.verbs.erasure import erasure
 from penviz.verbs.extract import extract
@@ -50,7 +51,7 @@ def application() -> typer.Typer:
         pretty_exceptions_enable=False,
         help="See what training targets do to a classifier's penultimate layer.",
     )
-    verbs = (train, sweep, distill, extract, inspect, measure, calibrate, erasure, figure, models)
+    verbs = (demo, train, sweep, distill, extract, inspect, measure, calibrate, erasure, figure, models)
     for verb in verbs:
         app.command()(verb)
     app.command(name="app")(open_app)

@@ -1,29 +1,42 @@
-"""The files of the alpha dial: the same few examples of several trained runs, small enough to be shipped.
+"""Thin copies of trained runs: the same few examples of each, small enough to lie in the package.
 
-    python -m reproduction.dial RUN ... --out dial
+    python -m reproduction.dial RUN ... --out penviz/demo/dial
+    python -m reproduction.dial checkpoints/cifar10-alexnet-hard checkpoints/cifar10-alexnet-soft \\
+        --out penviz/demo/pair --per-class 300 --snapshots 20
 
+The first are the networks of the alpha dial, the second the pair that the app opens where there are no runs.
 Everything else of a run stays as it was: its config, the digest of its weights, its metrics, its command.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from penviz import ending
 from penviz.activations import Activations
-from penviz.learn.extract import first_of_each_class
-from penviz.runs import RUN_FILE, RunError, activations_path, read_run, write_json
+from penviz.learn.extract import first_of_each_class, write_sprite
+from penviz.runs import RUN_FILE, Run, RunError, activations_path, read_run, thumbnails_path, write_json
+from penviz.show.thumbnails import read_sprite
+from penviz.snapshots import Snapshots, snapshots_path
 
 SPLITS = ("train", "validation")
+QUALITY = 45
+"""Of thumbnails that were lossy before; at the 35 of an extraction they would lose twice."""
 
 
 def thin(
     runs: Annotated[list[Path], typer.Argument(help="Extracted runs that differ in label smoothing.")],
-    out: Annotated[Path, typer.Option(help="Directory of the thin copies.")] = Path("dial"),
+    out: Annotated[Path, typer.Option(help="Directory of the thin copies.")],
     per_class: Annotated[int, typer.Option(min=1, help="Examples a class and split.")] = 100,
+    snapshots: Annotated[
+        int, typer.Option(min=0, help="Of those kept while training: examples a class; thumbnails too.")
+    ] = 0,
 ) -> None:
     """Write the first examples of each class of some runs, features in half precision."""
     found = [read_run(path) for path in runs]
@@ -33,16 +46,47 @@ def thin(
     for run in found:
         place = out / run.name
         place.mkdir(parents=True, exist_ok=True)
+        pictures: dict[str, Any] = {}
         for split in SPLITS:
             a = Activations.load(activations_path(run.directory, split))
             if a.checkpoint_sha256 != run.model_sha256:
                 raise RunError(f"{run.name}: its activations are of other weights; extract it again.")
-            a.take(first_of_each_class(a.labels, per_class)).save(activations_path(place, split), half=True)
+            kept = first_of_each_class(a.labels, per_class)
+            a.take(kept).save(activations_path(place, split), half=True)
+            if snapshots:
+                pictures[split] = _thin_thumbnails(run, split, kept, place)
+                _thin_snapshots(snapshots_path(run.directory, split), snapshots).save(
+                    snapshots_path(place, split)
+                )
         record = {key: value for key, value in run.record.items() if key != "thumbnails"}
         words = str(record.get("command", "")).replace(str(run.directory.resolve()), f"runs/sweep/{run.name}")
         about = {"per_class": per_class, "features": "float16", "weights": "not shipped; see model_sha256"}
-        write_json(place / RUN_FILE, record | {"command": words, "thinned": about})
+        record |= {"command": words, "thinned": about} | ({"thumbnails": pictures} if pictures else {})
+        write_json(place / RUN_FILE, record)
         ending.say(f"Wrote {place}")
+
+
+def _thin_thumbnails(run: Run, split: str, kept: NDArray[np.int64], place: Path) -> dict[str, Any]:
+    """Write the pictures of some rows of a split; returns their layout as run.json has it."""
+    layout = run.record["thumbnails"][split]
+    sprite = read_sprite(thumbnails_path(run.directory, split), layout)
+    if sprite is None:
+        raise RunError(f"{run.name} has no thumbnails of {split}; extract it again.")
+    tiles = np.stack([np.asarray(sprite.tile(row)) for row in kept.tolist()])
+    return {**layout, **write_sprite(thumbnails_path(place, split), tiles, QUALITY)}
+
+
+def _thin_snapshots(path: Path, per_class: int) -> Snapshots:
+    """The first examples of each class of some snapshots."""
+    own = Snapshots.load(path)
+    kept = first_of_each_class(own.labels, per_class)
+    return replace(
+        own,
+        features=own.features[:, kept],
+        labels=own.labels[kept],
+        indices=own.indices[kept],
+        predictions=own.predictions[:, kept],
+    )
 
 
 def main() -> None:

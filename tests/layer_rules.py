@@ -72,6 +72,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "open_study": ("penviz.learn", "penviz.load", "penviz.show", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
     "notebook": ("penviz.view", "streamlit"),
     "snapshots": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
+    "demo": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
     "half": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
     "shard_files": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
     "shards": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),

@@ -27,9 +27,9 @@ def test_empty_directory_gives_the_commands(open_app: Callable[..., AppTest]) ->
     assert not charts(app)
 
 
-def test_empty_directory_opens_the_shipped_runs(open_app: Callable[..., AppTest]) -> None:
+def test_empty_directory_opens_the_demo_pair(open_app: Callable[..., AppTest]) -> None:
     app = open_app()
-    button = next(b for b in app.button if b.label == "Open the shipped runs")
+    button = next(b for b in app.button if b.label == "Open the demo pair")
     button.click().run()
     assert not app.exception
     assert len(charts(app)) == 2

@@ -15,7 +15,7 @@ from penviz.runs import RunError
 def open_app(
     runs: Annotated[
         Path | None,
-        typer.Option(help="Directory of runs; PENVIZ_RUNS, or checkpoints/ of the project, if not given."),
+        typer.Option(help="Directory of runs; PENVIZ_RUNS, ./checkpoints or the demo pair if not given."),
     ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Offer the checkpoints and image folders below this directory.")

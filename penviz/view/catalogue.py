@@ -12,6 +12,7 @@ import numpy as np
 import streamlit as st
 
 from penviz.activations import Activations, ActivationsError
+from penviz.demo import PAIR
 from penviz.measure.summary import Summary
 from penviz.run_activations import extract_command, notes, ready, some_classes
 from penviz.runs import MANIFEST, RUN_FILE, DamagedRun, Run, list_runs, moments_path, stored_path
@@ -67,22 +68,26 @@ class Opened:
         return self.splits | self.shards
 
 
-SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
-"""The runs that come with the source."""
+HERE = Path("checkpoints")
+"""Where runs are looked for when nobody says where they lie."""
 
-OPEN_SHIPPED = "open-shipped"
-"""Key in the session: the visitor of an empty directory asked for the shipped runs."""
-
+OPEN_DEMO = "open-demo"
+"""Key in the session: the visitor of an empty directory asked for the demo pair."""
 
 MORE_ROOTS = "more-roots"
 """Key in the session: further directories of runs, a tuple of paths, such as the visitor's own workspace."""
 
 
 def runs_directory() -> Path:
-    """The runs that everybody sees: of PENVIZ_RUNS, or ./checkpoints, or the shipped runs if asked for."""
-    if st.session_state.get(OPEN_SHIPPED):
-        return SHIPPED
-    return Path(os.environ.get(RUNS_VARIABLE) or "checkpoints")
+    """The runs that everybody sees: of PENVIZ_RUNS, or ./checkpoints, or where both lack any the demo pair.
+
+    An empty PENVIZ_RUNS stays empty until the visitor asks for the pair.
+    """
+    if st.session_state.get(OPEN_DEMO):
+        return PAIR
+    if named := os.environ.get(RUNS_VARIABLE):
+        return Path(named)
+    return HERE if any(HERE.glob(f"*/{RUN_FILE}")) else PAIR
 
 
 def run_roots() -> tuple[Path, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 import streamlit as st
 
 from penviz.charts.sweep import swept
+from penviz.demo import DIAL
 from penviz.measure.dial import Dial, build_dial
 from penviz.measure.summary import Summary
 from penviz.measure.sweep import Swept, run_values, sweep_finding
@@ -21,9 +22,6 @@ from penviz.show.screen import Marks
 from penviz.view.catalogue import SPLITS_SHOWN, directory_digest
 from penviz.view.legend import legend_html
 from penviz.view.state import State, default_classes, in_order, presets
-
-DIAL = Path(__file__).resolve().parents[2] / "dial"
-"""Thin copies of trained networks that come with the source (`python -m reproduction.dial`)."""
 
 CONFIG = {"displaylogo": False, "displayModeBar": False}
 

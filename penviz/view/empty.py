@@ -8,8 +8,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from penviz.runs import DamagedRun, list_runs
-from penviz.view.catalogue import OPEN_SHIPPED, SHIPPED
+from penviz.runs import DamagedRun
+from penviz.view.catalogue import OPEN_DEMO
 from penviz.view.train_here import train_here
 from penviz.view.words import plain, plain_sentence
 
@@ -21,9 +21,7 @@ def show_empty(directory: Path) -> None:
             '<h1 class="pz-finding">No runs here.</h1>'
             '<p class="pz-detail">penviz draws the penultimate layer of trained classifiers.</p>'
         )
-        shipped, _ = list_runs(SHIPPED)
-        if shipped and directory.resolve() != SHIPPED:
-            st.button("Open the shipped runs", type="primary", on_click=_open_shipped)
+        st.button("Open the demo pair", type="primary", on_click=_open_demo)
         st.html(
             '<p class="pz-detail">Or bring a checkpoint of your own: <b>Your model</b>, at the left.</p>'
             '<p class="pz-detail">Or train your own: two small networks on scikit-learn’s digits, one with '
@@ -45,8 +43,8 @@ def show_empty(directory: Path) -> None:
         )
 
 
-def _open_shipped() -> None:
-    st.session_state[OPEN_SHIPPED] = True
+def _open_demo() -> None:
+    st.session_state[OPEN_DEMO] = True
 
 
 def show_too_few(name: str) -> None:

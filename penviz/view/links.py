@@ -8,7 +8,8 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import Page
 
-from penviz.view.catalogue import Group, directory_digest, read_catalogue, run_roots
+from penviz.demo import PAIR
+from penviz.view.catalogue import Group, directory_digest, read_catalogue, run_roots, runs_directory
 from penviz.view.state import CLASS_KEYS, default_runs, suffix
 from penviz.view.words import plain
 
@@ -47,6 +48,8 @@ def draw_links(pages: Mapping[str, Page], current: str) -> None:
         with st.container(key="pages", gap=None):
             for label, page in pages.items():
                 st.page_link(page, label=label)
+        if runs_directory() == PAIR:
+            st.caption("The demo pair. For runs of your own: `penviz app --runs DIRECTORY`.")
 
 
 def remember_grid() -> None:

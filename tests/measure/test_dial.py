@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import base64
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from small_runs import CLASSES, small_activations
 
 from penviz.activations import Activations, ActivationsError
+from penviz.demo import DIAL
 from penviz.measure.dial import build_dial, places, splits_of
 from penviz.measure.logits import optimal_gap
 from penviz.run_activations import load
@@ -136,11 +136,10 @@ def test_what_is_no_dial_is_refused() -> None:
 
 
 def test_the_shipped_networks() -> None:
-    root = Path(__file__).parents[2] / "dial"
-    runs, damaged = list_runs(root)
+    runs, damaged = list_runs(DIAL)
     assert not damaged
     assert sorted(run.config.label_smoothing for run in runs) == [0, 0.05, 0.1, 0.2, 0.4, 0.6]
-    assert sum(f.stat().st_size for f in root.rglob("*") if f.is_file()) < 8e6
+    assert sum(f.stat().st_size for f in DIAL.rglob("*") if f.is_file()) < 8e6
     assert {run.config.seed for run in runs} == {0}
     for run in runs:
         assert set(runs[0].config.differences(run.config)) <= {"label_smoothing", "targets"}

@@ -1,7 +1,53 @@
-"""penviz: see what training targets do to a classifier's penultimate layer."""
+"""penviz: see what training targets do to a classifier's penultimate layer.
+
+import penviz
+
+loaders = {"train": train_loader, "validation": val_loader}
+hard = penviz.capture(hard_net, loaders, name="hard", label_smoothing=0)
+soft = penviz.capture(soft_net, loaders, name="soft", label_smoothing=0.1)
+figure = penviz.compare([hard, soft], classes=["airplane", "automobile", "bird"])
+figure.paper(venue="icml").save("figure1.pdf")
+
+Every name below is imported when it is first used: `import penviz` itself brings in next to nothing.
+"""
+
+from __future__ import annotations
 
 __version__ = "0.1.0"
+
+PUBLIC = {
+    "CapturedRun": "penviz.captured_run:CapturedRun",
+    "Comparison": "penviz.study.comparison:Comparison",
+    "ComparisonFigure": "penviz.notebook.comparison_figure:ComparisonFigure",
+    "ComparisonOptions": "penviz.study.comparison:ComparisonOptions",
+    "Study": "penviz.study.study:Study",
+    "adopt": "penviz.notebook.checkpoint_verbs:adopt",
+    "compare": "penviz.notebook.comparison_figure:compare",
+    "draw_plane": "penviz.notebook.draw_plane:draw_plane",
+    "extract": "penviz.notebook.checkpoint_verbs:extract",
+    "load": "penviz.captured_run:load",
+    "open_study": "penviz.open_study:open_study",
+    "save": "penviz.captured_run:save",
+    "train": "penviz.notebook.checkpoint_verbs:train",
+}
+"""Public name -> where it is defined."""
+
+__all__ = ["InputError", *PUBLIC]
 
 
 class InputError(ValueError):
     """What a user gave cannot be used; the message is one sentence that says why and what to do."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in PUBLIC:
+        raise AttributeError(f"module 'penviz' has no attribute {name!r}")
+    from pkgutil import resolve_name
+
+    found: object = resolve_name(PUBLIC[name])
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -66,7 +66,7 @@ def _integers(name: str, values: ArrayLike, length: int, below: int | None = Non
     return array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Head:
     """The last linear layer: logits = features @ weight.T + bias.
 
@@ -89,6 +89,10 @@ class Head:
                 raise ActivationsError(
                     f"bias has {len(self.bias)} entries for {len(self.weight)} rows of weight."
                 )
+
+    def __repr__(self) -> str:
+        n_classes, d = self.weight.shape
+        return f"<head of K = {n_classes:,}, d = {d:,}, {'with a' if self.bias is not None else 'no'} bias>"
 
     @property
     def n_classes(self) -> int:
@@ -141,7 +145,7 @@ class ClassMeans:
     present: NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Activations:
     """Penultimate features of one split of one run, raw, with all that is needed to read them.
 
@@ -220,6 +224,12 @@ class Activations:
                 f"The head has shape {self.head.weight.shape}, but there are {n_classes} classes "
                 f"and features of width {self.features.shape[1]}."
             )
+
+    def __repr__(self) -> str:
+        n, d = self.features.shape
+        return (
+            f"<activations of {self.run}, {self.split}: n = {n:,}, d = {d:,}, K = {len(self.class_names):,}>"
+        )
 
     def __len__(self) -> int:
         """n, the number of examples."""

@@ -34,7 +34,7 @@ CORRECT, INSIDE, OUTSIDE = 0, 1, 2
 """Predicted right; predicted as another of the three classes; predicted as a fourth class."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Panel:
     """One picture: examples of three classes on the plane of their templates.
 
@@ -124,6 +124,9 @@ class Panel:
     pull: Arrows | None = None
     view: str = PLANE
     density: NDArray[np.float32] | None = None
+
+    def __repr__(self) -> str:
+        return f"<panel of {self.run}, {self.place}: {', '.join(self.classes)}, {len(self.xy):,} examples>"
 
     @property
     def place(self) -> str:

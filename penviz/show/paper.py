@@ -2,7 +2,7 @@
 
 figure = paper_figure(panels, venue="neurips")
 figure.axes[0].annotate("see text", (0, 0))
-Path("figure1.pdf").write_bytes(figure_bytes(figure, "pdf"))
+figure.save("figure1.pdf")
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from penviz.show.venues import venue as venue_of
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from penviz.show.paper_shown import PaperFigure
+
 __all__ = ["CORNER", "FORMATS", "LAYOUTS", "VECTOR_LIMIT", "figure_bytes", "html_bytes", "paper_figure"]
 
 VECTOR_LIMIT = 20_000
@@ -45,7 +47,7 @@ def paper_figure(
     row_labels: Sequence[str] | None = None,
     dpi: int = 300,
     font: tuple[Path, str] | None = None,
-) -> Figure:
+) -> PaperFigure:
     """A matplotlib figure of panels that goes into a paper as it is, or may be edited further.
 
     Args:
@@ -62,14 +64,15 @@ def paper_figure(
         font: a .ttf or .otf of one's own in place of the faces that ship with matplotlib, and its sha256.
 
     Returns:
-        The figure; every artist has a gid. Write it with `figure_bytes`.
+        The figure; every artist has a gid. It shows itself in a notebook, and `save` writes it.
 
     Raises:
         InputError: nothing to draw, unknown names, or more panels than fit.
     """
     from matplotlib import style
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+
+    from penviz.show.paper_shown import PaperFigure
 
     place, across, face = printed_on(venue, width, font)
     marks = marks or Marks()
@@ -82,7 +85,7 @@ def paper_figure(
     many = sum(len(p.xy) for p in panels) > VECTOR_LIMIT
     settings = {"font.family": list(face.family), "mathtext.fontset": face.math}
     with style.context(["default", settings]):
-        figure = Figure(figsize=(across, places.height), dpi=dpi, facecolor=LIGHT.page)
+        figure = PaperFigure(figsize=(across, places.height), dpi=dpi, facecolor=LIGHT.page)
         FigureCanvasAgg(figure)
         for row, bottom in zip(content.rows, places.bottoms, strict=True):
             for panel_or_none, left in zip(row, places.lefts, strict=True):

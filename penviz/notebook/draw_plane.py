@@ -1,0 +1,81 @@
+"""The template plane in an axes of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from penviz import InputError
+from penviz.measure.panel import Panel
+from penviz.notebook.comparison_figure import study_of
+from penviz.study.comparison import ComparisonOptions
+from penviz.study.study import WithActivations
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from penviz.show.screen import Marks
+
+
+def draw_plane(
+    ax: Axes,
+    run: WithActivations | str | Path | Panel,
+    classes: Sequence[str | int] | None = None,
+    *,
+    split: str | None = None,
+    marks: Marks | None = None,
+    options: ComparisonOptions | None = None,
+) -> Panel:
+    """Draw three classes of one run and split on the plane of their templates.
+
+    Args:
+        ax: a matplotlib axes; it is made square, its title and labels are left alone.
+        run: a captured or loaded run, a directory, or a panel of a comparison.
+        classes: three names or rows of the head: left, right, above. The first three when not given.
+        split: the run's first when not given.
+        marks: what is drawn beside the points; options: of drawing and measuring.
+
+    Returns:
+        The picture as data: coordinates, numbers, what is drawn.
+
+    Raises:
+        InputError: a split that the run does not have, or classes that are unknown.
+    """
+    from penviz.show.paper_face import SANS
+    from penviz.show.paper_panel import draw_panel
+    from penviz.show.screen import Marks as AllMarks
+
+    panel = run if isinstance(run, Panel) else _panel(run, classes, split, options or ComparisonOptions())
+    figure = ax.get_figure()
+    if figure is None:
+        raise InputError("These axes belong to no figure.")
+    box = ax.get_window_extent()
+    side = min(box.width, box.height) / figure.dpi
+    draw_panel(
+        ax,
+        panel,
+        marks or AllMarks(),
+        side_in=side,
+        corner=("rho_d",),
+        face=SANS,
+        size_pt=min(8.0, max(5.0, 3.5 * side)),
+        rasterized=len(panel.xy) > 20_000,
+    )
+    return panel
+
+
+def _panel(
+    run: WithActivations | str | Path,
+    classes: Sequence[str | int] | None,
+    split: str | None,
+    options: ComparisonOptions,
+) -> Panel:
+    study = study_of([run], classes or ())
+    chosen = split or study.splits[0]
+    if chosen not in study.splits:
+        raise InputError(
+            f"{study.runs[0].name} has no {chosen} activations: it has {', '.join(study.splits)}."
+        )
+    row = study.compare(classes, options).panels
+    return next(panel for panel in row if panel.split == chosen)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,8 @@ from penviz.measure.temperature import Temperature, fit_temperature, halve, lowe
 
 Float = NDArray[np.float64]
 
-PLAIN, SCALED = "plain", "scaled"
+PLAIN: Final = "plain"
+SCALED: Final = "scaled"
 """At temperature 1; after a fit on the other half."""
 
 FEWEST = 20

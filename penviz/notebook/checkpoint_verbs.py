@@ -109,6 +109,7 @@ def adopt(
     from penviz.adoption_request import Request
 
     files = [file] if isinstance(file, str | Path) else list(file)
-    asked = Request(out=Path(out), **{k: Path(v) if k == "data_dir" else v for k, v in request.items()})
+    places: dict[str, Any] = {"out": Path(out), "data_dir": Path(request.pop("data_dir", "data"))}
+    asked = Request(**places, **request)
     adoption.extract_files([Path(f) for f in files], asked, say=say, progress=lambda done, n, left: None)
     return load(out)

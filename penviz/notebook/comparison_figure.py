@@ -119,14 +119,14 @@ class ComparisonFigure:
 
 
 def compare(
-    runs: Study | Sequence[WithActivations | str | Path],
+    runs: Study | WithActivations | str | Path | Sequence[WithActivations | str | Path],
     classes: Sequence[str | int] | None = None,
     **options: Any,
 ) -> ComparisonFigure:
     """Three classes of several runs, side by side.
 
     Args:
-        runs: captured or loaded runs, or directories of runs; or a Study.
+        runs: captured or loaded runs, or directories of runs, one or several; or a Study.
         classes: three names or rows of the head: left, right, above. The first three when not given.
         options: `per_class`, `seed`, `bias`, `scale`, `pull`, `splits` (`ComparisonOptions`).
 
@@ -141,12 +141,16 @@ def compare(
     return ComparisonFigure(runs.compare(classes, ComparisonOptions(**options)))
 
 
-def study_of(runs: Sequence[WithActivations | str | Path], classes: Sequence[str | int] = ()) -> Study:
+def study_of(
+    runs: WithActivations | str | Path | Sequence[WithActivations | str | Path],
+    classes: Sequence[str | int] = (),
+) -> Study:
     """A study of runs in memory and directories of runs, in their order; errors as `open_run` and `Study`."""
     from penviz.open_study import open_run
     from penviz.runs import read_run
 
-    given = [runs] if isinstance(runs, str | Path) or hasattr(runs, "splits") else runs
+    given: Sequence[WithActivations | str | Path]
+    given = runs if isinstance(runs, Sequence) and not isinstance(runs, str) else [runs]
     return Study.of(
         [open_run(read_run(Path(one)), classes) if isinstance(one, str | Path) else one for one in given]
     )

@@ -1,0 +1,113 @@
+"""What version 0.1 wrote still opens: runs, activations in one file and in shards, recipes, links.
+
+`tests/version_0_1` was written by version 0.1 on a data set of four classes; the weights are left out.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+import streamlit as st
+import yaml
+from page_client import html
+from streamlit.testing.v1 import AppTest
+
+from penviz import cli
+from penviz.open_study import open_study
+
+WRITTEN = Path(__file__).parent / "version_0_1"
+ROOT = Path(__file__).parents[1]
+PAGES = {
+    "": "page_grid.show_grid",
+    "calibration": "page_calibration.show_calibration",
+    "distillation": "page_distillation.show_distillation",
+    "over-training": "page_training.show_training",
+    "sweep": "page_sweep.show_sweep",
+    "targets": "page_targets.show_targets",
+    "triples": "page_triples.show_triples",
+}
+LINKS = yaml.safe_load((WRITTEN / "links.yaml").read_text())
+
+
+def run_verb(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["penviz", *words])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert not end.value.code
+
+
+def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str) -> Any:
+    run_verb(monkeypatch, *words)
+    return json.loads(capsys.readouterr().out)
+
+
+def same(now: dict[str, float | None], before: dict[str, float | None], what: str) -> None:
+    assert now.keys() == before.keys(), what
+    for name, value in before.items():
+        assert (now[name] is None) == (value is None), f"{what}, {name}"
+        assert value is None or now[name] == pytest.approx(value, rel=1e-9), f"{what}, {name}"
+
+
+@pytest.mark.parametrize("name", ["hard", "soft", "sharded", "adopted"])
+def test_a_run_opens(name: str) -> None:
+    study = open_study([WRITTEN / name], classes=("ash", "birch", "cedar"))
+    assert study.class_names == ("ash", "birch", "cedar", "dogwood")
+    assert study.splits == ("train", "validation")
+    assert study.compare(["ash", "birch", "cedar"]).finding.kind == "one"
+
+
+def test_measure_prints_the_same_values(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = json.loads((WRITTEN / "measure.json").read_text())
+    now = printed(monkeypatch, capsys, "measure", str(WRITTEN / "hard"), str(WRITTEN / "soft"), "--json")
+    assert now["classes"] == before["classes"]
+    for key, runs in before["values"].items():
+        for run, splits in runs.items():
+            same(now["numbers"][key]["values"][run], splits, f"{key} of {run}")
+
+
+def test_calibrate_prints_the_same_values(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = json.loads((WRITTEN / "calibrate.json").read_text())
+    now = printed(monkeypatch, capsys, "calibrate", str(WRITTEN / "hard"), str(WRITTEN / "soft"), "--json")
+    for key, parts in before["values"].items():
+        for at, values in parts.items():
+            same(now["numbers"][key][at]["values"], values, f"{key}, {at}")
+
+
+@pytest.mark.parametrize("name", ["plane", "chart", "film"])
+def test_a_recipe_makes_a_figure(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    out = tmp_path / "figure.svg"
+    run_verb(
+        monkeypatch,
+        "figure", "--recipe", str(WRITTEN / f"{name}.yaml"), "--runs-dir", str(WRITTEN), "--out", str(out),
+    )  # fmt: skip
+    assert out.read_text().count("<svg") == 1
+
+
+@pytest.mark.parametrize("link", LINKS, ids=lambda link: f"{link['page'] or 'grid'}?{link['query'][:40]}")
+def test_a_link_opens(link: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    st.cache_resource.clear()
+    monkeypatch.setenv("PENVIZ_RUNS", str(ROOT / "checkpoints"))
+    module, function = PAGES[link["page"]].split(".")
+    app = AppTest.from_string(
+        "import streamlit as st\n"
+        "from penviz.view.page_grid import show_grid\n"
+        f"from penviz.view.{module} import {function}\n"
+        "st.navigation([st.Page(show_grid, default=True)], position='hidden')\n"
+        f"{function}()\n",
+        default_timeout=60,
+    )
+    for key, values in parse_qs(link["query"]).items():
+        app.query_params[key] = values
+    app.run()
+    assert not app.exception, app.exception[0].value
+    shown = "\n".join([html(app), *(chart.proto.spec for chart in app.get("plotly_chart"))])
+    assert [word for word in link["shows"] if word not in shown] == []

@@ -8,7 +8,7 @@ from typing import Any
 from penviz.measure.calibrated import NUMBERS, PLAIN, SCALED, Calibrated
 from penviz.measure.finding import Finding
 from penviz.measure.intervals import Change
-from penviz.measure.wording import three, three_signed
+from penviz.measure.wording import series, three, three_signed
 
 
 def _with_bounds(value: str, low: float | None, high: float | None) -> str:
@@ -29,6 +29,17 @@ def change_of(found: Sequence[Calibrated], key: str, at: str) -> Change | None:
     """From the first of two runs to the second."""
     estimate = found[0].difference_to(found[1], key, at) if len(found) == 2 else None
     return None if estimate is None else estimate.change(relative=False)
+
+
+def withheld(found: Sequence[Calibrated]) -> list[str]:
+    """A sentence for every reason why some numbers, or their difference, have no interval."""
+    reasons: dict[str, list[str]] = {}
+    for label, key, at in number_lines(found):
+        change = change_of(found, key, at)
+        for why in dict.fromkeys([*(c.why(key, at) for c in found), change.why if change else ""]):
+            if why:
+                reasons.setdefault(why, []).append(label)
+    return [f"No interval, where none stands, of {series(labels)}: {why}." for why, labels in reasons.items()]
 
 
 def text(
@@ -59,7 +70,10 @@ def text(
     for first, *rest in lines:
         cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
         shown.append("  ".join([first.ljust(widths[0]), *cells]))
-    return "\n".join([finding.headline + ".", finding.detail, *notes, "", *shown])
+    without = withheld(found)
+    return "\n".join(
+        [finding.headline + ".", finding.detail, *notes, "", *shown, *(["", *without] if without else [])]
+    )
 
 
 def record(
@@ -78,6 +92,7 @@ def record(
         entry[at] = {
             "values": {n: c.value(key, at) for n, c in zip(names, found, strict=True)},
             "intervals": {n: c.bounds(key, at) for n, c in zip(names, found, strict=True)},
+            "why_no_interval": {n: c.why(key, at) for n, c in zip(names, found, strict=True)},
             "difference": None if change is None else vars(change),
         }
     fits = {}

@@ -42,6 +42,8 @@ def test_text_and_json_say_the_same(calibrate: Any, pair: list[Path]) -> None:
     text, _ = calibrate(*pair)
     record = json.loads(calibrate(*pair, "--json")[0])
     headline, detail, empty, *lines = text.rstrip("\n").split("\n")
+    end = lines.index("")
+    said, lines = " ".join(lines[end + 1 :]), lines[:end]
     assert headline == record["finding"]["headline"] + "."
     assert detail == record["finding"]["detail"]
     assert (empty, lines[0].split()[:2]) == ("", ["hard", "soft"])
@@ -54,6 +56,7 @@ def test_text_and_json_say_the_same(calibrate: Any, pair: list[Path]) -> None:
                 continue
             line = next(by_label[entry["label"] + e] for e in ends if entry["label"] + e in by_label)
             values = list(entry[at]["values"].values())
+            assert all(not why or why in said for why in entry[at]["why_no_interval"].values())
             for value in values:
                 assert f" {three(value)}" in line
             difference = entry[at]["difference"]
@@ -78,7 +81,7 @@ def test_record_is_that_of_the_activations(calibrate: Any, pair: list[Path]) -> 
             found = Calibrated.of(Activations.load(activations_path(run, "validation")), seed)
             assert record["fits"][run.name]["temperature"] == found.temperature.value
             assert record["numbers"]["ece"]["scaled"]["values"][run.name] == found.value("ece", SCALED)
-            assert record["numbers"]["ece"]["plain"]["intervals"][run.name] == list(found.bounds("ece"))
+            assert record["numbers"]["brier"]["plain"]["intervals"][run.name] == list(found.bounds("brier"))
     assert record["seed"] == 4
 
 

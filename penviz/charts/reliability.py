@@ -9,6 +9,7 @@ import numpy as np
 from penviz.charts.calibrations import calibrations, listed, names_of, split_file
 from penviz.measure.calibrated import PLAIN, SCALED, Calibrated
 from penviz.measure.calibration import Reliability
+from penviz.measure.calibration_chance import consistency_band
 from penviz.measure.chart import Chart, Line, Series
 from penviz.measure.finding import three
 from penviz.runs import Run
@@ -17,6 +18,7 @@ SETTINGS = {"split": "validation", "seed": 0, "scaled": True}
 """The split; seed of its two halves; whether the curve after temperature scaling is drawn too."""
 
 SHARE, PERFECT = "share of examples, T = 1", "perfect calibration"
+BAND = "95 % consistency band"
 
 
 def files(run: Run, *, split: str, seed: int, scaled: bool) -> tuple[str, ...]:
@@ -42,7 +44,7 @@ def charts_of(
     for number, (c, name) in enumerate(zip(found, names, strict=True)):
         plain = c.reliability[PLAIN]
         ece = three(c.value("ece"))
-        series = [counts_of(plain), curve(f"{name}: ECE {ece}", plain, number, False)]
+        series = [counts_of(plain), band_of(plain), curve(f"{name}: ECE {ece}", plain, number, False)]
         if scaled and SCALED in c.reliability:
             words = f"{name}, T = {three(c.temperature.value)}: ECE {three(c.value('ece', SCALED))}"
             series.append(curve(words, c.reliability[SCALED], number, True))
@@ -70,6 +72,14 @@ def counts_of(bins: Reliability) -> Series:
     return Series(SHARE, middles, share, kind="bars", colour=2, labels=labels, faint=True)
 
 
+def band_of(bins: Reliability) -> Series:
+    """Where the accuracy of each bin would fall if the network were perfectly calibrated."""
+    held = bins.counts > 0
+    confidence = bins.confidence[held]
+    low, high = consistency_band(bins.counts[held], confidence)
+    return Series(BAND, confidence, confidence, low, high, colour=2, faint=True)
+
+
 def curve(name: str, bins: Reliability, colour: int, dashed: bool) -> Series:
     """Bins that hold examples, at their mean confidence; intervals at temperature 1, which come first."""
     held = bins.counts > 0
@@ -95,8 +105,14 @@ def _about(found: Sequence[Calibrated], names: Sequence[str], seed: int, scaled:
     infinite = [n for n, c in zip(names, found, strict=True) if not c.temperature.finite]
     said = f"Reliability diagrams of {listed(runs)}, {found[0].split} split: mean accuracy against mean "
     said += f"confidence in {len(found[0].reliability[PLAIN].counts)} bins of equal width, closed on the "
-    said += "right; whiskers are 95 % intervals over the examples of a bin (Wilson 1927); bars are the share "
-    said += f"of examples in each bin. The examples are parted into two halves with seed {seed}, {counts}."
+    said += (
+        "right; whiskers are 95 % intervals over the examples of a bin (Wilson 1927); the grey band holds "
+    )
+    said += "95 % of the accuracies of each bin if the network is perfectly calibrated at T = 1 (Bröcker & "
+    said += (
+        "Smith 2007); bars are the share of examples in each bin. The examples are parted into two halves "
+    )
+    said += f"with seed {seed}, {counts}."
     if scaled:
         said += " Dashed and hollow: logits divided by the temperature T of lowest NLL on the other half."
         if infinite:

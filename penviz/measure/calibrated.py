@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -16,14 +16,10 @@ from numpy.typing import NDArray
 
 from penviz.activations import Activations, ActivationsError
 from penviz.measure.calibration import Reliability, ece, reliability, share_bounds
-from penviz.measure.calibration_errors import (
-    adaptive_ece_terms,
-    brier_terms,
-    classwise_ece_terms,
-    ece_floor,
-    ece_terms,
-)
-from penviz.measure.intervals import Z95, Estimate, mean_difference
+from penviz.measure.calibration_chance import Gaps, SquaredGaps
+from penviz.measure.calibration_errors import adaptive_gaps, brier_terms, classwise_gaps, ece_gaps
+from penviz.measure.interval_limits import CARRIED, CARRIERS, FEWEST_BOUNDED, FEWEST_UNBOUNDED, carriers, few
+from penviz.measure.intervals import Estimate, biased_bounds, mean_difference, widened
 from penviz.measure.logits import LogitNumbers
 from penviz.measure.moments import class_rows
 from penviz.measure.recalibration import Isotonic, Platt, log_odds
@@ -36,7 +32,7 @@ from penviz.measure.selective import (
     normalised_aurc,
     normalised_logit,
 )
-from penviz.measure.smooth_ece import SmoothECE
+from penviz.measure.smooth_ece import SmoothECE, expected_smooth_ece
 from penviz.measure.temperature import Temperature, fit_temperature, halve, lowest_on_grid, softmax
 
 Float = NDArray[np.float64]
@@ -58,20 +54,45 @@ class CalibrationNumber:
     meaning: str
 
 
+CHANCE = "perfect calibration shows up to half as much by chance, so that no interval about it holds"
+WIDENED = 1.3
+"""Times by which a bias may widen an interval at most; above it there is none."""
+NEAR = 2.0
+"""Times what perfect calibration shows below which an error of absolute gaps has no interval."""
+
+
+def _expected(key: str, label: str) -> tuple[CalibrationNumber, CalibrationNumber]:
+    """Two rows: an error of absolute gaps, whose meaning follows, and what perfect calibration shows."""
+    meanings = {
+        "ece": "mean |confidence - accuracy| over 15 bins of equal width",
+        "adaptive_ece": "the same over 15 bins of equal count",
+        "classwise_ece": "mean over classes of the ECE of their probability",
+        "smooth_ece": "without bins, at its own bandwidth",
+        "ece_lowest": "T chosen by ECE instead of NLL",
+        "ece_isotonic": "confidence mapped by isotonic regression",
+        "ece_platt": "confidence mapped by Platt's logistic fit",
+    }
+    expected = "mean over draws of the labels from these probabilities, at this n"
+    return (
+        CalibrationNumber(key, label, meanings[key]),
+        CalibrationNumber(f"{key}_floor", f"{label} expected if perfectly calibrated", expected),
+    )
+
+
 NUMBERS: tuple[CalibrationNumber, ...] = (
-    CalibrationNumber("ece", "ECE", "mean |confidence - accuracy| over 15 bins of equal width"),
+    *_expected("ece", "ECE"),
+    *_expected("adaptive_ece", "adaptive ECE"),
+    *_expected("classwise_ece", "classwise ECE"),
+    *_expected("smooth_ece", "smooth ECE"),
     CalibrationNumber(
-        "ece_floor", "ECE by chance", "what perfect calibration shows at these confidences and n"
+        "rms_ece", "RMS calibration error", "root mean squared gap over the bins of ECE, free of its bias"
     ),
-    CalibrationNumber("adaptive_ece", "adaptive ECE", "the same over 15 bins of equal count"),
-    CalibrationNumber("classwise_ece", "classwise ECE", "mean over classes of the ECE of their probability"),
-    CalibrationNumber("smooth_ece", "smooth ECE", "without bins, at its own bandwidth"),
     CalibrationNumber("confidence_gap", "confidence - accuracy", "above 0: surer than right"),
     CalibrationNumber("nll", "NLL (nats)", "minus log of the probability of the label"),
     CalibrationNumber("brier", "Brier score", "sum over classes of squared error of the probability, 0 to 2"),
-    CalibrationNumber("ece_lowest", "ECE, T of least ECE", "T chosen by ECE instead of NLL"),
-    CalibrationNumber("ece_isotonic", "ECE, isotonic", "confidence mapped by isotonic regression"),
-    CalibrationNumber("ece_platt", "ECE, Platt", "confidence mapped by Platt's logistic fit"),
+    *_expected("ece_lowest", "ECE, T of least ECE"),
+    *_expected("ece_isotonic", "ECE, isotonic"),
+    *_expected("ece_platt", "ECE, Platt"),
     CalibrationNumber("accuracy", "accuracy", "no temperature changes it"),
     CalibrationNumber(
         "aurc_softmax", "AURC, max-softmax", "mean risk over all coverages; lower: errors come last"
@@ -93,20 +114,56 @@ MOST = {"ece": 1.0, "aurc": 1.0, "brier": 2.0}
 
 @dataclass(frozen=True)
 class Measured:
-    """A number, and the terms [n] whose mean it is where it has an interval."""
+    """A number, and the terms [n] whose mean it is where it has an interval.
+
+    Attributes:
+        value, terms: the number and its terms.
+        bias: the most that chance is likely to add to it on average.
+        expected: of an error of absolute gaps, its mean under perfect calibration.
+        fewest: examples below which it has no interval.
+        span: the interval where it does not come from terms.
+    """
 
     value: float
-    terms: Float | None = None
+    terms: Float | None = field(default=None, repr=False)
+    bias: float = 0.0
+    expected: float | None = None
+    fewest: int = FEWEST_BOUNDED
+    span: tuple[float, float] | None = None
+
+    @classmethod
+    def of_gaps(cls, gaps: Gaps) -> Measured:
+        """An error of absolute gaps."""
+        return cls(gaps.value, gaps.terms, gaps.bias, gaps.expected)
+
+    @property
+    def error(self) -> float:
+        """Standard error over examples, without the bias."""
+        if self.terms is None or len(self.terms) < 2:
+            return math.nan
+        return float(self.terms.std(ddof=1)) / math.sqrt(len(self.terms))
+
+    @property
+    def near_chance(self) -> bool:
+        """An error of absolute gaps at most twice what perfect calibration shows."""
+        return self.expected is not None and self.value <= NEAR * self.expected
+
+    @property
+    def why(self) -> str:
+        """Why it has no interval, "" where it has one or never does."""
+        if self.terms is None:
+            return ""
+        if len(self.terms) < self.fewest:
+            return few(self.fewest)
+        if self.near_chance or (self.bias and widened(self.error, (self.bias, 0.0)) > WIDENED):
+            return CHANCE
+        return CARRIED if carriers(self.terms) < CARRIERS else ""
 
     def bounds(self) -> tuple[float, float] | None:
-        """Its 95 % interval over examples by the normal approximation.
-
-        None where the terms do not vary: examples that are all alike tell nothing of others.
-        """
-        if self.terms is None or len(self.terms) < 2:
-            return None
-        half = Z95 * float(self.terms.std(ddof=1)) / math.sqrt(len(self.terms))
-        return (self.value - half, self.value + half) if half > 0 else None
+        """Its 95 % interval over examples, None where there is none or where it would not hold (`why`)."""
+        if self.span is not None or self.terms is None or self.why:
+            return self.span
+        return biased_bounds(self.value, self.error, (self.bias, 0.0))
 
 
 @dataclass(frozen=True)
@@ -170,9 +227,9 @@ class Calibrated:
             "ece_platt": lambda: Platt.fit(odds[fit], right[fit])(odds[report]),
         }
         for key, confidences in maps.items():
-            numbers[key, SCALED] = _mean(ece_terms(confidences(), hits))
+            numbers |= {(k, SCALED): m for k, m in _with_expected(key, ece_gaps(confidences(), hits)).items()}
         spread = LogitNumbers.of(here, label).spread
-        numbers |= {("accuracy", PLAIN): _mean(hits), ("spread", PLAIN): _mean(spread)}
+        numbers |= {("accuracy", PLAIN): _mean(hits), ("spread", PLAIN): _mean(spread, FEWEST_UNBOUNDED)}
         at = {PLAIN: 1.0} | ({SCALED: temperature.value} if temperature.finite else {})
         bins = {k: reliability(_confidence(here, t), hits) for k, t in at.items()}
         risk = {("aurc_softmax", k): RiskCoverage.of(max_softmax(here, t), hits) for k, t in at.items()}
@@ -213,7 +270,24 @@ class Calibrated:
             return None
         if here.terms is None or there.terms is None:
             return Estimate(there.value - here.value, None)
-        return mean_difference(here.terms, there.terms, paired=self.same_examples(after))
+        paired = self.same_examples(after)
+        found = mean_difference(here.terms, there.terms, paired=paired)
+        each = [there.terms - here.terms] if paired else [here.terms, there.terms]
+        why, room = "", (there.bias, here.bias)
+        if min(self.n, after.n) < here.fewest:
+            why = few(here.fewest)
+        elif (here.near_chance and there.near_chance) or (
+            any(room) and widened(math.sqrt(found.variance or 0.0), room) > WIDENED
+        ):
+            why = CHANCE
+        elif min(map(carriers, each)) < CARRIERS:
+            why = CARRIED
+        return replace(found, why=why, room=room)
+
+    def why(self, key: str, at: str = PLAIN) -> str:
+        """Why a number has no interval, "" where it has one or never does."""
+        found = self.numbers.get((key, at))
+        return "" if found is None or key == "accuracy" else found.why
 
 
 def _confidence(logits: Float, temperature: float) -> Float:
@@ -221,8 +295,13 @@ def _confidence(logits: Float, temperature: float) -> Float:
     return np.minimum(np.exp(max_softmax(logits, temperature)), 1.0)
 
 
-def _mean(terms: Float) -> Measured:
-    return Measured(float(terms.mean()), terms)
+def _mean(terms: Float, fewest: int = FEWEST_BOUNDED) -> Measured:
+    return Measured(float(terms.mean()), terms, fewest=fewest)
+
+
+def _with_expected(key: str, gaps: Gaps) -> dict[str, Measured]:
+    """An error of absolute gaps, and what perfect calibration shows of it."""
+    return {key: Measured.of_gaps(gaps), f"{key}_floor": Measured(gaps.expected)}
 
 
 def _at(logits: Float, labels: NDArray[np.int64], right: Float, temperature: float) -> dict[str, Measured]:
@@ -231,14 +310,15 @@ def _at(logits: Float, labels: NDArray[np.int64], right: Float, temperature: flo
     score = max_softmax(logits, temperature)
     confidence = _confidence(logits, temperature)
     smooth = SmoothECE.of(confidence, right)
+    squared = SquaredGaps.of(confidence, right)
     return {
-        "ece": _mean(ece_terms(confidence, right)),
-        "ece_floor": Measured(ece_floor(confidence)),
-        "adaptive_ece": _mean(adaptive_ece_terms(confidence, right)),
-        "classwise_ece": _mean(classwise_ece_terms(probs, labels)),
-        "smooth_ece": Measured(smooth.value, smooth.terms),
+        **_with_expected("ece", ece_gaps(confidence, right)),
+        **_with_expected("adaptive_ece", adaptive_gaps(confidence, right)),
+        **_with_expected("classwise_ece", classwise_gaps(probs, labels)),
+        **_with_expected("smooth_ece", Gaps(smooth.terms, smooth.bias, expected_smooth_ece(confidence))),
+        "rms_ece": Measured(squared.root(), span=squared.root_bounds()),
         "confidence_gap": _mean(confidence - right),
-        "nll": _mean(LogitNumbers.of(logits / temperature, labels).nll),
+        "nll": _mean(LogitNumbers.of(logits / temperature, labels).nll, FEWEST_UNBOUNDED),
         "brier": _mean(brier_terms(probs, labels)),
         "aurc_softmax": _mean(aurc_terms(score, right)),
         "naurc_softmax": Measured(normalised_aurc(score, right)),

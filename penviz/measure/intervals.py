@@ -30,6 +30,37 @@ T95 += (2.064, 2.060, 2.056, 2.052, 2.048)
 """0.975 quantiles of Student's t for 1 to 28 degrees of freedom."""
 
 
+def biased_quantile(bias: float) -> float:
+    """0.95 quantile of |Z + bias| for a standard normal Z: 1.96 at 0, |bias| + 1.645 far from it."""
+    low, high, root = 1.0, abs(bias) + 2, math.sqrt(2)
+    while high - low > 1e-9:
+        middle = (low + high) / 2
+        inside = (math.erf((middle - bias) / root) + math.erf((middle + bias) / root)) / 2
+        low, high = (middle, high) if inside < 0.95 else (low, middle)
+    return high
+
+
+def widened(error: float, room: tuple[float, float]) -> float:
+    """How many times wider than without a bias `biased_bounds` are."""
+    return biased_quantile(sum(room) / 2 / error) / Z95 if error > 0 else math.inf
+
+
+def biased_bounds(value: float, error: float, room: tuple[float, float]) -> tuple[float, float]:
+    """The shortest 95 % interval about a normal value that keeps its level for every bias within the room.
+
+    Args:
+        value: the estimate; error: its standard error; room: how far the truth may lie below and above the
+            value on average.
+
+    Source: Armstrong & Kolesár 2018 (fixed-length intervals).
+    """
+    if error == 0:
+        return value - room[0], value + room[1]
+    middle = value + (room[1] - room[0]) / 2
+    half = Z95 * widened(error, room) * error
+    return middle - half, middle + half
+
+
 @dataclass(frozen=True)
 class Change:
     """How a number differs between two runs.
@@ -38,12 +69,14 @@ class Change:
         value: after / before - 1 (relative) or after - before (difference).
         low, high: its 95 % interval, or None where there is no cheap honest one.
         relative: which of the two it is.
+        why: why it has no interval where one would not hold, else "".
     """
 
     value: float
     low: float | None = None
     high: float | None = None
     relative: bool = True
+    why: str = ""
 
     @property
     def clear(self) -> bool:
@@ -53,23 +86,29 @@ class Change:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number (or its logarithm) with the variance of its sampling over examples; None where unknown."""
+    """A number (or its logarithm) with the variance of its sampling over examples; None where unknown.
+
+    Attributes:
+        why: why the variance is not to be used, "" where it is: the interval would not hold.
+        room: how far the truth may lie below and above the value on average, for a bias known up to this.
+    """
 
     value: float
     variance: float | None
+    why: str = ""
+    room: tuple[float, float] = (0.0, 0.0)
 
     def plus(self, other: Estimate, sign: float = 1.0) -> Estimate:
         """Sum, or difference with sign -1, of two estimates from independent examples."""
         known = self.variance is not None and other.variance is not None
         variance = (self.variance or 0.0) + (other.variance or 0.0) if known else None
-        return Estimate(self.value + sign * other.value, variance)
+        return Estimate(self.value + sign * other.value, variance, self.why or other.why)
 
     def bounds(self) -> tuple[float, float] | None:
-        """The 95 % interval by the normal approximation, None without a variance."""
-        if self.variance is None or not math.isfinite(self.variance):
+        """The 95 % normal interval, None without a variance or where it would not hold."""
+        if self.variance is None or not math.isfinite(self.variance) or self.why:
             return None
-        half = Z95 * math.sqrt(self.variance)
-        return self.value - half, self.value + half
+        return biased_bounds(self.value, math.sqrt(self.variance), self.room)
 
     def change(self, relative: bool) -> Change | None:
         """As a Change; a relative one takes the number for a log ratio. None where it is not finite."""
@@ -78,7 +117,7 @@ class Estimate:
         out = math.expm1 if relative else float
         bounds = self.bounds()
         if bounds is None:
-            return Change(out(self.value), None, None, relative)
+            return Change(out(self.value), None, None, relative, self.why)
         return Change(out(self.value), out(bounds[0]), out(bounds[1]), relative)
 
 

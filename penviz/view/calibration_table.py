@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from penviz.calibration_report import change_of, number_lines
+from penviz.calibration_report import change_of, number_lines, withheld
 from penviz.measure.calibrated import NUMBERS, SCALED, Calibrated
 from penviz.measure.wording import three, three_signed
 
@@ -52,9 +52,10 @@ def calibration_table(found: Sequence[Calibrated], titles: Sequence[str], keys: 
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)
     table = f"<thead><tr><th>number</th>{head}</tr></thead><tbody>{''.join(body)}</tbody>"
     note = "95 % intervals over the reported examples of these networks; training seeds are not in them."
-    return (
-        f'<div class="pz-scroll"><table class="pz-table">{table}</table></div><p class="pz-note">{note}</p>'
-    )
+    if keys == ALL:
+        note = " ".join([note, *withheld(found)])
+    scrolled = f'<div class="pz-scroll"><table class="pz-table">{table}</table></div>'
+    return f'{scrolled}<p class="pz-note">{escape(note)}</p>'
 
 
 def _cell(value: str, bounds: tuple[float | None, float | None]) -> str:

@@ -64,7 +64,7 @@ def test_diagrams_are_those_of_the_half_that_nothing_was_fitted_on(pair: list[Pa
     for run, chart in zip(runs, made, strict=True):
         a = load_split(run, "validation")
         temperature = Calibrated.of(a, seed).temperature.value
-        for series, t in ((chart.series[1], 1.0), (chart.series[2], temperature)):
+        for series, t in ((chart.series[2], 1.0), (chart.series[3], temperature)):
             wanted = bins_by_loop(a, t, seed)
             order = sorted(wanted)
             np.testing.assert_allclose(series.x, [wanted[b][1] for b in order], rtol=1e-9)
@@ -80,7 +80,7 @@ def test_diagrams_are_those_of_the_half_that_nothing_was_fitted_on(pair: list[Pa
 
 def test_the_ece_in_the_legend_is_that_of_the_bins_drawn(pair: list[Path]) -> None:
     for chart in charts.build("reliability", [read_run(p) for p in pair], {}):
-        for series in chart.series[1:]:
+        for series in chart.series[2:]:
             n = np.array([int(word.removeprefix("n = ").replace(",", "")) for word in series.labels])
             ece = float((n * np.abs(series.x - series.y)).sum() / n.sum())
             assert float(series.name.split("ECE ")[1]) == pytest.approx(ece, rel=5e-3)
@@ -150,7 +150,7 @@ def test_a_network_that_is_always_right_has_no_scaled_curve(tmp_path: Path) -> N
     assert not found.temperature.finite
     assert SCALED not in found.reliability
     (chart,) = reliability.charts_of([found], ["sure"], 0)
-    assert len(chart.series) == 2
+    assert len(chart.series) == 3
     assert "No finite temperature fits sure best." in chart.about
     risk = risk_coverage.charts_of([found], ["sure"], 0)
     assert all(c.y_limits == (0, 1) for c in risk)

@@ -234,7 +234,7 @@ MUTANTS = [
     (check_numbers, "fit_temperature(z[fit], a.labels[fit])", "fit_temperature(z, a.labels)"),
     (check_numbers, "here, label, hits = z[report]", "here, label, hits = 1.01 * z[report]"),
     (check_numbers, "Isotonic.fit(odds[fit], right[fit])", "Isotonic.fit(odds[report], right[report])"),
-    (check_numbers, '"adaptive_ece": _mean(adaptive_ece_terms', '"adaptive_ece": _mean(ece_terms'),
+    (check_numbers, '"adaptive_ece", adaptive_gaps(', '"adaptive_ece", ece_gaps('),
     (check_numbers, "normalised_logit(here, norm))", "normalised_logit(here, 3 * norm))"),
     (check_no_leak, "right[fit]))\n        norm", "right[fit] * 0 + right.mean()))\n        norm"),
     (check_no_leak, "choose_norm(z[fit], right[fit])", "choose_norm(z[report], 1 - right[report])"),

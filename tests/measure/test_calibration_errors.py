@@ -15,7 +15,7 @@ from sklearn.metrics import brier_score_loss
 from penviz.measure import calibration_errors as ERRORS
 from penviz.measure import smooth_ece as SMOOTH
 from penviz.measure.calibration import ece
-from penviz.measure.calibration_errors import adaptive_ece, brier, classwise_ece, ece_floor, ece_terms
+from penviz.measure.calibration_errors import adaptive_ece, brier, classwise_ece, ece_gaps
 from penviz.measure.smooth_ece import SmoothECE, smooth_ece
 from penviz.measure.temperature import softmax
 
@@ -49,18 +49,16 @@ def even(n_bins: int) -> list[float]:
     return [b / n_bins for b in range(n_bins + 1)]
 
 
-def check_ece_terms(module: ModuleType) -> None:
+def check_ece_gaps(module: ModuleType) -> None:
     for n_bins in (1, 10, 15):
         c, a = made()
         c[:40], c[40:60] = 1.0, 0.2
-        assert module.ece_terms(c, a, n_bins).mean() == pytest.approx(
-            plain_ece(list(c), list(a), even(n_bins))
-        )
-        assert module.ece_terms(c, a, n_bins).mean() == pytest.approx(ece(c, a, n_bins), rel=1e-12)
+        assert module.ece_gaps(c, a, n_bins).value == pytest.approx(plain_ece(list(c), list(a), even(n_bins)))
+        assert module.ece_gaps(c, a, n_bins).value == pytest.approx(ece(c, a, n_bins), rel=1e-12)
 
 
-def test_ece_terms_average_to_ece() -> None:
-    check_ece_terms(ERRORS)
+def test_ece_gaps_average_to_ece() -> None:
+    check_ece_gaps(ERRORS)
 
 
 def check_adaptive(module: ModuleType) -> None:
@@ -112,10 +110,10 @@ def test_classwise_ece_by_a_loop() -> None:
 
 def check_edges(module: ModuleType) -> None:
     """0.2 = 3 / 15 closes the third bin: it stands with 0.15, whose gap has the other sign."""
-    assert module.ece_terms([0.2, 0.15], [0, 1]).mean() == pytest.approx(abs(0.2 - 0 + 0.15 - 1) / 2)
-    assert module.ece_terms([0.2, 0.25], [0, 1]).mean() == pytest.approx((0.2 + 0.75) / 2)
-    assert module.ece_terms([1.0, 0.95], [0, 1]).mean() == pytest.approx(abs(1 - 0 + 0.95 - 1) / 2)
-    assert module.ece_terms([0.0, 0.05], [0, 1]).mean() == pytest.approx(0.95 / 2)
+    assert module.ece_gaps([0.2, 0.15], [0, 1]).value == pytest.approx(abs(0.2 - 0 + 0.15 - 1) / 2)
+    assert module.ece_gaps([0.2, 0.25], [0, 1]).value == pytest.approx((0.2 + 0.75) / 2)
+    assert module.ece_gaps([1.0, 0.95], [0, 1]).value == pytest.approx(abs(1 - 0 + 0.95 - 1) / 2)
+    assert module.ece_gaps([0.0, 0.05], [0, 1]).value == pytest.approx(0.95 / 2)
     both = [[0.2, 0.8], [0.15, 0.85]]
     assert module.classwise_ece(both, [1, 0]) == pytest.approx((abs(0.2 + 0.15 - 1) + (0.2 + 0.85)) / 2 / 2)
 
@@ -138,12 +136,12 @@ def check_floor(module: ModuleType) -> None:
     c, _ = made(2000)
     rng = np.random.default_rng(0)
     drawn = [ece(c, rng.random(2000) < c) for _ in range(400)]
-    assert module.ece_floor(c) == pytest.approx(np.mean(drawn), rel=0.05)
+    assert module.ece_gaps(c, c).expected == pytest.approx(np.mean(drawn), rel=0.05)
 
 
 def test_floor_is_what_chance_gives() -> None:
     check_floor(ERRORS)
-    assert ece_floor([1.0, 0.0]) == 0
+    assert ece_gaps([1.0, 0.0], [1, 0]).expected == 0
 
 
 def left_out(statistic, c: np.ndarray, a: np.ndarray) -> float:
@@ -157,9 +155,9 @@ def check_variances(module: ModuleType) -> None:
     c, a = made(1500)
     p, y = some_probs(600)
     pairs = [
-        (module.ece_terms(c, a), left_out(ece, c, a)),
-        (module.adaptive_ece_terms(c, a, 5), left_out(lambda c, a: adaptive_ece(c, a, 5), c, a)),
-        (module.classwise_ece_terms(p, y, 3), left_out(lambda p, y: classwise_ece(p, y, 3), p, y)),
+        (module.ece_gaps(c, a).terms, left_out(ece, c, a)),
+        (module.adaptive_gaps(c, a, 5).terms, left_out(lambda c, a: adaptive_ece(c, a, 5), c, a)),
+        (module.classwise_gaps(p, y, 3).terms, left_out(lambda p, y: classwise_ece(p, y, 3), p, y)),
         (module.brier_terms(p, y), left_out(brier, p, y)),
     ]
     for terms, expected in pairs:
@@ -179,7 +177,7 @@ def true_ece(power: float) -> float:
 def test_interval_holds_the_truth_of_a_network_that_is_not_calibrated() -> None:
     truth, inside = true_ece(2.0), 0
     for seed in range(300):
-        terms = ece_terms(*made(2000, seed))
+        terms = ece_gaps(*made(2000, seed)).terms
         inside += abs(terms.mean() - truth) < 1.96 * terms.std() / math.sqrt(2000)
     assert 275 <= inside <= 295  # 95 % of 300 is 285
 
@@ -232,7 +230,7 @@ def test_smooth_variance_is_that_of_the_jackknife() -> None:
     assert SmoothECE.of([0.5], [1]).terms.shape == (1,)
 
 
-@pytest.mark.parametrize("function", [adaptive_ece, smooth_ece, ece_terms])
+@pytest.mark.parametrize("function", [adaptive_ece, smooth_ece, ece_gaps])
 @pytest.mark.parametrize(
     ("c", "a"), [([], []), ([1.1], [1]), ([-0.1], [1]), ([np.nan], [1]), ([0.5], [1, 1])]
 )
@@ -242,30 +240,30 @@ def test_what_has_no_error_is_refused(function, c: list[float], a: list[int]) ->
 
 
 def test_no_bins_are_refused() -> None:
-    for function in (adaptive_ece, ece_terms):
+    for function in (adaptive_ece, ece_gaps):
         with pytest.raises(ValueError, match="n_bins"):
             function([0.5], [1], 0)
 
 
 MUTANTS = [
     ("calibration", check_edges, 'side="left"', 'side="right"'),
-    ("calibration_errors", check_ece_terms, "np.sign(sums)[bins] * gap", "gap"),
+    ("calibration_chance", check_ece_gaps, "np.sign(sums)[bins] * gap", "gap"),
     (
         "calibration_errors",
         check_adaptive,
         "np.arange(n) * n_bins // n",
         "equal_width_bins(c[order], n_bins)[1]",
     ),
-    ("calibration_errors", check_ties, "_signed(c[order] - right", "_signed(c[order] - a[order]"),
-    ("calibration_errors", check_classwise, "return total / p.shape[1]", "return total"),
-    ("calibration_errors", check_classwise, "_signed(gap[:, k]", "_signed(gap[:, 0]"),
+    ("calibration_errors", check_ties, "of_bins(c[order] - right", "of_bins(c[order] - a[order]"),
+    ("calibration_errors", check_classwise, "Gaps(terms / p.shape[1]", "Gaps(terms"),
+    ("calibration_errors", check_classwise, "own - (y == k)", "own - (y == 0)"),
     ("calibration_errors", check_brier, 'np.einsum("nk,nk->n", gap, gap)', "gap.max(axis=1) ** 2"),
-    ("calibration_errors", check_floor, "np.sqrt(2 / np.pi * variance)", "np.sqrt(variance)"),
-    ("calibration_errors", check_variances, "np.sign(sums)[bins] * gap", "gap * 0 + np.abs(gap)"),
+    ("calibration_chance", check_floor, "np.log(2 * (m + 1))", "np.log(m + 1)"),
+    ("calibration_chance", check_variances, "np.sign(sums)[bins] * gap", "gap * 0 + np.abs(gap)"),
     ("smooth_ece", check_smooth, "np.exp(-(waves**2) / 2)", "np.exp(-(waves**2))"),
     ("smooth_ece", check_smooth, "[cells, cells[::-1]]", "[cells, 0 * cells]"),
     ("smooth_ece", check_smooth, "bandwidth)).sum()", "bandwidth)).max()"),
-    ("smooth_ece", check_smooth_terms, "/ (1 - slope)", ""),
+    ("smooth_ece", check_smooth_terms, "to_value = 1 / (1 - slope)", "to_value = 1"),
 ]
 
 

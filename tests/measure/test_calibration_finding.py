@@ -15,7 +15,7 @@ from penviz.measure.finding import three
 from penviz.measure.target_vectors import Targets
 
 
-def network(factor: float, seed: int = 0, n: int = 900, data: int = 0) -> Calibrated:
+def network(factor: float, seed: int = 0, n: int = 1800, data: int = 0) -> Calibrated:
     """A run whose logits are `factor` times as far apart; the same examples for the same `data`."""
     a = make(data, n=n, noise=1.5, split="validation")
     rng = np.random.default_rng([seed, data])

@@ -9,10 +9,11 @@ from pathlib import Path
 from penviz.adoption_request import Request
 from penviz.foreign.inspection import PICKLED, inspect_file
 from penviz.foreign.report import FileReport, Refused
+from penviz.foreign.report_text import code_lines
 from penviz.named_rows import rows_named
 from penviz.runs import RunError
 
-PICKLES = ("torch zip", "legacy pickle", "TorchScript")
+PICKLES = ("torch zip", "legacy torch file", "legacy pickle", "TorchScript")
 """Kinds that --trust executes where they are refused."""
 
 HOLD_WEIGHTS = ("safetensors", *PICKLES)
@@ -48,7 +49,8 @@ def extract_files(
     reports = [inspect_file(path) for path in paths]
     for report in reports:
         if report.refusal and not (request.trust and report.kind in PICKLES):
-            raise Refused(f"{report.name}: {report.refusal} {report.advice}".strip(), report.advice)
+            sentence = f"{report.name}: {report.refusal} {report.advice}".strip()
+            raise Refused("\n".join([sentence, *code_lines(report)]), report.advice)
     if request.out is None:
         raise RunError("Name the directory of the new run with --out.")
     for report in reports:

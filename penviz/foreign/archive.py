@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from penviz.foreign.limits import Limits
-from penviz.foreign.report import Refused, printable
+from penviz.foreign.report import NextStep, Refused, printable
 
 STORED, DEFLATED = 0, 8
 LOCAL, CENTRAL, END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
@@ -93,7 +93,7 @@ class Archive:
                 )
         return cls(file, {m.name: m for m in found}, limits)
 
-    def require_stored(self, what: str, advice: str) -> None:
+    def require_stored(self, what: str, advice: NextStep) -> None:
         """Refuse an archive with a compressed member."""
         for member in self.members.values():
             if member.method != STORED:

@@ -15,7 +15,7 @@ from penviz.foreign.archive import Archive
 from penviz.foreign.finite import has_not_finite, is_float
 from penviz.foreign.limits import Limits
 from penviz.foreign.report import Refused, TensorEntry, printable
-from penviz.foreign.torch_zip import check_shape
+from penviz.foreign.torch_tensors import check_shape
 
 _FIELD = re.compile(
     r"\s*'(descr|fortran_order|shape)'\s*:\s*('[^']{1,20}'|True|False|\([0-9, ]*\))\s*(,|(?=\}))"

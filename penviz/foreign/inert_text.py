@@ -10,7 +10,7 @@ import numpy as np
 from penviz.foreign import torch_names
 from penviz.foreign.pickle_nodes import Call, Collection, Global, Mapping
 from penviz.foreign.report import printable
-from penviz.foreign.torch_zip import TorchZip
+from penviz.foreign.torch_tensors import TorchFile
 
 LENGTH, DEPTH, ITEMS = 200, 1, 8
 """Characters of a text, containers in containers and items of a container that it shows."""
@@ -18,12 +18,12 @@ LENGTH, DEPTH, ITEMS = 200, 1, 8
 _DTYPE = re.compile(r"[fiub][1248]\Z")
 
 
-def inert_text(node: Any, content: TorchZip) -> str:
+def inert_text(node: Any, content: TorchFile) -> str:
     """One line for a value; what is long is cut, what is no plain data is named."""
     return printable(_text(node, content, DEPTH), LENGTH)
 
 
-def _text(node: Any, content: TorchZip, depth: int) -> str:
+def _text(node: Any, content: TorchFile, depth: int) -> str:
     if (tensor := content.tensor(node)) is not None:
         return f"{tensor.dtype} tensor {list(tensor.shape)}"
     if isinstance(node, str):
@@ -57,7 +57,7 @@ def _items(n: int) -> str:
 
 
 def _pairs_text(
-    left: str, pairs: list[tuple[Any, Any]], right: str, sign: str, content: TorchZip, depth: int
+    left: str, pairs: list[tuple[Any, Any]], right: str, sign: str, content: TorchFile, depth: int
 ) -> str:
     if depth == 0 and pairs:
         return f"{left}{_items(len(pairs))}{right}"
@@ -66,7 +66,7 @@ def _pairs_text(
     return left + ", ".join(shown) + more + right
 
 
-def _call_text(node: Call, content: TorchZip, depth: int) -> str:
+def _call_text(node: Call, content: TorchFile, depth: int) -> str:
     name, arguments = node.function.name, node.arguments
     short = name.rsplit(".", 1)[-1]
     if name in torch_names.NUMPY_SCALARS and (value := _scalar(arguments)) is not None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from penviz import InputError
+from penviz.foreign import next_steps
 from penviz.foreign.archive import Archive
 from penviz.foreign.arrays import read_npy, read_npz
 from penviz.foreign.class_count import count_classes
@@ -19,19 +20,17 @@ from penviz.foreign.images_zip import describe
 from penviz.foreign.kinds import kind_of, kind_of_archive
 from penviz.foreign.limits import Limits
 from penviz.foreign.own_training import stated_training
-from penviz.foreign.pickle_tree import globals_of
-from penviz.foreign.report import FileReport, Refused, TensorEntry, printable
+from penviz.foreign.pickle_tree import globals_of, read_tree
+from penviz.foreign.report import FILE, FileReport, NextStep, Refused, TensorEntry, printable
 from penviz.foreign.run_zip import describe_run
 from penviz.foreign.safetensors_header import INDEX_SUFFIX, read_safetensors, shard_paths
 from penviz.foreign.stored import ITEM_BYTES, StoredTensor
 from penviz.foreign.tables import read_csv, read_parquet
-from penviz.foreign.torch_zip import REWRITE, SAVE_AGAIN, read_torch_zip
+from penviz.foreign.torch_legacy import read_torch_legacy
+from penviz.foreign.torch_tensors import TorchFile
+from penviz.foreign.torch_zip import read_torch_zip
 from penviz.foreign.weights_found import checked_key, find_weights, undo_prefixes
 
-ACTIVATIONS = (
-    "Write what enters the last layer as arrays: "
-    "numpy.savez('activations.npz', features=features, labels=labels, weight=weight, bias=bias)."
-)
 PICKLED = (".bin", ".ckpt", ".pt", ".pth")
 NOT_WEIGHTS = ("running_mean", "running_var", "num_batches_tracked")
 """Statistics of normalisation layers, which no optimizer changes."""
@@ -43,7 +42,7 @@ class Contents:
 
     Attributes:
         report: what inspect_file returns; stored: the same tensors in the same order, for
-            a torch zip or safetensors.
+            one of report.OF_WEIGHTS.
     """
 
     report: FileReport
@@ -77,13 +76,19 @@ def read_contents(path: Path, *, name: str | None = None, limits: Limits | None 
         if not stat.S_ISREG(mode):
             raise Refused("This is not a regular file.")
         with path.open("rb") as file:
-            return _file(path, file, report, limits)
+            return _with_name(_file(path, file, report, limits), name or str(path))
     except Refused as refused:
-        return Contents(_refused(report, refused))
+        return _with_name(Contents(_refused(report, refused)), name or str(path))
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"There is no file {path}.") from None
     except PermissionError:
         raise InputError(f"{path} may not be read.") from None
+
+
+def _with_name(contents: Contents, name: str) -> Contents:
+    """Lines of Python with the name of the file in them."""
+    lines = tuple(line.replace(FILE, repr(name)) for line in contents.report.lines)
+    return replace(contents, report=replace(contents.report, lines=lines))
 
 
 def _refused(report: FileReport, refused: Refused) -> FileReport:
@@ -94,6 +99,7 @@ def _refused(report: FileReport, refused: Refused) -> FileReport:
             **refused.found,
             "refusal": str(refused),
             "advice": refused.advice,
+            "lines": refused.lines,
         },
     )
 
@@ -150,12 +156,11 @@ def _network(
     return Contents(report, tuple(tensors))
 
 
-def _torch_zip(path: Path, archive: Archive, report: FileReport, limits: Limits) -> Contents:
-    content = read_torch_zip(archive, path, limits)
+def _torch_file(content: TorchFile, report: FileReport, limits: Limits, archive: Archive | None) -> Contents:
     report = replace(report, globals=content.tree.globals)
     try:
-        for member in archive.members.values():
-            for _ in archive.chunks(member):
+        for member in archive.members.values() if archive else ():
+            for _ in archive.chunks(member) if archive else ():
                 pass  # its checksum is compared at the end
         found = find_weights(content, limits)
     except Refused as refused:
@@ -256,21 +261,30 @@ def _shards(index: Path, report: FileReport, limits: Limits) -> Contents:
         return Contents(_refused(report, refused))
 
 
-def _legacy(file: BufferedReader, limits: Limits) -> Refused:
+def _pickled(file: BufferedReader, limits: Limits) -> Refused:
     file.seek(0)
+    data = file.read(limits.pickle_bytes)
+    try:
+        where = next_steps.where_weights(read_tree(data, limits))
+    except Refused:
+        where = ""
     return Refused(
-        "This is a pickle outside a zip, as torch wrote before 1.6: loading it can run any code.",
-        REWRITE,
-        globals=globals_of(file.read(limits.pickle_bytes), limits),
+        "This is a pickle that torch did not write, and loading it can run any code.",
+        next_steps.unpickled(where),
+        globals=globals_of(data, limits),
     )
 
 
-_REFUSALS = {
+_REFUSALS: dict[str, tuple[str, str | NextStep]] = {
     "empty": ("The file is empty.", ""),
-    "ONNX": ("penviz does not run ONNX models.", ACTIVATIONS),
-    "TorchScript": ("A TorchScript file is a program, and loading it runs it.", SAVE_AGAIN),
-    "pt2": ("A .pt2 file of torch.export is a program, and loading it can run code.", SAVE_AGAIN),
+    "ONNX": ("penviz does not run ONNX models.", next_steps.ONNX),
+    "TorchScript": ("A TorchScript file is a program, and loading it runs it.", next_steps.SCRIPT),
+    "pt2": ("A .pt2 file of torch.export is a program, and loading it can run code.", next_steps.EXPORTED),
+    "HDF5": ("penviz does not read HDF5 files.", next_steps.KERAS),
+    "Keras": ("penviz does not run Keras models.", next_steps.KERAS),
+    "msgpack": ("penviz does not read msgpack, the form of Flax.", next_steps.MSGPACK),
 }
+_UNPACK = ("gzip", "bzip2", "xz", "zstandard", "7z", "rar", "tar")
 _TABLES: dict[str, Callable[[BufferedReader, Limits], dict[str, Any]]] = {
     "csv": read_csv,
     "parquet": read_parquet,
@@ -291,15 +305,23 @@ def _read(path: Path, file: BufferedReader, report: FileReport, limits: Limits, 
     if kind == "safetensors":
         tensors, metadata = read_safetensors(file, path, limits)
         return _plain_weights(report, tensors, metadata, limits)
+    if kind == "legacy torch file":
+        if file.seek(0) == 0 and file.read(1) not in b"\x80L":
+            raise Refused("This is a tar of torch 0.1, and loading it can run any code.", next_steps.TAR)
+        return _torch_file(read_torch_legacy(file, path, limits), report, limits, None)
     if kind == "legacy pickle":
-        raise _legacy(file, limits)
+        raise _pickled(file, limits)
     if kind == "npy":
         return Contents(replace(report, **read_npy(file, limits)))
     if kind in _TABLES:
         sentence = "penviz reads activations from .npz or safetensors, not from tables."
-        raise Refused(sentence, ACTIVATIONS, **_TABLES[kind](file, limits))
+        raise Refused(sentence, next_steps.ARRAYS, **_TABLES[kind](file, limits))
     looks = f": it looks like {looks_like}" if looks_like else ""
-    raise Refused(f"penviz does not read this kind of file{looks}.")
+    packed = any(word in looks_like for word in _UNPACK)
+    raise Refused(
+        f"penviz does not read this kind of file{looks}.",
+        "Unpack it and give what is in it." if packed else "",
+    )
 
 
 def _read_archive(path: Path, archive: Archive, report: FileReport, limits: Limits) -> Contents:
@@ -307,7 +329,7 @@ def _read_archive(path: Path, archive: Archive, report: FileReport, limits: Limi
     if kind in _REFUSALS:
         raise Refused(*_REFUSALS[kind])
     if kind == "torch zip":
-        return _torch_zip(path, archive, report, limits)
+        return _torch_file(read_torch_zip(archive, path, limits), report, limits, archive)
     if kind in _PLAIN_ARCHIVES:
         return Contents(replace(report, **_PLAIN_ARCHIVES[kind](archive, limits)))
     raise Refused("The zip holds neither a checkpoint nor arrays nor images.")

@@ -10,6 +10,7 @@ from penviz.foreign.archive import END, LOCAL, Archive
 from penviz.foreign.limits import Limits
 from penviz.foreign.pickle_tree import read_tree
 from penviz.foreign.report import Refused
+from penviz.foreign.torch_legacy import is_legacy_torch
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 _CODE = re.compile(r"([^/]+/)?(code/.*|constants\.pkl)\Z")
@@ -20,7 +21,6 @@ _EXPORTED = re.compile(
 """Members of what torch.export.save writes (csrc/export/pt2_archive_constants.h of torch 2.15), and wrote."""
 
 _KNOWN_MAGIC = (
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file (Keras, MATLAB)"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"BZh", "a bzip2 archive"),
     (b"\xfd7zXZ\x00", "an xz archive"),
@@ -62,17 +62,21 @@ def kind_of(file: BinaryIO, limits: Limits) -> tuple[str, str]:
         return "safetensors", ""
     if head.lstrip()[:1] == b"{" and n_bytes <= limits.header_bytes and b'"weight_map"' in _whole(file):
         return "index", ""
+    if head.startswith(b"\x89HDF\r\n\x1a\n"):
+        return "HDF5", ""
+    if is_legacy_torch(head, limits) or _is_torch_tar(head):
+        return "legacy torch file", ""
     if (head[:1] == b"\x80" and head[1:2] in b"\0\1\2\3\4\5") or _is_old_pickle(file, n_bytes, limits):
         return "legacy pickle", ""
     for magic, what in _KNOWN_MAGIC:
         if head.startswith(magic):
             return "unknown", what
     if head[257:262] == b"ustar":
-        return "legacy pickle" if head.startswith(
-            (b"sys_info", b"pickle", b"storages")
-        ) else "unknown", "a tar archive"
+        return "unknown", "a tar archive"
     if is_onnx(file, n_bytes):
         return "ONNX", ""
+    if _is_msgpack(head):
+        return "msgpack", ""
     if _is_table(head):
         return "csv", ""
     is_text = head.isascii() and head.decode("ascii").replace("\n", "").isprintable()
@@ -96,11 +100,29 @@ def kind_of_archive(archive: Archive) -> str:
         return "torch zip"
     if any(name.rsplit("/")[-1] == "run.json" and name.count("/") <= 1 for name in names):
         return "penviz run"
+    if {"config.json", "model.weights.h5"} <= set(names):
+        return "Keras"
     if names and all(name.endswith(".npy") for name in names):
         return "npz"
     if any(name.lower().endswith(IMAGE_SUFFIXES) for name in names):
         return "zip of images"
     return "unknown"
+
+
+def _is_torch_tar(head: bytes) -> bool:
+    """The tar that torch wrote before its 0.1.10; no reader of today opens it without running its pickles."""
+    return head[257:262] == b"ustar" and head.startswith(
+        (b"sys_info\0", b"pickle\0", b"storages\0", b"tensors\0")
+    )
+
+
+def _is_msgpack(head: bytes) -> bool:
+    """A map (0x81 to 0x8f, 0xde, 0xdf) whose first key is a short text, as Flax writes its weights."""
+    start = 1 if 0x81 <= head[0] <= 0x8F else {0xDE: 3, 0xDF: 5}.get(head[0], 0)
+    if not start or len(head) <= start or not 0xA1 <= head[start] <= 0xBF:
+        return False
+    key = head[start + 1 : start + 1 + (head[start] & 0x1F)]
+    return key.isascii() and key.decode("ascii").isidentifier()
 
 
 def _is_old_pickle(file: BinaryIO, n_bytes: int, limits: Limits) -> bool:

@@ -53,7 +53,7 @@ class Tree:
     Attributes:
         root: the object that the pickle stands for.
         globals: every name asked for anywhere, used or not; nodes: every call and every outside reference.
-        end: how many bytes the pickle has.
+        end: the byte of the data behind the pickle.
     """
 
     root: Any

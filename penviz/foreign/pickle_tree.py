@@ -36,10 +36,10 @@ _OLD_MODULES = {"__builtin__": "builtins", "copy_reg": "copyreg", "exceptions": 
 
 
 class _Walker:
-    def __init__(self, data: bytes, limits: Limits):
+    def __init__(self, data: bytes, limits: Limits, at: int = 0):
         self.data = data
         self.limits = limits
-        self.at = 0
+        self.at = at
         self.stack: list[Any] = []
         self.marks = 0
         self.memo: dict[int, Any] = {}
@@ -160,6 +160,8 @@ class _Walker:
         target.items += items
 
     def call(self, function: Any, arguments: Any, keywords: Any = None) -> None:
+        if isinstance(function, Persistent):
+            function = _class_of(function.identifier)
         if not isinstance(function, Global):
             raise self.damaged("it calls something that has no name")
         if not isinstance(arguments, tuple):
@@ -368,13 +370,19 @@ class _Walker:
         raise Refused(f"The pickle in this file has more than {self.limits.n_opcodes:,} opcodes.")
 
 
-def read_tree(data: bytes, limits: Limits) -> Tree:
-    """Walk one pickle to its end.
+def _class_of(identifier: Any) -> Any:
+    """The class in ("module", class, file, source), as torch referred to it before 1.6, else None."""
+    is_class = isinstance(identifier, tuple) and len(identifier) == 4 and identifier[0] == "module"
+    return identifier[1] if is_class else None
+
+
+def read_tree(data: bytes, limits: Limits, at: int = 0) -> Tree:
+    """Walk the pickle that begins at a byte of the data to its end.
 
     Raises:
         Refused: anything not understood or over a limit; `found["globals"]` holds the names seen until then.
     """
-    walker = _Walker(data, limits)
+    walker = _Walker(data, limits, at)
     try:
         return walker.walk()
     except Refused as refused:
@@ -388,10 +396,10 @@ def globals_of(data: bytes, limits: Limits) -> tuple[str, ...]:
     at = 0
     for _ in range(5):
         try:
-            tree = read_tree(data[at:], limits)
+            tree = read_tree(data, limits, at)
         except Refused as refused:
             names |= dict.fromkeys(refused.found["globals"])
             break
         names |= dict.fromkeys(tree.globals)
-        at += tree.end
+        at = tree.end
     return tuple(names)

@@ -12,10 +12,14 @@ from penviz import InputError
 KINDS = (
     "safetensors",
     "torch zip",
+    "legacy torch file",
     "legacy pickle",
     "TorchScript",
     "pt2",
     "ONNX",
+    "HDF5",
+    "Keras",
+    "msgpack",
     "npz",
     "npy",
     "parquet",
@@ -25,23 +29,46 @@ KINDS = (
     "empty",
     "unknown",
 )
-"""What a file can be; told from its bytes, never from its name."""
+"""What a file can be; told from its bytes, never from its name. Legacy torch files are of before 1.6."""
+
+OF_WEIGHTS = ("torch zip", "legacy torch file", "safetensors")
+"""Kinds whose weights are read without running anything."""
+
+FILE = "<file>"
+"""Stands in the lines of a NextStep for the name of the file, as a Python literal."""
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """What helps with a file that is not loaded.
+
+    Attributes:
+        text: a sentence or two; lines: of Python, to be run as they stand, with FILE for the file's name.
+    """
+
+    text: str
+    lines: tuple[str, ...] = ()
 
 
 class Refused(InputError):
     """A file that may not be loaded; the message is one sentence why.
 
     Attributes:
-        advice: how to convert the file, "" where nothing helps.
+        advice: how to convert the file, "" where nothing helps; lines: of Python that do it.
         kind: what the file is, where that was known.
         found: fields of the report that were known by then, such as the globals of a pickle.
     """
 
-    def __init__(self, sentence: str, advice: str = "", kind: str = "", **found: Any):
+    def __init__(self, sentence: str, advice: str | NextStep = "", kind: str = "", **found: Any):
         super().__init__(sentence)
-        self.advice = advice
+        self.advise(advice)
         self.kind = kind
         self.found = found
+
+    def advise(self, advice: str | NextStep) -> None:
+        """Take other advice."""
+        step = NextStep(advice) if isinstance(advice, str) else advice
+        self.advice, self.lines = step.text, step.lines
 
 
 @dataclass(frozen=True)
@@ -74,7 +101,8 @@ class FileReport:
     Attributes:
         name: of the file, fit to print; kind: one of KINDS; n_bytes: its length; sha256: hex digest, "" where
             the file was too long to be read. Of a file in several parts both are over all the parts.
-        refusal: one sentence, "" for a file that may be loaded; advice: how to convert it.
+        refusal: one sentence, "" for a file that may be loaded; advice: how to convert it;
+            lines: of Python that do it.
         tensors: the group of arrays that makes the network, or all arrays of an array file.
         wrapper: the keys that led to that group, such as ("state_dict",); prefix: what was cut off every key.
         extras: short inert text of what lies beside the weights.
@@ -92,6 +120,7 @@ class FileReport:
     sha256: str
     refusal: str = ""
     advice: str = ""
+    lines: tuple[str, ...] = ()
     tensors: tuple[TensorEntry, ...] = ()
     wrapper: tuple[str, ...] = ()
     prefix: str = ""

@@ -6,7 +6,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from penviz.foreign.report import FileReport, TensorEntry, printable
+from penviz.foreign.report import OF_WEIGHTS, FileReport, TensorEntry, printable
 
 WIDTH = 100
 FIRST, LAST = 8, 6
@@ -42,7 +42,14 @@ def report_text(report: FileReport, networks: Sequence[str] = ()) -> str:
 
 def refusal_text(report: FileReport) -> str:
     """Why the file may not be loaded, and how to convert it; "" for a file that may be."""
-    return f"Refused: {report.refusal} {report.advice}".strip() if report.refusal else ""
+    if not report.refusal:
+        return ""
+    return "\n".join([f"Refused: {report.refusal} {report.advice}".strip(), *code_lines(report)])
+
+
+def code_lines(report: FileReport) -> list[str]:
+    """The lines of Python that help with a refused file, between empty lines and indented."""
+    return ["", *(f"    {line}".rstrip() for line in report.lines), ""] if report.lines else []
 
 
 def _rows(report: FileReport) -> list[tuple[str, str]]:
@@ -54,7 +61,7 @@ def _rows(report: FileReport) -> list[tuple[str, str]]:
         rows.append(("parameters", f"{report.n_parameters:,} in {n:,} tensors ({held})"))
     if report.n_classes is not None:
         rows.append(("classes", f"{report.n_classes:,}: {report.n_classes_evidence}"))
-    elif report.tensors and not report.refusal and report.kind in ("torch zip", "safetensors"):
+    elif report.tensors and not report.refusal and report.kind in OF_WEIGHTS:
         rows.append(("classes", "not clear from the file"))
     if report.wrapper or report.prefix:
         undone = [f"key {printable(key, 60)}" for key in report.wrapper]

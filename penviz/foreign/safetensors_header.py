@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from penviz.foreign.limits import Limits
 from penviz.foreign.report import Refused, printable
 from penviz.foreign.stored import ITEM_BYTES, StoredTensor, contiguous_stride
-from penviz.foreign.torch_zip import check_shape
+from penviz.foreign.torch_tensors import check_shape
 
 DTYPES = {
     "F64": "float64",

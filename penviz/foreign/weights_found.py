@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from penviz.foreign import torch_names
+from penviz.foreign import next_steps, torch_names
 from penviz.foreign.inert_text import inert_text
 from penviz.foreign.limits import Limits
 from penviz.foreign.pickle_nodes import Call, Mapping
 from penviz.foreign.report import Refused, printable
 from penviz.foreign.stored import StoredTensor
-from penviz.foreign.torch_zip import SAVE_AGAIN, TorchZip
+from penviz.foreign.torch_tensors import TorchFile
 
 WRAPPERS = (
     "state_dict",
@@ -45,11 +45,6 @@ PREFIXES = (
 )
 """What DDP, torch.compile, Lightning, MMPretrain and others put before every key."""
 
-AS_TENSORS = (
-    "Load it where you trust it and write it again with "
-    "torch.save({k: torch.from_numpy(v) for k, v in weights.items()}, 'weights.pt')."
-)
-
 BESIDE = ("n_averaged", "criterion.", "loss.", "loss_fn.", "metrics.", "train_metrics.", "val_metrics.")
 """Keys that belong to the training and not to the network."""
 
@@ -75,7 +70,7 @@ class Found:
     notes: tuple[str, ...]
 
 
-def find_weights(content: TorchZip, limits: Limits) -> Found:
+def find_weights(content: TorchFile, limits: Limits) -> Found:
     """Choose the largest group of tensors with names; of nearly equal ones the likeliest wrapper.
 
     Raises:
@@ -83,7 +78,8 @@ def find_weights(content: TorchZip, limits: Limits) -> Found:
     """
     groups, optimizers = _groups(content, limits)
     if not groups and any(name in content.tree.globals for name in torch_names.NUMPY_ARRAYS):
-        raise Refused("The file holds arrays of NumPy in place of tensors.", AS_TENSORS)
+        step = next_steps.as_tensors(next_steps.where_weights(content.tree))
+        raise Refused("The file holds arrays of NumPy in place of tensors.", step)
     if not groups:
         raise Refused("The file holds no tensors.")
     of_network = {
@@ -92,7 +88,7 @@ def find_weights(content: TorchZip, limits: Limits) -> Found:
         if not any(path[: len(above)] == above for above in optimizers)
     }
     if not of_network:
-        raise Refused("The file holds the state of an optimizer and no weights.", SAVE_AGAIN)
+        raise Refused("The file holds the state of an optimizer and no weights.", next_steps.STATE_DICT)
     most = max(len(group) for group in of_network.values())
     # An average of the weights has one tensor more, its counter, so nearly equal counts as equal.
     close = [path for path, group in of_network.items() if len(group) >= 0.9 * most]
@@ -144,7 +140,7 @@ def pairs_of(node: Any) -> list[tuple[Any, Any]] | None:
 
 
 def _groups(
-    content: TorchZip, limits: Limits
+    content: TorchFile, limits: Limits
 ) -> tuple[dict[tuple[str, ...], list[StoredTensor]], list[tuple[str, ...]]]:
     """Path of a dictionary or list -> the tensors right in it; and the paths of states of optimizers."""
     root = content.tensor(content.tree.root)
@@ -237,7 +233,7 @@ def _attribute(keys: list[str]) -> str:
     return first if is_network and first != "features." and not any(r[0].isdigit() for r in rests) else ""
 
 
-def _extras(content: TorchZip, wrapper: tuple[str, ...]) -> dict[str, str]:
+def _extras(content: TorchFile, wrapper: tuple[str, ...]) -> dict[str, str]:
     """Short text of all that lies beside the weights on the way to them."""
     extras: dict[str, str] = {}
     node = content.tree.root

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -67,7 +69,11 @@ def unpickle(path: Path, report: FileReport) -> tuple[dict[str, Tensor], FileRep
         RunError: it cannot be unpickled, or holds no dense weights.
     """
     try:
-        stored = torch.load(path, map_location="cpu", weights_only=False)
+        if report.kind == "legacy pickle":
+            with path.open("rb") as file:
+                stored = pickle.load(file)
+        else:
+            stored = torch.load(path, map_location="cpu", weights_only=False)
     except Exception as error:  # whatever the code in it raises
         said = " ".join(str(error).split())[:160].rstrip(".")
         raise RunError(f"{report.name} cannot be unpickled: {said or type(error).__name__}.") from None
@@ -106,7 +112,11 @@ def _state_dict(stored: Any) -> dict[str, Tensor]:
             stored = stored.state_dict()
         if not isinstance(stored, Mapping):
             break
-        tensors = {str(key): value for key, value in stored.items() if isinstance(value, Tensor)}
+        tensors = {
+            str(key): torch.as_tensor(value)
+            for key, value in stored.items()
+            if isinstance(value, Tensor) or (isinstance(value, np.ndarray) and value.dtype.kind in "fiub")
+        }
         stored = next((stored[name] for name in WRAPPERS if name in stored), None)
     return tensors
 

@@ -17,11 +17,12 @@ def inspect(
 ) -> None:
     """Say what a file is and holds; nothing in it is run. Status 2 if it may not be loaded."""
     from penviz.foreign.inspection import inspect_file
+    from penviz.foreign.report import OF_WEIGHTS
     from penviz.foreign.report_text import refusal_text, report_text
 
     report = inspect_file(file)
     found: list[Any] = []
-    if report.kind in ("torch zip", "safetensors") and not (report.refusal or report.holds_activations):
+    if report.kind in OF_WEIGHTS and not (report.refusal or report.holds_activations):
         from penviz.load.architectures import candidates
 
         trained = str(report.training.get("model", ""))

@@ -12,6 +12,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from penviz.foreign.cage import Job
+from penviz.foreign.report import OF_WEIGHTS
 from penviz.view import uploads
 from penviz.view.data_choices import DataChoice
 from penviz.view.links import grid_link
@@ -27,6 +28,7 @@ from penviz.view.model_report import (
 )
 from penviz.view.uploads import Upload
 from penviz.view.visitor import Visitor, data_directory
+from penviz.view.words import plain_sentence
 
 TARGETS = {"unknown": "not known", "hard": "hard targets", "uniform": "label smoothing"}
 STEPS = {
@@ -67,7 +69,9 @@ def card(who: Visitor, upload: Upload, choices: Sequence[DataChoice], missing: S
             if lines:
                 st.code(lines, language=None)
             if upload.advice:
-                st.code(upload.advice, language="python", wrap_lines=True)
+                st.markdown(plain_sentence(upload.advice))
+            if upload.stage == "refused" and report is not None and report.lines:
+                st.code("\n".join(report.lines), language="python", wrap_lines=True)
         if upload.busy:
             _waiting(upload)
         elif upload.stage == "drawn":
@@ -81,7 +85,7 @@ def card(who: Visitor, upload: Upload, choices: Sequence[DataChoice], missing: S
                     "data set in an .npz goes into the data directory, to try a checkpoint on.",
                     icon=":material/help:",
                 )
-            elif report.kind in uploads.WEIGHTS:
+            elif report.kind in OF_WEIGHTS:
                 _choose(who, upload, choices, missing)
                 if upload.stage == "checked":
                     _checked(who, upload)

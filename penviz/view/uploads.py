@@ -13,7 +13,7 @@ from uuid import uuid4
 from penviz import InputError
 from penviz.foreign.answer import Budget, CageError
 from penviz.foreign.cage import Job
-from penviz.foreign.report import FileReport
+from penviz.foreign.report import OF_WEIGHTS, FileReport
 from penviz.foreign.workspace import Upload as Kept
 from penviz.view.visitor import Visitor, cage
 
@@ -31,7 +31,6 @@ BUDGETS = {
 QUICK_PER_CLASS, PER_CLASS = 100, 1000
 """Examples a class and split in a quick look; training examples a class in full, validation being whole."""
 
-WEIGHTS = ("torch zip", "safetensors")
 IMAGES = "zip of images"
 RUN = "penviz run"
 
@@ -152,7 +151,7 @@ def _take_report(visitor: Visitor, upload: Upload, result: dict[str, Any]) -> No
     elif upload.report.kind == RUN:
         out = _place(visitor, upload)
         begin(visitor, upload, "drawing", "run", {"path": str(upload.path), "out": str(out)})
-    elif upload.report.kind in WEIGHTS and not upload.report.holds_activations:
+    elif upload.report.kind in OF_WEIGHTS and not upload.report.holds_activations:
         begin(visitor, upload, "matching", "match", _file(upload))
 
 

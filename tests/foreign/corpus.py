@@ -14,11 +14,12 @@ from pathlib import Path
 from foreign.corpus_archives import array_files, image_files, safetensors_files, zip_files
 from foreign.corpus_code import code_routes
 from foreign.corpus_others import broken_files, odd_files, other_files
-from foreign.corpus_pickles import pickle_files, tensor_files
+from foreign.corpus_pickles import old_files, pickle_files, tensor_files
 from foreign.small_files import (
     entry,
     floats,
     head_safetensors,
+    old_torch,
     pickled,
     safetensors,
     torch_zip,
@@ -27,6 +28,7 @@ from foreign.small_files import (
 GROUPS = (
     pickle_files,
     tensor_files,
+    old_files,
     zip_files,
     safetensors_files,
     array_files,
@@ -60,8 +62,18 @@ class HostileFile:
         return self.path.name
 
 
-def hostile_files(directory: Path, canary: Path) -> list[HostileFile]:
-    """Write the whole corpus into a directory."""
+HEAVY = tuple(
+    f"old-{label}.pth"
+    for label in (
+        *(f"pickle-{kind}" for kind in ("opcode-flood", "deep-tuples", "deep-lists", "laughs", "too-long")),
+        "tensor-30000-tensors",
+    )
+)
+"""Old forms of files whose zips are in the corpus too; each takes seconds in the same walk."""
+
+
+def hostile_files(directory: Path, canary: Path, heavy: bool = False) -> list[HostileFile]:
+    """Write the corpus into a directory, HEAVY only when asked to."""
     files: list[HostileFile] = []
 
     def put(
@@ -77,13 +89,14 @@ def hostile_files(directory: Path, canary: Path) -> list[HostileFile]:
 
     for label, pickle in code_routes(canary).items():
         put(f"code-{label}.pt", torch_zip(pickle, {"0": floats(4)}), "torch zip", "", runs_code=True)
+        put(f"old-code-{label}.pth", old_torch(pickle), "legacy torch file", "", runs_code=True)
         if label in ("reduce", "protocol-0", "inst", "stack-global", "int-desync", "nested"):
-            put(f"legacy-{label}.pth", pickle, "legacy pickle", "pickle outside a zip", runs_code=True)
+            put(f"legacy-{label}.pth", pickle, "legacy pickle", "torch did not write", runs_code=True)
     for write in GROUPS:
         write(put, canary)
     odd_files(put)
     _on_disk(directory, files)
-    return files
+    return [file for file in files if heavy or file.label not in HEAVY]
 
 
 def _on_disk(directory: Path, files: list[HostileFile]) -> None:

@@ -24,7 +24,7 @@ def other_files(put: Put, canary: Path) -> None:
     put("empty.pt", b"", "empty", "empty")
     put("random.safetensors", np.random.default_rng(0).bytes(10_000), "unknown", "does not read")
     put("zeros.pt", bytes(10_000), "unknown", "does not read")
-    put("keras.pt", b"\x89HDF\r\n\x1a\n" + bytes(100), "unknown", "HDF5")
+    put("keras.pt", b"\x89HDF\r\n\x1a\n" + bytes(100), "HDF5", "HDF5")
     put("gzip.pt", b"\x1f\x8b\x08" + bytes(100), "unknown", "gzip")
     put("program.pt", b"\x7fELF" + bytes(100), "unknown", "program")
     put("page.pt", b"<!DOCTYPE html><html>Not found</html>", "unknown", "web page")

@@ -6,6 +6,7 @@ import struct
 from pathlib import Path
 
 from foreign.small_files import (
+    OLD_MAGIC,
     Part,
     Put,
     call,
@@ -13,6 +14,7 @@ from foreign.small_files import (
     mapping,
     name,
     number,
+    old_torch,
     pickled,
     storage,
     tensor,
@@ -31,13 +33,14 @@ def pickle_files(put: Put, canary: Path) -> None:
 
     def torch(label: str, pickle: bytes, says: str | dict[str, object]) -> None:
         put(f"pickle-{label}.pt", torch_zip(pickle, data), "torch zip", says)
+        put(f"old-pickle-{label}.pth", old_torch(pickle, data), "legacy torch file", says)
 
     hooks = name("collections.OrderedDict")
     laughs = b"]q\x00" + b"".join(
         b"]" + b"h" + bytes([i]) + b"a" + b"h" + bytes([i]) + b"aq" + bytes([i + 1]) for i in range(40)
     )
     torch("opcode-flood", pickled(b"]" * (15 * MIB)), "opcodes")
-    torch("too-long", pickled(b"N0" * (9 * MIB)), "bytes")
+    torch("too-long", pickled(b"N0" * (9 * MIB)), "bytes|opcodes")
     torch("deep-tuples", pickled(b"N" + b"\x85" * 900_000), "no tensors|deeper")
     torch("deep-lists", pickled(b"]" * 400_000 + b"a" * 399_999), "deeper|no tensors")
     torch("marks", pickled(b"(" * 5000 + b"N" + b"t" * 5000), "deeper")
@@ -57,15 +60,15 @@ def pickle_files(put: Put, canary: Path) -> None:
     torch("protocol-9", b"\x80\x09}.", "protocol")
     torch("unknown-opcode", pickled(b"}\xfe"), "opcode")
     torch("buffer", b"\x80\x05\x97.", "opcode")
-    torch("no-stop", b"\x80\x02}", "cut short")
-    torch("empty-pickle", b"", "cut short")
+    torch("no-stop", b"\x80\x02}", "cut short|more than one")
+    torch("empty-pickle", b"", "cut short|opcode")
     torch("empty-stack", pickled(b""), "missing")
     torch("two-items", pickled(b"NN"), "more than one")
     torch("pop-mark", pickled(b"(t(0t"), "missing")
     torch(
         "second-pickle",
         pickled(b"}") + pickled(call("posix.system", text(f"touch {canary}"))),
-        "behind the end",
+        "behind the end|posix.system",
     )
     torch("set-item-of-a-list", pickled(b"]" + text("a") + b"Ns"), "no dictionary")
     torch(
@@ -82,13 +85,13 @@ def pickle_files(put: Put, canary: Path) -> None:
     torch(
         "module-reference",
         pickled(b"(" + text("module") + text("a") + text("b") + text("c") + b"tQ"),
-        "no storage",
+        "whole pickled module",
     )
     torch("text-reference", b"Pstorage\n.", "no storage")
     torch(
         "hidden-reference",
         pickled(mapping({"w": tensor("0", (4,)), "x": b"(" + text("module") + b"tQ"})),
-        "no storage",
+        "whole pickled module",
     )
     torch(
         "whole-module", pickled(name("torch.nn.modules.linear.Linear") + b")\x81}b"), "whole pickled module"
@@ -117,6 +120,7 @@ def tensor_files(put: Put, canary: Path) -> None:
     ) -> None:
         data = {str(i): floats(n) for i, n in enumerate(sizes)}
         put(f"tensor-{label}.pt", torch_zip(pickled(mapping(items)), data), "torch zip", says)
+        put(f"old-tensor-{label}.pth", old_torch(pickled(mapping(items)), data), "legacy torch file", says)
 
     torch("stride-0", {"w": tensor("0", (10**6, 10**6), n=4, stride=(0, 0))}, "larger than")
     torch("stride-0-small", {"w": tensor("0", (8,), n=4, stride=(0,))}, "larger than")
@@ -173,3 +177,62 @@ def tensor_files(put: Put, canary: Path) -> None:
     big = torch_parts(pickled(mapping({"w": tensor("0", (4,))})), {"0": floats(4)})
     big[1] = Part("archive/byteorder", b"big")
     put("tensor-big-endian.pt", zip_bytes(*big), "torch zip", "big-endian")
+
+
+def old_files(put: Put, canary: Path) -> None:
+    """What only the form of before torch 1.6 can do: pickles before and behind, counts, views of storages."""
+    evil = pickled(call("posix.system", text(f"touch {canary}")))
+    weights = pickled(mapping({"w": tensor("0", (4,))}))
+    data = {"0": floats(4)}
+
+    def old(label: str, content: bytes, says: str | dict[str, object]) -> None:
+        put(f"old-{label}.pth", content, "legacy torch file", says)
+
+    sound = old_torch(weights, data)
+    start = sound.index(weights[:20])
+    old("sound", sound, {"n_parameters": 4})
+    old("evil-version", OLD_MAGIC + evil + sound[len(OLD_MAGIC) :], "posix.system")
+    old("evil-machine", OLD_MAGIC + pickled(number(1001)) + evil + sound, "posix.system")
+    old("evil-keys", old_torch(weights, data, keys=evil), "posix.system")
+    old("dropped-in-the-keys", old_torch(weights, data, keys=evil[:-1] + b"0]" + text("0") + b"a."), "posix")
+    old("evil-behind", sound + evil, "cut short|behind")
+    old(
+        "version",
+        OLD_MAGIC + pickled(number(1002)) + sound[len(OLD_MAGIC) + len(pickled(number(1001))) :],
+        "form",
+    )
+    old("big-endian", old_torch(weights, data, little=b"\x89"), "big-endian")
+    old("no-machine", OLD_MAGIC + pickled(number(1001)) + pickled(b"N") + sound[start:], "big-endian")
+    old("keys-none", old_torch(weights, data, keys=pickled(b"N")), "no list")
+    old("keys-of-numbers", old_torch(weights, data, keys=pickled(b"]" + number(0) + b"a")), "no list")
+    old("keys-twice", old_torch(weights, data, keys=pickled(b"](" + text("0") * 2 + b"e")), "same key")
+    old("keys-more", old_torch(weights, data, keys=pickled(b"](" + text("0") + text("1") + b"e")), "describe")
+    old("keys-fewer", old_torch(weights, data, keys=pickled(b"]")), "does not hold")
+    old("keys-30000", old_torch(weights, data, keys=pickled(b"](" + text("0") * 30_000 + b"e")), "20,000")
+    for label, count in (("less", 3), ("more", 5), ("much", 2**61), ("negative", -4)):
+        old(f"count-{label}", sound[:-24] + struct.pack("<q", count) + floats(4), "length")
+    much = old_torch(pickled(mapping({"w": tensor("0", (4,), n=2**59)})), data)
+    old("claim", much[:-24] + struct.pack("<q", 2**59) + floats(4), "cut short")
+    two = mapping({"a": tensor("0", (4,)), "b": tensor("0", (4,), kind="torch.DoubleStorage")})
+    old("two-kinds", old_torch(pickled(two), data), "two ways")
+    old("cut", sound[:-1], "cut short")
+    old("longer", sound + b"\0", "behind")
+
+    def viewed(label: str, views: tuple[tuple[str, int, int], ...], says: str | dict[str, object]) -> None:
+        """Tensors of two numbers, each over a part of the same storage."""
+        parts = [tensor("0", (2,), n=4)[:] for _ in views]
+        for i, (key, offset, n) in enumerate(views):
+            part = b"(" + text(key) + number(offset) + number(n) + b"t"
+            parts[i] = parts[i].replace(b"tQ", part + b"t\x51", 1)
+        body = pickled(mapping({f"w{i}": part for i, part in enumerate(parts)}))
+        content = old_torch(body, data).replace(b"tNtQ", b"ttQ")
+        old(f"view-{label}", content, says)
+
+    viewed("sound", (("1", 0, 2), ("2", 2, 2)), {"n_parameters": 4})
+    viewed("outside", (("1", 3, 2),), "larger than that storage")
+    viewed("short", (("1", 0, 1),), "larger than its storage")
+    viewed("two-ways", (("1", 0, 2), ("1", 2, 2)), "two ways")
+    viewed("of-itself", (("0", 0, 2),), "two ways")
+    viewed("negative", (("1", -1, 2),), "no storage")
+    tar = b"storages\0".ljust(257, b"\0") + b"ustar".ljust(255, b"\0") + evil
+    old("tar", tar, "a tar of torch")

@@ -159,6 +159,30 @@ def torch_zip(pickle: bytes, storages: dict[str, bytes] | None = None) -> bytes:
     return zip_bytes(*torch_parts(pickle, storages))
 
 
+def old_torch(
+    pickle: bytes,
+    storages: dict[str, bytes] | None = None,
+    *,
+    keys: bytes | None = None,
+    little: bytes = b"\x88",
+) -> bytes:
+    """A checkpoint in the form of before torch 1.6, with the storages that the pickle names.
+
+    A reference to a storage has a sixth field there: None, or which part of it is meant.
+    """
+    named = {
+        k: data for k, data in (storages or {}).items() if text("storage") in pickle and text(k) in pickle
+    }
+    start = OLD_MAGIC + pickled(number(1001))
+    start += pickled(mapping({"protocol_version": number(1001), "little_endian": little, "type_sizes": b"}"}))
+    listed = pickled(b"]" + b"".join(text(key) + b"a" for key in named)) if keys is None else keys
+    data = b"".join(struct.pack("<q", len(raw) // 4) + raw for raw in named.values())
+    return start + pickle.replace(b"tQ", b"NtQ") + listed + data
+
+
+OLD_MAGIC = b"\x80\x02\x8a\x0a" + 0x1950A86A20F9469CFC6C.to_bytes(10, "little") + b"."
+
+
 def floats(n: int, fill: float = 0.5) -> bytes:
     """n float32 numbers."""
     return np.full(n, fill, "<f4").tobytes()

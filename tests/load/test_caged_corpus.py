@@ -37,7 +37,7 @@ def test_the_corpus_in_the_cage(cage: BadCage, tmp_path: Path) -> None:
     canary, files, session = tmp_path / "canary", tmp_path / "files", tmp_path / "session"
     for directory in (files, session):
         directory.mkdir()
-    corpus = hostile_files(files, canary)
+    corpus = hostile_files(files, canary, heavy=True)
     before = listing(files)
     cage.run("echo", session)
     server, resident = cage.server, cage.start("echo", session)

@@ -2,6 +2,7 @@
 
     python -m reproduction next --tier short     the next unfinished run; again to go on
     python -m reproduction all --tier digits     every run of a tier, then its report
+    python -m reproduction times                 training_time.csv from the snapshots of the measured runs
     python -m reproduction report                figures and tables from results.csv and the runs
     python -m reproduction list                  what is done and what is left
 
@@ -118,6 +119,28 @@ def make_all(
         say(f"Tier {tier}: {len(left)} runs are left, the next is {left[0].id}; the same command goes on.")
         return
     _report(manifest, work.results, report or _own(tier, out, REPORT), out, tier)
+
+
+@app.command()
+def times(out: Out = Path("runs/reproduction"), results: Results = None) -> None:
+    """Measure all triples at every snapshot of the measured runs that are here, into training_time.csv."""
+    from reproduction.figures import find_run
+    from reproduction.training_time import TIMES, measure_times, write_times
+
+    manifest, digests = (
+        read_manifest(),
+        {r["id"]: r["model_sha256"] for r in read_results(results or RESULTS)},
+    )
+    found = {
+        listed.id: find_run(listed, (out, SHIPPED), digests.get(listed.id, "")) for listed in manifest.runs
+    }
+    rows = []
+    for listed in manifest.runs:
+        run, reference = found[listed.id], manifest.reference(listed)
+        if run is not None and listed.recipe.snapshots:
+            rows += measure_times(listed, run, None if reference is None else found[reference.id])
+    write_times(rows)
+    say(f"Wrote {TIMES}")
 
 
 @app.command()

@@ -15,10 +15,12 @@ from penviz.measure.calibration import Reliability
 from penviz.measure.chart import Chart, Line
 from penviz.runs import Run, RunError, activations_path, read_run
 from penviz.whole_file import whole_file
+from reproduction import training_time_report
 from reproduction.distillation import gathered, taught
 from reproduction.manifest import TIERS, Listed, Manifest, Recipe
 from reproduction.results import Row
 from reproduction.tables import Results, read_published
+from reproduction.training_time import read_times
 
 SOFT = 0.1
 REFERENCED = (0.0, 0.05, 0.1)
@@ -29,8 +31,9 @@ PER_CLASS = 100
 """Examples drawn a class, as in Figure 1 of the paper (its appendix A)."""
 
 DPI = 200
-FIGURES = {"figure1": "Figure 1", "figure2": "Figure 2", "figure5": "Figure 5", "figure6": "Figure 6"}
-"""In the order of the report: word in a file's name -> name in the paper."""
+FIGURES = {"figure1": "Figure 1", "training-time": "ρ/d against training time"}
+FIGURES |= {"figure2": "Figure 2", "figure5": "Figure 5", "figure6": "Figure 6"}
+"""In the order of the report: word in a file's name -> name in the paper, or what it shows."""
 
 
 def draw_figures(
@@ -45,26 +48,32 @@ def draw_figures(
     A run that is not there, or whose model is another than results.csv names, is left out with a sentence.
     """
     digests = {row["id"]: row["model_sha256"] for row in rows}
+    times = read_times()
     for recipe in manifest.recipes.values():
         own = [run for run in manifest.runs if run.recipe == recipe and run.id in digests and not run.teacher]
         shown = [run for run in own if run.seed == own[0].seed and run.label_smoothing in REFERENCED]
         shown.sort(key=lambda run: run.label_smoothing or 0.0)
-        found = [run for listed in shown if (run := _find(listed, places, digests[listed.id])) is not None]
+        found = [run for listed in shown if (run := find_run(listed, places, digests[listed.id])) is not None]
         if {run.config.label_smoothing for run in found} > {0.0}:
             path = _path(target, "figure2", recipe)
             _write(path, charted(figure2(found)))
             yield path
         if recipe.erasure is not None:
-            every = [_find(listed, places, digests[listed.id]) for listed in own]
+            every = [find_run(listed, places, digests[listed.id]) for listed in own]
             followed = [run for run in every if run is not None and erasure_chart.followed(run)]
             if followed:
                 path = _path(target, "figure6", recipe)
                 _write(path, charted(erasure_chart.build(followed, details=False)))
                 yield path
+        over_time = training_time_report.charts([row for row in times if row["id"] in digests], recipe)
+        if over_time:
+            path = _path(target, "training-time", recipe)
+            _write(path, charted(over_time))
+            yield path
         pair = _pair(manifest, recipe, digests)
         if pair is None:
             continue
-        runs = [_find(listed, places, digests[listed.id]) for listed in pair]
+        runs = [find_run(listed, places, digests[listed.id]) for listed in pair]
         if None in runs:
             lost = ", ".join(listed.id for listed, run in zip(pair, runs, strict=True) if run is None)
             say(f"Figure 1 of {recipe.name} is not drawn: {lost} is not here.")
@@ -167,6 +176,8 @@ def listed(results: Results, target: Path) -> str:
                 words += f", in the paper {results.paper_name(recipe)}"
             rest = {
                 "figure1": f"{PER_CLASS} examples a class",
+                "training-time": "all triples of classes, examples kept in snapshots; "
+                "lines are means over seeds, bands go from the least to the greatest",
                 "figure2": "validation examples that no temperature was fitted on; "
                 "whiskers are 95 % over those of a bin",
                 "figure5": "lines are means over seeds",
@@ -187,7 +198,8 @@ def _pair(manifest: Manifest, recipe: Recipe, digests: dict[str, str]) -> list[L
     return None
 
 
-def _find(listed: Listed, places: Sequence[Path], digest: str) -> Run | None:
+def find_run(listed: Listed, places: Sequence[Path], digest: str) -> Run | None:
+    """The extracted run of an entry with the model of that digest, in the first place that has it."""
     for place in places:
         try:
             run = read_run(place / listed.id)

@@ -11,12 +11,15 @@ import numpy as np
 from penviz.activations import Activations
 from penviz.measure.calibration import ece
 from penviz.measure.information import equivalent_smoothing
+from penviz.measure.logits import loss_floor
 from penviz.measure.panel import build_grid
 from penviz.measure.summary import Summary, triple_changes
 from penviz.measure.table import compare
 from penviz.measure.temperature import fit_temperature, halve, softmax
+from penviz.measure.training_time import quartiles
 from penviz.runs import SPLITS, Run, activations_path
 from reproduction.manifest import Listed
+from reproduction.results import OF_ALL_TRIPLES
 
 
 def summarise(run: Run) -> dict[str, Summary]:
@@ -63,6 +66,7 @@ def measure(
         if split in own:
             row["n_stored"] = len(own[split].activations)
             row |= {key: own[split].numbers.get(key) for key in ("gap", "spread", "ece")}
+            row |= _of_one_split(own[split], run.config.label_smoothing)
         if split == "validation" and split in own:
             row |= fit(own[split])
         if split == "train":
@@ -76,6 +80,23 @@ def measure(
             row = next(row for row in rows if row["split"] == split)
             row |= {f"triple{k}_{key}": value for key, value in numbers.items()}
     return rows
+
+
+def _of_one_split(summary: Summary, label_smoothing: float | None) -> dict[str, object]:
+    """The loss over its floor, and the quartiles over all triples.
+
+    With the uniform distribution u and the one-hot y, H(u, p) - H(y, p) is (K - 1) / K times the mean gap, so
+    that the loss of label smoothing, (1 - alpha) H(y, p) + alpha H(u, p), is the NLL plus alpha of that.
+    """
+    found: dict[str, object] = {}
+    n_classes, numbers = len(summary.activations.class_names), summary.logits
+    if label_smoothing is not None and numbers is not None:
+        gap = float(numbers.gap.mean()) * (n_classes - 1) / n_classes
+        loss = float(numbers.nll.mean()) + label_smoothing * gap
+        found["loss_over_floor"] = loss - loss_floor(label_smoothing, n_classes)
+    if summary.rho_d:
+        found |= zip(OF_ALL_TRIPLES, map(float, quartiles(summary.rho_d[True])), strict=True)
+    return found
 
 
 def of_a_student(run: Run, teacher: Run) -> dict[str, object]:

@@ -7,16 +7,19 @@ from pathlib import Path
 
 from penviz.runs import RunError
 from penviz.whole_file import whole_file
-from reproduction import claims, distillation, figures, information, tables
+from reproduction import claims, distillation, figures, information, past_fit, tables, training_time_report
 from reproduction.manifest import Manifest
 from reproduction.results import Row
 from reproduction.tables import Results, read_published
+from reproduction.training_time import read_times
 
 HEADS = {
     "figures": "Figures",
     "accuracy": "Accuracy (Table 2)",
     "calibration": "Calibration (Table 3)",
     "tightness": "Clusters (Figure 1)",
+    "past-fit": "Trained past fit",
+    "training-time": "Tightness against training time",
     "logits": "Logits",
     "distillation": "Distillation (Figure 5)",
     "information": "Mutual information (Figure 6)",
@@ -40,6 +43,8 @@ def draw_blocks(
         "accuracy": tables.accuracy(results),
         "calibration": tables.calibration(results),
         "tightness": tables.tightness(results),
+        "past-fit": past_fit.past_fit(results),
+        "training-time": training_time_report.block(results, read_times()),
         "logits": tables.logits(results),
         "distillation": distillation.distillation(results),
         "information": information.information(results),

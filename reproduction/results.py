@@ -40,15 +40,19 @@ OF_A_STUDENT = ("teacher", "teacher_temperature", "gamma")
 INFORMATION = ("information", "information_classes", "information_n", "information_samples")
 """Mutual information of a recipe that names two classes; empty for the others."""
 
-ADDED = (*OF_A_STUDENT, *INFORMATION)
+OF_ALL_TRIPLES = ("triples_rho_d_q1", "triples_rho_d", "triples_rho_d_q3")
+"""Lower quartile, median and upper quartile of rho_d over all triples of classes."""
+
+ADDED = (*OF_A_STUDENT, *INFORMATION, "loss_over_floor", *OF_ALL_TRIPLES)
 """Columns that tables from before they were measured lack."""
 
 COLUMNS = (
     *("id", "tier", "recipe", "dataset", "model", "label_smoothing", "seed", "epochs", "split"),
     *OF_A_STUDENT,
-    *("n", "accuracy", "nll", "n_stored", "gap", "spread", "ece"),
+    *("n", "accuracy", "nll", "n_stored", "gap", "spread", "ece", "loss_over_floor"),
     *CALIBRATION,
     *(f"triple{k}_{name}" for k in (1, 2) for name in OF_A_TRIPLE),
+    *OF_ALL_TRIPLES,
     *("against", "triples_tighter", "triples_compared", "triples_median_change"),
     *INFORMATION,
     *("seconds", "command", "config", "versions", "machine", "dataset_id", "model_sha256"),
@@ -56,14 +60,16 @@ COLUMNS = (
 """All columns, in their order.
 
 n is the number of examples of the split, which accuracy and nll (nats) are over; n_stored those that were
-extracted, which gap, spread (nats) and ece (15 bins) are over. The temperature minimises the nll of n_fit
-validation examples, with its 95 % interval over them; n_other are the others. seconds is the duration of the
-training, command one that trains this run alone.
+extracted, which gap, spread (nats) and ece (15 bins) are over, and loss_over_floor (nats): the mean loss on
+the run's own targets less the entropy of these, the least that it can be. The temperature minimises the nll
+of n_fit validation examples, with its 95 % interval over them; n_other are the others. seconds is the
+duration of the training, command one that trains this run alone.
 
 Of a triple: its n extracted examples, rho_d with its 95 % interval over examples, the distance between class
 means and the axis (half its length; train and validation share it) in feature units, the share of examples
 towards the centre, and the change of rho_d, with its 95 % interval over examples, from the run named in
-`against`: hard targets, the same recipe and seed. Of all triples compared with that run some are tighter.
+`against`: hard targets, the same recipe and seed. Of all triples compared with that run some are tighter;
+triples_rho_d is the median over all triples of this run, between its quartiles.
 
 A student has no label_smoothing. The logits of its teacher are divided by teacher_temperature, and gamma is
 the equivalent smoothing of what the teacher then says of its extracted training examples. information, in the

@@ -16,17 +16,26 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from penviz.activations import Activations
 from penviz.learn import data, students, train
 from penviz.learn.checkpoints import STATE_FILE
+from penviz.measure.summary import Summary
 from penviz.runs import RunError, activations_path, read_run
 from reproduction.__main__ import _report as write_own_report
 from reproduction.figures import reliabilities
 from reproduction.manifest import Listed, Manifest, read_manifest
 from reproduction.report import draw_blocks, fill
-from reproduction.results import INFORMATION, OF_A_STUDENT, append_results, locked, read_results
+from reproduction.results import (
+    INFORMATION,
+    OF_A_STUDENT,
+    OF_ALL_TRIPLES,
+    append_results,
+    locked,
+    read_results,
+)
 from reproduction.slices import Slice, config_of, take_next
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -140,6 +149,23 @@ def test_the_information_is_that_of_the_last_epoch(made: dict[str, Any]) -> None
 
 def labels_of(made: dict[str, Any]) -> NDArray[np.int64]:
     return Activations.load(activations_path(made["out"] / HARD, "train")).labels
+
+
+def test_the_loss_over_its_floor_is_that_of_torch(made: dict[str, Any]) -> None:
+    """Cross-entropy with torch's label smoothing, less the entropy of the smoothed targets."""
+    rows = {(row["id"], row["split"]): row for row in read_results(made["out"] / "results.csv")}
+    for name, alpha in ((HARD, 0.0), (SOFT, 0.1)):
+        for split in ("train", "validation"):
+            a = Activations.load(activations_path(made["out"] / name, split))
+            z, labels = torch.from_numpy(a.logits()), torch.from_numpy(a.labels)
+            loss = float(torch.nn.functional.cross_entropy(z, labels, label_smoothing=alpha))
+            q = np.array([1 - 0.9 * alpha] + [alpha / 10] * 9)
+            floor = -float((q * np.log(np.where(q > 0, q, 1))).sum())
+            assert float(rows[name, split]["loss_over_floor"]) == pytest.approx(loss - floor, rel=1e-4)
+            values = Summary.of(a).rho_d[True]
+            quarter = [float(rows[name, split][column]) for column in OF_ALL_TRIPLES]
+            np.testing.assert_allclose(quarter, np.quantile(values, [0.25, 0.5, 0.75]), rtol=1e-5)
+    assert rows[STUDENT, "train"]["loss_over_floor"] == ""
 
 
 def test_the_report_is_what_the_table_holds(made: dict[str, Any]) -> None:

@@ -16,12 +16,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from penviz.activations import Head
+from penviz.load.batches import Inputs
 from penviz.load.layer_inputs import channels_first, inputs, last_owner, matrices, owners, pooled
 from penviz.load.outputs import as_logits, kind_of_scores, run, unwrap
+from penviz.load.restored_state import changed
 from penviz.runs import RunError
 
 TOLERANCE = 1e-4
 """Largest norm of s (W h + b) - logits, relative to that of the logits less their mean over the classes."""
+
+Batch = Tensor | Inputs
+"""Images, or whatever else a network is called with."""
 
 TOLERANCE_OF_CHANGE = 1e-2
 """The same relative to the logits less their mean over the examples: what the image decides."""
@@ -136,7 +141,7 @@ def _explain(trial: _Trial, logits: Tensor, centred: bool) -> tuple[str, float, 
     return min(results, key=lambda result: result[2])
 
 
-def _try(network: nn.Module, module: nn.Module, seen: Tensor, name: str, n_classes: int) -> Iterator[_Trial]:
+def _try(module: nn.Module, seen: Tensor, name: str, n_classes: int) -> Iterator[_Trial]:
     for weight, kind in matrices(module, n_classes):
         reading = pooled(seen, weight.shape[1], kind)
         bias = getattr(module, "bias", None)
@@ -146,14 +151,17 @@ def _try(network: nn.Module, module: nn.Module, seen: Tensor, name: str, n_class
 
 
 @torch.no_grad()
-def prove_head(network: nn.Module, batch: Tensor, fresh: Tensor | None = None) -> HeadProof | NoHead:
+def prove_head(
+    network: nn.Module, batch: Batch, fresh: Batch | None = None, only: str | None = None
+) -> HeadProof | NoHead:
     """Find the layer whose s (W h + b) equals the logits; the last one to run where there are several.
 
     Args:
         network: any classifier; wrappers are seen through, and it is put into evaluation mode.
-        batch: [n, channels, height, width], n at least 2, as the network is fed.
+        batch: [n, channels, height, width], n at least 2, as the network is fed; or any other inputs.
         fresh: other images on which an accepted head is tried again; made from `batch` by mirroring it and
-            mixing its pairs when not given.
+            mixing its pairs when not given. Needed for inputs that are no images.
+        only: dotted name of the one layer that is tried; all of them when None.
 
     Returns:
         The proof, or NoHead with one sentence.
@@ -163,38 +171,41 @@ def prove_head(network: nn.Module, batch: Tensor, fresh: Tensor | None = None) -
     """
     network = unwrap(network).eval()
     if fresh is None:
+        assert isinstance(batch, Tensor)
         fresh = (batch + batch.roll(1, 0)).flip(-1) / 2
     scores = run(network, batch)
     if not torch.isfinite(scores).all():
         raise RunError("The network returns NaN or infinity.")
     outputs, n_classes = kind_of_scores(scores), scores.shape[1]
-    found = _search(network, batch, fresh, outputs, n_classes)
+    layers = owners(network, n_classes) if only is None else {only: network.get_submodule(only)}
+    found = _search(network, batch, fresh, outputs, layers)
     if isinstance(found, HeadProof):
         return found
     if torch.equal(scores, scores[:1].expand_as(scores)):
         why = "it gives every image the same scores"
     else:
-        found = _search_in_float64(network, batch, fresh, outputs, n_classes, found)
+        found = _search_in_float64(network, batch, fresh, outputs, layers, found)
         if isinstance(found, HeadProof):
             return found
-        tried = len(owners(network, n_classes))
         nearest = f"; the nearest is off by {found:.2g} of their spread" if found < 1e3 else ""
-        why = f"none of the {tried} layers with {n_classes} rows gives the logits as W h + b{nearest}"
-        why = why if tried else f"no layer has {n_classes} rows"
+        why = f"none of the {len(layers)} layers with {n_classes} rows gives the logits as W h + b{nearest}"
+        why = why if layers else f"no layer has {n_classes} rows"
     sentence = f"This network has no single linear head ({why}): class means stand in."
-    return NoHead(sentence, last_owner(network, batch), outputs)
+    if only is not None:
+        off = f" (they are off by {found:.2g} of the logits' spread)" if found < 1e3 else ""
+        sentence = f"{only} does not give the logits as W h + b{off}: class means stand in."
+    return NoHead(sentence, last_owner(network, batch) if only is None else only, outputs)
 
 
 def _search(
-    network: nn.Module, batch: Tensor, fresh: Tensor, outputs: str, n_classes: int
+    network: nn.Module, batch: Batch, fresh: Batch, outputs: str, layers: dict[str, nn.Module]
 ) -> HeadProof | float:
     """The last candidate that is accepted on both batches, or the smallest deviation of those refused."""
-    layers = owners(network, n_classes)
     with inputs(layers) as seen:
         logits = as_logits(run(network, batch), outputs).double()
     best = float("inf")
     for name, x in reversed(seen):
-        for trial in _try(network, layers[name], x, name, n_classes):
+        for trial in _try(layers[name], x, name, logits.shape[1]):
             kind, scale, deviation, weight, bias = _explain(trial, logits, outputs != "logits")
             if deviation < TOLERANCE:
                 head = Head(weight.cpu().numpy(), None if bias is None else bias.cpu().numpy())
@@ -207,24 +218,26 @@ def _search(
 
 
 def _search_in_float64(
-    network: nn.Module, batch: Tensor, fresh: Tensor, outputs: str, n_classes: int, refused: float
+    network: nn.Module,
+    batch: Batch,
+    fresh: Batch,
+    outputs: str,
+    layers: dict[str, nn.Module],
+    refused: float,
 ) -> HeadProof | float:
     """Search again where float32 may have drowned what little the images change; the network is put back."""
     numbers = [*network.parameters(), *network.buffers()]
     if any(t.is_floating_point() and t.dtype != torch.float32 for t in numbers):
         return refused
     try:
-        return _search(network.double(), batch.double(), fresh.double(), outputs, n_classes)
+        with changed(network, lambda t: t.double() if t.is_floating_point() else t):
+            return _search(network, batch.double(), fresh.double(), outputs, layers)
     except RunError:  # a network that makes float32 numbers of its own
         return refused
-    finally:
-        network.float()
 
 
 @torch.no_grad()
-def features_and_scores(
-    network: nn.Module, proof: HeadProof | NoHead, batch: Tensor
-) -> tuple[Tensor, Tensor]:
+def features_and_scores(network: nn.Module, proof: HeadProof | NoHead, batch: Batch) -> tuple[Tensor, Tensor]:
     """Penultimate features [n, d] and scores [n, K] of a batch in one pass.
 
     With a cosine head the features are h / |h|. Without a head they are the input of `proof.module`, averaged
@@ -256,7 +269,7 @@ def features_of(network: nn.Module, proof: HeadProof | NoHead, batch: Tensor) ->
     return features_and_scores(network, proof, batch)[0]
 
 
-def deviation_on(network: nn.Module, proof: HeadProof, batch: Tensor) -> float:
+def deviation_on(network: nn.Module, proof: HeadProof, batch: Batch) -> float:
     """Relative deviation of a proved head from the network's scores on some images."""
     features, scores = features_and_scores(network, proof, batch)
     logits = as_logits(scores, proof.outputs).double()

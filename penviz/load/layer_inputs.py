@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from penviz.load.batches import Inputs
 from penviz.load.outputs import run
 
 
@@ -67,7 +68,7 @@ def owners(network: nn.Module, n_classes: int) -> dict[str, nn.Module]:
     return {name: module for name, module in named if any(True for _ in matrices(module, n_classes))}
 
 
-def last_owner(network: nn.Module, batch: Tensor) -> str:
+def last_owner(network: nn.Module, batch: Tensor | Inputs) -> str:
     """Name of the module that ran last of those that own parameters."""
     owners = {
         name: module

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from penviz.load.batches import Inputs
 from penviz.runs import RunError
 
 
@@ -67,14 +68,16 @@ def runs_on(network: nn.Module, channels: int, side: int) -> bool:
     return True
 
 
-def run(network: nn.Module, batch: Tensor) -> Tensor:
+def run(network: nn.Module, batch: Tensor | Inputs) -> Tensor:
     """Scores [n, K] of a batch.
 
     Raises:
         RunError: the network cannot take such images; one sentence with what it said.
     """
     try:
-        return output_of(network(batch))
+        if isinstance(batch, Tensor):
+            return output_of(network(batch))
+        return output_of(network(*batch.args, **batch.kwargs))
     except RunError:
         raise
     except Exception as error:

@@ -141,7 +141,7 @@ def test_float64_settles_what_float32_drowns() -> None:
     network = network_of(lambda: Classifier(nn.Linear(D, K), lambda fc, h: fc(h)))
     with torch.no_grad():
         network.body.conv.bias.fill_(1e5)  # type: ignore[union-attr]
-        assert isinstance(head._search(network, images(), images(1), "logits", K), float)
+        assert isinstance(head._search(network, images(), images(1), "logits", {"fc": network.fc}), float)
     assert isinstance(head.prove_head(network, images(), images(1)), head.HeadProof)
     assert next(network.parameters()).dtype == torch.float32
 

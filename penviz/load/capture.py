@@ -1,0 +1,217 @@
+"""`penviz.capture`: the penultimate features of a network in memory, in one pass over the user's own loaders.
+
+Axis letters: n examples, d penultimate width, K classes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from penviz.activations import Activations
+from penviz.captured_run import CapturedRun, Statement, check_splits, held_out, in_memory, labels_digest
+from penviz.load.batches import BatchReader
+from penviz.load.capture_pass import Seen, first_batches, read_batches, rows_of, see
+from penviz.load.head import HeadProof, NoHead
+from penviz.load.loaders import class_names_of, data_name, rows_dealt
+from penviz.load.network_reader import Layer, NetworkReader, find_head
+from penviz.load.outputs import unwrap
+from penviz.load.restored_state import restored
+from penviz.runs import RunError
+
+DEVIATION, DEVIATION_OF_FEW_DIGITS = 1e-3, 5e-2
+"""Largest relative deviation of W h + b from the logits over all examples; float16 and bfloat16 round to
+2^-11 and 2^-8 of a number, and there the head is proved in float32."""
+
+
+def capture(
+    model: nn.Module,
+    loaders: Any,
+    *,
+    name: str,
+    label_smoothing: float | None = None,
+    targets: str | None = None,
+    class_names: Iterable[str] | None = None,
+    head: Layer = None,
+    batch: Callable[[Any], tuple[Any, Any]] | None = None,
+    max_per_class: int | None = None,
+    device: torch.device | str | None = None,
+) -> CapturedRun:
+    """Read what enters the head of a classifier, and what comes out, over the splits of a data set.
+
+    The network runs in evaluation mode and without gradients, in the precision that it has (under an autocast
+    of yours, in that). Its mode, hooks, gradients, device and all random numbers, those of the loaders too,
+    are as before when this returns or raises. What a loader without a length has used up is not given back.
+    Real inputs are cast to the type of the weights where those have one, unless autocast is on.
+
+    Which examples two captures share is decided by the images: `dataset_id` is a digest of labels and inputs
+    as the network saw them, whatever their order. `indices` are rows of the data set where a DataLoader's
+    sampler says them, and else ranks by that digest. So two networks captured from one loader are compared
+    example by example, shuffled or not; with random augmentation only where the same numbers were drawn.
+
+    Args:
+        model: any classifier; one that is wrapped or compiled is read as it was written.
+        loaders: "train", "validation" or "test" -> anything that gives batches. A single loader is taken for
+            "validation", images that the network was not trained on. Images should be as for evaluation.
+        name: of the run.
+        label_smoothing: alpha that it was trained with, 0 for hard targets; None where it is not known.
+        targets: one of `penviz.runs.TARGETS`; see `Statement`.
+        class_names: K names; else those of the data set or the network's config, else numbers.
+        head: the layer whose weight is W: None to find it, a module or its dotted name to try that one alone,
+            False for none. What is taken is proved: W h + b must be the logits. Without a head, class means
+            stand in, and the features are what enters the named or the last layer.
+        batch: from a batch to (inputs, labels), where the loader's are neither tuples nor known dicts; inputs
+            are a tensor, a tuple of arguments, or a dict of named ones.
+        max_per_class: keep the first so many examples of each class, in the order in which they come; a
+            loader that shuffles makes them a random sample, by its own seed. The loader is still read to its
+            end, to count its examples.
+        device: to run on, where it is not the network's own.
+
+    Raises:
+        InputError: anything that cannot be used, in one sentence.
+    """
+    if not isinstance(model, nn.Module):
+        raise RunError(f"capture reads a torch.nn.Module, not {type(model).__name__}: try from_arrays.")
+    if max_per_class is not None and max_per_class < 1:
+        raise RunError("max_per_class must be at least 1.")
+    statement = Statement(name, label_smoothing, targets)
+    statement.config("data", "network")  # said before minutes are spent
+    splits = dict(loaders) if isinstance(loaders, Mapping) else {"validation": loaders}
+    check_splits(splits)
+    found: NetworkReader | None = None
+    seen: dict[str, Seen] = {}
+    try:
+        wanted = None if device is None else torch.device(device)
+    except RuntimeError:
+        raise RunError(f"There is no device {device}.") from None
+    with restored(model, splits.values(), wanted):
+        reader = BatchReader(unwrap(model), batch)
+        for split, loader in splits.items():
+            with rows_dealt(loader) as dealt:
+                batches = read_batches(loader, reader, f"{name}, {split}")
+                if found is None:
+                    first = list(first_batches(batches))
+                    if not first:
+                        raise RunError(f"The loader of {split} has no batches.")
+                    found = find_head(model, reader, [inputs for inputs, _ in first], head, wanted)
+                    batches = chain(first, batches)
+                seen[split] = see(found, batches, dealt, max_per_class)
+            if not seen[split].all_labels:
+                raise RunError(f"The loader of {split} has no batches.")
+            seen[split].rows = rows_of(loader, dealt, seen[split])
+    assert found is not None
+    return _as_run(statement, found, splits, seen, class_names)
+
+
+def _as_run(
+    statement: Statement,
+    found: NetworkReader,
+    splits: Mapping[str, Any],
+    seen: Mapping[str, Seen],
+    class_names: Iterable[str] | None,
+) -> CapturedRun:
+    """Activations of what was seen, and the record of the run."""
+    proof = _over_all(found, seen)
+    judged = held_out(splits)
+    names, who = class_names_of(splits[judged], found.network, found.n_classes)
+    if class_names is not None:
+        names, who = tuple(str(c) for c in class_names), "the caller"
+        if len(names) != found.n_classes:
+            raise RunError(
+                f"There are {len(names)} class names, and the network has {found.n_classes} outputs."
+            )
+    labels, rows = np.concatenate(seen[judged].all_labels), seen[judged].rows
+    ordered = np.sort(labels) if rows is None else labels[np.argsort(rows, kind="stable")]
+    dataset = f"{data_name(splits[judged])} {labels_digest(ordered, names)}"
+    head = proof.head if isinstance(proof, HeadProof) else None
+    digest = weights_digest(found.network)
+    activations, nll, told = {}, {}, {}
+    for split, one in seen.items():
+        y = np.concatenate(one.labels)
+        indices, identity = _identity(one, y)
+        every = np.concatenate(one.all_labels)
+        if one.rows is not None:  # each once
+            every = every[np.unique(one.rows, return_index=True)[1]]
+        activations[split] = Activations(
+            *(
+                one.features.array(),
+                y,
+                np.concatenate(one.predictions),
+                indices,
+                names,
+                statement.name,
+                split,
+            ),
+            *(head, f"{dataset}:{identity}", digest),
+            total=np.bincount(every, minlength=len(names)),
+        )
+        nll[split] = one.nll / len(y)
+        told[split] = {
+            "loader": type(splits[split]).__name__,
+            "indices": "ranks by digest" if one.rows is None else "rows of the data set",
+            "repeated": one.repeated,
+        }
+    amount = sum(p.numel() for p in found.network.parameters())
+    at = found.device.type
+    autocast = str(torch.get_autocast_dtype(at)) if torch.is_autocast_enabled(at) else ""
+    return in_memory(
+        statement,
+        activations,
+        dataset=dataset,
+        model=f"{type(found.network).__name__}, {amount:,} parameters",
+        head=proof.to_json(),
+        nll=nll,
+        provenance={"captured": told, "class_names_from": who, "autocast": autocast},
+    )
+
+
+def _over_all(found: NetworkReader, seen: Mapping[str, Seen]) -> HeadProof | NoHead:
+    """The proof, unless the head that gives the logits of the first examples does not give all of them."""
+    proof = found.proof
+    if isinstance(proof, NoHead):
+        return proof
+    error = sum(float(one.error) for one in seen.values())
+    spread = sum(float(one.spread) for one in seen.values())
+    off = (error / spread) ** 0.5 if spread else float("inf")
+    at = found.device.type
+    exact = found.dtype in (torch.float32, torch.float64) and not torch.is_autocast_enabled(at)
+    if off <= (DEVIATION if exact else DEVIATION_OF_FEW_DIGITS):
+        return proof
+    return NoHead(
+        f"{proof.module} gives the logits of the first examples as W h + b, but over all examples it is off "
+        f"by {off:.2g} of their spread: class means stand in.",
+        proof.module,
+        proof.outputs,
+    )
+
+
+def _identity(seen: Seen, labels: NDArray[np.int64]) -> tuple[NDArray[np.int64], str]:
+    """Indices [m] of the examples kept, and 16 hex digits of which index has which inputs and label."""
+    hashes = np.concatenate(seen.hashes)
+    order = np.lexsort((labels, hashes))
+    if seen.rows is None:
+        indices = np.empty(len(order), np.int64)
+        indices[order] = np.arange(len(order))
+    else:
+        indices = seen.rows[np.concatenate(seen.kept)]
+        order = np.argsort(indices, kind="stable")
+    parts = (indices[order].astype(">i8"), hashes[order].astype(">u8"), labels[order].astype(">i8"))
+    return indices, hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()[:16]
+
+
+def weights_digest(network: nn.Module) -> str:
+    """Hex digest of the names, types, shapes and bytes of a network's state."""
+    digest = hashlib.sha256()
+    for key, value in network.state_dict().items():
+        if isinstance(value, Tensor):
+            tensor = value.detach().cpu().contiguous()
+            digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+            digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

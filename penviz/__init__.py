@@ -13,6 +13,8 @@ Every name below is imported when it is first used: `import penviz` itself bring
 
 from __future__ import annotations
 
+from penviz.safe_text import safe_text
+
 __version__ = "0.1.0"
 
 PUBLIC = {
@@ -36,7 +38,13 @@ __all__ = ["InputError", *PUBLIC]
 
 
 class InputError(ValueError):
-    """What a user gave cannot be used; the message is one sentence that says why and what to do."""
+    """What a user gave cannot be used; the message is one sentence that says why and what to do.
+
+    It may name a file or repeat a word of the user's, and is safe to show (`safe_text`).
+    """
+
+    def __init__(self, sentence: str):
+        super().__init__(safe_text(sentence, lines=True))
 
 
 def __getattr__(name: str) -> object:

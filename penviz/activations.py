@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from penviz import InputError
+from penviz.safe_text import safe_name, safe_names, safe_text
 from penviz.whole_file import whole_file
 
 FORMAT_VERSION = 1
@@ -196,7 +197,10 @@ class Activations:
         def put(name: str, value: object) -> None:
             object.__setattr__(self, name, value)
 
-        put("class_names", tuple(str(name) for name in self.class_names))
+        put("class_names", safe_names(self.class_names))
+        put("run", safe_name(self.run))
+        put("split", safe_name(self.split))
+        put("dataset_id", safe_text(self.dataset_id))
         put("features", _numbers("features", self.features, 2))
         n, n_classes = len(self.features), len(self.class_names)
         if n_classes < 2:

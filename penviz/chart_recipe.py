@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from penviz.pilots import PILOT_FILE
-from penviz.recipe import Recipe, RecipeFont, check_common
+from penviz.recipe import Recipe, RecipeFont, check_common, check_named
 from penviz.recipe_yaml import (
     check,
     from_yaml,
@@ -44,7 +44,7 @@ class ChartRun:
     files: Mapping[str, str]
 
     def __post_init__(self) -> None:
-        check(is_text(self.name) and is_text(self.path), "A run needs a name and a path, both words")
+        check_named(self.name, self.path)
         check(isinstance(self.model_sha256, str), f"The model_sha256 of run {self.name} is not a digest")
         known = isinstance(self.files, Mapping) and all(
             is_text(name) and (Path(name).name == name or name in BESIDE) and is_text(digest)

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from penviz import InputError
 from penviz.runs import read_run
+from penviz.safe_text import safe_text
 
 TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 """What torchrun tells each of the processes that it starts."""
@@ -32,7 +33,7 @@ def speaks() -> bool:
 def say(sentence: str) -> None:
     """One sentence for the user, on standard error; of several ranks only the first says it."""
     if speaks():
-        print(sentence, file=sys.stderr, flush=True)
+        print(safe_text(sentence, lines=True), file=sys.stderr, flush=True)
 
 
 def say_finished(out: Path, *before: Path) -> None:

@@ -20,7 +20,9 @@ from penviz.measure.summary import Summary
 from penviz.measure.table import compare
 from penviz.measure.views import PLANE
 from penviz.recipe import Class, Recipe, RecipeRow, versions
+from penviz.recipe_yaml import is_text
 from penviz.runs import SPLITS, Run, differences, read_runs
+from penviz.safe_text import safe_names
 from penviz.show.export import Part, bundle
 from penviz.snapshots import splits_of
 
@@ -57,14 +59,15 @@ def load_splits(recipe: Recipe, runs: Sequence[Run]) -> list[dict[str, Activatio
 
 
 def class_words(wanted: Sequence[Class], class_names: Sequence[str]) -> tuple[Class, Class, Class]:
-    """Three classes as a recipe names them: by name, or by row where several have the name.
+    """Three classes as a recipe names them: by name, or by row where several have the name or it is empty.
 
     Raises:
         ActivationsError: as `class_indices`.
     """
     names = list(class_names)
     left, right, above = (
-        names[k] if names.count(names[k]) == 1 else k for k in class_indices(list(wanted), names)
+        names[k] if names.count(names[k]) == 1 and is_text(names[k]) else k
+        for k in class_indices(list(wanted), names)
     )
     return left, right, above
 
@@ -340,5 +343,5 @@ def _row(line: str) -> tuple[list[str], list[str]]:
 
 
 def _triple(classes: Sequence[str]) -> tuple[Class, Class, Class]:
-    left, right, above = classes
+    left, right, above = safe_names(classes)
     return left, right, above

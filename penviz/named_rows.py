@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from penviz.safe_text import safe_name
+
 MOST_DIGITS = 10
 """A longer number is no row of any head."""
 
@@ -14,7 +16,8 @@ def rows_named(wanted: str | int, class_names: Sequence[str]) -> list[int]:
     A word is a row only where no class is called so: folders may have numbers for names.
     """
     if isinstance(wanted, str):
-        found = [k for k, name in enumerate(class_names) if name == wanted]
+        called = safe_name(wanted)
+        found = [k for k, name in enumerate(class_names) if name == called]
         if found or not (wanted.isdecimal() and wanted.isascii() and len(wanted) < MOST_DIGITS):
             return found
     return [int(wanted)] if 0 <= int(wanted) < len(class_names) else []

@@ -5,7 +5,6 @@ Standard library only: the app reads it, and has no torch.
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from collections.abc import Sequence
@@ -13,7 +12,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from penviz.csv_text import csv_text
 from penviz.runs import RunError, write_json
+from penviz.safe_text import safe_record
 from penviz.whole_file import whole_file
 
 PILOT_FILE = "pilot.json"
@@ -159,7 +160,7 @@ def read_pilot(directory: Path) -> Pilot | None:
     if not path.is_file():
         return None
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = safe_record(json.loads(path.read_text(encoding="utf-8")))
         rows = tuple(Row(**row) for row in record.pop("rows"))
         pilot = Pilot(directory=directory, rows=rows, **record)
         if not _fits(pilot):
@@ -207,15 +208,14 @@ def write_pilot(pilot: Pilot) -> None:
     }
     write_json(pilot.directory / PILOT_FILE, record | {"rows": [asdict(row) for row in pilot.rows]})
     tuned = {id(row) for one in conditions(pilot) if one.tuned for row in one.rows}
-    path = pilot.directory / TABLE_FILE
-    with whole_file(path) as part, open(part, "w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(COLUMNS)
-        for row in pilot.rows:
-            numbers = [
-                scores.get(split) for scores in (row.accuracy, row.nll) for split in ("validation", "test")
-            ]
-            words = (pilot.dataset, pilot.teachers, pilot.student, row.role, row.run, row.teacher)
-            chosen = "yes" if id(row) in tuned else ""
-            values = (row.label_smoothing, row.temperature, row.gamma, row.seed, chosen, *numbers)
-            table.writerow([*words, *("" if v is None else v for v in values)])
+    lines: list[tuple[object, ...]] = [COLUMNS]
+    for row in pilot.rows:
+        numbers = [
+            scores.get(split) for scores in (row.accuracy, row.nll) for split in ("validation", "test")
+        ]
+        words = (pilot.dataset, pilot.teachers, pilot.student, row.role, row.run, row.teacher)
+        chosen = "yes" if id(row) in tuned else ""
+        values = (row.label_smoothing, row.temperature, row.gamma, row.seed, chosen, *numbers)
+        lines.append((*words, *("" if v is None else v for v in values)))
+    with whole_file(pilot.directory / TABLE_FILE) as part:
+        part.write_text(csv_text(lines), encoding="utf-8", newline="")

@@ -44,6 +44,12 @@ Class = str | int
 """A class by name, or by its row in the head where several have the name."""
 
 
+def check_named(name: object, path: object) -> None:
+    """RecipeError unless a run has a name and a path that a recipe can hold."""
+    check(is_text(name), "A run needs a name")
+    check(is_text(path), f"The path of run {name} is no line of text: rename its directory")
+
+
 @dataclass(frozen=True)
 class RecipeRun:
     """One run of a recipe.
@@ -60,7 +66,7 @@ class RecipeRun:
     activations: Mapping[str, str]
 
     def __post_init__(self) -> None:
-        check(is_text(self.name) and is_text(self.path), "A run needs a name and a path, both words")
+        check_named(self.name, self.path)
         check(isinstance(self.model_sha256, str), f"The model_sha256 of run {self.name} is not a digest")
         known = isinstance(self.activations, Mapping) and all(
             split in SPLITS and is_text(digest) for split, digest in self.activations.items()

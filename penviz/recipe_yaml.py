@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from penviz import InputError, __version__
+from penviz.safe_text import safe_text
 
 LARGEST = 64 * 1024
 """Bytes of a recipe; a larger file is refused before it is read."""
@@ -118,7 +119,7 @@ def check(holds: bool, sentence: str) -> None:
 
 def is_text(value: object) -> bool:
     """A word or more on one line."""
-    return isinstance(value, str) and 0 < len(value) <= 4096 and value.isprintable()
+    return isinstance(value, str) and 0 < len(value) <= 4096 and safe_text(value) == value
 
 
 def is_list(value: object) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 from penviz import InputError
 from penviz.adopted import KNOWN, Adoption
+from penviz.safe_text import safe_name, safe_names, safe_record, safe_text
 from penviz.whole_file import whole_file
 
 RUN_FILE = "run.json"
@@ -169,6 +170,10 @@ class RunConfig:
         for f in dataclasses.fields(self):
             if wrong := _not_of(f.type, getattr(self, f.name)):
                 raise RunError(f"{f.name.replace('_', ' ').capitalize()} must be {wrong}.")
+            if isinstance(text := getattr(self, f.name), str) and text != safe_text(text):
+                raise RunError(
+                    f"{f.name.replace('_', ' ').capitalize()} must be without control characters: {text}."
+                )
         object.__setattr__(self, "milestones", tuple(self.milestones))
         object.__setattr__(self, "prior", tuple(self.prior))
         alpha = self.label_smoothing
@@ -317,7 +322,7 @@ def read_run(directory: Path | str) -> Run:
     if not directory.is_dir():
         raise RunError(f"There is no directory {directory}.")
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = safe_record(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise RunError(f"{directory} has no {RUN_FILE}: it is not a run of penviz.") from None
     except (OSError, ValueError, RecursionError):
@@ -331,10 +336,10 @@ def read_run(directory: Path | str) -> Run:
             raise TypeError
         return Run(
             directory,
-            directory.resolve().name,
+            safe_name(directory.resolve().name),
             config,
             dict(record.get("metrics") or {}),
-            tuple(str(c) for c in record.get("class_names") or ()),
+            safe_names(record.get("class_names") or ()),
             str(record.get("model_sha256") or ""),
             record,
         )
@@ -354,7 +359,7 @@ def named_apart(runs: Sequence[Run]) -> list[Run]:
     """The same runs, those that share a name called by their directories as they were given."""
     names = [run.name for run in runs]
     return [
-        dataclasses.replace(run, name=str(run.directory)) if names.count(run.name) > 1 else run
+        dataclasses.replace(run, name=safe_name(run.directory)) if names.count(run.name) > 1 else run
         for run in runs
     ]
 
@@ -422,7 +427,7 @@ def list_runs(root: Path | str) -> tuple[list[Run], list[DamagedRun]]:
         try:
             runs.append(read_run(directory))
         except RunError as error:
-            damaged.append(DamagedRun(directory.name, str(error)))
+            damaged.append(DamagedRun(safe_name(directory.name), str(error)))
     return runs, damaged
 
 

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from penviz.activations import Activations, ActivationsError, Head
 from penviz.half import widen
 from penviz.runs import MANIFEST, write_json
+from penviz.safe_text import safe_names, safe_text
 from penviz.shard_files import (
     AGAIN,
     DTYPES,
@@ -118,13 +119,13 @@ class ShardedActivations:
         with open(directory / MANIFEST, "rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         try:
-            names = tuple(str(name) for name in manifest["class_names"])
+            names = safe_names(manifest["class_names"])
             n, width, dtype = int(manifest["n"]), int(manifest["width"]), str(manifest["dtype"])
             listed = tuple((str(s["name"]), int(s["n"]), str(s["digest"])) for s in manifest["shards"])
             extra, layers = list(manifest["extra"]), list(manifest["head"])
             total = manifest["total"]
             total = None if total is None else np.array([int(count) for count in total], np.int64)
-            words = [str(manifest[k]) for k in ("run", "split", "dataset_id", "checkpoint_sha256")]
+            words = [safe_text(str(manifest[k])) for k in ("run", "split", "dataset_id", "checkpoint_sha256")]
             predicted_by = str(manifest["predicted_by"])
             fits = layers in ([], ["weight"], ["weight", "bias"]) and dtype in DTYPES
             fits = fits and extra == [name for name in EXTRA if name in extra]
@@ -293,7 +294,7 @@ def finish(
     notes = [read_note(directory / shard_name(j)) for j in range(n_shards)]
     if not notes:
         raise ActivationsError(f"{directory.name} has no shards.")
-    names = tuple(str(name) for name in class_names)
+    names = safe_names(class_names)
     for j, note in enumerate(notes):
         if note["source"] != source or note["n_classes"] != len(names):
             raise ActivationsError(f"{shard_name(j)} of {directory.name} is of another run: {AGAIN}.")

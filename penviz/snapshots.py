@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from penviz.activations import Activations, ActivationsError, Head, read_npz, write_npz
 from penviz.runs import SPLITS, Run
+from penviz.safe_text import safe_name, safe_names, safe_text
 
 FORMAT_VERSION = 1
 """Version of the .npz layout; a file of another version is refused."""
@@ -104,7 +105,10 @@ class Snapshots:
         def put(name: str, kinds: str, shape: tuple[int | None, ...], dtype: type) -> None:
             object.__setattr__(self, name, _checked(name, getattr(self, name), kinds, shape, dtype))
 
-        object.__setattr__(self, "class_names", tuple(str(name) for name in self.class_names))
+        object.__setattr__(self, "class_names", safe_names(self.class_names))
+        object.__setattr__(self, "run", safe_name(self.run))
+        object.__setattr__(self, "split", safe_name(self.split))
+        object.__setattr__(self, "dataset_id", safe_text(self.dataset_id))
         object.__setattr__(self, "planned", tuple(int(epoch) for epoch in self.planned))
         put("epochs", "iu", (None,), np.int64)
         put("features", "f", (len(self.epochs), None, None), np.float16)

@@ -114,6 +114,8 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "fair_test": ("penviz.learn", "penviz.show", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
     "pilots": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
     "runs": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
+    "csv_text": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
+    "safe_text": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
     "whole_file": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
     "recipe": ("penviz.learn", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
     "figure": ("penviz.learn", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
@@ -134,13 +136,15 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
 
 GROUND = {
     "adopted": (),
-    "runs": ("penviz.InputError", "penviz.adopted", "penviz.whole_file"),
-    "activations": ("penviz.InputError", "penviz.whole_file"),
-    "snapshots": ("penviz.activations", "penviz.runs"),
-    "shards": ("penviz.activations", "penviz.half", "penviz.runs", "penviz.shard_files"),
+    "runs": ("penviz.InputError", "penviz.adopted", "penviz.safe_text", "penviz.whole_file"),
+    "activations": ("penviz.InputError", "penviz.safe_text", "penviz.whole_file"),
+    "snapshots": ("penviz.activations", "penviz.runs", "penviz.safe_text"),
+    "shards": ("penviz.activations", "penviz.half", "penviz.runs", "penviz.safe_text", "penviz.shard_files"),
     "shard_files": ("penviz.activations", "penviz.runs"),
     "half": (),
-    "named_rows": (),
+    "named_rows": ("penviz.safe_text",),
+    "csv_text": (),
+    "safe_text": (),
     "whole_file": (),
 }
 """Modules that everything stands on -> what of ours they may import."""

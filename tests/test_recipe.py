@@ -129,7 +129,7 @@ DAMAGE: dict[str, tuple[str, Any, str]] = {
     "versions that are numbers": ("versions", {"numpy": 2.3}, "Versions are words"),
     "versions that would write on the terminal": ("versions", {"\x1b[31m": "1"}, "Versions are words"),
     "a key that would": ("\x1b[31m", 1, "Unknown key in the recipe: not a word"),
-    "a path that would": ("runs", [{**RUN, "path": "\x1b[31m"}], "A run needs a name and a path"),
+    "a path that would": ("runs", [{**RUN, "path": "\x1b[31m"}], "The path of run hard is no line of text"),
     "a run twice": ("runs", [RUN, {**RUN, "activations": {"train": "x"}}], "have the same name"),
     "a digest that is a number": ("runs", [{**RUN, "activations": {"train": 5}}], "are not digests"),
     "activations of no split": ("runs", [{**RUN, "activations": {"dev": "ab"}}], "are not digests"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from penviz import InputError
+from penviz.safe_text import safe_text
 
 KINDS = (
     "safetensors",
@@ -166,7 +167,5 @@ class FileReport:
 
 def printable(text: str, length: int = 200) -> str:
     """Text that can be shown anywhere: control characters escaped, cut at a length."""
-    shown = "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text[: length + 1]
-    )
+    shown = safe_text(text[: length + 1])
     return shown if len(shown) <= length else shown[: length - 3] + "..."

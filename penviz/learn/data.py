@@ -19,6 +19,7 @@ from penviz.activations import DAMAGED
 from penviz.learn import pets
 from penviz.learn.folder import read_folder, remove_empty
 from penviz.runs import RunError
+from penviz.safe_text import safe_names, safe_text
 
 Uint8 = NDArray[np.uint8]
 Int64 = NDArray[np.int64]
@@ -72,6 +73,9 @@ class DataSet:
     name: str
     splits: dict[str, Split]
     class_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "class_names", safe_names(self.class_names))
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -291,7 +295,7 @@ def load(
     known = dataset
     if dataset not in BUILT_IN:  # with seed 0 nothing is hashed twice
         known = FINGERPRINTS.get(_digest(hashes) if seed == 0 else fingerprint(images), "")
-    name = known or name
+    name = known or safe_text(name)
     n_hold_out = n_hold_out or HOLD_OUT.get(known, 0)
     rows = np.lexsort((labels, hashes))
     splits: dict[str, Split] = {}

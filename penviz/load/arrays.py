@@ -21,6 +21,7 @@ from penviz import __version__
 from penviz.activations import DAMAGED, Activations, Head
 from penviz.load.new_directory import new_directory
 from penviz.runs import RUN_FILE, SPLITS, RunError, activations_path, sha256_of, write_json
+from penviz.safe_text import safe_names
 
 KEYS = ("features", "labels", "weight", "bias", "predictions", "class_names")
 UNREADABLE: tuple[type[Exception], ...] = (*DAMAGED, *(SafetensorError,))
@@ -114,7 +115,7 @@ def adopt_arrays(
     width = first["features"].shape[1]
     if head is not None and head.weight.shape[1] != width:
         raise RunError(f"weight has rows of {head.weight.shape[1]} numbers and features have {width}.")
-    names = tuple(class_names) or _stored_names(first) or _numbered(parts, head)
+    names = safe_names(class_names or _stored_names(first) or _numbered(parts, head))
     means = class_means(first["features"], first["labels"].astype(np.int64), len(names)) if not head else None
     digest = hashlib.sha256("".join(sha256_of(files[split]) for split in parts).encode()).hexdigest()
     record: dict[str, Any] = {

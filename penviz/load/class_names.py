@@ -9,6 +9,7 @@ import numpy as np
 
 from penviz.learn.data import DataSet, Split
 from penviz.runs import RunError
+from penviz.safe_text import safe_names
 
 CIFAR10 = "airplane automobile bird cat deer dog frog horse ship truck"
 CIFAR100 = """
@@ -42,7 +43,7 @@ def read_class_names(given: str) -> tuple[str, ...]:
         raise RunError(
             f"There is no list of class names {given}: use cifar10, cifar100, imagenet or a text file."
         ) from None
-    names = tuple(line.strip() for line in lines if line.strip())
+    names = safe_names(line.strip() for line in lines if line.strip())
     if len(names) < 2:
         raise RunError(f"{given} must hold one class name a line, two or more.")
     return names
@@ -57,7 +58,7 @@ def in_order(dataset: DataSet, names: tuple[str, ...]) -> DataSet:
     Raises:
         RunError: the list is neither.
     """
-    own = dataset.class_names
+    own, names = dataset.class_names, safe_names(names)
     if len(set(names)) == len(names) and set(own) <= set(names):
         order = np.array([names.index(name) for name in own], np.int64)
     elif len(own) == len(names):

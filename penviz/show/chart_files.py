@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from penviz.csv_text import csv_text
 from penviz.measure.chart import Chart
 from penviz.show.export import with_words
 
@@ -19,19 +19,17 @@ COLUMNS = ("chart", "title", "series", "x_label", "y_label", "x", "y", "low", "h
 
 def series_csv(charts: Sequence[Chart]) -> str:
     """Every value drawn, one a line, with columns as in COLUMNS; numbers read back as the same float64."""
-    target = io.StringIO()
-    writer = csv.writer(target, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    lines: list[tuple[object, ...]] = [COLUMNS]
     for number, chart in enumerate(charts, start=1):
         for series in chart.series:
             y_label = chart.second_label if series.second_axis else chart.y_label
-            head = [number, chart.title, series.name, chart.x_label, y_label]
+            head = (number, chart.title, series.name, chart.x_label, y_label)
             ends = [series.low, series.high]
             for i in range(len(series.x)):
                 bounds = ["" if end is None else _word(end[i]) for end in ends]
                 label = series.labels[i] if series.labels else ""
-                writer.writerow([*head, _word(series.x[i]), _word(series.y[i]), *bounds, label])
-    return target.getvalue()
+                lines.append((*head, _word(series.x[i]), _word(series.y[i]), *bounds, label))
+    return csv_text(lines)
 
 
 def _word(value: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import math
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from penviz import InputError
+from penviz.csv_text import csv_text
 from penviz.measure.embedding import LinearMap
 from penviz.measure.finding import Finding
 from penviz.measure.panel import CORRECT, INSIDE, OUTSIDE, Panel
@@ -129,32 +129,28 @@ def with_words(
 
 def points_csv(panels: Sequence[Panel]) -> str:
     """Every example drawn, one a line, columns as in COLUMNS; x and y are the float32 that are drawn."""
-    target = io.StringIO()
-    writer = csv.writer(target, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    lines: list[tuple[object, ...]] = [COLUMNS]
     for number, panel in enumerate(panels, start=1):
         rows = np.array(panel.class_indices)[panel.labels]
         names = [panel.class_names[k] for k in rows]
         n = len(names)
         confidences = zip(panel.confidences.tolist(), _shortest(panel.confidences), strict=True)
-        writer.writerows(
-            zip(
-                [number] * n,
-                [panel.run] * n,
-                [panel.place] * n,
-                names,
-                rows.tolist(),
-                panel.predictions.tolist(),
-                panel.indices.tolist(),
-                _shortest(panel.xy[:, 0]),
-                _shortest(panel.xy[:, 1]),
-                [repr(float(panel.unit))] * n,
-                ["" if math.isnan(c) else word for c, word in confidences],
-                [KIND_WORDS[kind] for kind in panel.kinds.tolist()],
-                strict=True,
-            )
+        lines += zip(
+            [number] * n,
+            [panel.run] * n,
+            [panel.place] * n,
+            names,
+            rows.tolist(),
+            panel.predictions.tolist(),
+            panel.indices.tolist(),
+            _shortest(panel.xy[:, 0]),
+            _shortest(panel.xy[:, 1]),
+            [repr(float(panel.unit))] * n,
+            ["" if math.isnan(c) else word for c, word in confidences],
+            [KIND_WORDS[kind] for kind in panel.kinds.tolist()],
+            strict=True,
         )
-    return target.getvalue()
+    return csv_text(lines)
 
 
 def _shortest(values: np.ndarray) -> list[str]:

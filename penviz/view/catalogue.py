@@ -16,6 +16,7 @@ from penviz.demo import PAIR
 from penviz.measure.summary import Summary
 from penviz.run_activations import extract_command, notes, ready, some_classes
 from penviz.runs import MANIFEST, RUN_FILE, DamagedRun, Run, list_runs, moments_path, stored_path
+from penviz.safe_text import safe_text
 from penviz.shards import ShardedActivations
 
 RUNS_VARIABLE = "PENVIZ_RUNS"
@@ -102,7 +103,7 @@ def is_own(run: Run) -> bool:
 
 def path_word(run: Run) -> str:
     """A run's directory as links, commands and recipes say it; without the place where it is private."""
-    return run.directory.name if is_own(run) else run.directory.as_posix()
+    return safe_text(run.directory.name if is_own(run) else run.directory.as_posix())
 
 
 def digest_of(path: Path) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from penviz.safe_text import safe_text
+
 BUILT_IN = {
     "cifar10": ("CIFAR-10", "cifar-10-batches-py"),
     "cifar100": ("CIFAR-100", "cifar-100-python"),
@@ -40,7 +42,9 @@ def data_choices(directory: Path, offer_disk: bool, uploaded: Mapping[str, Path]
         directory: the data directory; offer_disk: whether folders below it are offered.
         uploaded: name -> directory of the visitor's own folders.
     """
-    choices = [DataChoice(f"{name} (uploaded)", str(path), True) for name, path in uploaded.items()]
+    choices = [
+        DataChoice(safe_text(f"{name} (uploaded)"), str(path), True) for name, path in uploaded.items()
+    ]
     for name, (label, unpacked) in BUILT_IN.items():
         if (directory / f"{name}.npz").is_file() or (directory / unpacked).is_dir():
             choices.append(DataChoice(label, name))
@@ -48,7 +52,7 @@ def data_choices(directory: Path, offer_disk: bool, uploaded: Mapping[str, Path]
     if offer_disk:
         for path in sorted(below(directory)):
             if path.is_dir() and _splits(path):
-                choices.append(DataChoice(f"{path.relative_to(directory)}/", str(path), True))
+                choices.append(DataChoice(safe_text(f"{path.relative_to(directory)}/"), str(path), True))
     return choices
 
 

@@ -20,6 +20,7 @@ from penviz.measure.erased import TEMPERATURES, Erased
 from penviz.measure.information import SAMPLES, left_words
 from penviz.pilots import Condition, Pilot, condition_name, conditions, find_pilots
 from penviz.runs import Run, RunError, read_run
+from penviz.safe_text import safe_record
 from penviz.show.chart_screen import chart_figure
 from penviz.view.catalogue import Group, Opened, path_word, run_roots
 from penviz.view.chart_export import Made, export_charts
@@ -66,7 +67,7 @@ def _erased(digest: str, _activations: Activations) -> Erased | None:
 def _information(run: Run) -> dict[str, Any] | None:
     """erasure.json of a run, where it can be read and is of its present weights."""
     try:
-        record = json.loads((run.directory / "erasure.json").read_text(encoding="utf-8"))
+        record = safe_record(json.loads((run.directory / "erasure.json").read_text(encoding="utf-8")))
         first, other = record["classes"]
         fits = (
             record["checkpoint_sha256"] == run.model_sha256

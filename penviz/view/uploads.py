@@ -15,6 +15,7 @@ from penviz.foreign.answer import Budget, CageError
 from penviz.foreign.cage import Job
 from penviz.foreign.report import OF_WEIGHTS, FileReport
 from penviz.foreign.workspace import Upload as Kept
+from penviz.safe_text import safe_name
 from penviz.view.visitor import Visitor, cage
 
 GIB = 2**30
@@ -93,9 +94,9 @@ def begin(visitor: Visitor, upload: Upload, stage: str, task: str, arguments: di
 
 def bring(visitor: Visitor, name: str, path: Path, kept: Kept | None = None) -> Upload:
     """Take a file in and start to read what it is."""
-    upload = Upload(name, path, kept)
+    upload = Upload(safe_name(name), path, kept)
     visitor.uploads[upload.id] = upload
-    begin(visitor, upload, "reading", "inspect", {"path": str(path), "name": name})
+    begin(visitor, upload, "reading", "inspect", {"path": str(path), "name": upload.name})
     return upload
 
 

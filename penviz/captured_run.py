@@ -26,6 +26,7 @@ from penviz.runs import (
     shards_path,
     write_json,
 )
+from penviz.safe_text import safe_name
 from penviz.snapshots import Snapshots, snapshots_path, splits_of
 
 
@@ -87,7 +88,9 @@ class Statement:
     targets: str | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name.strip() or "/" in self.name or self.name[0] == ".":
+        name = self.name
+        fits = isinstance(name, str) and bool(name.strip()) and "/" not in name and name[0] != "."
+        if not fits or name != safe_name(name):
             raise RunError("Give the run a name that can be the name of a directory, such as name='soft'.")
         if self.targets not in (None, "hard", "unknown") and self.label_smoothing is None:
             raise RunError(f"State the label smoothing of the targets {self.targets} with label_smoothing=.")

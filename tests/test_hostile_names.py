@@ -21,6 +21,7 @@ from streamlit.testing.v1 import AppTest
 
 from penviz import InputError, cli
 from penviz.activations import Activations, write_npz
+from penviz.captured_run import Statement
 from penviz.csv_text import csv_text
 from penviz.learn.data import DataSet
 from penviz.load.class_names import read_class_names
@@ -127,6 +128,11 @@ def test_a_class_is_found_by_its_raw_and_its_shown_name() -> None:
 def test_a_run_is_not_begun_under_a_hostile_name() -> None:
     with pytest.raises(RunError, match="control characters"):
         RunConfig("data\x1b[31m", "resnet20")
+
+
+def test_a_captured_run_has_a_name_that_can_be_shown() -> None:
+    with pytest.raises(RunError, match="Give the run a name"):
+        Statement(RUN)
 
 
 def test_an_error_is_inert() -> None:

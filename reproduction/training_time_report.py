@@ -129,7 +129,7 @@ def charts(times: Sequence[Row], recipe: Recipe, alpha: float = SOFT) -> tuple[C
         dashed = split == "validation"
         for colour, (name, rows) in enumerate((("hard targets", hard), (f"α = {alpha:g}", pairs))):
             tightness.append(_series(f"{name}, {split}", rows, split, "rho_d", colour, dashed))
-        changes.append(_series(split, pairs, split, "change", 1, dashed, 100))
+        changes.append(_series(f"change, {split}", pairs, split, "change", 1, dashed, 100))
     fits = sorted({(row["seed"], int(row["pair_fit"])) for row in pairs if row["pair_fit"]})
     marks = []
     values = [v for s in changes for side in (s.low, s.high) if side is not None for v in side.tolist()]

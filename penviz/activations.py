@@ -170,6 +170,7 @@ class Activations:
         over_all: numbers over all classes by key, measured in one pass over a split that is kept in shards
             and that these are some classes of; empty where the pass has still to be made, None where the
             split is no such one. Never stored here.
+        seen: "unseen", "may be seen", or "" where nothing need be said of it (`Run.seen_word`); never stored.
 
     Raises:
         ActivationsError: an axis, a length, a type or a value that does not fit.
@@ -192,6 +193,7 @@ class Activations:
     class_means: ClassMeans | None = None
     confidences: NDArray[np.float32] | None = None
     over_all: Mapping[str, float | None] | None = None
+    seen: str = ""
 
     def __post_init__(self) -> None:
         def put(name: str, value: object) -> None:
@@ -238,6 +240,11 @@ class Activations:
     def __len__(self) -> int:
         """n, the number of examples."""
         return len(self.features)
+
+    @property
+    def split_words(self) -> str:
+        """The split, and whether the network has seen it: "test (unseen)"."""
+        return f"{self.split} ({self.seen})" if self.seen else self.split
 
     def logits(self) -> NDArray[np.float64]:
         """Logits [n, K] in float64, derived from the head; refused with ActivationsError without one."""

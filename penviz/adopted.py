@@ -8,6 +8,9 @@ from typing import Any
 KNOWN = ("dataset", "model", "targets", "label_smoothing")
 """Config fields that are known of an adopted run; the others are of a training that penviz did not see."""
 
+HELD_OUT_BEFORE = ("cifar10", "cifar100", "mnist", "fashion_mnist", "digits", "pets", "pets-fastai")
+"""Data whose "validation" version 0.1 took out of the training images, also for networks of others."""
+
 
 @dataclass(frozen=True)
 class Adoption:
@@ -20,6 +23,8 @@ class Adoption:
         quick_look: classes whose examples alone were taken, as names or rows of the head; () for all.
         per_class: examples a class of that quick look, 0 when not said.
         recipe: what is known to be unlike the plain recipe in its training, a few words each.
+        unseen: splits that the network has not been trained on; None in runs of version 0.1, which did not
+            say. seen: a sentence on what accuracy tells of the images that it has seen, or "".
     """
 
     file: str = ""
@@ -29,6 +34,8 @@ class Adoption:
     quick_look: tuple[str | int, ...] = ()
     per_class: int = 0
     recipe: tuple[str, ...] = ()
+    unseen: tuple[str, ...] | None = None
+    seen: str = ""
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Adoption:
@@ -47,6 +54,8 @@ class Adoption:
             tuple(classes),
             int(look.get("per_class") or 0),
             _words(data.get("recipe")),
+            None if data.get("unseen") is None else _words(data["unseen"]),
+            str(data.get("seen") or ""),
         )
 
     @property
@@ -65,7 +74,7 @@ class Adoption:
 
 def _words(value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple | None) or not all(isinstance(v, str) for v in value or ()):
-        raise TypeError("a recipe is a list of words")
+        raise TypeError("it must be a list of words")
     return tuple(value or ())
 
 

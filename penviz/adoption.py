@@ -109,20 +109,18 @@ def _checkpoint(
     if report.not_finite:
         raise RunError(f"{report.name} holds NaN or infinity in {', '.join(report.not_finite[:3])}.")
     model, network = set_up.find_network(path, report, weights, request, say)
-    dataset = set_up.load_data(model, network, request, adopt.stated_size(report, model))
-    splits = tuple(dict.fromkeys(request.splits)) or tuple(
-        s for s in ("train", "validation") if s in dataset.splits
-    )
+    dataset = set_up.load_data(model, network, request, report)
+    splits = tuple(dict.fromkeys(request.splits)) or dataset.shown
     adopt.check_splits(dataset, splits)
     classes = _classes(request.classes, dataset.class_names)
-    checked, check = set_up.find_set_up(model, network, dataset, request, path, report, say)
+    checked, check, judged = set_up.find_set_up(model, network, dataset, request, path, report, say)
     choices = adopt.Choices(
         model,
         checked.preprocessing,
         checked.variant,
         request.targets,
         request.label_smoothing,
-        request.expected,
+        judged.stated,
     )
     return adopt.adopt(
         network,
@@ -130,9 +128,9 @@ def _checkpoint(
         dataset,
         request.out,
         report=report,
-        checked=checked,
-        warnings=check.sentences if check else (),
-        undecided=check.undecided_sentence if check else "",
+        judged=judged,
+        warnings=check.sentences,
+        undecided=check.undecided_sentence,
         splits=splits,
         classes=classes,
         per_class=request.per_class,

@@ -48,10 +48,11 @@ def new_recipe(
     Raises:
         InputError: a run that cannot be used, or a choice that does not fit.
     """
-    whole = charts.settings(figure, options)
+    charts.settings(figure, options)
     if not directories:
         raise InputError("Name the runs to draw, or a recipe with --recipe.")
     runs = read_runs(directories)
+    whole = charts.settings(figure, charts.own_splits(figure, runs) | dict(options))
     made = charts.build(figure, runs, whole)
     named = tuple(describe_run(run, str(run.directory), figure, whole) for run in runs)
     if font is not None:

@@ -21,7 +21,7 @@ from penviz.measure.table import compare
 from penviz.measure.views import PLANE
 from penviz.recipe import Class, Recipe, RecipeRow, versions
 from penviz.recipe_yaml import is_text
-from penviz.runs import SPLITS, Run, differences, read_runs
+from penviz.runs import SPLITS, Run, differences, read_runs, shown_splits
 from penviz.safe_text import safe_names
 from penviz.show.export import Part, bundle
 from penviz.snapshots import splits_of
@@ -287,7 +287,9 @@ def new_recipe(
     if not runs:
         raise InputError("Name the runs to draw, or a recipe with --recipe.")
     film = tuple(choices.get("film", ()))
-    columns = tuple(splits or (("train",) if film else ("train", "validation")))
+    shown = {split for own in shown_splits(runs) for split in own}
+    columns = tuple(splits or (("train",) if film else (s for s in SPLITS if s in shown)))
+    columns = columns or ("train", "validation")  # where nothing is stored, which is said below
     if choices.get("view", PLANE) != PLANE:
         choices.setdefault("corner", ())
     held = [filmed_splits(run) if film else _splits(run, columns) for run in runs]
@@ -329,7 +331,7 @@ def filmed_splits(run: Run) -> list[str]:
 
 def _splits(run: Run, columns: Sequence[str]) -> list[str]:
     """Splits of a run that its figure is made from; InputError where it has none of them."""
-    if not (found := [s for s in run.splits() if s in ("train", "validation", *columns)]):
+    if not (found := [s for s in run.splits() if s in ("train", run.judged_on(), *columns)]):
         raise run_activations.lacking(run, " or ".join(columns))
     return found
 

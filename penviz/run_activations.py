@@ -16,7 +16,7 @@ from penviz.measure.all_classes import AllClasses
 from penviz.measure.class_means import with_class_means
 from penviz.measure.target_vectors import Targets
 from penviz.named_rows import rows_named
-from penviz.runs import MANIFEST, SPLITS, Run, moments_path, shards_path, stored_path
+from penviz.runs import MANIFEST, MAY_BE_SEEN, SPLITS, Run, moments_path, shards_path, stored_path
 from penviz.shards import LOSSY, ShardedActivations, is_lossy
 
 UNREADABLE: tuple[type[Exception], ...] = (*DAMAGED, *(RecursionError,))
@@ -33,7 +33,10 @@ def ready(run: Run, splits: Mapping[str, Activations]) -> dict[str, Activations]
     """
     looked = bool(run.adoption.quick_look)
     return with_class_means(
-        {s: replace(a, run=run.name, partial=a.partial or looked) for s, a in splits.items()}
+        {
+            s: replace(a, run=run.name, partial=a.partial or looked, seen=run.seen_word(s))
+            for s, a in splits.items()
+        }
     )
 
 
@@ -179,6 +182,13 @@ def notes(run: Run, splits: Mapping[str, Activations]) -> list[str]:
         said.append(f"The training of {run.name} also had {', '.join(run.adoption.recipe)}.")
     if run.adoption.warning:
         said.append(f"{run.name}: {run.adoption.warning}")
+    if run.adoption.seen:
+        said.append(f"{run.name}: {run.adoption.seen}")
+    elif any(a.seen == MAY_BE_SEEN for a in splits.values()):
+        said.append(
+            f"{run.name} may have been trained on its validation images: penviz set them aside from the "
+            "training images of this data set."
+        )
     one = next(iter(splits.values()), None)
     if one is None:
         return said

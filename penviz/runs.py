@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from penviz import InputError
-from penviz.adopted import KNOWN, Adoption
+from penviz.adopted import HELD_OUT_BEFORE, KNOWN, Adoption
 from penviz.safe_text import safe_name, safe_names, safe_record, safe_text
 from penviz.whole_file import whole_file
 
@@ -22,6 +22,9 @@ MANIFEST = "manifest.json"
 """In the directory of the shards of a split; written last."""
 
 SPLITS = ("train", "validation", "test")
+MAY_BE_SEEN = "may be seen"
+"""Said of a split of an adopted run that its network may have been trained on."""
+
 TARGETS = ("hard", "uniform", "others", "prior", "binary", "clip", "sampled", "distilled", "unknown")
 """Kinds of training targets; "unknown" is a network that penviz did not train."""
 
@@ -302,6 +305,31 @@ class Run:
         """Splits whose activations exist, train first."""
         return [s for s in SPLITS if stored_path(self.directory, s).is_file()]
 
+    @property
+    def unseen(self) -> tuple[str, ...]:
+        """Splits that it was not trained on, the one to judge it on first.
+
+        Runs that version 0.1 adopted do not say; what it called validation of a built-in data set are
+        training images of the network's own.
+        """
+        if self.adoption.unseen is not None:
+            return self.adoption.unseen
+        carved = self.adopted and self.config.dataset in HELD_OUT_BEFORE
+        return ("test",) if carved else ("validation", "test")
+
+    def judged_on(self) -> str:
+        """The stored split on which it is judged: one that it has not seen, where there is one."""
+        stored = self.splits() or self.unseen
+        return next((s for s in (*self.unseen, "validation", "test") if s in stored), "train")
+
+    def seen_word(self, split: str) -> str:
+        """What stands beside the name of a split: "unseen", "may be seen", or "" for nothing."""
+        if not self.adopted or split == "train":
+            return ""
+        if split not in self.unseen:
+            return MAY_BE_SEEN
+        return "unseen" if split == "test" else ""
+
 
 @dataclass(frozen=True)
 class DamagedRun:
@@ -353,6 +381,29 @@ def read_runs(directories: Sequence[Path]) -> list[Run]:
     """The runs of some directories, each once, in the order in which they are first named; as `read_run`."""
     first = {directory.resolve(): directory for directory in reversed(directories)}
     return [read_run(first[place]) for place in dict.fromkeys(d.resolve() for d in directories)]
+
+
+def shown_splits(runs: Sequence[Run]) -> list[list[str]]:
+    """The splits of each run that stand side by side: train, and the one that it is judged on.
+
+    That is one that all of the runs have stored and none has seen, where there is such a one.
+    """
+    stored = [run.splits() for run in runs]
+    common = [
+        s
+        for s in ("validation", "test")
+        if all(s in own and s in run.unseen for run, own in zip(runs, stored, strict=True))
+    ]
+    return [
+        [s for s in SPLITS if s in own and s in ("train", *(common or [run.judged_on()])[:1])]
+        for run, own in zip(runs, stored, strict=True)
+    ]
+
+
+def judged_split(runs: Sequence[Run]) -> str:
+    """The split on which some runs are judged together: that of `shown_splits`, or the first run's own."""
+    shown = [split for split in shown_splits(runs)[0] if split != "train"]
+    return shown[0] if shown else runs[0].judged_on()
 
 
 def named_apart(runs: Sequence[Run]) -> list[Run]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from penviz import InputError
 from penviz.measure.chart import Chart
-from penviz.runs import Run
+from penviz.runs import SPLITS, Run, judged_split, shown_splits
 
 FIGURES = {
     "distillation": "penviz.charts.distillation",
@@ -70,6 +70,17 @@ def of_splits(name: str, splits: Sequence[str]) -> dict[str, Any]:
     if "splits" in figure_module(name).SETTINGS:
         return {"splits": [*splits]}
     return {"split": splits[0] if len(splits) == 1 else [*splits]}
+
+
+def own_splits(name: str, runs: Sequence[Run]) -> dict[str, Any]:
+    """The splits that a figure is drawn of when nothing is said: those that its runs are judged on."""
+    known: Mapping[str, Any] = figure_module(name).SETTINGS
+    if "split" in known:
+        return {"split": judged_split(runs)}
+    if name != "two-classes":
+        return {}
+    shown = {split for own in shown_splits(runs) for split in own}
+    return {"splits": [split for split in SPLITS if split in shown] or known["splits"]}
 
 
 def _plain_list(value: object) -> bool:

@@ -2,7 +2,8 @@
 
 A data set is one uint8 tensor a split. Known CIFAR follows Müller et al. 2019, appendix A: 10,000 validation
 images out of the training set, the official test set apart. Which ones they are does not depend on the
-order of the rows: per class the images whose sha256(seed, pixels) is smallest.
+order of the rows: per class the images whose sha256(seed, pixels) is smallest. Networks that penviz did not
+train have seen these images, so their data are read as they were published (`load_published`).
 """
 
 from __future__ import annotations
@@ -68,11 +69,36 @@ class Split:
 
 @dataclass(frozen=True)
 class DataSet:
-    """Splits by name ("train", "validation", and "test" where there is one), and the K class names."""
+    """Splits of one set of images.
+
+    Attributes:
+        name: of the data.
+        splits: by name: "train", and "validation" or "test" or both.
+        class_names: K names.
+        held_out_here: "validation" is a part of the training images that penviz set aside, so that a network
+            that penviz did not train may have seen it.
+    """
 
     name: str
     splits: dict[str, Split]
     class_names: tuple[str, ...]
+    held_out_here: bool = False
+
+    @property
+    def unseen(self) -> tuple[str, ...]:
+        """Splits that a network of any origin has not been trained on, the one to judge it on first."""
+        names = ("test",) if self.held_out_here else ("validation", "test")
+        return tuple(name for name in names if name in self.splits)
+
+    @property
+    def judged_on(self) -> str:
+        """Split on which a network is judged: one that it has not seen, where there is one."""
+        return next((name for name in (*self.unseen, "validation") if name in self.splits), "train")
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Splits that stand side by side: train, and the one that a network is judged on."""
+        return tuple(name for name in dict.fromkeys(("train", self.judged_on)) if name in self.splits)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "class_names", safe_names(self.class_names))
@@ -290,13 +316,60 @@ def load(
     """
     side = image_size or usual_size(dataset)
     name, parts, class_names = _read_parts(dataset, Path(data_dir).expanduser(), side)
-    images, labels = parts["train"]
-    hashes = pixel_hashes(images, seed)
-    known = dataset
-    if dataset not in BUILT_IN:  # with seed 0 nothing is hashed twice
-        known = FINGERPRINTS.get(_digest(hashes) if seed == 0 else fingerprint(images), "")
-    name = known or safe_text(name)
+    known, hashes = _recognise(dataset, parts, seed)
     n_hold_out = n_hold_out or HOLD_OUT.get(known, 0)
+    return _held_out(dataset, known or safe_text(name), parts, class_names, hashes, seed, n_hold_out)
+
+
+def load_published(
+    dataset: str, *, n_hold_out: int = 0, data_dir: Path | str = "data", image_size: int = 0
+) -> DataSet:
+    """Read a data set for a network that penviz did not train: its parts whole, and called by what they are.
+
+    Only where the data have no images beside their training part, or where it is asked for, is a part of that
+    one set aside; such a network may have seen it (`DataSet.held_out_here`).
+
+    Args: as of `load`.
+
+    Raises:
+        RunError: as `load`.
+    """
+    side = image_size or usual_size(dataset)
+    name, parts, class_names = _read_parts(dataset, Path(data_dir).expanduser(), side)
+    known, hashes = _recognise(dataset, parts, 0)
+    name = known or safe_text(name)
+    if n_hold_out or len(parts) == 1:
+        n_hold_out = n_hold_out or HOLD_OUT.get(known, 0)
+        made = _held_out(dataset, name, parts, class_names, hashes, 0, n_hold_out)
+        return replace(made, held_out_here=True)
+    splits = {}
+    for part, (images, labels) in parts.items():
+        own = hashes if part == "train" else pixel_hashes(images, 0)
+        splits[part] = _split(name, images, labels, np.arange(len(labels)), own)
+    return DataSet(name, splits, class_names)
+
+
+def _recognise(dataset: str, parts: Parts, seed: int) -> tuple[str, NDArray[np.uint64]]:
+    """The built-in name of some data, "" for others, and the hashes [n] of the training images."""
+    images = parts["train"][0]
+    hashes = pixel_hashes(images, seed)
+    if dataset in BUILT_IN:
+        return dataset, hashes
+    # With seed 0 nothing is hashed twice.
+    return FINGERPRINTS.get(_digest(hashes) if seed == 0 else fingerprint(images), ""), hashes
+
+
+def _held_out(
+    dataset: str,
+    name: str,
+    parts: Parts,
+    class_names: tuple[str, ...],
+    hashes: NDArray[np.uint64],
+    seed: int,
+    n_hold_out: int,
+) -> DataSet:
+    """Splits with validation examples; arguments as of `load`, parts as read, hashes of the training part."""
+    images, labels = parts["train"]
     rows = np.lexsort((labels, hashes))
     splits: dict[str, Split] = {}
     if n_hold_out or dataset == "pets-fastai":

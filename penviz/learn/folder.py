@@ -23,8 +23,8 @@ def read_folder(
     Each image is resized so that its shorter side is image_size, then cropped at the centre.
 
     Returns:
-        Part ("train", and "validation" or "test") -> (images [n, s, s, 3] uint8, labels [n] int64), and
-        the class names in alphabetical order of the folders.
+        Part ("train", "validation", "test") -> (images [n, s, s, 3] uint8, labels [n] int64), as far as they
+        are there, and the class names in alphabetical order of the folders.
 
     Raises:
         RunError: no train/, fewer than two classes, an empty class, other classes in validation, an image
@@ -41,7 +41,7 @@ def read_folder(
             extra = sorted(set(_class_folders(root / part)) - set(names))
             if extra:
                 raise RunError(f"{root / part} has classes that train/ lacks: {', '.join(extra[:5])}.")
-            target = "test" if part == "test" and "validation" in parts else "validation"
+            target = "test" if part == "test" else "validation"
             if target not in parts:
                 parts[target] = _read_part(root / part, names, image_size)
     return parts, tuple(names)

@@ -119,8 +119,8 @@ def sample(labels: NDArray[np.int64], n: int = IMAGES) -> NDArray[np.int64]:
 
 
 def sample_of(dataset: DataSet) -> tuple[str, NDArray[np.uint8], NDArray[np.int64]]:
-    """The split on which set-ups are measured, validation where there is one, and its images and labels."""
-    name = "validation" if "validation" in dataset.splits else next(iter(dataset.splits))
+    """The split on which a network is judged (`DataSet.judged_on`), and images and labels of it."""
+    name = dataset.judged_on
     split = dataset.splits[name]
     rows = sample(split.labels)
     return name, split.images[rows], split.labels[rows]
@@ -168,13 +168,20 @@ def measure(scores: Tensor, labels: NDArray[np.int64]) -> tuple[float, float]:
 
 
 def expectation_warning(measured: float, expected: float | None, n: int) -> str:
-    """A sentence where a measured and an expected accuracy in [0, 1] are over POINTS apart; "" otherwise."""
-    if expected is None or abs(measured - expected) <= POINTS:
+    """A sentence where a measured and an expected accuracy in [0, 1] differ; "" otherwise.
+
+    That is by more than POINTS, and by more than the n images measured leave room for: two standard errors.
+    """
+    if expected is None:
         return ""
-    return (
-        f"penviz measures {100 * measured:.1f} % on {n} images where {100 * expected:.1f} % is expected: "
-        "the pixels, the body of the network or the order of the classes differ from its training."
-    )
+    room = 2 * max(expected * (1 - expected), 1 / n) ** 0.5 / n**0.5
+    if abs(measured - expected) <= max(POINTS, room):
+        return ""
+    cause = "the pixels, the body of the network or the order of the classes differ from its training"
+    if measured > expected:
+        cause = "it may have been trained on these images, or the other accuracy is not that of these weights"
+    said = f"penviz measures {100 * measured:.1f} % on {n} images where {100 * expected:.1f} % is expected"
+    return f"{said}: {cause}."
 
 
 def check(

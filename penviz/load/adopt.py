@@ -25,6 +25,7 @@ from penviz.learn.split_files import ONE_FILE, Batch, Examples, Storage, write_s
 from penviz.load import accuracy, architectures
 from penviz.load.builders import renamed
 from penviz.load.head import HeadProof, NoHead, features_and_scores, prove_head
+from penviz.load.judgement import Judgement, judge
 from penviz.load.new_directory import new_directory, shared_directory
 from penviz.load.preprocessing import Preprocessing
 from penviz.load.variants import Variant, varied
@@ -54,7 +55,7 @@ class Choices:
         preprocessing: from stored pixels to the network's input.
         variant: changes of the body that leave no key.
         targets: "hard", "uniform" or "unknown"; label_smoothing: alpha, None where it is not known.
-        expected: accuracy in [0, 1] that the user knows, or None.
+        expected: accuracy in [0, 1] that is known of it, or None.
         recipe: what is known to be unlike the plain recipe in its training, a few words each.
 
     Raises:
@@ -121,12 +122,6 @@ def open_network(
     return network.eval()
 
 
-def stated_size(report: FileReport, model: str) -> int:
-    """image_size at which penviz stored a folder's images to train this file; 0 where it does not say."""
-    stated = report.training
-    return int(stated.get("image_size", 0)) if stated.get("model") == model.removeprefix("penviz:") else 0
-
-
 def check_splits(dataset: DataSet, splits: Sequence[str]) -> None:
     """RunError for a split that the data do not have."""
     for name in splits:
@@ -151,10 +146,10 @@ def adopt(
     out: Path,
     *,
     report: FileReport,
-    checked: accuracy.Row | None = None,
+    judged: Judgement | None = None,
     warnings: Sequence[str] = (),
     undecided: str = "",
-    splits: Sequence[str] = ("train", "validation"),
+    splits: Sequence[str] = (),
     classes: Sequence[int] = (),
     per_class: int = 1000,
     thumbnail_quality: int = 35,
@@ -170,10 +165,10 @@ def adopt(
         dataset: labels in the order of the network's outputs.
         out: the new directory.
         report: of the file, for its name and digest.
-        checked: the row of the check that was confirmed; the 512 images are measured here when not given.
+        judged: its accuracy as it was confirmed; measured here when not given.
         warnings: sentences of the check to keep with the picture.
         undecided: the check's sentence on set-ups that its images do not tell apart, for run.json.
-        splits: which.
+        splits: which; `dataset.shown` when none is named.
         classes: a quick look at these labels only, `per_class` of each in every split; all when empty.
         per_class: training examples a class, 0 for all; validation and test are whole but for a quick look.
         thumbnail_quality: of the WebP sprite, 0 for none.
@@ -184,6 +179,7 @@ def adopt(
     Raises:
         RunError: other data than the network's classes, an unknown split, a directory in use.
     """
+    splits = tuple(splits) or dataset.shown
     check_splits(dataset, splits)
     rows = {name: _rows(dataset.splits[name], name, classes, per_class) for name in splits}
     n_all = sum(len(chosen) for chosen in rows.values())
@@ -192,12 +188,13 @@ def adopt(
     first = dataset.splits[splits[0]].images
     n_names = len(dataset.class_names)
     accuracy.check_outputs(network, choices.preprocessing, first, n_names, choices.variant)
-    if checked is None:
+    if judged is None:
         _, images, labels = accuracy.sample_of(dataset)
-        checked = accuracy.measure_setup(network, choices.preprocessing, choices.variant, images, labels)
+        row = accuracy.measure_setup(network, choices.preprocessing, choices.variant, images, labels)
+        judged = judge(network, row, dataset, stated=choices.expected, extras=report.extras)
     proof = prove_on(network, choices, first)
     quick_look = {"classes": [int(c) for c in classes], "per_class": per_class} if classes else None
-    record = _record(choices, dataset, report, proof, checked, warnings, undecided)
+    record = _record(choices, dataset, report, proof, judged, warnings, undecided)
     record["adopted"]["quick_look"] = quick_look
     started = time.monotonic()
     done = 0
@@ -308,12 +305,12 @@ def _record(
     dataset: DataSet,
     report: FileReport,
     proof: HeadProof | NoHead,
-    checked: accuracy.Row,
+    judged: Judgement,
     warnings: Sequence[str],
     undecided: str,
 ) -> dict[str, Any]:
     """run.json, but for what the pass over the images finds."""
-    warning = accuracy.expectation_warning(checked.accuracy, choices.expected, checked.n)
+    warning = judged.warning
     return {
         "config": {
             "dataset": dataset.name,
@@ -328,13 +325,18 @@ def _record(
             "preprocessing": choices.preprocessing.to_json(),
             "variant": choices.variant.to_json(),
             "accuracy": {
-                "measured": checked.accuracy,
-                "nll": checked.nll,
-                "n": checked.n,
-                "expected": choices.expected,
+                "measured": judged.accuracy,
+                "nll": judged.nll,
+                "n": judged.n,
+                "split": judged.split,
+                "train": {"accuracy": judged.train_accuracy, "n": judged.n_train},
+                "expected": judged.stated,
+                "stated_by": "" if judged.stated is None else judged.stated_by,
                 "warning": " ".join([*([warning] if warning else []), *warnings]),
                 "undecided": undecided,
             },
+            "unseen": list(dataset.unseen),
+            "seen": judged.seen,
             "recipe": list(choices.recipe),
             "targets_stated_by": "" if choices.targets == "unknown" else "user",
         },

@@ -134,6 +134,7 @@ def adopt_arrays(
             "preprocessing": None,
             "variant": None,
             "accuracy": {},
+            "unseen": [s for s in ("validation", "test") if s in parts],
             "targets_stated_by": "" if targets == "unknown" else "user",
             "quick_look": None,
         },
@@ -166,10 +167,12 @@ def adopt_arrays(
             right = float((made.predictions == labels).mean())
             record["splits"][split] = {"n": len(labels), "dataset_id": identity}
             record["metrics"][split] = {"accuracy": right, "n": float(len(labels))}
-        last = record["metrics"].get("validation") or next(iter(record["metrics"].values()))
+        split = next((s for s in ("validation", "test") if s in parts), next(iter(parts)))
+        last = record["metrics"][split]
         record["adopted"]["accuracy"] = {
             "measured": last["accuracy"],
             "n": int(last["n"]),
+            "split": split,
             "expected": None,
             "warning": "",
         }

@@ -15,6 +15,7 @@ from penviz.learn.data import DataSet
 from penviz.learn.split_files import ONE_FILE, Storage
 from penviz.load import accuracy, adopt, architectures, label_order, recipes
 from penviz.load.imagenet import N_CLASSES, SYNSETS, read_imagenet
+from penviz.load.judgement import Judgement
 from penviz.load.new_directory import check_new
 from penviz.load.preprocessing import Preprocessing
 from penviz.load.variants import Variant
@@ -123,6 +124,7 @@ def extract_preset(
     if preset.recipe:
         say(f"Its training also differs from the plain one in {', '.join(preset.recipe)}.")
     checked, doubts = _checked(network, way, dataset)
+    judged = Judgement(dataset.judged_on, bool(dataset.unseen), checked.accuracy, checked.nll, checked.n)
     say(f"penviz measures {100 * checked.accuracy:.1f} % on {checked.n} images.")
     for sentence in doubts:
         say(sentence)
@@ -132,7 +134,7 @@ def extract_preset(
         dataset,
         out,
         report=report,
-        checked=checked,
+        judged=judged,
         warnings=doubts,
         splits=splits,
         classes=() if every_class else sorted(SYNSETS.values()),

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from penviz import InputError
 from penviz.adoption_request import Request
 from penviz.foreign.report import FileReport
-from penviz.learn import data
 from penviz.learn.data import DataSet
 from penviz.load import accuracy, adopt, architectures, label_order, outputs, recipes, variants
 from penviz.load.accuracy import Check, Row
-from penviz.load.class_names import in_order, read_class_names
+from penviz.load.class_names import read_class_names
+from penviz.load.judgement import Judgement, judge
+from penviz.load.labelled_images import labelled_images, stated_training
 from penviz.load.preprocessing import Preprocessing
 from penviz.load.variants import Variant
 from penviz.runs import RunError
@@ -79,14 +80,17 @@ def _same_function(first: nn.Module, name: str, other: nn.Module) -> bool:
     return a.shape == b.shape and bool((a - b).norm() <= 1e-4 * (a - a.mean(1, keepdim=True)).norm())
 
 
-def load_data(model: str, network: nn.Module, request: Request, stated_size: int) -> DataSet:
+def load_data(model: str, network: nn.Module, request: Request, report: FileReport) -> DataSet:
     """The labelled images, at the size that the network is fed, their classes in the checkpoint's order."""
-    side = architectures.input_shape(model, network)[-1]
-    size = request.image_size or stated_size or (side if side <= 64 else round(side / 0.875))
-    loaded = data.load(
-        request.dataset, n_hold_out=request.hold_out, data_dir=request.data_dir, image_size=min(size, 1024)
+    return labelled_images(
+        request.dataset,
+        architectures.input_shape(model, network)[-1],
+        training=stated_training(report, model),
+        data_dir=request.data_dir,
+        image_size=request.image_size,
+        hold_out=request.hold_out,
+        class_names=read_class_names(request.class_names) if request.class_names else (),
     )
-    return in_order(loaded, read_class_names(request.class_names)) if request.class_names else loaded
 
 
 def find_set_up(
@@ -97,8 +101,8 @@ def find_set_up(
     path: Path,
     report: FileReport,
     say: Callable[[str], None],
-) -> tuple[Row, Check | None]:
-    """The set-up that was asked for, measured, or the best of all plausible ones, which are said.
+) -> tuple[Row, Check, Judgement]:
+    """The set-up that was asked for, or the best of all plausible ones, and its accuracy; all of it is said.
 
     Raises:
         RunError: there is none of that name, or the network does not score these classes.
@@ -133,18 +137,17 @@ def find_set_up(
             )
     else:
         row = accuracy.measure_setup(network, ways[0], bodies[0], images, labels)
-    say(
-        f"penviz measures {100 * row.accuracy:.1f} % on {row.n} {name} images. "
-        "Is that the accuracy you know? If not, change the input."
-    )
+    judged = judge(network, row, dataset, stated=request.expected, extras=report.extras)
+    say(f"{judged.question} If not, change the input.")
     predictions = accuracy.scores_of(network, row.preprocessing, images, row.variant).argmax(1).numpy()
     sentences = (
         check.sentences if check else label_order.sentences(predictions, labels, len(dataset.class_names))
     )
-    warning = accuracy.expectation_warning(row.accuracy, request.expected, row.n)
-    for sentence in [*sentences, *([warning] if warning else [])]:
+    for sentence in filter(None, (judged.evidence, *sentences, judged.warning)):
         say(sentence)
-    return row, check or accuracy.Check((row,), tuple(sentences), 0, len(dataset.class_names))
+    if judged.seen:
+        say(f"{judged.seen[0].upper()}{judged.seen[1:]}")
+    return row, check or accuracy.Check((row,), tuple(sentences), 0, len(dataset.class_names)), judged
 
 
 def _table_lines(check: Check) -> list[str]:

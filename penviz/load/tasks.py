@@ -11,7 +11,7 @@ import dataclasses
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,10 @@ from penviz.foreign.inspection import inspect_file
 from penviz.foreign.report import FileReport, Refused
 from penviz.learn import data
 from penviz.load import accuracy, adopt, architectures, arrays, preprocessing, recipes, variants
-from penviz.load.class_names import in_order, read_class_names
+from penviz.load.class_names import read_class_names
 from penviz.load.digits_pair import train_pair
+from penviz.load.judgement import Judgement, judge
+from penviz.load.labelled_images import labelled_images, stated_training
 from penviz.load.packed import open_packed
 from penviz.runs import RunError
 
@@ -61,8 +63,9 @@ def check(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
     expected, an accuracy in [0, 1].
 
     Returns:
-        `Check.to_json`, the split, the data's class_names and image_shape, the head as proved under the best
-        set-up, and warnings: the check's own sentences and that on the expected accuracy.
+        `Check.to_json`, the split, `Judgement.to_json` of the best set-up as judged, its question and
+        evidence, the data's class_names and image_shape, the head as proved under the best set-up, and
+        warnings: the check's own sentences, and what the judgement makes doubtful.
     """
     report, network, dataset = _open(arguments)
     name, images, labels = accuracy.sample_of(dataset)
@@ -75,11 +78,22 @@ def check(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
     checked = accuracy.check(network, ways, bodies, images, labels, seconds=seconds, report=_progress(tell))
     best = checked.best
     chosen = adopt.Choices(arguments["model"], best.preprocessing, best.variant)
-    surprise = accuracy.expectation_warning(best.accuracy, arguments.get("expected"), best.n)
+    judged = judge(
+        network,
+        best,
+        dataset,
+        stated=arguments.get("expected"),
+        extras=report.extras,
+        seconds=seconds / 3,
+    )
+    doubts = [judged.warning, f"{judged.seen[:1].upper()}{judged.seen[1:]}"]
     return checked.to_json() | {
         "split": name,
+        "judged": judged.to_json(),
+        "question": judged.question,
+        "evidence": judged.evidence,
         "head": adopt.prove_on(network, chosen, images).to_json(),
-        "warnings": [*checked.sentences, *([surprise] if surprise else [])],
+        "warnings": [*checked.sentences, *filter(None, doubts)],
         "class_names": list(dataset.class_names),
         "image_shape": list(dataset.image_shape),
     }
@@ -88,9 +102,9 @@ def check(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
 def adopt_checkpoint(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
     """Write a run directory from a checkpoint.
 
-    Arguments: those of `check`; out; preprocessing and variant as of a row of the check; targets,
-    label_smoothing, expected, warnings, undecided, splits, classes (names or rows) and per_class as of
-    `adopt.adopt`.
+    Arguments: those of `check`; out; preprocessing and variant as of a row of the check; judged as of the
+    check where the row is its best; targets, label_smoothing, expected, warnings, undecided, splits, classes
+    (names or rows) and per_class as of `adopt.adopt`.
     An older run at `out`, such as a quick look, gives way.
 
     Returns:
@@ -110,7 +124,8 @@ def adopt_checkpoint(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
     names = list(dataset.class_names)
     classes = [names.index(c) if isinstance(c, str) else int(c) for c in arguments.get("classes") or ()]
     per_class = arguments.get("per_class", TRAINING_PER_CLASS)
-    splits = arguments.get("splits") or [s for s in ("train", "validation") if s in dataset.splits]
+    splits = arguments.get("splits") or dataset.shown
+    judged = arguments.get("judged")
     started = time.monotonic()
     made = adopt.adopt(
         network,
@@ -119,6 +134,7 @@ def adopt_checkpoint(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
         Path(out.name),
         report=report,
         splits=splits,
+        judged=Judgement(**judged) if judged else None,
         warnings=arguments.get("warnings", ()),
         undecided=arguments.get("undecided", ""),
         classes=classes,
@@ -182,21 +198,20 @@ def _open(arguments: dict[str, Any]) -> tuple[FileReport, Any, data.DataSet]:
     n_classes = arguments.get("n_classes") or len(names) or None
     network = adopt.open_network(path, report, model, n_classes=n_classes)
     side = architectures.input_shape(model, network)[-1]
-    dataset = _data_set({"image_size": adopt.stated_size(report, model)} | arguments, side)
-    return report, network, dataset
+    return report, network, _data_set(arguments, side, stated_training(report, model))
 
 
-def _data_set(arguments: dict[str, Any], side: int) -> data.DataSet:
+def _data_set(arguments: dict[str, Any], side: int, training: Mapping[str, Any]) -> data.DataSet:
     """The data. Arguments: dataset; data_dir, image_size, hold_out, class_names (of the outputs)."""
-    size = arguments.get("image_size") or (side if side <= 64 else round(side / 0.875))
-    loaded = data.load(
+    return labelled_images(
         arguments["dataset"],
-        n_hold_out=arguments.get("hold_out", 0),
+        side,
+        training=training,
         data_dir=arguments.get("data_dir", "data"),
-        image_size=min(size, 1024),
+        image_size=arguments.get("image_size") or 0,
+        hold_out=arguments.get("hold_out") or 0,
+        class_names=_class_names(arguments),
     )
-    names = _class_names(arguments)
-    return in_order(loaded, names) if names else loaded
 
 
 def _class_names(arguments: dict[str, Any]) -> tuple[str, ...]:

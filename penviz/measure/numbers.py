@@ -53,7 +53,7 @@ NUMBERS: tuple[Number, ...] = (
     Number("towards_centre_0", "towards the centre, first class", _CENTRE, "share", True, PLANE, False),
     Number("towards_centre_1", "towards the centre, second class", _CENTRE, "share", True, PLANE, False),
     Number("towards_centre_2", "towards the centre, third class", _CENTRE, "share", True, PLANE, False),
-    Number("radius_ratio", "validation / train radius", "above 1: clusters are wider on new examples"),
+    Number("radius_ratio", "held-out / train radius", "above 1: clusters are wider on new examples"),
     Number(
         "triple_ratio", "radius / distance in feature space", "as the first, off the plane too", scope=TRIPLE
     ),
@@ -96,7 +96,7 @@ NUMBERS: tuple[Number, ...] = (
     Number("accuracy", "accuracy", "share of right predictions", "share", True, ALL, False),
     Number(
         "accuracy_gap",
-        "train minus validation accuracy",
+        "train minus held-out accuracy",
         "what the network has by heart",
         "share",
         True,

@@ -42,7 +42,7 @@ class Panel:
     `unit` for feature units.
 
     Attributes:
-        run: run's name; split: "train" or "validation"; title: what stands in the panel.
+        run: run's name; split: one of SPLITS; title: what stands in the panel.
         label_smoothing: alpha of the run, 0 for hard targets, None when unknown or distilled.
         classes: the three names in the order chosen; class_indices: their rows in the head.
         xy: [m, 2] float32, in an order that mixes the classes; labels: [m] position in `classes` (0, 1, 2);
@@ -81,6 +81,7 @@ class Panel:
         dataset_id, checkpoint_sha256: what the picture stands on.
         targets: kind of targets, one of runs.TARGETS.
         epoch: after which of its training the network was in a film; None for the finished network.
+        seen: what is known of whether the network has seen the split, as of `Activations`.
     """
 
     run: str
@@ -124,14 +125,16 @@ class Panel:
     pull: Arrows | None = None
     view: str = PLANE
     density: NDArray[np.float32] | None = None
+    seen: str = ""
 
     def __repr__(self) -> str:
         return f"<panel of {self.run}, {self.place}: {', '.join(self.classes)}, {len(self.xy):,} examples>"
 
     @property
     def place(self) -> str:
-        """Split, and in a film the epoch: "train", "train, epoch 5"."""
-        return self.split if self.epoch is None else f"{self.split}, epoch {self.epoch}"
+        """Split, and in a film the epoch: "train", "test (unseen)", "train, epoch 5"."""
+        split = f"{self.split} ({self.seen})" if self.seen else self.split
+        return split if self.epoch is None else f"{split}, epoch {self.epoch}"
 
 
 def ideal_points(a: Activations, projection: Projection, targets: Targets) -> Float | None:
@@ -244,7 +247,8 @@ def _panel(
     return Panel(
         run=a.run,
         split=a.split,
-        title=_title(a.run, a.split, targets),
+        seen=a.seen,
+        title=_title(a.run, a.split_words, targets),
         label_smoothing=targets.label_smoothing,
         classes=(names[first], names[second], names[third]),
         class_indices=(first, second, third),

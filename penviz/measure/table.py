@@ -33,6 +33,9 @@ CLUSTER: Mapping[str, Callable[[Clusters], np.ndarray]] = {
 }
 """Numbers that follow from the sums of three clusters in the plane, so that the jackknife applies."""
 
+HELD_OUT = ("validation", "test")
+"""Splits that are compared with the training images of their run."""
+
 EXAMPLE = ("gap", "spread", "confidence", "top5", "nll")
 """Numbers that are the mean of one number an example; `accuracy` is too."""
 
@@ -143,14 +146,15 @@ def _split_values(split: _Split, targets: Targets) -> dict[str, float | None]:
 
 
 def _run_values(splits: Mapping[str, dict[str, float | None]]) -> None:
-    """Add the numbers that compare the two splits of a run, under validation."""
-    if "train" not in splits or "validation" not in splits:
+    """Add the numbers that compare a split of a run with its training images, under that split."""
+    train = splits.get("train")
+    if train is None:
         return
-    train, validation = splits["train"], splits["validation"]
-    if train["rho"] and validation["rho"] is not None:
-        validation["radius_ratio"] = validation["rho"] / train["rho"]
-    if train.get("accuracy") is not None and validation.get("accuracy") is not None:
-        validation["accuracy_gap"] = (train["accuracy"] or 0.0) - (validation["accuracy"] or 0.0)
+    for other in (splits[name] for name in HELD_OUT if name in splits):
+        if train["rho"] and other["rho"] is not None:
+            other["radius_ratio"] = other["rho"] / train["rho"]
+        if train.get("accuracy") is not None and other.get("accuracy") is not None:
+            other["accuracy_gap"] = (train["accuracy"] or 0.0) - (other["accuracy"] or 0.0)
 
 
 class _Pair:
@@ -204,7 +208,7 @@ def _changes(
     for split, pair in pairs.items():
         a, b = before[split].get(key), after[split].get(key)
         estimate = pair.estimate(key)
-        if key in ("radius_ratio", "accuracy_gap") and split == "validation" and "train" in pairs:
+        if key in ("radius_ratio", "accuracy_gap") and split in HELD_OUT and "train" in pairs:
             base, sign = ("rho", 1.0) if key == "radius_ratio" else ("accuracy", -1.0)
             mine, train = pair.estimate(base), pairs["train"].estimate(base)
             if mine is not None and train is not None:

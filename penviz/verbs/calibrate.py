@@ -15,8 +15,11 @@ from penviz.runs import RunError, differences, named_apart, read_runs
 def calibrate(
     runs: Annotated[list[Path], typer.Argument(help="Directories of runs with activations.")],
     split: Annotated[
-        str, typer.Option(help="One half of it is fitted on, the other measured.")
-    ] = "validation",
+        str | None,
+        typer.Option(
+            help="One half of it is fitted on, the other measured; if not given, one the runs have not seen."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the two halves.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -26,8 +29,9 @@ def calibrate(
     from penviz.figure_runs import stale
     from penviz.measure.calibrated import Calibrated
     from penviz.measure.calibration_finding import describe
-    from penviz.runs import SPLITS
+    from penviz.runs import SPLITS, judged_split
 
+    split = judged_split(found) if split is None else split
     if split not in SPLITS:
         raise RunError(f"There is no split {split}: it is one of {', '.join(SPLITS)}.")
     loaded, notes = [], []

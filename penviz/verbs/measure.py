@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from penviz.ending import say
-from penviz.runs import Run, RunError, differences, named_apart, read_runs
+from penviz.runs import Run, RunError, differences, judged_split, named_apart, read_runs
 from penviz.verbs.options import not_options
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ def measure(
         str | None,
         typer.Option(help="Ten triples: most-confused, most-alike, most-changed or least-changed."),
     ] = None,
-    split: Annotated[str | None, typer.Option(help="Of --find; validation where it is there.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Of --find; if not given, one that the runs have not seen.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print the numbers of one or more runs, and what they say."""
@@ -60,7 +62,7 @@ def measure(
         opened.append(parts)
     names = next(iter(opened[0].values())).class_names
     if find is not None and len(names) > 2:
-        print(_found(find, split, opened, bias, as_json))
+        print(_found(find, split, judged_split(found), opened, bias, as_json))
         return
     if len(names) < 3:
         raise RunError(
@@ -103,14 +105,23 @@ def _measure_shards(run: Run, splits: Sequence[str]) -> None:
 
 
 def _found(
-    how: str, split: str | None, opened: Sequence[Mapping[str, Activations]], bias: bool, as_json: bool
+    how: str,
+    split: str | None,
+    judged: str,
+    opened: Sequence[Mapping[str, Activations]],
+    bias: bool,
+    as_json: bool,
 ) -> str:
     """Ten triples as text or JSON; confusion and likeness are those of the first run."""
     from penviz import terminal
     from penviz.measure.finder import find
     from penviz.measure.summary import Summary
 
-    shared = [s for s in ("validation", "train", "test") if all(s in parts for parts in opened)]
+    shared = [
+        s
+        for s in dict.fromkeys((judged, "validation", "train", "test"))
+        if all(s in parts for parts in opened)
+    ]
     if not shared or (split is not None and split not in shared):
         raise RunError(
             f"Not all of these runs have activations of {split or 'one split'}: extract them first."

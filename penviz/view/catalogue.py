@@ -15,12 +15,21 @@ from penviz.activations import Activations, ActivationsError
 from penviz.demo import PAIR
 from penviz.measure.summary import Summary
 from penviz.run_activations import extract_command, notes, ready, some_classes
-from penviz.runs import MANIFEST, RUN_FILE, DamagedRun, Run, list_runs, moments_path, stored_path
+from penviz.runs import (
+    MANIFEST,
+    RUN_FILE,
+    SPLITS,
+    DamagedRun,
+    Run,
+    list_runs,
+    moments_path,
+    shown_splits,
+    stored_path,
+)
 from penviz.safe_text import safe_text
 from penviz.shards import ShardedActivations
 
 RUNS_VARIABLE = "PENVIZ_RUNS"
-SPLITS_SHOWN = ("train", "validation")
 SHARD_TRIPLES = 8
 """Triples of splits in shards that are kept, 30 MB each for ImageNet."""
 
@@ -117,7 +126,7 @@ def directory_digest(roots: Sequence[Path]) -> str:
     parts = [f"{root}|{root.is_dir()}" for root in roots]
     found = [p for root in roots if root.is_dir() for p in sorted(root.iterdir()) if p.is_dir()]
     for directory in found:
-        files = [directory / RUN_FILE, *(stored_path(directory, split) for split in SPLITS_SHOWN)]
+        files = [directory / RUN_FILE, *(stored_path(directory, split) for split in SPLITS)]
         parts += [digest_of(file) for file in files if file.is_file()]
         parts.append(str(directory))
     return "\n".join(parts)
@@ -150,7 +159,7 @@ def read_catalogue(roots: tuple[Path, ...], digest: str) -> Catalogue:
     runs, damaged = _list_runs(roots)
     by_classes: dict[tuple[str, ...], list[Run]] = {}
     for run in runs:
-        splits = [split for split in SPLITS_SHOWN if split in run.splits()]
+        splits = run.splits()
         if not splits:
             advice = f"{run.name} has no activations. {again(run)}"
             damaged.append(DamagedRun(run.name, advice))
@@ -178,11 +187,11 @@ def read_catalogue(roots: tuple[Path, ...], digest: str) -> Catalogue:
     return Catalogue(roots, tuple(groups), tuple(damaged))
 
 
-def again(run: Run) -> str:
-    """How to write the activations of a run again, as a sentence."""
+def again(run: Run, split: str = "") -> str:
+    """How to write the activations of a run again, or those of one split, as a sentence."""
     if run.adopted:
         return "Bring its file to penviz again."
-    return f"Run `{extract_command(run)}`."
+    return f"Run `{extract_command(run, split)}`."
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
@@ -202,12 +211,13 @@ def open_runs(runs: Sequence[Run], classes: tuple[int, ...] = ()) -> list[Opened
 
     Args:
         runs: which; classes: rows of those that are read of a split in shards, its first three without them.
+
+    The splits of each are those of `runs.shown_splits`.
     """
     wanted = [
         (run, split, stored_path(run.directory, split))
-        for run in runs
-        for split in SPLITS_SHOWN
-        if split in run.splits()
+        for run, splits in zip(runs, shown_splits(runs), strict=True)
+        for split in splits
     ]
 
     def read(path: Path) -> tuple[Activations | ShardedActivations, str] | str:

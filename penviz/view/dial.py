@@ -16,10 +16,10 @@ from penviz.measure.dial import Dial, build_dial
 from penviz.measure.summary import Summary
 from penviz.measure.sweep import Swept, run_values, sweep_finding
 from penviz.run_activations import load, targets_of
-from penviz.runs import Run, list_runs
+from penviz.runs import Run, list_runs, shown_splits
 from penviz.show.dial import dial_figure
 from penviz.show.screen import Marks
-from penviz.view.catalogue import SPLITS_SHOWN, directory_digest
+from penviz.view.catalogue import directory_digest
 from penviz.view.legend import legend_html
 from penviz.view.state import State, default_classes, in_order, presets
 
@@ -77,7 +77,7 @@ def _networks(root: Path, digest: str) -> list[Run]:
 def _dial(digest: str, classes: tuple[int, int, int], bias: bool) -> tuple[Dial, list[Swept]]:
     runs = _networks(DIAL, digest)
     alphas = [run.config.label_smoothing or 0.0 for run in runs]
-    splits = [load(run, SPLITS_SHOWN) for run in runs]
+    splits = [load(run, own) for run, own in zip(runs, shown_splits(runs), strict=True)]
     numbers = []
     for run, parts in zip(runs, splits, strict=True):
         summaries = {split: Summary.of(a) for split, a in parts.items()}

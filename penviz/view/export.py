@@ -12,11 +12,12 @@ from penviz import InputError, figure, figure_runs
 from penviz.measure.embedding import KEPT_NUMBERS
 from penviz.measure.views import PLANE
 from penviz.recipe import Recipe, versions
+from penviz.runs import SPLITS
 from penviz.show.export import zip_bytes
 from penviz.show.paper_files import true_size
 from penviz.show.screen import Marks
 from penviz.show.venues import VENUES
-from penviz.view.catalogue import SPLITS_SHOWN, Opened, path_word, summaries_of
+from penviz.view.catalogue import Opened, path_word, summaries_of
 from penviz.view.state import State
 
 FORMATS = {"pdf": "PDF", "svg": "SVG", "png": "PNG", "html": "HTML"}
@@ -58,12 +59,12 @@ def recipe_of(state: State, opened: Sequence[Opened], **choices: object) -> Reci
     """
     runs = []
     for one in opened:
-        shown = [s for s in SPLITS_SHOWN if s in one.splits]
+        shown = [s for s in SPLITS if s in one.splits]
         runs.append(figure_runs.describe_run(one.run, path_word(one.run), shown))
     return Recipe(
         tuple(runs),
         figure.class_words(state.classes, state.group.class_names),
-        splits=SPLITS_SHOWN,
+        splits=tuple(s for s in SPLITS if any(s in one.splits for one in opened)),
         scale=state.scale,
         bias=state.bias,
         per_class=state.per_class,

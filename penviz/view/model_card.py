@@ -248,10 +248,10 @@ def _checked(who: Visitor, upload: Upload) -> None:
     key = f"row-{upload.id}-{upload.checks}"
     picked = st.session_state.get(key, upload.fields.get("row", 0))
     row = rows[picked]
-    st.html(
-        f'<p class="pz-ask">penviz measures <b>{100 * row["accuracy"]:.1f} %</b> on {row["n"]:,} '
-        f"{escape(check['split'])} images. Is that the accuracy you know?</p>"
-    )
+    question = f"penviz measures {100 * row['accuracy']:.1f} % on {row['n']:,} {check['split']} images."
+    st.html(f'<p class="pz-ask">{escape(check["question"] if picked == 0 else question)}</p>')
+    if picked == 0 and check["evidence"]:
+        st.caption(check["evidence"])
     for sentence in check["warnings"]:
         st.warning(sentence, icon=":material/warning:")
     names = check["class_names"]

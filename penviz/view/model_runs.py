@@ -32,7 +32,7 @@ def your_runs(who: Visitor) -> None:
     st.html('<div class="pz-head">Your runs</div>')
     for run in runs:
         with st.container(horizontal=True, vertical_alignment="center", key=f"mine-{run.name}"):
-            scores = run.metrics.get("validation") or next(iter(run.metrics.values()), {})
+            scores = run.metrics.get(run.judged_on()) or next(iter(run.metrics.values()), {})
             score = f" · accuracy {100 * scores['accuracy']:.1f} %" if "accuracy" in scores else ""
             st.markdown(f"**{plain(run.name)}** · {plain(run.config.model)}{score}")
             drawn_now = any(upload.busy and upload.run == run.directory for upload in who.uploads.values())

@@ -15,7 +15,7 @@ from penviz.measure.calibrated import Calibrated
 from penviz.measure.calibration_finding import describe
 from penviz.measure.chart import Chart
 from penviz.run_activations import targets_of
-from penviz.runs import differences
+from penviz.runs import differences, judged_split
 from penviz.show.chart_screen import LEGEND_PX, ROW_PX, chart_figure
 from penviz.view.calibration_table import ALL, calibration_table
 from penviz.view.catalogue import Group, Opened, again
@@ -25,7 +25,6 @@ from penviz.view.controls import URL
 from penviz.view.empty import show_warnings
 from penviz.view.words import minus_signs
 
-SPLIT = "validation"
 MOST_SEED = 999
 CHART_PX, LEAST_PX = {"reliability": 365, "risk-coverage": 272}, 560
 """Width of a chart of each figure, and of a figure at least, so that its legend has room."""
@@ -44,13 +43,13 @@ def show_calibration() -> None:
 
 
 @st.cache_resource(max_entries=64, show_spinner="Fitting temperatures …")
-def read_calibration(digest: str, seed: int, _one: Opened) -> Calibrated:
-    """The calibration of a run; keyed by what its numbers are cached by, and the seed of the halves.
+def read_calibration(digest: str, seed: int, split: str, _one: Opened) -> Calibrated:
+    """The calibration of a run; keyed by what its numbers are cached by, the seed of the halves, the split.
 
     Raises:
         InputError: a network without a head, or a quick look.
     """
-    return Calibrated.of(checked(_one.run, _one.splits[SPLIT]), seed)
+    return Calibrated.of(checked(_one.run, _one.splits[split]), seed)
 
 
 def _controls() -> tuple[int, bool, list[str]]:
@@ -64,7 +63,7 @@ def _controls() -> tuple[int, bool, list[str]]:
             0,
             key="half",
             bind=URL,
-            help="One half of the validation examples is fitted on, every number comes from the other.",
+            help="One half of the examples is fitted on, every number comes from the other.",
         )
         st.html('<div class="pz-head">Reliability</div>')
         scaled = st.toggle("after temperature scaling too", True, key="scaled", bind=URL)
@@ -82,15 +81,17 @@ def _controls() -> tuple[int, bool, list[str]]:
     return int(seed), scaled, [s for s in risk_coverage.SCORES if s in scores]
 
 
-def _measured(opened: Sequence[Opened], seed: int) -> tuple[list[Opened], list[Calibrated], list[str]]:
+def _measured(
+    opened: Sequence[Opened], seed: int, split: str
+) -> tuple[list[Opened], list[Calibrated], list[str]]:
     """Runs that have a calibration, their calibrations, and a sentence for each of the others."""
     kept, found, refused = [], [], []
     for one in opened:
-        if SPLIT not in one.splits:
-            refused.append(f"{one.run.name} has no {SPLIT} activations. {again(one.run)}")
+        if split not in one.splits:
+            refused.append(f"{one.run.name} has no {split} activations. {again(one.run, split)}")
             continue
         try:
-            found.append(read_calibration(one.digests[SPLIT], seed, one))
+            found.append(read_calibration(one.digests[split], seed, split, one))
             kept.append(one)
         except InputError as error:
             refused.append(str(error))
@@ -102,7 +103,8 @@ def _draw(group: Group, opened: list[Opened]) -> None:
     seed, scaled, scores = _controls()
     if len(opened) > MOST_RUNS:
         raise InputError(f"{len(opened)} runs cannot be told apart here: choose at most {MOST_RUNS}.")
-    opened, found, refused = _measured(opened, seed)
+    split = judged_split([one.run for one in opened])
+    opened, found, refused = _measured(opened, seed, split)
     if not found:
         st.html('<h1 class="pz-finding">No calibration can be measured here.</h1>')
         show_warnings([*refused, *(w for one in opened for w in one.warnings)])
@@ -120,11 +122,11 @@ def _draw(group: Group, opened: list[Opened]) -> None:
     )
     diagrams = reliability.charts_of(found, names, seed, scaled)
     figures: dict[str, tuple[dict[str, Any], tuple[Chart, ...]]] = {
-        "reliability": ({"split": SPLIT, "seed": seed, "scaled": scaled}, diagrams)
+        "reliability": ({"split": split, "seed": seed, "scaled": scaled}, diagrams)
     }
     if scores:
         curves = risk_coverage.charts_of(found, names, seed, scores)
-        figures["risk-coverage"] = ({"split": SPLIT, "seed": seed, "scores": scores}, curves)
+        figures["risk-coverage"] = ({"split": split, "seed": seed, "scores": scores}, curves)
     header = st.container(horizontal=True, key="header", vertical_alignment="top", gap="medium")
     with header:
         st.html(

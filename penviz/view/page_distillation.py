@@ -19,7 +19,7 @@ from penviz.fair_test import unfair
 from penviz.measure.erased import TEMPERATURES, Erased
 from penviz.measure.information import SAMPLES, left_words
 from penviz.pilots import Condition, Pilot, condition_name, conditions, find_pilots
-from penviz.runs import Run, RunError, read_run
+from penviz.runs import SPLITS, Run, RunError, read_run
 from penviz.safe_text import safe_record
 from penviz.show.chart_screen import chart_figure
 from penviz.view.catalogue import Group, Opened, path_word, run_roots
@@ -84,7 +84,7 @@ def _information(run: Run) -> dict[str, Any] | None:
 
 def _numbers(opened: Sequence[Opened]) -> str:
     """The table: a run a row, the numbers of each split."""
-    splits = [s for s in ("train", "validation") if any(s in one.splits for one in opened)]
+    splits = [s for s in SPLITS if any(s in one.splits for one in opened)]
     known = [_information(one.run) for one in opened]
     columns = ["wrong logits", "1 − S", *(f"γ, T = {t:g}" for t in TEMPERATURES)]
     top = "".join(f'<th class="pz-split pz-top" colspan="{len(columns)}">{s}</th>' for s in splits)

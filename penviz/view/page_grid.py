@@ -17,12 +17,11 @@ from penviz.measure.panel import Panel, build_grid
 from penviz.measure.table import Table, compare
 from penviz.measure.views import PLANE, VIEWS
 from penviz.run_activations import classes_held, targets_of
-from penviz.runs import Run, differences
+from penviz.runs import SPLITS, Run, differences
 from penviz.show.ready_figure import ready
 from penviz.show.screen import Marks, selected_points, template_figure
 from penviz.show.words import column_names
 from penviz.view.catalogue import (
-    SPLITS_SHOWN,
     Catalogue,
     Group,
     Opened,
@@ -142,7 +141,7 @@ def _draw(
             show_warnings(warnings)
             return
         rows = embedded(rows, found, state.scale)
-    splits = [split for split in SPLITS_SHOWN if any(split in one.splits for one in opened)]
+    splits = [split for split in SPLITS if any(split in one.splits for one in opened)]
     cells = [[next((p for p in row if p.split == split), None) for split in splits] for row in rows]
     if state.view == PLANE:
         figures = _figures(

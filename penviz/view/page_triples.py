@@ -15,9 +15,9 @@ from penviz.figure import class_words
 from penviz.measure.finder import FINDS, MISSING, Ranking, find, value_words
 from penviz.measure.summary import Summary
 from penviz.measure.triple_chart import TriplePair
+from penviz.runs import SPLITS
 from penviz.show.chart_screen import chart_figure
 from penviz.view.catalogue import (
-    SPLITS_SHOWN,
     Group,
     Opened,
     directory_digest,
@@ -52,7 +52,7 @@ def _draw(group: Group, opened: Sequence[Opened]) -> None:
         show_too_few(group.name)
         return
     runs = _two(opened)
-    splits = [s for s in SPLITS_SHOWN if all(s in one.splits for one in runs)]
+    splits = [s for s in SPLITS if all(s in one.splits for one in runs)]
     if not splits:
         raise InputError("The two runs have no split in common: extract one.")
     with st.sidebar:

@@ -12,9 +12,9 @@ from penviz.measure.two_class_finding import describe_two
 from penviz.measure.two_classes import SCALES, TwoClasses
 from penviz.measure.wording import three
 from penviz.run_activations import targets_of
-from penviz.runs import differences
+from penviz.runs import SPLITS, differences
 from penviz.show.chart_screen import chart_figure
-from penviz.view.catalogue import SPLITS_SHOWN, Group, Opened
+from penviz.view.catalogue import Group, Opened
 from penviz.view.chart_export import export_charts
 from penviz.view.controls import URL, heading
 from penviz.view.share import figure_command, share
@@ -56,8 +56,7 @@ def draw_two_classes(opened: Sequence[Opened], scale: str, groups: Sequence[Grou
     runs = [one.run for one in opened]
     targets = [targets_of(run) for run in runs]
     found = [
-        {split: TwoClasses.of(one.splits[split]) for split in SPLITS_SHOWN if split in one.splits}
-        for one in opened
+        {split: TwoClasses.of(one.splits[split]) for split in SPLITS if split in one.splits} for one in opened
     ]
     finding = describe_two(
         found,
@@ -76,7 +75,8 @@ def draw_two_classes(opened: Sequence[Opened], scale: str, groups: Sequence[Grou
         )
         with st.container(key="ways-out", width="content", gap="xsmall"):
             share(runs, figure_command(runs, "two-classes", scale=scale), groups)
-            options = {"splits": list(SPLITS_SHOWN), "scale": scale}
+            splits = [split for split in SPLITS if any(split in own for own in found)]
+            options = {"splits": splits, "scale": scale}
             export_charts(opened, {"two-classes": (options, charts)}, key="export-two-classes")
     st.plotly_chart(
         chart_figure(charts, columns=columns, dark=dark, height=40 + ROW_PX * -(-len(charts) // columns)),

@@ -27,7 +27,8 @@ def test_what_penviz_writes_is_what_is_read(tmp_path: Path) -> None:
     config = RunConfig(dataset="cifar100", model="resnet20", crop=24, image_size=48)
     write_tensors(tmp_path / "model.safetensors", weights(), {"config": config.to_json()})
     report = inspect_file(tmp_path / "model.safetensors")
-    assert report.training == {"model": "resnet20", "dataset": "cifar100", "crop": 24, "image_size": 48}
+    pixels = {"model": "resnet20", "dataset": "cifar100", "crop": 24, "image_size": 48}
+    assert report.training == pixels | {"seed": 0, "hold_out": 0}
     assert report.notes == ("The file says that penviz trained it: resnet20 on cifar100.",)
     assert FileReport.from_json(json.loads(json.dumps(report.to_json()))) == report
 

@@ -98,7 +98,9 @@ def test_from_a_checkpoint_to_a_run(cage: Cage, workspace: Workspace, data_file:
     assert job.progress["done"] == job.progress["of"] == 64
     adopted = json.loads((out / RUN_FILE).read_text())["adopted"]
     assert (adopted["file"], adopted["accuracy"]["expected"]) == ("theirs.pth", 0.9)
-    held = Activations.load(activations_path(out, "validation"))
+    assert checked["split"] == "test"
+    assert adopted["unseen"] == ["test"]
+    held = Activations.load(activations_path(out, "test"))
 
     from penviz.load.adopt import Choices, forward, prove_on
     from penviz.load.preprocessing import Preprocessing

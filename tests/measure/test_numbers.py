@@ -43,7 +43,7 @@ MUTANTS = {
     "towards_centre_0": ("tightness", "p[:, k] < SURE", "p[:, 1] < SURE"),
     "towards_centre_1": ("tightness", "SURE = 0.9", "SURE = 0.5"),
     "towards_centre_2": ("plane", "return _float(xy) @ self.R + self.offset", "return _float(xy) @ self.R"),
-    "radius_ratio": ("table", 'validation["rho"] / train["rho"]', 'train["rho"] / validation["rho"]'),
+    "radius_ratio": ("table", 'other["rho"] / train["rho"]', 'train["rho"] / other["rho"]'),
     "triple_ratio": ("table", "space_ratio(s.moments, p.classes)", "space_ratio(s.moments)"),
     "space_radius": (
         "tightness",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from penviz import InputError
 from penviz.charts.calibrations import split_file
@@ -12,36 +13,46 @@ from penviz.run_activations import lacking, load, targets_of
 from penviz.runs import Run
 from penviz.show.words import column_names
 
-SETTINGS = {"splits": ["train", "validation"], "scale": "distance"}
-"""Columns, as far as a run has them; the unit of the axis, "distance" or "nats"."""
+SETTINGS: dict[str, Any] = {"splits": ["train", "validation"], "scale": "distance", "classes": None}
+"""Columns, as far as a run has them; unit of the axis, "distance" or "nats"; two of the classes of a run with
+more."""
 
 
-def files(run: Run, *, splits: Sequence[str], scale: str) -> tuple[str, ...]:
+def files(
+    run: Run, *, splits: Sequence[str], scale: str, classes: Sequence[str | int] | None
+) -> tuple[str, ...]:
     """What `build` reads of a run."""
     return tuple(split_file(split) for split in _held(run, splits))
 
 
-def build(runs: Sequence[Run], *, splits: Sequence[str], scale: str) -> tuple[Chart, ...]:
+def build(
+    runs: Sequence[Run], *, splits: Sequence[str], scale: str, classes: Sequence[str | int] | None
+) -> tuple[Chart, ...]:
     """A chart a run and split, a row a run.
 
     Raises:
-        InputError: another number of classes, an unknown split or scale, or none of the splits.
+        InputError: not two classes, an unknown split or scale, runs of several lists of classes, or none of
+            the splits.
     """
+    if len({run.class_names for run in runs if run.class_names}) > 1:
+        raise InputError("Runs with different lists of classes cannot share an axis: choose others.")
     if scale not in SCALES:
         raise InputError(f"The scale is one of {', '.join(SCALES)}, not {scale}.")
-    found = []
+    found, n_classes = [], 2
     for run in runs:
-        parts = load(run, _held(run, splits))
-        found.append({split: TwoClasses.of(a) for split, a in parts.items()})
-    return charts_of(runs, found, scale)
+        parts = load(run, _held(run, splits), classes or ())
+        found.append({split: TwoClasses.of(a, classes=classes) for split, a in parts.items()})
+        n_classes = len(next(iter(parts.values())).class_names)
+    return charts_of(runs, found, scale, n_classes)
 
 
 def charts_of(
-    runs: Sequence[Run], found: Sequence[Mapping[str, TwoClasses]], scale: str
+    runs: Sequence[Run], found: Sequence[Mapping[str, TwoClasses]], scale: str, n_classes: int = 2
 ) -> tuple[Chart, ...]:
-    """The same of projected examples: found, for each run its splits; scale: one of SCALES."""
+    """The same of projected examples: found, for each run its splits; scale: one of SCALES; K of the runs."""
+    targets = [targets_of(run) for run in runs]
     return two_class_charts(
-        found, titles=names_of(runs, found), targets=[targets_of(run) for run in runs], scale=scale
+        found, titles=names_of(runs, found), targets=targets, scale=scale, n_classes=n_classes
     )
 
 

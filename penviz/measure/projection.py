@@ -30,6 +30,12 @@ def class_indices(classes: Sequence[str | int], class_names: Sequence[str]) -> t
     """
     if isinstance(classes, str) or len(classes) != 3:
         raise ActivationsError("Choose three classes.")
+    left, right, above = different_rows(classes, class_names)
+    return left, right, above
+
+
+def different_rows(classes: Sequence[str | int], class_names: Sequence[str]) -> list[int]:
+    """Rows of the head of some different classes; errors as `class_indices`."""
     found: list[int] = []
     for wanted in classes:
         rows = rows_named(wanted, class_names)
@@ -40,9 +46,10 @@ def class_indices(classes: Sequence[str | int], class_names: Sequence[str]) -> t
         if not rows:
             raise ActivationsError(f"There is no class {wanted}: see the run's list of classes.")
         found += rows
-    if len(set(found)) < 3:
-        raise ActivationsError("Choose three different classes: one was chosen twice.")
-    return found[0], found[1], found[2]
+    if len(set(found)) < len(found):
+        words = {2: "two", 3: "three"}.get(len(found), "some")
+        raise ActivationsError(f"Choose {words} different classes: one was chosen twice.")
+    return found
 
 
 def distinct_names(class_names: Sequence[str]) -> tuple[str, ...]:

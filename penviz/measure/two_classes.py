@@ -1,4 +1,4 @@
-"""Two classes: an axis in place of a plane, on which the logit difference is exact.
+"""Two classes, of two or of many: an axis in place of a plane, on which the logit difference is exact.
 
 Axis letters: n examples, d penultimate width. Two templates span a line and not a plane. Its direction is
 their difference, so that the coordinate of an example is a linear image of z_1 - z_0, however far off the
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from penviz.activations import Activations, ActivationsError
 from penviz.measure.chart import Chart, Line, Series
 from penviz.measure.intervals import Z95, jackknife_variance
+from penviz.measure.projection import different_rows, distinct_names
 from penviz.measure.target_vectors import Targets, optimal_logits
 from penviz.measure.wording import three
 
@@ -44,7 +45,7 @@ class TwoClasses:
         differences: for each class [n_k] z_1 - z_0 in `unit`; 0 is the boundary.
         slope: of `unit` a feature unit along the axis, the distance between the two templates.
         indices: for each class [n_k] rows of the split's source, rising like the differences' order.
-        accuracy: over all examples; dataset_id: of the split.
+        accuracy: over all examples of the two; dataset_id: of the split; classes: their rows in the head.
         means: whether class means stand in for templates, because the network has no head.
     """
 
@@ -57,44 +58,51 @@ class TwoClasses:
     accuracy: float
     dataset_id: str = ""
     means: bool = False
+    classes: tuple[int, int] = (0, 1)
 
     @classmethod
-    def of(cls, a: Activations, bias: bool = True) -> TwoClasses:
-        """Project activations of two classes.
+    def of(cls, a: Activations, bias: bool = True, classes: Sequence[str | int] | None = None) -> TwoClasses:
+        """Project the examples of two classes.
 
         Args:
-            a: with a head of two rows, or with class means in its place; bias: the template holds the bias,
-                which changes the length of the axis and not the differences.
+            a: with a head, or with class means in its place; bias: the template holds the bias, which changes
+                the length of the axis and not the differences.
+            classes: two names or rows; None for those of a run that has no others.
 
         Raises:
             ActivationsError: not two classes, one without examples, equal templates, or nothing to stand on.
         """
-        if len(a.class_names) != 2:
-            raise ActivationsError(f"{a.run} has {len(a.class_names)} classes: this view is for two.")
+        if classes is None and len(a.class_names) != 2:
+            raise ActivationsError(f"{a.run} has {len(a.class_names)} classes: choose two of them.")
+        pair = [0, 1] if classes is None else different_rows(classes, a.class_names)
+        if len(pair) != 2:
+            raise ActivationsError(f"An axis is of two classes, not of {len(pair)}.")
         head, counted = a.planar_head(bias)
-        templates = np.asarray(head.templates(counted), np.float64)
+        templates = np.asarray(head.templates(counted, pair), np.float64)
         slope = float(np.linalg.norm(templates[1] - templates[0]))
         if slope == 0:
             raise ActivationsError(f"The two templates of {a.run} are equal: they span no axis.")
         z = head.logits(a.features)
-        difference = np.asarray(z[:, 1] - z[:, 0], np.float64)
-        rows = [np.flatnonzero(a.labels == k) for k in range(2)]
+        difference = np.asarray(z[:, pair[1]] - z[:, pair[0]], np.float64)
+        rows = [np.flatnonzero(a.labels == k) for k in pair]
         rows = [own[np.argsort(a.indices[own], kind="stable")] for own in rows]
         if not all(len(own) for own in rows):
             raise ActivationsError(f"{a.run} has no {a.split} examples of one of its two classes.")
         if difference[rows[0]].mean() == difference[rows[1]].mean():
             raise ActivationsError(f"The two classes of {a.run} have one mean: nothing sets a scale.")
         first, second = rows
+        names = distinct_names(a.class_names)
         return cls(
             a.run,
             a.split,
-            (a.class_names[0], a.class_names[1]),
+            (names[pair[0]], names[pair[1]]),
             (difference[first], difference[second]),
             slope,
             (a.indices[first], a.indices[second]),
-            float((a.predictions == a.labels).mean()),
+            float((a.predictions == a.labels)[np.isin(a.labels, pair)].mean()),
             a.dataset_id,
             a.head is None,
+            (pair[0], pair[1]),
         )
 
     @property
@@ -160,14 +168,20 @@ class TwoClasses:
         return math.expm1(value), math.expm1(value - half), math.expm1(value + half)
 
 
-def optimum(targets: Targets) -> tuple[float, float] | None:
+def optimum(
+    targets: Targets, n_classes: int = 2, classes: tuple[int, int] = (0, 1)
+) -> tuple[float, float] | None:
     """Logit difference z_1 - z_0 that the targets want of the two classes, nats; None where there is none.
 
-    Label smoothing 0.1 wants -2.944 and 2.944, K sigmoids -5.889 and 5.889.
+    Label smoothing 0.1 of two classes wants -2.944 and 2.944, K sigmoids -5.889 and 5.889; of ten classes
+    label smoothing wants -4.511 and 4.511 of any two.
+
+    Args:
+        n_classes: K of the network; classes: rows of the two.
     """
-    if not targets.smoothed or (targets.kind == "prior" and len(targets.prior) != 2):
+    if not targets.smoothed or (targets.kind == "prior" and len(targets.prior) != n_classes):
         return None
-    z = optimal_logits(targets, 2)
+    z = optimal_logits(targets, n_classes, classes)[:, list(classes)]
     if not np.isfinite(z).all():
         return None
     return float(z[0, 1] - z[0, 0]), float(z[1, 1] - z[1, 0])
@@ -179,11 +193,13 @@ def two_class_charts(
     titles: Sequence[str],
     targets: Sequence[Targets],
     scale: str = "distance",
+    n_classes: int = 2,
 ) -> tuple[Chart, ...]:
     """Densities of both classes along the axis: a chart a run and split, a row a run.
 
     Args:
         runs: for each run its splits; titles: what each is called; targets: of each; scale: one of SCALES.
+        n_classes: K of the networks.
 
     Raises:
         ValueError: an unknown scale.
@@ -194,7 +210,7 @@ def two_class_charts(
     for splits, title, own in zip(runs, titles, targets, strict=True):
         first = next(iter(splits.values()))
         unit = first.distance if scale == "distance" else 1.0
-        wanted = None if first.means else optimum(own)
+        wanted = None if first.means else optimum(own, n_classes, first.classes)
         drawn += [(s, unit, wanted, f"{title}, {name}") for name, s in splits.items()]
     ends = _limits([(s, unit, wanted) for s, unit, wanted, _ in drawn])
     fewest = min(len(own) for s, *_ in drawn for own in s.differences)

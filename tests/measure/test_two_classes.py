@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from small_runs import CLASSES, small_activations
 from synthetic import make, random_rotation
 
 from penviz.activations import Activations, ActivationsError, Head
@@ -193,7 +194,7 @@ def test_the_radius_on_screen_is_the_headline() -> None:
 
 def test_what_has_no_axis_is_said() -> None:
     a = pair()
-    with pytest.raises(ActivationsError, match="has 7 classes: this view is for two"):
+    with pytest.raises(ActivationsError, match="has 7 classes: choose two of them"):
         TwoClasses.of(make())
     level = Head(np.ones_like(a.head.weight), np.zeros(2))
     with pytest.raises(ActivationsError, match="templates of run are equal"):
@@ -243,3 +244,26 @@ def test_a_class_that_is_a_point_without_one_example_has_no_interval() -> None:
         [{"train": point}, {"train": TwoClasses.of(pair())}], names=["a", "b"], targets=[HARD, SOFT]
     )
     assert "nan" not in said.headline + said.detail
+
+
+def test_two_of_ten_classes_have_an_axis_of_their_own() -> None:
+    a = small_activations(alpha=0.1)
+    assert a.head is not None
+    assert a.head.bias is not None
+    two = TwoClasses.of(a, classes=("dog", "cat"))
+    dog, cat = CLASSES.index("dog"), CLASSES.index("cat")
+    assert (two.class_names, two.classes) == (("dog", "cat"), (dog, cat))
+    for k, own in zip((dog, cat), two.differences, strict=True):  # by hand, one example after the other
+        x = a.features[a.labels == k].astype(float)
+        loop = [sum(row * (a.head.weight[cat] - a.head.weight[dog])) for row in x]
+        np.testing.assert_allclose(
+            own, np.array(loop) + a.head.bias[cat] - a.head.bias[dog], rtol=1e-5, atol=1e-5
+        )
+    held = np.isin(a.labels, (dog, cat))
+    assert two.accuracy == pytest.approx((a.predictions[held] == a.labels[held]).mean())
+    gap = math.log((1 - 0.1 + 0.01) / 0.01)  # ln q_i / q_j of label smoothing 0.1 over ten classes
+    assert optimum(Targets.of(0.1), 10, (dog, cat)) == pytest.approx((-gap, gap))
+    with pytest.raises(ActivationsError, match="two different classes"):
+        TwoClasses.of(a, classes=("cat", "cat"))
+    with pytest.raises(ActivationsError, match="of two classes, not of 3"):
+        TwoClasses.of(a, classes=("cat", "dog", "bird"))

@@ -103,10 +103,11 @@ def _draw(figure: Figure, chart: Chart, box: Box, places: ChartPlan, many: bool)
     """The axes of a chart, and those of its second scale, with all that stands in them."""
     first = _axes(figure, box, places, frame=True)
     first.set(xlim=box.x.limits, ylim=box.y.limits)
+    first.set_gid(f"chart-{sum(ax.get_frame_on() for ax in figure.axes)}")
     second = None
     if box.second is not None:
         second = _axes(figure, box, places, frame=False)
-        second.set(xlim=box.x.limits, ylim=box.second.limits)
+        second.set(xlim=box.x.limits, ylim=box.second.limits, gid=f"{first.get_gid()}-second-axis")
         background = all(s.faint for s in chart.series if s.second_axis)
         second.set_zorder(-1 if background else 1)
         first.patch.set_visible(not background)
@@ -119,6 +120,10 @@ def _draw(figure: Figure, chart: Chart, box: Box, places: ChartPlan, many: bool)
     for k, series in enumerate(chart.series):
         ax = second if series.second_axis and second is not None else first
         _series(ax, k, series, bars.get(k), _mark_places(chart, k), (box, many))
+        for artist in ax.get_children():
+            what, _, own = (artist.get_gid() or "").rpartition("-")
+            if what and own == str(k) and what != "line" and series.name:
+                artist.set_label(f"{what} {series.name}")
 
 
 def _axes(figure: Figure, box: Box, places: ChartPlan, frame: bool) -> Axes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from penviz import InputError
@@ -12,6 +13,7 @@ from penviz.measure.panel import Panel
 from penviz.show.paper_font import without_tags
 from penviz.show.paper_tikz import tikz_source
 from penviz.show.screen import Marks, template_figure
+from penviz.show.svg_ids import unique_ids
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,7 +59,8 @@ def figure_bytes(figure: Figure, format: str, *, dpi: int = 300, text: str = "te
         "svg.hashsalt": CREATOR,
     }
     target = io.BytesIO()
-    with style.context(["default", settings]):
+    names = unique_ids(figure) if format == "svg" else nullcontext()
+    with style.context(["default", settings]), names:
         figure.savefig(target, format=format, dpi=dpi, metadata=METADATA[format])
     return without_tags(target.getvalue()) if format == "svg" else target.getvalue()
 

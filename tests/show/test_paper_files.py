@@ -229,3 +229,22 @@ def test_html_is_offline_and_sends_nothing(rows: Rows) -> None:
     assert re.search(r'"plotlyServerURL":\s*""', text)
     with pytest.raises(InputError, match="no panels"):
         html_bytes([])
+
+
+def ids_of(svg: bytes) -> list[str]:
+    return [value for e in ElementTree.fromstring(svg).iter() if (value := e.get("id")) is not None]
+
+
+def test_svg_ids_are_unique_and_say_what_they_are(rows: Rows) -> None:
+    figure = paper_figure(rows)
+    gids = [artist.get_gid() for ax in figure.axes for artist in ax.get_children()]
+    found = ids_of(figure_bytes(figure, "svg"))
+    assert len(found) == len(set(found))
+    assert {"panel-a", "panel-d", "panel-a-points-airplane-correct", "head-train", "legend-class-mean"} <= {
+        *found
+    }
+    assert [artist.get_gid() for ax in figure.axes for artist in ax.get_children()] == gids  # put back
+    odd = [[dataclasses.replace(p, classes=("a b", "a_b", "7 <&>")) for p in row] for row in rows]
+    found = ids_of(figure_bytes(paper_figure(odd), "svg"))
+    assert len(found) == len(set(found))
+    assert all(re.fullmatch(r"[^\W\d][\w.-]*", one) for one in found)  # a name in XML

@@ -129,8 +129,10 @@ def pack(
 ) -> dict[str, bytes]:
     """The bundle of a figure: file name -> bytes; arguments as `draw`, formats of figures called `stem`."""
     from penviz.show.chart_files import chart_bundle
+    from penviz.show.sweep_table import sweep_table
 
     figures = {f"{stem}.{format}": draw(recipe, made, format, directory) for format in formats}
     written = replace(recipe, versions=versions()).to_yaml()
     notes = [note for run in runs for note in run_activations.notes(run, {})]
-    return chart_bundle(made, figures=figures, recipe=written, notes=notes)
+    tables = {"numbers.tex": sweep_table(made).encode()} if recipe.figure == "sweep" else {}
+    return chart_bundle(made, figures=figures, recipe=written, notes=notes, runs=runs) | tables

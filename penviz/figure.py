@@ -10,9 +10,10 @@ from typing import Any
 from penviz import InputError, filmed, run_activations
 from penviz.activations import Activations
 from penviz.embeddings import embed_runs
-from penviz.figure_runs import describe_run, find_font, font_of
+from penviz.figure_runs import describe_run, find_font, font_of, sides_of
 from penviz.measure.embedding import LINEAR, Embedding, LinearMap, embedded
 from penviz.measure.finding import build_finding
+from penviz.measure.over_seeds import Side, panel_over_seeds, table_over_seeds
 from penviz.measure.panel import Panel, build_grid
 from penviz.measure.plane import Plane
 from penviz.measure.projection import class_indices
@@ -24,6 +25,7 @@ from penviz.recipe_yaml import is_text
 from penviz.runs import SPLITS, Run, differences, read_runs, shown_splits
 from penviz.safe_text import safe_names
 from penviz.show.export import Part, bundle
+from penviz.show.figure_style import FigureStyle
 from penviz.snapshots import splits_of
 
 FORMATS = ("pdf", "svg", "png", "html", "tex")
@@ -100,29 +102,57 @@ def build_panels(
         snapshots = [filmed.load(run, list(r.activations)) for run, r in zip(runs, recipe.runs, strict=True)]
         films = filmed.films_of(runs, snapshots, recipe.classes, bias=recipe.bias, scale=recipe.scale)
         return [filmed.strip(films, recipe.film, recipe.splits)]
-    columns = [s for s in SPLITS if s in recipe.splits and any(s in parts for parts in loaded)]
+    columns = [s for s in recipe.splits if any(s in parts for parts in loaded)]
     if not columns:
         raise InputError(f"No run has activations of {' or '.join(recipe.splits)}: extract them first.")
     built = []
     for positions, classes in triples(recipe):
-        rows = build_grid(
-            [loaded[i] for i in positions],
-            classes,
-            per_class=recipe.per_class,
-            seed=recipe.seed,
-            bias=recipe.bias,
-            scale=recipe.scale,
-            label_smoothings=[runs[i].config.label_smoothing for i in positions],
-            targets=[run_activations.targets_of(runs[i]) for i in positions],
-            summaries=None if summaries is None else [summaries[i] for i in positions],
-            remarks=[runs[i].adoption.mark for i in positions],
-            pull=recipe.marks.pull,
-        )
+        sides = sides_of([runs[i] for i in positions]) if recipe.over_seeds else []
+        drawn = [positions[side.positions[0]] for side in sides] or positions
+        rows = _grid(recipe, runs, loaded, summaries, drawn, classes)
+        if sides:
+            every = _grid(recipe, runs, loaded, summaries, positions, classes)
+            rows = [_over_seeds(row, side, every) for row, side in zip(rows, sides, strict=True)]
         if recipe.view != PLANE:
             found = _embeddings(recipe, [loaded[i] for i in positions], classes, say)
             rows = embedded(rows, found, recipe.scale)
         built.append([[next((p for p in row if p.split == s), None) for s in columns] for row in rows])
     return built
+
+
+def _grid(
+    recipe: Recipe,
+    runs: Sequence[Run],
+    loaded: Sequence[Mapping[str, Activations]],
+    summaries: Sequence[Mapping[str, Summary]] | None,
+    positions: Sequence[int],
+    classes: Sequence[Class],
+) -> list[list[Panel]]:
+    """Panels of some of the runs of a recipe, a row a run."""
+    return build_grid(
+        [loaded[i] for i in positions],
+        classes,
+        per_class=recipe.per_class,
+        seed=recipe.seed,
+        bias=recipe.bias,
+        scale=recipe.scale,
+        label_smoothings=[runs[i].config.label_smoothing for i in positions],
+        targets=[run_activations.targets_of(runs[i]) for i in positions],
+        summaries=None if summaries is None else [summaries[i] for i in positions],
+        remarks=[runs[i].adoption.mark for i in positions],
+        pull=recipe.marks.pull,
+    )
+
+
+def _over_seeds(row: Sequence[Panel], side: Side, every: Sequence[Sequence[Panel]]) -> list[Panel]:
+    """The panels of the run that is drawn, with the numbers of its side."""
+    made = []
+    for panel in row:
+        others = [p for i in side.positions for p in every[i] if p.split == panel.split]
+        if len(others) < len(side.positions):
+            raise InputError(f"{panel.split} is not extracted for every seed of {side.names[0]}.")
+        made.append(panel_over_seeds(panel, side, others))
+    return made
 
 
 def _embeddings(
@@ -137,6 +167,8 @@ def _embeddings(
 def paper_rows(recipe: Recipe, grids: Sequence[Grid]) -> Grid:
     """Rows as they stand on the paper: a row a run, or with "figure1" a row a triple."""
     if recipe.layout == "figure1":
+        if recipe.style.by_split:
+            grids = [[list(column) for column in zip(*grid, strict=True)] for grid in grids]
         return [[panel for row in grid for panel in row] for grid in grids]
     return grids[0]
 
@@ -169,6 +201,10 @@ def draw(
         return filmed.animation(grids[0], lambda one: draw(still, [one], "png", directory), report)
     rows = paper_rows(recipe, grids)
     if format == "html":
+        if recipe.style != FigureStyle():
+            raise InputError(
+                "A style is of figures on paper, not of html: leave it out, or choose pdf or svg."
+            )
         flat = [panel for row in rows for panel in row]
         columns = len(flat) if recipe.layout == "strip" else max(map(len, rows))
         return html_bytes(flat, columns=columns, marks=recipe.marks)
@@ -182,6 +218,7 @@ def draw(
         corner=recipe.corner,
         dpi=recipe.dpi,
         font=find_font(recipe.font, directory),
+        style=recipe.style,
     )
     kind = "tikz" if format == "tex" else format
     return figure_bytes(figure, kind, dpi=recipe.dpi, text=recipe.text)
@@ -200,6 +237,7 @@ def build_parts(
     made = []
     for (positions, classes), grid in zip(triples(recipe), grids, strict=True):
         own = [runs[i] for i in positions]
+        sides = sides_of(own) if recipe.over_seeds else []
         digests = [summaries[i] for i in positions]
         alphas = [run.config.label_smoothing for run in own]
         targets = [run_activations.targets_of(run) for run in own]
@@ -220,7 +258,16 @@ def build_parts(
         notes = [n for i in positions for n in run_activations.notes(runs[i], loaded[i])]
         kinds = [one.kind for one in targets]
         notes += [filmed.NOTE] if recipe.film else []
-        made.append(Part(grid, table, finding, names, alphas, seeds, maps, notes, kinds))
+        if sides:
+            first = [side.positions[0] for side in sides]
+            table = table_over_seeds(table, sides, [alphas[i] for i in first])
+            names, alphas = [names[i] for i in first], [alphas[i] for i in first]
+            seeds, kinds, maps = (
+                [seeds[i] for i in first],
+                [kinds[i] for i in first],
+                [maps[i] for i in first],
+            )
+        made.append(Part(grid, table, finding, names, alphas, seeds, maps, notes, kinds, sides))
     return made
 
 
@@ -243,11 +290,13 @@ def pack(
     formats: Sequence[str],
     stem: str,
     directory: Path = Path(),
+    runs: Sequence[Run] = (),
 ) -> dict[str, bytes]:
     """The bundle of a figure: file name -> bytes.
 
     Args:
-        recipe: of the figure; grids, parts: as built from it; formats: of the figures, out of FORMATS;
+        recipe: of the figure; grids, parts: as built from it; runs: of it, for its methods.
+        formats: of the figures, out of FORMATS;
             stem: name of the figures; directory: where the path of a font starts.
     """
     figures = {f"{stem}.{format}": draw(recipe, grids, format, directory) for format in formats}
@@ -259,6 +308,7 @@ def pack(
         marks=recipe.marks,
         bold_best=recipe.bold_best,
         corner=recipe.corner,
+        runs=runs,
     )
 
 

@@ -17,7 +17,9 @@ from penviz.chart_recipe import ChartRecipe, read_recipe
 from penviz.measure.chart import Chart
 from penviz.recipe import Recipe, versions
 from penviz.runs import Run, read_run
+from penviz.show import figure_style
 from penviz.show.export import zip_bytes
+from penviz.show.figure_style import FigureStyle
 from penviz.show.screen import Marks
 
 STEM = "figure"
@@ -32,6 +34,8 @@ def make(
     options: Mapping[str, Any] | None = None,
     marks: tuple[Sequence[str], Sequence[str]] = ((), ()),
     corner: Sequence[str] | None = None,
+    preset: str | None = None,
+    style: Mapping[str, Any] | None = None,
     recipe_path: Path | None = None,
     runs_dir: Path,
     out: Path | None = None,
@@ -47,6 +51,7 @@ def make(
             ChartRecipe.
         charts: name of a figure of charts, None for template planes; options: of it.
         marks: names of marks to show and to hide; corner: numbers in the corner, "none" for none.
+        preset: its name, to which all other choices are exceptions; style: fields of a FigureStyle.
         recipe_path: a recipe to follow instead; runs_dir: where its paths start.
         out: the figure; formats: of the figures in the bundle; save_recipe: a copy of the recipe; bundle: a
             new directory, or a .zip. say: takes notes for the user.
@@ -64,21 +69,23 @@ def make(
     wanted = Wanted(kinds, _stem(out), out is not None, bundle is not None)
     if recipe_path is not None:
         chosen = [*(["figure"] if charts else []), *(["option"] if options else []), *choices]
-        chosen += _chosen(marks, corner)
+        chosen += [*_chosen(marks, corner), *(["preset"] if preset else []), *(style or {})]
         if runs or chosen:
             what = ", ".join([*(["runs"] if runs else []), *chosen]).replace("_", "-")
             raise InputError(f"A recipe decides all of a figure: leave out {what}, or edit the recipe.")
         drawing = _again(recipe_path, runs_dir, wanted, say)
     elif charts is not None:
-        _check_charts(choices, marks, corner)
+        _check_charts([*choices, *(["preset"] if preset else []), *(style or {})], marks, corner)
         drawing = _of_charts(*chart_figure.new_recipe(charts, runs, options or {}, **choices), wanted, Path())
     else:
         if options or "columns" in choices:
             raise InputError("Options and columns are those of a figure of charts: name it with --figure.")
-        more: dict[str, Any] = {"marks": _marks(*marks)}
+        more = (figure_style.preset(preset) if preset else {}) | dict(choices)
+        more["marks"] = _marks(*marks, more.get("marks", Marks()))
+        more["style"] = replace(more.get("style", FigureStyle()), **(style or {}))
         if corner:
             more["corner"] = () if list(corner) == ["none"] else tuple(corner)
-        drawing = _of_planes(*figure.new_recipe(runs, **choices, **more), wanted, Path(), say)
+        drawing = _of_planes(*figure.new_recipe(runs, **more), wanted, Path(), say)
     return _written(drawing, out, save_recipe, bundle)
 
 
@@ -134,7 +141,7 @@ def _of_planes(
     drawn = figure.draw(recipe, grids, wanted.kinds[0], place) if wanted.file else None
     if wanted.bundle:
         parts = figure.build_parts(recipe, runs, loaded, grids)
-        packed = figure.pack(recipe, grids, parts, wanted.kinds[1:], wanted.stem, place)
+        packed = figure.pack(recipe, grids, parts, wanted.kinds[1:], wanted.stem, place, runs)
     return Drawing(drawn, replace(recipe, versions=versions()).to_yaml(), packed)
 
 
@@ -167,7 +174,7 @@ def _written(drawing: Drawing, out: Path | None, save_recipe: Path | None, bundl
 
 
 def _check_charts(
-    choices: Mapping[str, Any], marks: tuple[Sequence[str], Sequence[str]], corner: Sequence[str] | None
+    choices: Sequence[str], marks: tuple[Sequence[str], Sequence[str]], corner: Sequence[str] | None
 ) -> None:
     """Charts have none of the choices of template planes."""
     known = {f.name for f in fields(ChartRecipe)}
@@ -247,13 +254,15 @@ def _is_zip(bundle: Path) -> bool:
     return bundle.suffix.lower() == ".zip"
 
 
-def _marks(show: Sequence[str], hide: Sequence[str]) -> Marks:
+def _marks(show: Sequence[str], hide: Sequence[str], usual: Marks) -> Marks:
     names = [f.name for f in fields(Marks)]
+    if "all" in hide:
+        usual, hide = replace(usual, **dict.fromkeys(names, False)), [word for word in hide if word != "all"]
     if unknown := [word for word in (*show, *hide) if word not in names]:
         raise InputError(f"There is nothing called {unknown[0]} to show: choose {', '.join(names)}.")
     if both := sorted(set(show) & set(hide)):
         raise InputError(f"To show {both[0]} and to hide it cannot both be: choose one.")
-    return replace(Marks(), **dict.fromkeys(show, True), **dict.fromkeys(hide, False))
+    return replace(usual, **dict.fromkeys(show, True), **dict.fromkeys(hide, False))
 
 
 def _write(files: Mapping[Path, bytes], directory: Path | None, packed: Mapping[str, bytes]) -> None:

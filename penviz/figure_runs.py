@@ -9,8 +9,9 @@ from typing import Protocol
 
 from penviz import InputError
 from penviz.activations import Activations
+from penviz.measure.over_seeds import Side, checked_sides
 from penviz.recipe import Recipe, RecipeError, RecipeFont, RecipeRun
-from penviz.runs import Run, read_run, sha256_of, stored_path
+from penviz.runs import Run, differences, read_run, sha256_of, stored_path
 from penviz.snapshots import snapshots_path
 
 
@@ -102,6 +103,27 @@ def _find(
         if sha256_of(path) != digest:
             raise RecipeError(f"The {what} of run {wanted.name} have changed since the recipe.")
     return replace(run, name=wanted.name)
+
+
+def sides_of(runs: Sequence[Run]) -> list[Side]:
+    """Runs that differ in the training seed alone, together, in the order in which they come.
+
+    Raises:
+        InputError: a side with too few seeds for an interval.
+    """
+    members: list[list[int]] = []
+    for i, run in enumerate(runs):
+        same = (own for own in members if set(differences([runs[own[0]], run])) <= {"seed"})
+        if (found := next(same, None)) is None:
+            members.append([i])
+        else:
+            found.append(i)
+    return checked_sides(
+        [
+            Side(tuple(own), tuple(runs[i].name for i in own), tuple(runs[i].seed for i in own))
+            for own in members
+        ]
+    )
 
 
 def font_of(path: Path) -> RecipeFont:

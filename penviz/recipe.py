@@ -29,6 +29,7 @@ from penviz.recipe_yaml import (
     versions,
 )
 from penviz.runs import SPLITS
+from penviz.show.figure_style import FigureStyle
 from penviz.show.paper_layout import LAYOUTS
 from penviz.show.paper_words import CORNER
 from penviz.show.screen import Marks
@@ -141,6 +142,8 @@ class Recipe:
         font: in place of the faces that ship with matplotlib; bold_best: of numbers.tex.
         view: one of VIEWS; all_classes: whether a view other than the plane is fitted on all classes; the
             seed is UMAP's too.
+        style: the look of the figure; over_seeds: of runs that differ in the training seed alone the first is
+            drawn, and numbers are means over all of them.
         versions: of the packages that decide bytes, when the recipe was written.
     """
 
@@ -165,6 +168,8 @@ class Recipe:
     film: tuple[int, ...] = ()
     view: str = PLANE
     all_classes: bool = False
+    style: FigureStyle = field(default_factory=FigureStyle)
+    over_seeds: bool = False
     versions: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -204,12 +209,15 @@ class Recipe:
         check(self.view == PLANE or not self.film, "a film is of the template plane")
         if self.view != PLANE and (none := [key for key in self.corner if key not in KEPT_NUMBERS]):
             check(False, f"the view {self.view} has no {none[0]}: leave it out of the corner")
-        for key in ("bias", "bold_best", "all_classes"):
+        for key in ("bias", "bold_best", "all_classes", "over_seeds"):
             check(isinstance(getattr(self, key), bool), f"{key} is true or false")
         check(
             isinstance(self.marks, Marks) and all(isinstance(v, bool) for v in asdict(self.marks).values()),
             "every mark is true or false",
         )
+        check(isinstance(self.style, FigureStyle), "style has the keys of a style")
+        check(not (self.over_seeds and self.film), "a film is of one seed")
+        check(not self.over_seeds or self.view == PLANE, "a mean over seeds is of the template plane")
         check(
             is_whole(self.per_class, 1, MOST_PER_CLASS),
             f"the examples drawn a class are 1 to {MOST_PER_CLASS:,}",
@@ -219,7 +227,8 @@ class Recipe:
     def to_yaml(self) -> str:
         """The file; equal recipes give equal text."""
         plane_only = ("view", "all_classes") if self.view == PLANE else ()
-        return to_yaml(self, ("classes", "rows", "film"), plane_only)
+        usual = ("style",) if self.style == FigureStyle() else ()
+        return to_yaml(self, ("classes", "rows", "film", "over_seeds"), (*plane_only, *usual))
 
     @classmethod
     def from_yaml(cls, text: str) -> Recipe:
@@ -242,7 +251,8 @@ class Recipe:
         runs = records_of(RecipeRun, record.pop("runs", None), "runs")
         rows = records_of(RecipeRow, record.pop("rows", []), "rows")
         marks = record_of(Marks, record.pop("marks", {}), "marks")
-        record |= {"runs": runs, "rows": rows, "marks": marks}
+        style = record_of(FigureStyle, record.pop("style", {}), "style")
+        record |= {"runs": runs, "rows": rows, "marks": marks, "style": style}
         if "font" in record:
             record["font"] = record_of(RecipeFont, record["font"], "font")
         made: Recipe = record_of(cls, record, "the recipe")

@@ -15,6 +15,7 @@ import yaml
 from penviz import InputError, figure, figure_runs
 from penviz.recipe import LARGEST, Recipe, RecipeError, RecipeFont, RecipeRow, RecipeRun, versions
 from penviz.runs import activations_path
+from penviz.show.figure_style import FigureStyle
 from penviz.show.screen import Marks
 from tests.small_runs import make_run
 
@@ -44,6 +45,7 @@ CHOSEN = Recipe(
     font=RecipeFont("fonts/a.ttf", "2" * 64),
     bold_best=True,
     film=(1, 5),
+    style=FigureStyle(9.5, ("#882255", "#44AA99", "#DDCC77"), ("a: b",), ("no", ""), (), True, "right"),
     versions={"penviz": "0.1.0"},
 )
 ROWS = Recipe(
@@ -80,6 +82,8 @@ def test_every_choice_is_in_the_file(key: str) -> None:
     if key in ("view", "all_classes"):  # a film has neither, and the plane no fit
         plain = replace(VIEWED, view="lda" if key == "view" else "pca")
         chosen = replace(VIEWED, all_classes=True)
+    if key == "over_seeds":
+        chosen = replace(PLAIN, over_seeds=True)
     assert getattr(plain, key) != getattr(chosen, key)
     changed = replace(plain, **{key: getattr(chosen, key)})
     assert Recipe.from_yaml(changed.to_yaml()) == changed != plain

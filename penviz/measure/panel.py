@@ -30,6 +30,9 @@ SPLITS = ("train", "validation", "test")
 GRID = 96
 """Cells on a side of the shading."""
 
+CORRECT: int
+INSIDE: int
+OUTSIDE: int
 CORRECT, INSIDE, OUTSIDE = 0, 1, 2
 """Predicted right; predicted as another of the three classes; predicted as a fourth class."""
 
@@ -73,7 +76,8 @@ class Panel:
         n_outside: examples drawn that fall outside the limits.
         seed: of the sample drawn.
         metrics: numbers under the picture, by key (measure/table.py has their words); no accuracy where
-            it needs the full pass.
+            it needs the full pass. half_widths: where these are means over training seeds, half of the 95 %
+            interval of each; else empty.
         class_means: split whose class means stand in for the templates of a network without a head, "" with
             one. Then `boundaries` part the nearest class means. predicted_by: what made the predictions.
         unit_split: split whose class means gave the unit of the scale "distance".
@@ -113,6 +117,7 @@ class Panel:
     n_outside: int
     seed: int
     metrics: Mapping[str, float] = field(default_factory=dict)
+    half_widths: Mapping[str, float] = field(default_factory=dict)
     dataset_id: str = ""
     checkpoint_sha256: str = ""
     class_means: str = ""

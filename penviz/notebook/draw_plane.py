@@ -43,8 +43,9 @@ def draw_plane(
         InputError: a split that the run does not have, or classes that are unknown.
     """
     from penviz.show.paper_face import SANS
-    from penviz.show.paper_panel import draw_panel
+    from penviz.show.paper_panel import PanelLook, draw_panel
     from penviz.show.screen import Marks as AllMarks
+    from penviz.show.theme import CLASS_COLOURS
 
     panel = run if isinstance(run, Panel) else _panel(run, classes, split, options or ComparisonOptions())
     figure = ax.get_figure()
@@ -52,16 +53,9 @@ def draw_plane(
         raise InputError("These axes belong to no figure.")
     box = ax.get_window_extent()
     side = min(box.width, box.height) / figure.dpi
-    draw_panel(
-        ax,
-        panel,
-        marks or AllMarks(),
-        side_in=side,
-        corner=("rho_d",),
-        face=SANS,
-        size_pt=min(8.0, max(5.0, 3.5 * side)),
-        rasterized=len(panel.xy) > 20_000,
-    )
+    size_pt, many = min(8.0, max(5.0, 3.5 * side)), len(panel.xy) > 20_000
+    look = PanelLook(marks or AllMarks(), side, ("rho_d",), SANS, size_pt, CLASS_COLOURS, many)
+    draw_panel(ax, panel, look)
     return panel
 
 

@@ -11,7 +11,9 @@ import numpy as np
 
 from penviz.csv_text import csv_text
 from penviz.measure.chart import Chart
+from penviz.runs import Run
 from penviz.show.export import with_words
+from penviz.show.methods import methods
 
 COLUMNS = ("chart", "title", "series", "x_label", "y_label", "x", "y", "low", "high", "label")
 """Columns of series.csv; chart counts from 1, low and high are empty where there is no interval."""
@@ -62,16 +64,22 @@ def chart_caption(charts: Sequence[Chart], notes: Sequence[str] = ()) -> str:
 
 
 def chart_bundle(
-    charts: Sequence[Chart], *, figures: Mapping[str, bytes], recipe: str, notes: Sequence[str] = ()
+    charts: Sequence[Chart],
+    *,
+    figures: Mapping[str, bytes],
+    recipe: str,
+    notes: Sequence[str] = (),
+    runs: Sequence[Run] = (),
 ) -> dict[str, bytes]:
     """Everything that goes with a figure: file name -> bytes, the same bytes for the same arguments.
 
     Args:
         charts: as drawn; figures: file name -> bytes, of one figure in several formats; recipe: YAML that
-            makes the figures again; notes: sentences that must stand beside the figure.
+            makes the figures again; notes: sentences that must stand beside the figure; runs: of the figure.
 
     Raises:
         InputError: a figure with the name of another file of the bundle.
     """
     data = {"series.csv": series_csv(charts).encode(), "series.npz": series_npz(charts)}
-    return with_words(figures, data, recipe, chart_caption(charts, notes))
+    words = chart_caption(charts, notes)
+    return with_words(figures, data, recipe, words, methods(runs, chart_caption(charts)))

@@ -17,10 +17,13 @@ from penviz import InputError
 from penviz.csv_text import csv_text
 from penviz.measure.embedding import LinearMap
 from penviz.measure.finding import Finding
+from penviz.measure.over_seeds import Side
 from penviz.measure.panel import CORRECT, INSIDE, OUTSIDE, Panel
 from penviz.measure.plane import Plane
 from penviz.measure.table import Table
 from penviz.measure.target_vectors import Targets
+from penviz.runs import Run
+from penviz.show.methods import methods, methods_files
 from penviz.show.screen import Marks
 
 KIND_WORDS = {CORRECT: "correct", INSIDE: "among the three", OUTSIDE: "fourth class"}
@@ -52,6 +55,7 @@ class Part:
             they say. names, label_smoothings, seeds, planes (or maps of another view): of its runs, in the
             order of the rows. notes: sentences that must stand beside it (penviz/run_activations.py).
             targets: kinds of the runs' targets, by default what alpha alone says.
+        sides: where numbers are means over training seeds, the runs behind each of `names`; else empty.
     """
 
     grid: Sequence[Sequence[Panel | None]]
@@ -63,6 +67,7 @@ class Part:
     planes: Sequence[Plane | LinearMap] = ()
     notes: Sequence[str] = ()
     targets: Sequence[str] = ()
+    sides: Sequence[Side] = ()
 
     @property
     def kinds(self) -> list[str]:
@@ -83,18 +88,19 @@ def bundle(
     marks: Marks | None = None,
     bold_best: bool = False,
     corner: Sequence[str] = (),
+    runs: Sequence[Run] = (),
 ) -> dict[str, bytes]:
     """Everything that goes with a figure: file name -> bytes, the same bytes for the same arguments.
 
     Args:
         parts: a triple each, in the order of the figure; figures: file name -> bytes, those of one
             figure in several formats; recipe: YAML that makes the figures again; marks: what they show;
-        bold_best: of the table (`booktabs`); corner: keys of the numbers in its panels.
+        bold_best: of the table (`booktabs`); corner: keys of the numbers in its panels; runs: of the figure.
 
     Raises:
         InputError: a figure with the name of another file of the bundle.
     """
-    from penviz.show.export_words import booktabs, caption
+    from penviz.show.export_words import booktabs, caption, measured
 
     data = {
         "points.csv": points_csv([panel for part in parts for panel in part.panels]).encode(),
@@ -102,13 +108,19 @@ def bundle(
         "numbers.json": numbers_json(parts).encode(),
         "numbers.tex": "\n".join(booktabs(part, bold_best) for part in parts).encode(),
     }
-    return with_words(figures, data, recipe, caption(parts, marks or Marks(), corner))
+    return with_words(
+        figures, data, recipe, caption(parts, marks or Marks(), corner), methods(runs, measured(parts))
+    )
 
 
 def with_words(
-    figures: Mapping[str, bytes], data: Mapping[str, bytes], recipe: str, words: str
+    figures: Mapping[str, bytes], data: Mapping[str, bytes], recipe: str, words: str, about: str
 ) -> dict[str, bytes]:
-    """The files of a bundle: figures, the data behind them, their recipe, and a caption of some words.
+    """The files of a bundle: figures, the data behind them, their recipe, a caption, and methods.
+
+    Args:
+        figures, data: file name -> bytes; recipe: YAML; words: of the caption; about: the methods, with
+            citations (`methods`).
 
     Raises:
         InputError: a figure with the name of another file of the bundle.
@@ -120,6 +132,7 @@ def with_words(
         "caption.txt": f"{words}\n",
         "caption.tex": f"{latex(words)}\n",
         "include.tex": include_line(list(figures)),
+        **methods_files(about, latex),
     }
     files = dict(data) | {name: text.encode() for name, text in texts.items() if text}
     if taken := sorted(files.keys() & figures.keys()):
@@ -194,6 +207,11 @@ def numbers_json(parts: Sequence[Part]) -> str:
             "finding": asdict(part.finding),
             "notes": list(part.notes),
             "reference": part.names[part.table.reference],
+            **(
+                {"over_seeds": [{"runs": s.names, "seeds": s.seeds} for s in part.sides]}
+                if part.sides
+                else {}
+            ),
             "runs": [
                 {"name": name, "targets": kind, "label_smoothing": alpha, "seed": seed}
                 for name, kind, alpha, seed in zip(
@@ -215,6 +233,7 @@ def numbers_json(parts: Sequence[Part]) -> str:
                     "view": panel.view,
                     "class_means_as_templates": panel.class_means,
                     "metrics": dict(panel.metrics),
+                    **({"half_widths": dict(panel.half_widths)} if panel.half_widths else {}),
                     "dataset_id": panel.dataset_id,
                     "checkpoint_sha256": panel.checkpoint_sha256,
                 }

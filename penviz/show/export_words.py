@@ -46,6 +46,8 @@ BEST = {"accuracy": max, "nll": min, "ece": min}
 
 BOLD = "% Bold: the best off the training split, unless the 95 % interval of the change holds 0."
 
+OVER_SEEDS = "% Means over training seeds, with half of their 95 % t-interval."
+
 SHAPES = ("circles", "squares", "triangles")
 
 SCALES = {
@@ -66,7 +68,7 @@ VIEW_SCALES = {
 SPECIAL: dict[str, str | int | None] = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
     "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "−": "$-$", "ρ": r"$\rho$",
-    "α": r"$\alpha$", "²": r"$^2$", "⁺": r"$^+$", "<": r"\textless{}", ">": r"\textgreater{}",
+    "α": r"$\alpha$", "±": r"$\pm$", "²": r"$^2$", "⁺": r"$^+$", "<": r"\textless{}", ">": r"\textgreater{}",
 }  # fmt: skip
 """Characters that LaTeX reads as something else, or does not have in its old encodings."""
 
@@ -111,6 +113,7 @@ def booktabs(part: Part, bold_best: bool = False) -> str:
         f"% {' '.join(', '.join(part.panels[0].classes).split())}; needs \\usepackage{{booktabs}}.",
         rf"\begin{{tabular}}{{l{'r' * (each * len(table.splits))}}}",
         *([BOLD] if bold_best else []),
+        *([OVER_SEEDS] if part.sides else []),
         r"\toprule",
         f"{' & '.join(heads)} \\\\",
         " ".join(rules),
@@ -124,7 +127,7 @@ def booktabs(part: Part, bold_best: bool = False) -> str:
         cells = [latex(f"{row.number.label}{unit}")]
         for split in table.splits:
             best = _best(row, split) if bold_best else set()
-            cells += [_cell(value_text(row, i, split), i in best) for i in order]
+            cells += [_cell(value_text(row, i, split) + _half(part, row, i, split), i in best) for i in order]
             cells += [latex(_minus(change_text(row.changes.get(split))))] if changed else []
         lines.append(f"{' & '.join(cells)} \\\\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
@@ -142,6 +145,12 @@ def _best(row: Row, split: str) -> set[int]:
     best = BEST[row.number.key](printed.values())
     found = {i for i, v in printed.items() if v == best}
     return found if len(found) < len(values) else set()
+
+
+def _half(part: Part, row: Row, run: int, split: str) -> str:
+    """Half of the interval over seeds behind a mean; "" where there is none."""
+    ends = row.intervals[run].get(split) if part.sides else None
+    return "" if ends is None else f" ± {three((ends[1] - ends[0]) / 2)}"
 
 
 def _cell(text: str, bold: bool) -> str:
@@ -181,6 +190,27 @@ def caption(parts: Sequence[Part], marks: Marks, corner: Sequence[str] = ()) -> 
         sentences += [f"{part.finding.headline}.", part.finding.detail]
     sentences += dict.fromkeys(note for part in parts for note in part.notes)
     return " ".join(" ".join(sentences).split())
+
+
+def measured(parts: Sequence[Part]) -> str:
+    """How the numbers of a figure came about, for its methods; citations as `methods.methods` has them."""
+    panels = [panel for part in parts for panel in part.panels]
+    stored = f"up to {max(max(p.n_stored) for p in panels):,} examples a class and split"
+    if panels[0].view != PLANE:
+        return f"We draw the penultimate-layer features of {stored}: {VIEWS[panels[0].view].label}."
+    means = all(p.class_means for p in panels)
+    through = "class means" if means else "templates (the rows of the last layer)"
+    bias = "" if means else f", the bias {'included' if parts[0].table.bias else 'left out'}"
+    if parts[0].sides:
+        over = "training seeds (Student's t of the mean, Welch's for differences)"
+    else:
+        over = "examples (jackknife), not over training seeds"
+    return (
+        f"We project the penultimate-layer features of {stored} on the plane through the {through} of three "
+        f"classes{bias} [muller2019], with the networks in evaluation mode. Tightness is ρ/d, the root mean "
+        "square distance to the class mean over the mean distance between the class means, in that plane. "
+        f"Intervals are 95 % over {over}."
+    )
 
 
 def _what(parts: Sequence[Part]) -> str:
@@ -287,4 +317,11 @@ def _radii(part: Part) -> str:
             span = f" [{three(bounds[0])}, {three(bounds[1])}]" if bounds else ""
             said.append(f"{three(panel.metrics['rho_d'])}{span} ({_panel_name(part, panel)})")
     over = "95 % intervals over the examples of each network; training seeds are not in them"
+    if part.sides:
+        titles = short_names(part.label_smoothings, part.names, part.kinds)
+        seeds = [
+            f"{series([*map(str, one.seeds)])} ({title})"
+            for one, title in zip(part.sides, titles, strict=True)
+        ]
+        over = f"means over training seeds {series(seeds)} with 95 % t-intervals; drawn is the first of each"
     return f"ρ/d is {series(said)}; {over}."

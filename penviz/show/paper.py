@@ -8,16 +8,18 @@ figure.save("figure1.pdf")
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penviz.measure.panel import Panel
+from penviz.show.figure_style import FigureStyle
 from penviz.show.paper_face import SANS, SERIF, Face
 from penviz.show.paper_files import FORMATS, figure_bytes, html_bytes
 from penviz.show.paper_font import face_from
 from penviz.show.paper_layout import COLUMN_GAP_IN, EDGE_IN, LAYOUTS, Plan, Sheet, plan, sheet
 from penviz.show.paper_legend import draw_legend
-from penviz.show.paper_panel import draw_panel
+from penviz.show.paper_panel import PanelLook, draw_panel
 from penviz.show.paper_words import CORNER, corner_text
 from penviz.show.screen import Marks
 from penviz.show.theme import LIGHT, abbreviated
@@ -47,6 +49,7 @@ def paper_figure(
     row_labels: Sequence[str] | None = None,
     dpi: int = 300,
     font: tuple[Path, str] | None = None,
+    style: FigureStyle | None = None,
 ) -> PaperFigure:
     """A matplotlib figure of panels that goes into a paper as it is, or may be edited further.
 
@@ -62,6 +65,8 @@ def paper_figure(
         row_labels: a label a row; without it the targets of a grid's rows.
         dpi: of rasterised points.
         font: a .ttf or .otf of one's own in place of the faces that ship with matplotlib, and its sha256.
+        style: type size, colours, titles, order of panels, place of the legend; `row_labels` come before its
+            titles of rows.
 
     Returns:
         The figure; every artist has a gid. It shows itself in a notebook, and `save` writes it.
@@ -69,22 +74,23 @@ def paper_figure(
     Raises:
         InputError: nothing to draw, unknown names, or more panels than fit.
     """
-    from matplotlib import style
+    from matplotlib import style as matplotlib_style
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     from penviz.show.paper_shown import PaperFigure
 
-    place, across, face = printed_on(venue, width, font)
-    marks = marks or Marks()
-    content = sheet(rows, layout, row_labels)
+    marks, style = marks or Marks(), style or FigureStyle()
+    place, across, face = printed_on(venue, width, font, style.font_size)
+    content = sheet(rows, layout, row_labels, style)
     panels = [p for row in content.rows for p in row if p is not None]
     for panel in panels:
         corner_text(panel, corner)
-    places = plan(content, place, across, face, marks, letters)
+    places = plan(content, place, across, face, marks, letters, style)
     inside = max(place.least_pt, place.font_pt - (1.5 if places.side >= 1 else 2))
     many = sum(len(p.xy) for p in panels) > VECTOR_LIMIT
+    look = PanelLook(marks, places.side, corner, face, inside, style.class_colours, many)
     settings = {"font.family": list(face.family), "mathtext.fontset": face.math}
-    with style.context(["default", settings]):
+    with matplotlib_style.context(["default", settings]):
         figure = PaperFigure(figsize=(across, places.height), dpi=dpi, facecolor=LIGHT.page)
         FigureCanvasAgg(figure)
         for row, bottom in zip(content.rows, places.bottoms, strict=True):
@@ -93,16 +99,8 @@ def paper_figure(
                     continue
                 box = (left / across, bottom / places.height)
                 size = (places.side / across, places.side / places.height)
-                draw_panel(
-                    figure.add_axes((*box, *size)),
-                    panel_or_none,
-                    marks,
-                    side_in=places.side,
-                    corner=corner,
-                    face=face,
-                    size_pt=inside,
-                    rasterized=many,
-                )
+                axes = figure.add_axes((*box, *size), gid=f"panel-{letter_of(len(figure.axes))}")
+                draw_panel(axes, panel_or_none, look)
         _heads(figure, content, places, face, place.font_pt, letters)
         _labels(figure, places, place.font_pt)
         for legend, bottom in zip(places.row_legends, places.bottoms, strict=False):
@@ -113,10 +111,15 @@ def paper_figure(
 
 
 def printed_on(
-    venue: str | Venue, width: str | float | None, font: tuple[Path, str] | None
+    venue: str | Venue,
+    width: str | float | None,
+    font: tuple[Path, str] | None,
+    font_size: float | None = None,
 ) -> tuple[Venue, float, Face]:
     """Venue, width in inches and face of a figure; arguments and errors as `paper_figure`."""
     place = venue if isinstance(venue, Venue) else venue_of(venue)
+    if font_size is not None:
+        place = replace(place, font_pt=font_size, least_pt=min(place.least_pt, font_size))
     face = SERIF if place.serif else SANS
     return place, _wanted_width(place, width), face if font is None else face_from(*font, otherwise=face)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, zip_longest
 
 from penviz import InputError
 from penviz.measure.panel import SPLITS, Panel
+from penviz.show.figure_style import FigureStyle
 from penviz.show.paper_face import Face
 from penviz.show.paper_legend import Entry, Legend, class_entries, legend_lines, mark_entries
 from penviz.show.screen import Marks
@@ -75,18 +76,23 @@ def sheet(
     rows: Sequence[Panel] | Sequence[Sequence[Panel | None]],
     layout: str,
     row_labels: Sequence[str] | None,
+    style: FigureStyle,
 ) -> Sheet:
     """Put panels in cells and name rows and columns.
 
     Raises:
-        InputError: no panels, an unknown layout, labels of another number than the rows, or a row of
-            panels with different classes.
+        InputError: no panels, an unknown layout, titles of another number than the rows, columns or groups,
+            or a row of panels with different classes.
     """
     if layout not in LAYOUTS:
         raise InputError(f"Unknown layout {layout!r}: choose {', '.join(LAYOUTS)}.")
-    filled = _rows(rows, layout)
+    filled = _rows(rows, layout, style.by_split)
     columns = max(map(len, filled), default=0)
     filled = [row + [None] * (columns - len(row)) for row in filled]
+    by_run = filled if layout == "grid" else []
+    if by_run and style.by_split:
+        filled = [list(column) for column in zip(*filled, strict=True)]
+        columns = len(by_run)
     panels = [p for row in filled for p in row if p is not None]
     if not panels:
         raise InputError("There is nothing to draw: no panels.")
@@ -101,13 +107,27 @@ def sheet(
         for r, row in enumerate(filled)
     ]  # fmt: skip
     groups = [] if layout == "grid" else _groups(by_column)
-    labels = list(row_labels) if row_labels is not None else _labels(filled, layout)
-    if len(labels) != len(filled):
-        raise InputError(f"{len(filled)} rows need as many labels, not {len(labels)}.")
+    labels = _labels(by_run) if by_run else [""] * len(filled)
+    if by_run and style.by_split:
+        heads = [labels, *([""] * columns for _ in filled[1:])]
+        labels = [next(p.place for p in row if p is not None) for row in filled]
+    wanted = style.row_titles if row_labels is None else row_labels
+    labels = _titles(wanted, "rows", labels)
+    if style.column_titles:
+        heads = [_titles(style.column_titles, "columns", heads[0]), *([""] * columns for _ in filled[1:])]
+    named = _titles(style.group_titles, "groups of columns", [word for *_, word in groups])
+    groups = [(first, last, word) for (first, last, _), word in zip(groups, named, strict=True)]
     return Sheet(filled, heads, groups, labels, len({p.classes for p in panels}) > 1)
 
 
-def _rows(rows: Sequence[Panel] | Sequence[Sequence[Panel | None]], layout: str) -> Rows:
+def _titles(wanted: Sequence[str], of: str, usual: list[str]) -> list[str]:
+    """Titles by hand, or the usual ones where there are none; InputError where their number does not fit."""
+    if wanted and len(wanted) != len(usual):
+        raise InputError(f"{len(usual)} {of} need as many titles, not {len(wanted)}.")
+    return list(wanted) or usual
+
+
+def _rows(rows: Sequence[Panel] | Sequence[Sequence[Panel | None]], layout: str, by_split: bool) -> Rows:
     nested: Rows = []
     flat: list[Panel | None] = []
     for item in rows:
@@ -118,6 +138,8 @@ def _rows(rows: Sequence[Panel] | Sequence[Sequence[Panel | None]], layout: str)
     if nested and flat:
         raise InputError("Give either panels or rows of panels, not both.")
     if layout == "strip":
+        if by_split:
+            nested = [list(column) for column in zip_longest(*nested)]
         return [[p for row in nested for p in row] or flat]
     if not nested:
         given = [p for p in flat if p is not None]
@@ -127,6 +149,9 @@ def _rows(rows: Sequence[Panel] | Sequence[Sequence[Panel | None]], layout: str)
             nested = [list(own) for _, own in groupby(given, lambda p: (p.run, p.label_smoothing))]
     if layout == "grid" and all(_distinct([p.split for p in row if p is not None]) for row in nested):
         found = {p.split for row in nested for p in row if p is not None}
+        columns = [{p.split for p in column if p is not None} for column in zip_longest(*nested)]
+        if len({len(row) for row in nested}) == 1 and all(len(splits) == 1 for splits in columns):
+            return [row for row in nested if any(row)]  # in the order that was given
         splits = [s for s in SPLITS if s in found] + sorted(found - set(SPLITS))
         nested = [[next((p for p in row if p and p.split == s), None) for s in splits] for row in nested]
     return [row for row in nested if any(row)]
@@ -150,19 +175,26 @@ def _groups(by_column: Sequence[Sequence[Panel | None]]) -> list[tuple[int, int,
     return [(span[0], span[-1], word) for span, word in zip(spans, words, strict=True)]
 
 
-def _labels(rows: Rows, layout: str) -> list[str]:
-    if layout != "grid":
-        return [""] * len(rows)
+def _labels(rows: Rows) -> list[str]:
     firsts = [next(p for p in row if p is not None) for row in rows]
     names = [targets_name(p.label_smoothing, p.targets) for p in firsts]
     return names if _distinct(names) else [p.run for p in firsts]
 
 
-def plan(content: Sheet, venue: Venue, width: float, face: Face, marks: Marks, letters: bool) -> Plan:
+def plan(
+    content: Sheet,
+    venue: Venue,
+    width: float,
+    face: Face,
+    marks: Marks,
+    letters: bool,
+    style: FigureStyle,
+) -> Plan:
     """Sizes and places of everything.
 
     Args:
         content: what is drawn; venue: type sizes and tallest figure; width: of the figure, inches.
+        style: where the legend stands, and the colours in it.
 
     Raises:
         InputError: panels would be smaller than `SMALLEST_IN`.
@@ -172,21 +204,27 @@ def plan(content: Sheet, venue: Venue, width: float, face: Face, marks: Marks, l
     small = max(venue.least_pt, venue.font_pt - 1)
     line = LINE * venue.font_pt / 72
     room = width - 2 * EDGE_IN
-    kinds = mark_entries(panels, marks)
+    colours, legend = style.class_colours, style.legend
+    kinds = mark_entries(panels, marks, colours)
     firsts = [next(p for p in row if p is not None) for row in content.rows]
     row_legends = [
-        legend_lines([class_entries(p.classes)], face, small, room) for p in firsts if content.row_classes
+        legend_lines([class_entries(p.classes, colours)], face, small, room)
+        for p in firsts
+        if content.row_classes and legend != "none"
     ]
-    shared: list[list[Entry]] = [kinds] if content.row_classes else [class_entries(firsts[0].classes), kinds]
+    shared: list[list[Entry]] = (
+        [kinds] if content.row_classes else [class_entries(firsts[0].classes, colours), kinds]
+    )
+    shared = [] if legend == "none" else shared
     under = legend_lines(shared, face, small, room)
     beside = legend_lines(shared, face, small, GLYPH_ROOM * small, stacked=True)
-    aside = max(beside.widths) + ASIDE_GAP_IN
+    aside = max(beside.widths) + ASIDE_GAP_IN if beside.lines else 0.0
 
     heads = [line if letters or any(row) else 0.0 for row in content.heads]
     over = line if any(word for *_, word in content.groups) else 0.0
     fixed = 2 * EDGE_IN + over + sum(heads) + ROW_GAP_IN * (n_rows - 1)
     fixed += sum(own.height_in + 0.03 for own in row_legends)
-    foot = LEGEND_GAP_IN + under.height_in
+    foot = LEGEND_GAP_IN + under.height_in if under.lines else 0.0
 
     def sides(strip: float) -> tuple[float, float, float]:
         """Side with the legend under the panels, before the page's height limits it; after; and beside."""
@@ -202,6 +240,7 @@ def plan(content: Sheet, venue: Venue, width: float, face: Face, marks: Marks, l
         tall = n_rows * next_to + fixed - 2 * EDGE_IN
         is_beside = next_to >= min(below, 1.0) and (free > WIDE_IN or next_to >= below)
         is_beside = is_beside and beside.line_in * len(beside.lines) <= tall
+        is_beside = legend == "right" or (is_beside and legend == "auto")
         side = next_to if is_beside else below
         broken = [label_lines(text, face, venue.font_pt, side, n_lines) for text in content.labels]
         if all(face.width_in(t, venue.font_pt) <= side for lines in broken for t in lines):

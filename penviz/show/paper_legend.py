@@ -36,15 +36,17 @@ class Entry:
     mark: dict[str, Any] = field(default_factory=dict)
 
 
-def class_entries(classes: Sequence[str]) -> list[Entry]:
+def class_entries(classes: Sequence[str], colours: Sequence[str] = CLASS_COLOURS) -> list[Entry]:
     """Three classes by colour and shape."""
     return [
-        Entry(name, {"ls": "none", "marker": SHAPES[k], "ms": 4.0, "mfc": CLASS_COLOURS[k], "mec": "none"})
+        Entry(name, {"ls": "none", "marker": SHAPES[k], "ms": 4.0, "mfc": colours[k], "mec": "none"})
         for k, name in enumerate(classes)
     ]
 
 
-def mark_entries(panels: Sequence[Panel], marks: Marks) -> list[Entry]:
+def mark_entries(
+    panels: Sequence[Panel], marks: Marks, colours: Sequence[str] = CLASS_COLOURS
+) -> list[Entry]:
     """The marks that stand in at least one of some panels."""
     kinds = {kind for p in panels for kind in (INSIDE, OUTSIDE) if marks.errors and (p.kinds == kind).any()}
     ring = {"ls": "none", "marker": "o", "ms": 4.0, "mfc": "none", "mec": LIGHT.text, "mew": 0.6}
@@ -56,7 +58,7 @@ def mark_entries(panels: Sequence[Panel], marks: Marks) -> list[Entry]:
     if OUTSIDE in kinds:
         made.append(Entry("predicted as a fourth class", cross))
     if any(p.density is not None for p in panels):
-        cloud = {"ls": "none", "marker": "o", "ms": 6.5, "mfc": faded(CLASS_COLOURS[0]), "mec": "none"}
+        cloud = {"ls": "none", "marker": "o", "ms": 6.5, "mfc": faded(colours[0]), "mec": "none"}
         made.append(Entry("density of all examples", cloud))
     if marks.means and any(len(p.means_xy) for p in panels):
         made.append(Entry("class mean", plus_look(5.0)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,11 +12,12 @@ from numpy.typing import NDArray
 from penviz.measure.panel import CORRECT, INSIDE, Panel
 from penviz.measure.pull import Arrows
 from penviz.show.arrows import arrow_strokes, faded
+from penviz.show.export import KIND_WORDS
 from penviz.show.paper_face import Face
 from penviz.show.paper_words import clip_segment, write_words
 from penviz.show.screen import Marks, point_groups
 from penviz.show.shading import under_points
-from penviz.show.theme import CLASS_COLOURS, LIGHT
+from penviz.show.theme import LIGHT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,32 +40,36 @@ def point_look(side_in: float, n: int) -> tuple[float, float]:
     return size, 0.75 * max(crowd**0.25, 0.3)
 
 
-def draw_panel(
-    ax: Axes,
-    panel: Panel,
-    marks: Marks,
-    *,
-    side_in: float,
-    corner: Sequence[str],
-    face: Face,
-    size_pt: float,
-    rasterized: bool,
-) -> None:
-    """Fill an axes; every artist has a gid that says what it is ("points-0-1": class 0, kind 1).
+@dataclass(frozen=True)
+class PanelLook:
+    """What the panels of a figure have in common.
 
-    Args:
-        ax: square, of `side_in` inches; panel: what to draw; marks: what stands beside the points.
-        corner: keys of `CORNER`; face, size_pt: of the text inside; rasterized: the points as pixels.
+    Attributes:
+        marks: what stands beside the points; side_in: of a panel, inches; corner: keys of `CORNER`.
+        face, size_pt: of the text inside; colours: of the three classes; rasterized: the points as pixels.
     """
+
+    marks: Marks
+    side_in: float
+    corner: Sequence[str]
+    face: Face
+    size_pt: float
+    colours: Sequence[str]
+    rasterized: bool
+
+
+def draw_panel(ax: Axes, panel: Panel, look: PanelLook) -> None:
+    """Fill a square axes; every artist has a gid that says what it is ("points-0-1": class 0, kind 1)."""
+    marks, side_in = look.marks, look.side_in
     x0, x1, y0, y1 = panel.limits
     ax.set(xlim=(x0, x1), ylim=(y0, y1), xticks=[], yticks=[], aspect="equal")
     for spine in ax.spines.values():
         spine.set(linewidth=0.5, edgecolor="#9aa3b0", zorder=5)
-    under = under_points(panel, marks.shading)
+    under = under_points(panel, marks.shading, look.colours)
     if under is not None:
         _picture(ax, panel, under)
     if marks.pull and panel.pull is not None:
-        _arrows(ax, panel.pull, float(np.clip(0.4 * side_in, 0.3, 0.6)))
+        _arrows(ax, panel.pull, float(np.clip(0.4 * side_in, 0.3, 0.6)), look.colours)
     if marks.boundaries:
         for number, ends in enumerate(np.asarray(panel.boundaries, np.float64)):
             inside = clip_segment(ends, panel.limits)
@@ -72,9 +78,9 @@ def draw_panel(
                     *inside.T, ls=DASHES, lw=0.7, color=LIGHT.line, zorder=1, gid=f"boundary-{number}",
                     dash_capstyle="butt",
                 )  # fmt: skip
-    _points(ax, panel, marks, side_in, rasterized)
-    _overlays(ax, panel, marks, float(np.clip(3.2 * side_in, 3.5, 6.0)))
-    write_words(ax, panel, side_in, corner, face, size_pt)
+    _points(ax, panel, look)
+    _overlays(ax, panel, marks, float(np.clip(3.2 * side_in, 3.5, 6.0)), look.colours)
+    write_words(ax, panel, side_in, look.corner, look.face, look.size_pt)
 
 
 def _picture(ax: Axes, panel: Panel, rgba: NDArray[np.uint8]) -> None:
@@ -90,7 +96,7 @@ def _picture(ax: Axes, panel: Panel, rgba: NDArray[np.uint8]) -> None:
     ax.set(xlim=(x0, x1), ylim=(y0, y1))
 
 
-def _arrows(ax: Axes, pull: Arrows, width: float) -> None:
+def _arrows(ax: Axes, pull: Arrows, width: float, colours: Sequence[str]) -> None:
     """One line a class, with gaps between the arrows, under all that is data."""
     for k in range(3):
         strokes = arrow_strokes(pull.ends[pull.labels == k])
@@ -98,16 +104,16 @@ def _arrows(ax: Axes, pull: Arrows, width: float) -> None:
             gap = np.full((len(strokes), 1, 2), np.nan)
             path = np.concatenate([strokes, gap], axis=1).reshape(-1, 2)
             ax.plot(
-                *path.T, lw=width, color=faded(CLASS_COLOURS[k]), zorder=0.5, gid=f"pull-{k}",
+                *path.T, lw=width, color=faded(colours[k]), zorder=0.5, gid=f"pull-{k}",
                 solid_capstyle="butt", solid_joinstyle="miter",
             )  # fmt: skip
 
 
-def _points(ax: Axes, panel: Panel, marks: Marks, side_in: float, rasterized: bool) -> None:
-    size, alpha = point_look(side_in, len(panel.xy))
+def _points(ax: Axes, panel: Panel, own: PanelLook) -> None:
+    size, alpha = point_look(own.side_in, len(panel.xy))
     xy = np.asarray(panel.xy, np.float32)
-    for k, kind, positions in point_groups(panel, marks.errors):
-        colour = CLASS_COLOURS[k]
+    for k, kind, positions in point_groups(panel, own.marks.errors):
+        colour = own.colours[k]
         look: dict[str, Any] = {
             "marker": SHAPES[k],
             "mfc": colour,
@@ -128,14 +134,14 @@ def _points(ax: Axes, panel: Panel, marks: Marks, side_in: float, rasterized: bo
             }
         ax.plot(
             xy[positions, 0], xy[positions, 1], ls="none", zorder=2, gid=f"points-{k}-{kind}",
-            rasterized=rasterized, **look,
+            label=f"points {panel.classes[k]} {KIND_WORDS[kind]}", rasterized=own.rasterized, **look,
         )  # fmt: skip
 
 
-def _overlays(ax: Axes, panel: Panel, marks: Marks, size: float) -> None:
+def _overlays(ax: Axes, panel: Panel, marks: Marks, size: float, colours: Sequence[str]) -> None:
     if marks.templates:
         for k, xy in enumerate(np.asarray(panel.templates_xy, np.float32)):
-            ax.plot(*xy[:, None], **template_look(size, CLASS_COLOURS[k]), zorder=3, gid=f"template-{k}")
+            ax.plot(*xy[:, None], **template_look(size, colours[k]), zorder=3, gid=f"template-{k}")
     wanted = []
     if marks.optimum and panel.ideal_xy is not None:
         wanted.append((panel.ideal_xy, star_look(size), "optimum"))

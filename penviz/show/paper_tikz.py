@@ -39,6 +39,7 @@ ESCAPES = {
     "ρ": r"$\rho$", "β": r"$\beta$", "γ": r"$\gamma$", "ε": r"$\varepsilon$", "λ": r"$\lambda$",
     "μ": r"$\mu$", "σ": r"$\sigma$", "τ": r"$\tau$", "−": "$-$", "×": r"$\times$", "·": r"$\cdot$",
     "≤": r"$\leq$", "≥": r"$\geq$", "²": "$^2$", "‖": r"$\Vert$", "°": r"$^\circ$", "→": r"$\to$",
+    "±": r"$\pm$",
 }  # fmt: skip
 
 HEAD = r"""% \usepackage{pgfplots} \pgfplotsset{compat=1.16}
@@ -214,7 +215,7 @@ def _node(text: Text, dpi: float) -> str:
     font += r"\bfseries" if text.get_fontweight() == "bold" else ""
     said = text.get_text()
     if text.get_parse_math() and said.count("$") > 1:
-        said = said.replace("%", r"\%").replace("\n", r"\\")
+        said = said.replace("%", r"\%").replace("±", r"$\pm$").replace("\n", r"\\")
     else:
         said = "".join(ESCAPES.get(letter, letter) for letter in said).replace("\n", r"\\")
     colour, turn = _colour("text", text.get_color()), _n(float(text.get_rotation()))

@@ -52,7 +52,10 @@ def corner_text(panel: Panel, keys: Sequence[str], short: bool = False) -> str:
         if key not in panel.metrics:
             raise InputError(f"{panel.run}, {panel.split} has no {key}: leave it out of the corner.")
         word, short_word, form = CORNER[key]
-        lines.append((short_word if short else word) + form.format(panel.metrics[key]).replace("%", " %"))
+        said = form.format(panel.metrics[key])
+        if key in panel.half_widths and key != "n":
+            said += f" ± {form.format(panel.half_widths[key])}"
+        lines.append((short_word if short else word) + said.replace("%", " %"))
     return "\n".join(lines)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,33 +15,37 @@ from penviz.measure.panel import Panel
 from penviz.show.theme import CLASS_COLOURS, DENSITY_ALPHA, SHADING_ALPHA, rgb
 
 
-def shading_rgba(probs: NDArray[np.floating[Any]], alpha: float = SHADING_ALPHA) -> NDArray[np.uint8]:
+def shading_rgba(
+    probs: NDArray[np.floating[Any]], alpha: float = SHADING_ALPHA, hues: Sequence[str] = CLASS_COLOURS
+) -> NDArray[np.uint8]:
     """Colours of the shading, with the page showing through where no class leads.
 
     Args:
         probs: [g, g, 3] softmax restricted to the three classes, sums 1.
-        alpha: opacity where one class has all the probability.
+        alpha: opacity where one class has all the probability; hues: of the three classes, "#rrggbb".
 
     Returns:
         [g, g, 4] red, green, blue, opacity in [0, 255]; opacity falls to 0 where all three are equal.
     """
-    colours = np.array([rgb(c) for c in CLASS_COLOURS], np.float32)
+    colours = np.array([rgb(c) for c in hues], np.float32)
     lead = (probs.max(axis=-1, keepdims=True) - 1 / 3) * 1.5
     rgba = np.concatenate([probs @ colours, 255 * alpha * np.clip(lead, 0, 1)], axis=-1)
     return np.rint(rgba).astype(np.uint8)
 
 
-def density_rgba(depth: NDArray[np.floating[Any]], alpha: float = DENSITY_ALPHA) -> NDArray[np.uint8]:
+def density_rgba(
+    depth: NDArray[np.floating[Any]], alpha: float = DENSITY_ALPHA, hues: Sequence[str] = CLASS_COLOURS
+) -> NDArray[np.uint8]:
     """Colours of the density: the deeper in the cloud of a class, the less of the page shows through.
 
     Args:
         depth: [g, g, 3] as `Panel.density`; where clouds overlap their colours mix as their depths.
-        alpha: opacity in the densest cell of a class.
+        alpha: opacity in the densest cell of a class; hues: of the three classes, "#rrggbb".
 
     Returns:
         [g, g, 4] red, green, blue, opacity in [0, 255].
     """
-    colours = np.array([rgb(c) for c in CLASS_COLOURS], np.float32)
+    colours = np.array([rgb(c) for c in hues], np.float32)
     total = depth.sum(axis=-1, keepdims=True)
     mixed = depth @ colours / np.where(total > 0, total, 1)
     opacity = 255 * alpha * depth.max(axis=-1, keepdims=True)
@@ -65,19 +70,19 @@ def png(rgba: NDArray[np.uint8]) -> bytes:
     )
 
 
-def under_points(panel: Panel, shaded: bool) -> NDArray[np.uint8] | None:
+def under_points(panel: Panel, shaded: bool, hues: Sequence[str] = CLASS_COLOURS) -> NDArray[np.uint8] | None:
     """What lies under the points of a panel: its density over its shading, None where it has neither.
 
     One picture and not two: Plotly draws only one of two that fill the same place.
 
     Args:
-        panel: m examples; shaded: whether the shading is wanted.
+        panel: m examples; shaded: whether the shading is wanted; hues: of the three classes, "#rrggbb".
 
     Returns:
         [g, g, 4] red, green, blue, opacity in [0, 255]; row 0 is the lowest.
     """
-    low = shading_rgba(panel.shading) if shaded and panel.shading is not None else None
-    high = None if panel.density is None else density_rgba(panel.density)
+    low = shading_rgba(panel.shading, hues=hues) if shaded and panel.shading is not None else None
+    high = None if panel.density is None else density_rgba(panel.density, hues=hues)
     if low is None or high is None:
         return low if high is None else high
     at = ((np.arange(len(high)) + 0.5) / len(high) * len(low)).astype(np.int64)

@@ -87,7 +87,7 @@ VENUES: dict[str, Venue] = {
         "Nature's research figure guide (widths, height, type of 5 to 7 points)", CHECKED, 170 / 25.4,
     ),
     "beamer": Venue(
-        "beamer", "beamer 16:9, 2022", 191.2 / PT, 398.3386 / PT, False, 8, 6,
+        "beamer", "beamer 16:9, 2022", 191.2 / PT, 398.3386 / PT, False, 10, 7,
         "beamer.cls of TeX Live 2022, aspectratio=169; a column is 0.48 of it", CHECKED, 70 / 25.4,
     ),
 }  # fmt: skip

@@ -44,7 +44,7 @@ def figure(
         list[str] | None, typer.Option(help="means, templates, boundaries, optimum, shading, errors, pull.")
     ] = None,
     hide: Annotated[
-        list[str] | None, typer.Option(help="The same words; all but templates and pull show.")
+        list[str] | None, typer.Option(help="The same words, or all; all but templates and pull show.")
     ] = None,
     view: Annotated[
         str | None, typer.Option(help="plane (the default), pca, lda, umap or span (span + PCA).")
@@ -67,6 +67,30 @@ def figure(
     ] = None,
     format: Annotated[
         list[str] | None, typer.Option(help="Of the figures in the bundle; that of --out, else pdf.")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="paper: as in Figure 1 of Müller et al. 2019; other options win.")
+    ] = None,
+    font_size: Annotated[float | None, typer.Option(help="Points, of heads and legend.")] = None,
+    colour: Annotated[
+        list[str] | None, typer.Option(help="#0072B2, of a class; give three, in the order of the classes.")
+    ] = None,
+    row_title: Annotated[list[str] | None, typer.Option(help="A title for each row; repeat it.")] = None,
+    column_title: Annotated[
+        list[str] | None, typer.Option(help="A title for each column; repeat it.")
+    ] = None,
+    group_title: Annotated[
+        list[str] | None, typer.Option(help="A title over each group of columns, of strip and figure1.")
+    ] = None,
+    by_split: Annotated[
+        bool | None, typer.Option("--by-split", help="Put panels of one split together: a row a split.")
+    ] = None,
+    legend: Annotated[str | None, typer.Option(help="auto, below, right or none. [default: auto]")] = None,
+    over_seeds: Annotated[
+        bool | None,
+        typer.Option(
+            "--over-seeds", help="Draw one seed of each setting; numbers are means over all, ± 95 %."
+        ),
     ] = None,
     save_recipe: Annotated[Path | None, typer.Option(help="Write the recipe here.")] = None,
     bundle: Annotated[Path | None, typer.Option(help="A new directory, or a .zip, for all files.")] = None,
@@ -100,6 +124,16 @@ def figure(
         "font": font,
         "bold_best": bold_best,
         "columns": columns,
+        "over_seeds": over_seeds,
+    }
+    look = {
+        "font_size": font_size,
+        "colours": colour,
+        "row_titles": row_title,
+        "column_titles": column_title,
+        "group_titles": group_title,
+        "by_split": by_split,
+        "legend": legend,
     }
     given: dict[str, Any] = {key: value for key, value in choices.items() if value is not None}
     if film is not None:
@@ -111,6 +145,8 @@ def figure(
         options=options,
         marks=(show or [], hide or []),
         corner=corner,
+        preset=preset,
+        style={key: value for key, value in look.items() if value is not None},
         recipe_path=recipe,
         runs_dir=runs_dir,
         out=out,

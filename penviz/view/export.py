@@ -129,7 +129,7 @@ def _dialog(state: State, opened: Sequence[Opened]) -> None:
 
     def pack() -> bytes:
         parts = figure.build_parts(recipe, runs, loaded, grids, summaries)
-        return zip_bytes(figure.pack(recipe, grids, parts, [format], "figure"))
+        return zip_bytes(figure.pack(recipe, grids, parts, [format], "figure", runs=runs))
 
     show_preview(preview, recipe.dpi)
     offer_files(

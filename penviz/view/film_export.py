@@ -94,7 +94,7 @@ def _dialog(
     def pack() -> bytes:
         loaded = figure.load_splits(recipe, runs)
         parts = figure.build_parts(recipe, runs, loaded, grids)
-        return zip_bytes(figure.pack(recipe, grids, parts, [format], "film"))
+        return zip_bytes(figure.pack(recipe, grids, parts, [format], "film", runs=runs))
 
     with st.container(horizontal=True):
         st.download_button(

@@ -12,6 +12,7 @@ from penviz.figure_runs import find_runs
 from penviz.measure.projection import class_indices
 from penviz.measure.views import PLANE
 from penviz.recipe import Recipe, RecipeError
+from penviz.show.figure_style import FigureStyle
 from penviz.view.catalogue import Group, runs_directory
 from penviz.view.export import LAYOUTS, WIDTHS
 from penviz.view.state import CLASS_KEYS, suffix
@@ -19,7 +20,7 @@ from penviz.view.state import CLASS_KEYS, suffix
 UPLOAD, REFUSED = "recipe-file", "recipe-refused"
 MOST_MEGABYTES = 1
 
-NOT_ON_PAGE = ("rows", "splits", "seed", "dpi", "text", "font", "bold_best")
+NOT_ON_PAGE = ("rows", "splits", "seed", "dpi", "text", "font", "bold_best", "over_seeds")
 """Choices of a recipe that the page has no control for; a recipe that makes one is not shown as another."""
 
 
@@ -44,7 +45,8 @@ def controls_of(recipe: Recipe, groups: Sequence[Group]) -> dict[str, object]:
         InputError: runs that are missing or have changed, or a figure that the page cannot show.
     """
     usual = {f.name: f.default for f in fields(Recipe)}
-    if recipe.layout not in LAYOUTS or any(getattr(recipe, key) != usual[key] for key in NOT_ON_PAGE):
+    more = recipe.layout not in LAYOUTS or recipe.style != FigureStyle()
+    if more or any(getattr(recipe, key) != usual[key] for key in NOT_ON_PAGE):
         raise RecipeError("This figure is more than a page shows: make it with penviz figure --recipe.")
     known = {run.name: run.directory for group in groups for run in group.runs}
     find_runs(recipe, runs_directory(), follow_paths=False, known=known)

@@ -222,6 +222,7 @@ def test_the_bundle_holds_everything_and_refuses_a_name_twice() -> None:
     files = chart_bundle(every_kind(), figures={"figure.pdf": b""}, recipe="recipe: 1\n", notes=["A note."])
     assert set(files) == {
         "figure.pdf", "series.csv", "series.npz", "recipe.yaml", "caption.txt", "caption.tex", "include.tex",
+        "methods.txt", "methods.tex", "references.bib",
     }  # fmt: skip
     assert files["caption.txt"] == b"Reliability of hard. Reliability of soft. A note.\n"
     with pytest.raises(InputError, match=r"series\.csv"):

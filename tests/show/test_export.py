@@ -382,7 +382,8 @@ def test_the_bundle_is_whole_and_always_the_same(pair: Part) -> None:
     files = bundle([pair], figures=figures, recipe="recipe: 1\n")
     assert set(files) == {
         "figure1.svg", "figure1.pdf", "points.csv", "points.npz", "numbers.json", "numbers.tex",
-        "recipe.yaml", "caption.txt", "caption.tex", "include.tex",
+        "recipe.yaml", "caption.txt", "caption.tex", "include.tex", "methods.txt", "methods.tex",
+        "references.bib",
     }  # fmt: skip
     assert files["include.tex"] == b"\\includegraphics{figure1.pdf}\n"
     assert files["recipe.yaml"] == b"recipe: 1\n"

@@ -205,7 +205,7 @@ def test_what_cannot_be_drawn_is_said_in_a_sentence(rows: Rows) -> None:
         ("cannot be drawn", {"width": 0.5}),
         ("Unknown number 'rho-d'", {"corner": ("rho-d",)}),
         ("no ece", {"rows": [[no_ece]], "corner": ("ece",)}),
-        ("2 rows need as many labels, not 1", {"row_labels": ["one"]}),
+        ("2 rows need as many titles, not 1", {"row_labels": ["one"]}),
         ("do not fit", {"rows": rows * 8}),
         ("do not fit", {"venue": "acl", "width": "column", "rows": [rows[0] * 5], "layout": "strip"}),
         ("not both", {"rows": [rows[0], rows[1][0]]}),

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from penviz.safe_text import safe_text
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 PUBLIC = {
     "CapturedRun": "penviz.captured_run:CapturedRun",

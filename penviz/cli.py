@@ -46,7 +46,6 @@ def _options(
 def application() -> typer.Typer:
     """All verbs, in the order in which help lists them."""
     app = typer.Typer(
-        add_completion=False,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         help="See what training targets do to a classifier's penultimate layer.",

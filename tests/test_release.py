@@ -13,11 +13,14 @@ import pytest
 import yaml
 
 from penviz import __version__
+from penviz.show.methods import BIBTEX, NAMES
 
 ROOT = Path(__file__).parents[1]
 
 
 def test_one_version() -> None:
+    assert f"version = {{{__version__}}}" in BIBTEX["penviz"]
+    assert NAMES["penviz"] == f"penviz {__version__}"
     assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == __version__
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == __version__
 

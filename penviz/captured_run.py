@@ -122,7 +122,8 @@ def in_memory(
         dataset, model: what to call the data and the network; equal names are equal data and networks.
         head: how the head was found, as an adoption keeps it.
         nll: split -> mean -log p of the label in nats, where it was measured.
-        provenance: more for the record of the adoption.
+        provenance: more for the record of the adoption, such as "unseen", the splits that the network was not
+            trained on; validation and test are when it is not said.
 
     Raises:
         RunError: no splits, an unknown one, or targets that do not fit.
@@ -158,6 +159,7 @@ def in_memory(
                 "expected": None,
                 "warning": "",
             },
+            "unseen": [s for s in ("validation", "test") if s in splits],
             "targets_stated_by": "" if config.targets == "unknown" else "user",
             "quick_look": None,
             **(provenance or {}),

@@ -58,8 +58,9 @@ def capture(
 
     Args:
         model: any classifier; one that is wrapped or compiled is read as it was written.
-        loaders: "train", "validation" or "test" -> anything that gives batches. A single loader is taken for
-            "validation", images that the network was not trained on. Images should be as for evaluation.
+        loaders: "train", "validation" or "test" -> anything that gives batches; images should be as for
+            evaluation. A single loader is called "validation", and is marked as images that the network may
+            have seen.
         name: of the run.
         label_smoothing: alpha that it was trained with, 0 for hard targets; None where it is not known.
         targets: one of `penviz.runs.TARGETS`; see `Statement`.
@@ -107,7 +108,10 @@ def capture(
                 raise RunError(f"The loader of {split} has no batches.")
             seen[split].rows = rows_of(loader, dealt, seen[split])
     assert found is not None
-    return _as_run(statement, found, splits, seen, class_names)
+    made = _as_run(statement, found, splits, seen, class_names)
+    if not isinstance(loaders, Mapping):
+        made.run.record["adopted"]["unseen"] = []  # nobody has said what these images are
+    return made
 
 
 def _as_run(

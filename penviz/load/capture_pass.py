@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -24,8 +24,8 @@ from penviz.load.network_reader import PROOF_EXAMPLES, NetworkReader
 from penviz.load.outputs import as_logits
 from penviz.runs import RunError
 
-Int = NDArray[np.int64]
-Batch = tuple[Inputs, Int]
+Int: TypeAlias = NDArray[np.int64]
+Batch: TypeAlias = tuple[Inputs, Int]
 """Inputs and labels [b]."""
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from typing import IO
+from typing import IO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penviz import shards
 
-Float32 = NDArray[np.float32]
+Float32: TypeAlias = NDArray[np.float32]
 
 
 class FeatureRows:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +25,7 @@ from penviz.runs import RunError
 TOLERANCE = 1e-4
 """Largest norm of s (W h + b) - logits, relative to that of the logits less their mean over the classes."""
 
-Batch = Tensor | Inputs
+Batch: TypeAlias = Tensor | Inputs
 """Images, or whatever else a network is called with."""
 
 TOLERANCE_OF_CHANGE = 1e-2

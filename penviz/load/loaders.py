@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 from torch import Generator, nn
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, IterableDataset, SequentialSampler
 
 from penviz.runs import RunError
 
-Rows = list[list[int]]
+Rows: TypeAlias = list[list[int]]
 """Rows of the data set that each batch was made of."""
 
 UNNAMED = (

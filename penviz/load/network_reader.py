@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from penviz.load.outputs import kind_of_scores, run, unwrap
 from penviz.load.restored_state import as_float32, device_of
 from penviz.runs import RunError
 
-Layer = str | nn.Module | Literal[False] | None
+Layer: TypeAlias = str | nn.Module | Literal[False] | None
 """The layer that is tried as a head: a dotted name or a module, False for none, None to find it."""
 
 PROOF_EXAMPLES = 16

@@ -11,7 +11,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from penviz.activations import Activations, ActivationsError
-from penviz.load.arrays import adopt_arrays, class_means, nearest_mean
+from penviz.load.arrays import adopt_arrays
+from penviz.run_from_arrays import class_means, nearest_mean
 from penviz.runs import RunError, activations_path
 
 K, D = 4, 6

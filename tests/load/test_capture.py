@@ -344,6 +344,11 @@ def test_many_features_go_to_a_file_and_are_the_same(monkeypatch: pytest.MonkeyP
     assert np.array_equal(found, expected)
 
 
+def test_only_splits_that_are_named_are_unseen() -> None:
+    assert capture(plain(), {"test": pairs()}, name="mine").run.seen_word("test") == "unseen"
+    assert capture(plain(), pairs(), name="mine").run.seen_word("validation") == "may be seen"
+
+
 def test_names_are_the_data_sets_or_the_networks() -> None:
     data = dataset()
     data.classes = list("vwxyz")  # type: ignore[attr-defined]

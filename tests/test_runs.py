@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from penviz.runs import (
+    Run,
     RunConfig,
     RunError,
     activations_path,
@@ -16,6 +17,7 @@ from penviz.runs import (
     named_apart,
     read_run,
     read_runs,
+    recipe_of,
     sha256_of,
     write_json,
 )
@@ -234,3 +236,54 @@ def test_a_warning_of_the_accuracy_has_a_short_mark(
 def test_an_adoption_of_the_wrong_type_is_refused(entry: dict, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="wrong type"):
         read_run(adopted(tmp_path, **entry))
+
+
+def recorded(tmp_path: Path, name: str, config: RunConfig = SOFT, **record: object) -> Run:
+    """A run whose record says what its data are."""
+    directory = write_run(tmp_path / name, config)
+    write_json(directory / "run.json", json.loads((directory / "run.json").read_text()) | record)
+    return read_run(directory)
+
+
+def ids(train: str, validation: str) -> dict[str, dict[str, str]]:
+    return {"train": {"dataset_id": train}, "validation": {"dataset_id": validation}}
+
+
+def test_other_data_are_a_difference_whatever_they_are_called(tmp_path: Path) -> None:
+    moved, seed_1 = replace(SOFT, dataset="/elsewhere/birds"), replace(SOFT, seed=1)
+    a = recorded(tmp_path, "a", splits=ids("cifar10:11", "cifar10:22"), source_id="s")
+    cases = [
+        (recorded(tmp_path, "b", moved, splits=ids("birds:11", "birds:22"), source_id="s"), []),
+        (recorded(tmp_path, "c", moved, splits=ids("birds:11", "birds:22")), []),
+        (recorded(tmp_path, "d", splits=ids("cifar10:11", "cifar10:23")), ["data"]),
+        (recorded(tmp_path, "e", splits=ids("cifar10:11", "cifar10:22"), source_id="t"), ["data"]),
+        (recorded(tmp_path, "f", seed_1, splits=ids("cifar10:33", "cifar10:44"), source_id="s"), ["seed"]),
+        (recorded(tmp_path, "g", seed_1, splits=ids("cifar10:33", "cifar10:44")), ["seed"]),
+        (recorded(tmp_path, "h", moved), ["data"]),
+        (recorded(tmp_path, "i"), []),
+    ]
+    for other, expected in cases:
+        assert differences([a, other]) == expected, other.name
+        assert differences([other, a]) == expected, other.name
+
+
+def test_a_directory_of_one_name_is_not_taken_for_one_data_set(tmp_path: Path) -> None:
+    """Under two seeds the digests say nothing, and neither does the name of a directory."""
+    birds = replace(SOFT, dataset="birds")
+    a = recorded(tmp_path, "a", birds, splits=ids("birds:11", "birds:22"))
+    b = recorded(tmp_path, "b", replace(birds, seed=1), splits=ids("birds:33", "birds:44"))
+    assert differences([a, b]) == ["data", "seed"]
+    assert differences([a, a]) == []
+
+
+def test_a_share_of_the_training_data_is_one_difference(tmp_path: Path) -> None:
+    a = recorded(tmp_path, "a", splits=ids("cifar10:11", "cifar10:22"))
+    part = recorded(tmp_path, "b", replace(SOFT, data_share=0.1), splits=ids("cifar10:12", "cifar10:22"))
+    assert differences([a, part]) == ["data_share"]
+
+
+def test_the_recipe_of_runs_is_their_data_set_and_network(tmp_path: Path) -> None:
+    own = read_run(write_run(tmp_path / "own"))
+    assert recipe_of([own, own]) == ("cifar10", "tutorial_alexnet")
+    assert recipe_of([own, replace(own, config=replace(SOFT, model="fc800"))]) is None
+    assert recipe_of([read_run(adopted(tmp_path))]) is None

@@ -77,12 +77,14 @@ class DataSet:
         class_names: K names.
         held_out_here: "validation" is a part of the training images that penviz set aside, so that a network
             that penviz did not train may have seen it.
+        source_id: digest of all images and labels, whatever the seed that parted them (`source_digest`).
     """
 
     name: str
     splits: dict[str, Split]
     class_names: tuple[str, ...]
     held_out_here: bool = False
+    source_id: str = ""
 
     @property
     def unseen(self) -> tuple[str, ...]:
@@ -128,6 +130,22 @@ def fingerprint(images: Uint8) -> str:
 
 def _digest(hashes: NDArray[np.uint64]) -> str:
     return hashlib.sha256(np.sort(hashes).astype(">u8").tobytes()).hexdigest()[:16]
+
+
+def source_digest(parts: Parts, hashes: NDArray[np.uint64] | None = None) -> str:
+    """16 hex digits that identify images and labels, whatever the order of the rows.
+
+    Args:
+        parts: name -> (images, labels), before any example is held out; hashes: [n] of "train" by seed 0,
+            where they are known.
+    """
+    digest = hashlib.sha256()
+    for name, (images, labels) in sorted(parts.items()):
+        own = hashes if hashes is not None and name == "train" else pixel_hashes(images, 0)
+        order = np.lexsort((labels, own))
+        digest.update(name.encode() + own[order].astype(">u8").tobytes())
+        digest.update(labels[order].astype(">i8").tobytes())
+    return digest.hexdigest()[:16]
 
 
 def hold_out(labels: Int64, hashes: NDArray[np.uint64], n: int) -> NDArray[np.bool_]:
@@ -318,7 +336,8 @@ def load(
     name, parts, class_names = _read_parts(dataset, Path(data_dir).expanduser(), side)
     known, hashes = _recognise(dataset, parts, seed)
     n_hold_out = n_hold_out or HOLD_OUT.get(known, 0)
-    return _held_out(dataset, known or safe_text(name), parts, class_names, hashes, seed, n_hold_out)
+    made = _held_out(dataset, known or safe_text(name), parts, class_names, hashes, seed, n_hold_out)
+    return replace(made, source_id=source_digest(parts, None if seed else hashes))
 
 
 def load_published(
@@ -337,16 +356,16 @@ def load_published(
     side = image_size or usual_size(dataset)
     name, parts, class_names = _read_parts(dataset, Path(data_dir).expanduser(), side)
     known, hashes = _recognise(dataset, parts, 0)
-    name = known or safe_text(name)
+    name, source = known or safe_text(name), source_digest(parts, hashes)
     if n_hold_out or len(parts) == 1:
         n_hold_out = n_hold_out or HOLD_OUT.get(known, 0)
         made = _held_out(dataset, name, parts, class_names, hashes, 0, n_hold_out)
-        return replace(made, held_out_here=True)
+        return replace(made, held_out_here=True, source_id=source)
     splits = {}
     for part, (images, labels) in parts.items():
         own = hashes if part == "train" else pixel_hashes(images, 0)
         splits[part] = _split(name, images, labels, np.arange(len(labels)), own)
-    return DataSet(name, splits, class_names)
+    return DataSet(name, splits, class_names, source_id=source)
 
 
 def _recognise(dataset: str, parts: Parts, seed: int) -> tuple[str, NDArray[np.uint64]]:

@@ -187,6 +187,7 @@ def _write_run(training: Training, command: str, extra: dict[str, Any]) -> None:
             name: {"n": len(split), "dataset_id": split.dataset_id}
             for name, split in training.dataset.splits.items()
         },
+        "source_id": training.dataset.source_id,
         "status": "finished" if extra else "training",
         "command": command,
         "versions": versions(),

@@ -345,6 +345,7 @@ def _record(
         "splits": {
             name: {"n": len(split), "dataset_id": split.dataset_id} for name, split in dataset.splits.items()
         },
+        "source_id": dataset.source_id,
         "status": "finished",
         "metrics": {},
         "versions": {"penviz": __version__, "torch": torch.__version__},

@@ -33,6 +33,26 @@ def slow_hash(seed: int, image: np.ndarray) -> int:
     return int(digest.hexdigest()[:16], 16)
 
 
+def test_the_source_is_images_and_labels_in_whatever_order(tmp_path: Path) -> None:
+    """The digest by hand, and what leaves it as it is: the rows' order, the seed, the container's name."""
+    x, y = make(60)
+    x_test, y_test = make(20, seed=1)
+    plain = data.load(str(write_npz(tmp_path / "a.npz"))).source_id
+    digest = hashlib.sha256()
+    for part, images, labels in (("test", x_test, y_test), ("train", x, y)):
+        digest.update(part.encode())
+        rows = sorted((slow_hash(0, image), int(label)) for image, label in zip(images, labels, strict=True))
+        for column in zip(*rows, strict=True):
+            digest.update(b"".join(value.to_bytes(8, "big") for value in column))
+    assert plain == digest.hexdigest()[:16]
+    turned = write_npz(tmp_path / "b.npz", x_train=x[::-1], y_train=y[::-1])
+    assert data.load(str(turned), seed=3).source_id == plain
+    assert data.load(str(turned), seed=3, n_hold_out=8).source_id == plain
+    relabelled = np.where(np.arange(60) == 7, (y + 1) % 4, y)
+    assert data.load(str(write_npz(tmp_path / "c.npz", y_train=relabelled))).source_id != plain
+    assert data.load(str(write_npz(tmp_path / "d.npz", x_test=255 - x_test))).source_id != plain
+
+
 # The held-out split.
 
 

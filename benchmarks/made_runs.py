@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from penviz.runs import RUN_FILE, RunConfig, activations_path, write_json
 from penviz.snapshots import Snapshots, snapshots_path
 
 SPLITS = ("train", "validation")
-SHA = "0" * 64
 
 
 def make_run(
@@ -27,6 +27,7 @@ def make_run(
     directory = root / name
     directory.mkdir(parents=True)
     class_names = tuple(f"class {k}" for k in range(n_classes))
+    sha = hashlib.sha256(f"{alpha} {n_classes} {width} {seed}".encode()).hexdigest()
     head = _head(n_classes, width)
     for split in SPLITS:
         rng = np.random.default_rng([seed, split != "train", round(1000 * alpha)])
@@ -35,7 +36,7 @@ def make_run(
         predictions = head.logits(features).argmax(axis=1)
         rows = np.arange(len(labels))
         a = Activations(
-            features, labels, predictions, rows, class_names, name, split, head, f"made-{n_classes}", SHA
+            features, labels, predictions, rows, class_names, name, split, head, f"made-{n_classes}", sha
         )
         a.save(activations_path(directory, split))
     kind = "uniform" if alpha else "hard"
@@ -46,7 +47,7 @@ def make_run(
         "config": config.to_json(),
         "metrics": {"validation": {"accuracy": 0.9}},
         "class_names": list(class_names),
-        "model_sha256": SHA,
+        "model_sha256": sha,
     }
     write_json(directory / RUN_FILE, record)
     return directory

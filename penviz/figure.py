@@ -22,7 +22,7 @@ from penviz.measure.table import compare
 from penviz.measure.views import PLANE
 from penviz.recipe import Class, Recipe, RecipeRow, versions
 from penviz.recipe_yaml import is_text
-from penviz.runs import SPLITS, Run, differences, read_runs, shown_splits
+from penviz.runs import SPLITS, Run, differences, read_runs, recipe_of, shown_splits
 from penviz.safe_text import safe_names
 from penviz.show.export import Part, bundle
 from penviz.show.figure_style import FigureStyle
@@ -253,6 +253,7 @@ def build_parts(
             differences=differences(own),
             runs=digests,
             adopted=[run.adopted for run in own],
+            recipe=recipe_of(own),
         )
         maps = _maps(recipe, [loaded[i] for i in positions], table.classes)
         notes = [n for i in positions for n in run_activations.notes(runs[i], loaded[i])]

@@ -16,6 +16,12 @@ from penviz.snapshots import Snapshots, snapshots_path
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 SHA = "0" * 64
+"""Of a run on hard targets with seed 0."""
+
+
+def sha_of(alpha: float, seed: int) -> str:
+    """A digest of its own for each network."""
+    return f"{round(1000 * alpha):x}{seed:x}".rjust(64, "0")
 
 
 def small_activations(
@@ -25,7 +31,7 @@ def small_activations(
     names: Sequence[str] = CLASSES,
     per_class: int = 30,
     seed: int = 0,
-    sha: str = SHA,
+    sha: str = "",
 ) -> Activations:
     """Clusters about scattered templates: wide for hard targets, tight and close for soft ones."""
     n_classes, width = len(names), 16
@@ -47,7 +53,7 @@ def small_activations(
         split,
         head,
         "small",
-        sha,
+        sha or sha_of(alpha, seed),
     )
 
 
@@ -67,9 +73,9 @@ def make_run(
     directory = root / name
     directory.mkdir(parents=True)
     described = {}
+    sha = sha_of(alpha, seed)
     for split in splits:
-        sha = "1" * 64 if stale else SHA
-        a = small_activations(name, split, alpha, names, per_class, seed, sha)
+        a = small_activations(name, split, alpha, names, per_class, seed, "1" * 64 if stale else sha)
         a.save(activations_path(directory, split))
         if thumbnails:
             from PIL import Image
@@ -91,7 +97,7 @@ def make_run(
         "config": config.to_json(),
         "metrics": {"validation": {"accuracy": 0.8}},
         "class_names": list(names),
-        "model_sha256": SHA,
+        "model_sha256": sha,
         "thumbnails": described,
     }
     write_json(directory / "run.json", record)

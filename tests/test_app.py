@@ -46,7 +46,8 @@ def test_missing_directory_gives_the_commands(
 def test_pair_is_drawn_hard_above_soft(open_app: Callable[..., AppTest], tmp_path: Path) -> None:
     pair(tmp_path)
     app = open_app()
-    assert "tighter training clusters" in headline(app)
+    assert "training clusters are" in headline(app)
+    assert "tighter" in headline(app)
     hard, soft = charts(app)
     words = [note["text"] for chart in (hard, soft) for note in chart["layout"]["annotations"]]
     titles = [w for w in words if "hard targets" in w or "label smoothing" in w]
@@ -251,7 +252,7 @@ def test_two_classes_have_an_axis(open_app: Callable[..., AppTest], tmp_path: Pa
     make_run(tmp_path, "two", 0.0, names=("cat", "dog"))
     make_run(tmp_path, "soft", 0.1, names=("cat", "dog"))
     app = open_app()
-    assert "label smoothing (alpha = 0.1) goes with" in headline(app)
+    assert headline(app).startswith("Label smoothing (α = 0.1): ")
     assert len(charts(app)) == 1
     assert "on the axis through the two templates" in html(app)
     assert "<th>radius, nats</th><th>distance, nats</th>" in html(app)

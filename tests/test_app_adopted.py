@@ -52,7 +52,7 @@ def test_two_adopted_runs_are_compared_as_stated(open_app: Callable[..., AppTest
     make_adopted(tmp_path, "a", 0.0)
     make_adopted(tmp_path, "b", 0.1)
     app = open_app()
-    assert "(alpha = 0.1, as stated)" in headline(app)
+    assert "(α = 0.1, as stated)" in headline(app)
     assert "does not know what else differs" in html(app)
     assert "smoothing optimum" in marks(app)
 

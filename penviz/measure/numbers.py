@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 PLANE, TRIPLE, ALL = "triple, in the plane", "triple, in feature space", "all classes"
 """Scopes: which classes a number is over, and where it is measured."""
@@ -17,7 +17,9 @@ class Number:
         label: its name on the page.
         meaning: one line in plain words.
         unit: "feature units", "weight units", "nats", "share" (in [0, 1]) or "" for a pure number.
-        scale_free: unchanged when all features are multiplied by a factor and the head divided by it.
+        scale_free: unchanged when all features are multiplied by a factor and the weights divided by it,
+            which leaves the network as it is. Ratios of lengths in the plane are so only where no bias is a
+            coordinate of a template (`without_bias`): the appended 1 does not grow with the features.
         scope: PLANE, TRIPLE or ALL.
         relative: its change is after / before - 1, else after - before.
     """
@@ -30,30 +32,60 @@ class Number:
     scope: str = PLANE
     relative: bool = True
 
+    @property
+    def least(self) -> float:
+        """Least relevant change: 2 % of a relative one, half a point of a share, else 0.01 of the unit."""
+        return 0.02 if self.relative else 0.005 if self.unit == "share" else 0.01
+
+    def without_bias(self) -> Number:
+        """The same number in a plane whose templates hold no bias."""
+        return replace(self, scale_free=True) if self.key in _LENGTHS else self
+
+
+_LENGTHS = ("rho_d", "plane_share", "rho_d_correct", "within_total", "regularity", "radius_ratio")
+"""Ratios of lengths in the plane."""
 
 _F = "feature units"
 _CENTRE = "share whose probability among the three is below 0.9"
 
 NUMBERS: tuple[Number, ...] = (
-    Number("rho_d", "radius / distance", "how wide clusters are for their distance; less is tighter"),
+    Number(
+        "rho_d", "radius / distance", "how wide clusters are for their distance; less is tighter", "", False
+    ),
     Number("rho", "radius", "RMS distance of examples to the mean of their class, over the three", _F, False),
     Number("distance", "distance", "mean of the three distances between class means", _F, False),
-    Number("plane_share", "plane share", "share of the three classes' variance in the plane", "share", True),
+    Number("plane_share", "plane share", "share of the three classes' variance in the plane", "share", False),
     Number("off_plane", "distance off the plane", "RMS distance of examples from the plane", _F, False),
-    Number("rho_d_correct", "radius / distance, errors left out", "as the first, over right predictions"),
+    Number(
+        "rho_d_correct",
+        "radius / distance, errors left out",
+        "as the first, over right predictions",
+        "",
+        False,
+    ),
     Number("rho_0", "radius, first class", "RMS distance to the mean of this class", _F, False),
     Number("rho_1", "radius, second class", "RMS distance to the mean of this class", _F, False),
     Number("rho_2", "radius, third class", "RMS distance to the mean of this class", _F, False),
     Number(
-        "within_total", "within / total scatter", "share of the scatter that lies inside classes", "share"
+        "within_total",
+        "within / total scatter",
+        "share of the scatter that lies inside classes",
+        "share",
+        False,
     ),
     Number(
-        "regularity", "regularity", "1 - std / mean of the triangle's sides; 1 is regular", relative=False
+        "regularity",
+        "regularity",
+        "1 - std / mean of the triangle's sides; 1 is regular",
+        scale_free=False,
+        relative=False,
     ),
     Number("towards_centre_0", "towards the centre, first class", _CENTRE, "share", True, PLANE, False),
     Number("towards_centre_1", "towards the centre, second class", _CENTRE, "share", True, PLANE, False),
     Number("towards_centre_2", "towards the centre, third class", _CENTRE, "share", True, PLANE, False),
-    Number("radius_ratio", "held-out / train radius", "above 1: clusters are wider on new examples"),
+    Number(
+        "radius_ratio", "held-out / train radius", "above 1: clusters are wider on new examples", "", False
+    ),
     Number(
         "triple_ratio", "radius / distance in feature space", "as the first, off the plane too", scope=TRIPLE
     ),

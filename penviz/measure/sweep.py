@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from penviz.activations import Activations
 from penviz.measure.calibration import ece
-from penviz.measure.finding import NEGLIGIBLE, POINTS, SEEDS_NEEDED, Finding, build_finding
-from penviz.measure.intervals import T95, Change, one_a_seed, seed_change, welch
+from penviz.measure.conclusion import POINTS, SEEDS_NEEDED, TOO_FEW_SEEDS, Finding, seed_verdict
+from penviz.measure.finding import build_finding
+from penviz.measure.intervals import T95, Change, one_a_seed, welch
 from penviz.measure.label_noise import misled
 from penviz.measure.moments import class_rows
 from penviz.measure.numbers import BY_KEY, NUMBERS, SWEPT_TOO, Number
@@ -24,9 +25,12 @@ from penviz.measure.summary import Summary
 from penviz.measure.table import Row, Table, compare
 from penviz.measure.target_vectors import Targets
 from penviz.measure.temperature import fit_temperature, halve
-from penviz.measure.wording import direction, percent, percent_range, series, soft_words, three
+from penviz.measure.wording import change_words, series, soft_words, three
 
 Float = NDArray[np.float64]
+SWITCHED = "rho_d_switched"
+"""Key of rho_d with the bias switch turned (`Table.switched`), which no chart draws."""
+
 Values = Mapping[str, Mapping[str, float | None]]
 """Split -> key of a number -> its value, None where it does not exist."""
 
@@ -34,7 +38,7 @@ SWEPT: tuple[Number, ...] = (*NUMBERS, *SWEPT_TOO)
 SWEPT_BY_KEY = BY_KEY | {number.key: number for number in SWEPT_TOO}
 
 HELD_OUT_ONLY = ("temperature", "ece_scaled")
-"""Not measured on training examples: a network has those by heart."""
+"""Not measured on training examples, which the network was fitted to."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,9 @@ def run_values(
     for row in table.rows:
         for split in splits:
             values[split][row.number.key] = row.values[0].get(split)
+    if table.switched is not None:
+        for split in splits:
+            values[split][SWITCHED] = table.switched.values[0].get(split)
     for split, summary in splits.items():
         values[split] |= calibrated_values(summary.activations, split)
     train = splits.get("train")
@@ -186,10 +193,14 @@ def sweep_finding(
         means = series([three(m) for m in curve(runs, "rho_d", splits[0]).mean])
         at = series([f"{level:g}" for level in levels])
         head = f"{before}ρ/d on {splits[0]} is {means} at {soft} {at}; too few seeds for a conclusion"
-        return Finding("series", head, "An interval over seeds needs three different ones a side.")
+        return Finding("series", head, TOO_FEW_SEEDS)
     row = Row(BY_KEY["rho_d"], values)
+    turned = tuple(
+        {s: run.values[s].get(SWITCHED, run.values[s].get("rho_d")) for s in splits} for run in runs
+    )
+    switched = None if turned == values else Row(BY_KEY["rho_d"], turned)
     found = build_finding(
-        Table((row,), splits, classes, bias),
+        Table((row,), splits, classes, bias, switched=switched),
         names=[run.name for run in runs],
         label_smoothings=[run.label_smoothing for run in runs],
         seeds=[run.seed for run in runs],
@@ -197,7 +208,7 @@ def sweep_finding(
     )
     detail = found.detail
     if len(levels) > 2:
-        detail = _against_first(runs, splits[0], levels, counts)
+        detail = _against_first(runs, splits[0], levels, counts, [row, *([switched] if switched else [])])
         for split in splits[1:]:
             c = curve(runs, "rho_d", split)
             detail += f" {split[0].upper()}{split[1:]}: {', '.join(three(m) for m in c.mean)}."
@@ -209,19 +220,30 @@ def _against_first(
     split: str,
     levels: Sequence[float],
     counts: Sequence[int],
+    rows: Sequence[Row],
 ) -> str:
-    """Each alpha beside the least one: the change of rho/d with its interval over seeds."""
+    """Each alpha beside the least one: the change of rho/d with its interval over seeds.
+
+    Args:
+        rows: rho_d of the runs, and with the bias switch turned where that is another plane.
+    """
     if min(counts) < SEEDS_NEEDED:
-        return "Means over the runs of one alpha; an interval over seeds needs three of each."
-    sides = [_by_seed(runs, level, "rho_d", split) for level in levels]
-    if min(map(min, sides)) < NEGLIGIBLE:
-        return f"{POINTS}: ρ/d is 0 in one of these networks."
+        return f"Means over the runs of one α. {TOO_FEW_SEEDS}"
+
+    def side(row: Row, level: float) -> list[tuple[int | None, float | None]]:
+        given = zip(runs, row.values, strict=True)
+        return [(run.seed, own.get(split)) for run, own in given if run.label_smoothing == level]
+
     said = []
-    for level, side in zip(levels[1:], sides[1:], strict=True):
-        change = seed_change([sides[0], side])
-        word = direction(change)
-        clear = "" if change.clear else ", not clear"
-        said.append(f"{level:g}: {percent(change.value)} {word} {percent_range(change, word)}{clear}")
-    first = "hard targets" if levels[0] == 0 else f"alpha = {levels[0]:g}"
+    for level in levels[1:]:
+        found = [seed_verdict(row, [side(row, levels[0]), side(row, level)]) for row in rows]
+        verdict, change, means = found[0]
+        if change is None:
+            return f"{POINTS}: ρ/d is 0 in one of these networks."
+        tail = ", no clear difference" if verdict in ("unclear", "none") else ""
+        if any(other != verdict for other, *_ in found[1:]):
+            tail = ", no conclusion: it depends on whether the bias counts as part of the template"
+        said.append(f"α = {level:g}: ρ/d {change_words(*means, change)}{tail}")
+    first = "hard targets" if levels[0] == 0 else f"α = {levels[0]:g}"
     seeds = str(counts[0]) if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
-    return f"Beside {first}, {'; '.join(said)}. 95 % over {seeds} training seeds an alpha."
+    return f"Compared with {first}, {'; '.join(said)}. 95 % CI over {seeds} training seeds per setting."

@@ -6,38 +6,25 @@ Axis letters: n examples, K classes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 
 import numpy as np
 
 from penviz.activations import ActivationsError
-from penviz.measure.intervals import Change, Estimate, Jackknifed, mean_difference, mean_log_ratio
+from penviz.measure.compared_splits import CLUSTER, ComparedSplit, SplitPair, bias_counts, one_network
+from penviz.measure.intervals import Change, Estimate, Jackknifed
 from penviz.measure.numbers import BY_KEY, NUMBERS, PLANE, Number
 from penviz.measure.projection import distinct_names
 from penviz.measure.summary import Summary
 from penviz.measure.target_vectors import Targets, optimal_gaps
-from penviz.measure.tightness import SURE, Clusters, space_ratio, towards_centre
+from penviz.measure.tightness import Clusters, space_ratio, towards_centre
 
 __all__ = ["NUMBERS", "Change", "Number", "Row", "Summary", "Table", "compare", "reference_run"]
 
-CLUSTER: Mapping[str, Callable[[Clusters], np.ndarray]] = {
-    "rho_d": Clusters.rho_d,
-    "rho": Clusters.rho,
-    "distance": Clusters.distance,
-    "within_total": Clusters.within_total,
-    "regularity": Clusters.regularity,
-    "rho_0": lambda c: c.class_rho()[..., 0],
-    "rho_1": lambda c: c.class_rho()[..., 1],
-    "rho_2": lambda c: c.class_rho()[..., 2],
-}
-"""Numbers that follow from the sums of three clusters in the plane, so that the jackknife applies."""
-
 HELD_OUT = ("validation", "test")
 """Splits that are compared with the training images of their run."""
-
-EXAMPLE = ("gap", "spread", "confidence", "top5", "nll")
-"""Numbers that are the mean of one number an example; `accuracy` is too."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +59,11 @@ class Table:
         reference: position of the run that changes start from.
         class_means: for each run whether it stands on class means, because it has no head.
         partial: whether some run holds some classes only.
+        switched: rho_d on the other plane, with the bias left out of the templates where `bias` is set and
+            the other way round; None where that is the same plane.
+        unpaired: splits of a pair of runs that hold different examples, so that intervals take them as
+            independent samples.
+        alike: pairs of positions of runs that are one and the same network.
     """
 
     rows: tuple[Row, ...]
@@ -81,6 +73,9 @@ class Table:
     reference: int = 0
     class_means: tuple[bool, ...] = ()
     partial: bool = False
+    switched: Row | None = None
+    unpaired: tuple[str, ...] = ()
+    alike: tuple[tuple[int, int], ...] = ()
 
     @property
     def one_kind(self) -> bool:
@@ -98,21 +93,6 @@ def reference_run(label_smoothings: Sequence[float | None]) -> int:
     return int(np.argmin(known)) if known and len(known) == len(label_smoothings) else 0
 
 
-class _Split:
-    """One run's split with what several numbers need, computed once."""
-
-    def __init__(self, summary: Summary, classes: Sequence[str | int], bias: bool) -> None:
-        self.summary = summary
-        self.projection = summary.project(classes, bias)
-        self.probs = self.projection.probs()
-        self.jackknifed = Jackknifed(self.projection.points)
-
-    def interval(self) -> tuple[float, float] | None:
-        """95 % interval of rho_d over the examples."""
-        bounds = self.jackknifed.estimate(Clusters.rho_d).bounds()
-        return None if bounds is None else (math.exp(bounds[0]), math.exp(bounds[1]))
-
-
 def _best_gap(targets: Targets, summary: Summary) -> float | None:
     """Mean over the examples of the true logit's gap at the optimum of their targets, None without one."""
     n_classes = len(summary.activations.class_names)
@@ -126,7 +106,7 @@ def _best_gap(targets: Targets, summary: Summary) -> float | None:
     return float(np.average(gaps[held], weights=count[held])) if known else None
 
 
-def _split_values(split: _Split, targets: Targets) -> dict[str, float | None]:
+def _split_values(split: ComparedSplit, targets: Targets) -> dict[str, float | None]:
     s, p = split.summary, split.projection
     values: dict[str, float | None] = {key: float(f(p.clusters)) for key, f in CLUSTER.items()}
     values |= {"plane_share": p.share, "off_plane": p.off_plane}
@@ -142,7 +122,7 @@ def _split_values(split: _Split, targets: Targets) -> dict[str, float | None]:
     best = _best_gap(targets, s)
     if gap is not None and best is not None:
         values["gap_ratio"] = gap / best
-    return {k: v if v is not None and math.isfinite(v) else None for k, v in values.items()}
+    return {k: None if v is None else _finite(v) for k, v in values.items()}
 
 
 def _run_values(splits: Mapping[str, dict[str, float | None]]) -> None:
@@ -157,37 +137,28 @@ def _run_values(splits: Mapping[str, dict[str, float | None]]) -> None:
             other["accuracy_gap"] = (train["accuracy"] or 0.0) - (other["accuracy"] or 0.0)
 
 
-class _Pair:
-    """The two runs of a change, one split: everything that has an interval."""
-
-    def __init__(self, before: _Split, after: _Split) -> None:
-        self.paired = before.summary.same_examples(after.summary, before.projection.classes)
-        self.paired_all = before.summary.same_examples(after.summary)
-        self.before, self.after = before, after
-        self.known: dict[str, Estimate | None] = {}
-
-    def estimate(self, key: str) -> Estimate | None:
-        """Change of a number with its variance; None for numbers without a cheap honest interval."""
-        if key not in self.known:
-            self.known[key] = self._estimate(key)
-        return self.known[key]
-
-    def _estimate(self, key: str) -> Estimate | None:
-        relative = BY_KEY[key].relative
-        if key in CLUSTER:
-            here, there = self.before.jackknifed, self.after.jackknifed
-            return here.change_to(there, CLUSTER[key], paired=self.paired, log=relative)
-        if key.startswith("towards_centre_"):
-            k = int(key[-1])
-            a, b = ((s.probs[k][:, k] < SURE).astype(np.float64) for s in (self.before, self.after))
-            return mean_difference(a, b, paired=self.paired)
-        if key in (*EXAMPLE, "accuracy"):
-            field_name = "correct" if key == "accuracy" else key
-            first, second = (s.summary.by_example(field_name) for s in (self.before, self.after))
-            if first is None or second is None:
-                return None
-            return (mean_log_ratio if relative else mean_difference)(first, second, paired=self.paired_all)
+def _switched_row(
+    parts: Sequence[Mapping[str, ComparedSplit]], pairs: Mapping[str, SplitPair], reference: int
+) -> Row | None:
+    """rho_d with the bias switch turned; where a run has one plane only, that."""
+    if not any(one.switched is not None for mine in parts for one in mine.values()):
         return None
+
+    def turned(one: ComparedSplit) -> Jackknifed:
+        return one.jackknifed if one.switched is None else one.switched
+
+    values = tuple({name: _finite(turned(one).whole.rho_d()) for name, one in mine.items()} for mine in parts)
+    changes: dict[str, Change | None] = {}
+    for split, pair in pairs.items():
+        before, after = turned(pair.before), turned(pair.after)
+        estimate = before.change_to(after, Clusters.rho_d, paired=pair.paired)
+        a, b = values[reference][split], values[1 - reference][split]
+        changes[split] = None if a is None or b is None else _change("rho_d", a, b, estimate)
+    return Row(BY_KEY["rho_d"], values, changes)
+
+
+def _finite(value: np.ndarray | float) -> float | None:
+    return float(value) if math.isfinite(value) else None
 
 
 def _change(key: str, a: float | None, b: float | None, estimate: Estimate | None) -> Change | None:
@@ -199,7 +170,7 @@ def _change(key: str, a: float | None, b: float | None, estimate: Estimate | Non
 
 
 def _changes(
-    pairs: Mapping[str, _Pair],
+    pairs: Mapping[str, SplitPair],
     before: Mapping[str, dict[str, float | None]],
     after: Mapping[str, dict[str, float | None]],
     key: str,
@@ -245,7 +216,7 @@ def compare(
     asked = [Targets.of(alpha) for alpha in alphas] if targets is None else list(targets)
     if len({s.activations.class_names for run in runs for s in run.values()}) > 1:
         raise ActivationsError("Runs with different lists of classes cannot share a table: choose others.")
-    parts = [{name: _Split(s, classes, bias) for name, s in run.items()} for run in runs]
+    parts = [{name: ComparedSplit(s, classes, bias) for name, s in run.items()} for run in runs]
     if not any(parts):
         raise ActivationsError("There is nothing to compare: no run has activations.")
     values = []
@@ -254,17 +225,23 @@ def compare(
         _run_values(values[-1])
     splits = tuple(s for s in ("train", "validation", "test") if any(s in run for run in runs))
     first = reference_run(alphas) if len(runs) == 2 else 0
-    pairs: dict[str, _Pair] = {}
+    pairs: dict[str, SplitPair] = {}
     if len(runs) == 2:
         before, after = parts[first], parts[1 - first]
-        pairs = {s: _Pair(before[s], after[s]) for s in splits if s in before and s in after}
+        pairs = {s: SplitPair(before[s], after[s]) for s in splits if s in before and s in after}
     one = next(split for mine in parts for split in mine.values())
     every = distinct_names(one.summary.activations.class_names)
     names = [every[k] for k in one.projection.classes]
     on_means = tuple(any(s.activations.head is None for s in run.values()) for run in runs)
+    holds_bias = bias and any(
+        bias_counts(split.summary.activations, split.projection.classes)
+        for mine in parts
+        for split in mine.values()
+    )
     rows = []
     for number in NUMBERS:
         key = number.key
+        number = number if holds_bias else number.without_bias()
         if key[-2:] in ("_0", "_1", "_2"):
             number = replace(number, label=f"{number.label.split(',')[0]}, {names[int(key[-1])]}")
         rows.append(
@@ -280,7 +257,28 @@ def compare(
             )
         )
     partial = any(s.activations.partial for run in runs for s in run.values())
-    return Table(tuple(rows), splits, one.projection.classes, bias, first, on_means, partial)
+    return Table(
+        tuple(rows),
+        splits,
+        one.projection.classes,
+        bias,
+        first,
+        on_means,
+        partial,
+        _switched_row(parts, pairs if len(set(on_means)) == 1 else {}, first),
+        tuple(split for split, pair in pairs.items() if not pair.paired),
+        _alike(runs),
+    )
+
+
+def _alike(runs: Sequence[Mapping[str, Summary]]) -> tuple[tuple[int, int], ...]:
+    """Pairs of runs that are one network in every split that both have."""
+    found = []
+    for i, j in combinations(range(len(runs)), 2):
+        shared = [s for s in runs[i] if s in runs[j]]
+        if shared and all(one_network(runs[i][s].activations, runs[j][s].activations) for s in shared):
+            found.append((i, j))
+    return tuple(found)
 
 
 def _pending(key: str, run: Mapping[str, Summary], alpha: float | None) -> bool:

@@ -81,7 +81,11 @@ class Clusters:
         return np.where(distance > ROUNDING * np.abs(self.mean).max(axis=(-1, -2)), distance, 0.0)
 
     def rho_d(self) -> Float:
-        """[...] radius over distance, the headline; free of scale, NaN where the class means coincide."""
+        """[...] radius over distance, the headline; NaN where the class means coincide.
+
+        Free of the unit of the coordinates. Not of h -> s h, W -> W / s where the bias is a coordinate of the
+        templates: that turns the plane, because the appended 1 stays as it is.
+        """
         return ratio(self.rho(), self.distance())
 
     def within_total(self) -> Float:

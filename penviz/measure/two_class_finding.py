@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from penviz.measure.finding import ADJECTIVE, DRAWN, NOTHING, TARGETS, Finding
+from penviz.measure.conclusion import ADJECTIVE, TOO_FEW, UNCLEAR, WORDS, Finding
+from penviz.measure.finding import DRAWN, NOTHING, TARGETS
 from penviz.measure.intervals import Change
+from penviz.measure.seed_spread import seed_spread
 from penviz.measure.target_vectors import Targets
 from penviz.measure.two_classes import TwoClasses
-from penviz.measure.wording import CAUSES, direction, percent, percent_range, series, three
-
-TAIL = "95 % over examples of these two networks; training seeds are not in it."
+from penviz.measure.verdict import judge
+from penviz.measure.wording import (
+    CAUSES,
+    EXAMPLES_ONLY,
+    NO_SEEDS,
+    SEEDS_OUT,
+    cause_words,
+    change_words,
+    percent,
+    series,
+    targets_words,
+    than_words,
+    three,
+)
 
 
 def describe_two(
@@ -20,12 +33,17 @@ def describe_two(
     targets: Sequence[Targets],
     differences: Sequence[str] = (),
     adopted: Sequence[bool] = (),
+    recipe: tuple[str, str] | None = None,
 ) -> Finding:
     """The sentence for some runs with two classes, at least one; each with its splits.
 
+    The bias switch does not touch it: the axis is a linear image of the logit difference, biases included,
+    and a ratio along it is free of its length.
+
     Args:
         runs: as drawn; names, targets: of each; differences: config fields in which they differ, those of
-            `finding.TARGETS` ignored; adopted: whether penviz did not train a run, none by default.
+            `finding.TARGETS` ignored; adopted: whether penviz did not train a run, none by default; recipe:
+            as in `build_finding`.
     """
     split = next((s for s in runs[0] if all(s in run for run in runs)), "")
     if not split:
@@ -46,31 +64,30 @@ def describe_two(
         return Finding("differs", f"These runs differ in {series(fields)} too; {NOTHING}", plain)
     order = sorted(range(len(runs)), key=lambda i: targets[i].label_smoothing or 0.0)
     low, high = (targets[order[i]].label_smoothing or 0.0 for i in (0, -1))
+    if len(runs) == 2 and low != high and runs[0][split].same_as(runs[1][split]):
+        called = series([targets_words(targets[i]) for i in order])
+        head = f"{series([names[i] for i in order])} are one and the same network, called {called}"
+        return Finding("same", f"{head}: there is nothing to compare", plain)
     if len(runs) > 2 or low == high:
         head = f"ρ/d on {split} is {series([three(values[i]) for i in order])}"
-        return Finding("series", head, f"{plain} Training seeds are not in it.")
+        return Finding("series", head, f"{plain} {NO_SEEDS}")
     before, after = (runs[i][split] for i in order)
     found = before.change_to(after)
     if found is None:
-        return Finding("unclear", "Too few examples for an interval", plain)
-    change = Change(*found)
-    word = direction(change)
-    clusters = f"{ADJECTIVE[split]} clusters"
-    numbers = f"ρ/d {three(before.rho_d)} to {three(after.rho_d)} {percent_range(change, word)}. {TAIL}"
-    if not change.clear:
-        head = f"No clear difference in the tightness of the {clusters} of this pair of networks"
-        return Finding("unclear", head, numbers)
-    value = f"alpha = {high:g}" + (f", not {low:g}" if low else "")
-    cause = f"{'more ' if low else ''}{CAUSES[targets[order[1]].kind]} ({value})"
-    head = f"In this pair of networks, {cause} goes with {percent(change.value)} {word} {clusters}"
-    return Finding(word, head, numbers)
+        return Finding("unclear", TOO_FEW, plain)
+    change, spread = Change(*found), seed_spread(*(recipe or ("", "")), split)
+    numbers = f"ρ/d {change_words(before.rho_d, after.rho_d, change)}. {EXAMPLES_ONLY} {spread.sentence()}"
+    verdict = judge(change, spread.least)
+    if verdict not in WORDS:
+        return Finding("unclear", TOO_FEW if verdict == "none" else UNCLEAR, numbers)
+    cause = cause_words(CAUSES[targets[order[1]].kind], [low, high])
+    moved = (
+        f"{ADJECTIVE[split]} clusters are {percent(change.value)} {WORDS[verdict]}{than_words([low, high])}"
+    )
+    return Finding(WORDS[verdict], f"{cause}: {moved}, in this pair of networks", numbers)
 
 
 def _spans(splits: Mapping[str, TwoClasses]) -> str:
     spans = [(name, two.interval()) for name, two in splits.items()]
-    said = [f"{name} [{three(span[0])}, {three(span[1])}]" for name, span in spans if span]
-    if not said:
-        return "Too few examples for an interval."
-    whole = ", ".join(said)
-    tail = "95 % over examples of this network; training seeds are not in it."
-    return f"{whole[0].upper()}{whole[1:]}. {tail}"
+    said = [f"{three(span[0])} to {three(span[1])} on {name}" for name, span in spans if span]
+    return f"95 % CI of ρ/d {series(said)}, over examples; {SEEDS_OUT}." if said else f"{TOO_FEW}."

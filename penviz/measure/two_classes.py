@@ -105,6 +105,11 @@ class TwoClasses:
             (pair[0], pair[1]),
         )
 
+    def same_as(self, other: TwoClasses) -> bool:
+        """Whether the other run is the same network: the same coordinates of the same examples."""
+        mine, theirs = (*self.differences, *self.indices), (*other.differences, *other.indices)
+        return all(np.array_equal(a, b) for a, b in zip(mine, theirs, strict=True))
+
     @property
     def unit(self) -> str:
         """Of differences of logits, or of those of squared distances where class means stand in."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from penviz.measure.intervals import Change
 from penviz.measure.table import Row
 from penviz.measure.target_vectors import Targets
+from penviz.measure.verdict import readable
 
 FULL_PASS = "needs the full pass"
 """What stands for a number over all classes where examples of some classes only were taken."""
@@ -32,9 +33,14 @@ def value_text(row: Row, run: int, split: str) -> str:
 
 
 def change_text(change: Change | None) -> str:
-    """A change with its interval: "-24 % [-28, -20]"; a difference: "+0.003 [-0.001, 0.007]"."""
+    """A change with its interval: "-24 % [-28, -20]"; a difference: "+0.003 [-0.001, 0.007]".
+
+    An interval too wide to read is left out (`verdict.readable`).
+    """
     if change is None or not math.isfinite(change.value):
         return "–"
+    if not readable(change):
+        change = Change(change.value, relative=change.relative)
     if change.relative:
         ends = [f"{round(100 * v) + 0:d}" for v in (change.low, change.high) if v is not None]
         text = f"{round(100 * change.value):+d} %" if round(100 * change.value) else "0 %"
@@ -76,13 +82,36 @@ def direction(change: Change) -> str:
     return "tighter" if change.value < 0 else "looser"
 
 
-def percent_range(change: Change, word: str) -> str:
-    """The interval in percent, in the direction of a word: tighter counts downwards."""
-    assert change.low is not None
-    assert change.high is not None
-    ends = (-change.high, -change.low) if word == "tighter" else (change.low, change.high)
-    low, high = (round(100 * e) + 0 for e in ends)
-    return f"[{low}, {high} %]"
+def signed_percent(value: float, unit: str = " %") -> str:
+    """A relative change in whole percent with its sign: "−21 %", "+3 %", "0 %"."""
+    whole = round(100 * value)
+    return f"{whole:+d}{unit}".replace("-", "−") if whole else f"0{unit}"
+
+
+def interval_words(change: Change) -> str:
+    """Its interval: "95 % CI −23 to −19", in percent for a relative change; "" without one."""
+    if change.low is None or change.high is None:
+        return ""
+    if not readable(change):
+        return "95 % CI too wide to be of use"
+    if change.relative:
+        return f"95 % CI {signed_percent(change.low, '')} to {signed_percent(change.high, '')}"
+    return f"95 % CI {three_signed(change.low)} to {three_signed(change.high)}".replace("-", "−")
+
+
+def change_words(before: float | None, after: float | None, change: Change | None) -> str:
+    """Two values and the change between them: "0.271 → 0.215 (−21 %, 95 % CI −23 to −19)"."""
+    said = f"{three(before)} → {three(after)}"
+    if change is None or not math.isfinite(change.value):
+        return said
+    value = signed_percent(change.value) if change.relative else three_signed(change.value).replace("-", "−")
+    return f"{said} ({', '.join(filter(None, (value, interval_words(change))))})"
+
+
+SEEDS_OUT = "variation across training seeds is not included"
+NO_SEEDS = "Variation across training seeds is not included."
+EXAMPLES_ONLY = f"95 % CI over examples; {SEEDS_OUT}."
+"""What every interval of one network a side is worth."""
 
 
 KIND_WORDS = {
@@ -118,3 +147,19 @@ def targets_words(targets: Targets) -> str:
     """How the targets of a run are called in a sentence."""
     alpha = targets.label_smoothing
     return KIND_WORDS[targets.kind].format("" if alpha is None else f"{alpha:g}")
+
+
+def cause_words(noun: str, levels: Sequence[float], stated: bool = False) -> str:
+    """What differs between two sides: "Label smoothing (α = 0.1)", "More label smoothing (α = 0.2, not 0.1)".
+
+    Args:
+        noun: one of CAUSES; levels: alpha of the two, rising; stated: it is as a user stated it.
+    """
+    said = f"α = {levels[-1]:g}" + (f", not {levels[0]:g}" if levels[0] else "")
+    subject = f"more {noun}" if levels[0] else noun
+    return f"{subject[0].upper()}{subject[1:]} ({said}{', as stated' if stated else ''})"
+
+
+def than_words(levels: Sequence[float]) -> str:
+    """What the first side is, after a comparative; "" where `cause_words` says it."""
+    return "" if levels[0] else " than with hard targets"

@@ -9,8 +9,9 @@ from penviz.measure.finding import change_text, three, value_text
 from penviz.measure.panel import INSIDE, OUTSIDE, SPLITS, Panel
 from penviz.measure.table import Row
 from penviz.measure.target_vectors import Targets
+from penviz.measure.verdict import relevant
 from penviz.measure.views import PLANE, VIEWS
-from penviz.measure.wording import series, targets_words
+from penviz.measure.wording import SEEDS_OUT, series, targets_words
 from penviz.show.screen import Marks
 from penviz.show.theme import short_names
 from penviz.show.words import column_names, counts_words, dashed_words, template_word, unit_splits
@@ -68,7 +69,8 @@ VIEW_SCALES = {
 SPECIAL: dict[str, str | int | None] = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
     "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "−": "$-$", "ρ": r"$\rho$",
-    "α": r"$\alpha$", "±": r"$\pm$", "²": r"$^2$", "⁺": r"$^+$", "<": r"\textless{}", ">": r"\textgreater{}",
+    "α": r"$\alpha$", "±": r"$\pm$", "→": r"$\rightarrow$", "²": r"$^2$", "⁺": r"$^+$",
+    "<": r"\textless{}", ">": r"\textgreater{}",
 }  # fmt: skip
 """Characters that LaTeX reads as something else, or does not have in its old encodings."""
 
@@ -140,6 +142,8 @@ def _best(row: Row, split: str) -> set[int]:
         return set()
     change = row.changes.get(split)
     if change is not None and change.low is not None and not change.clear:
+        return set()
+    if change is not None and not relevant(change, row.number.least):
         return set()
     printed = {i: float(three(v)) for i, v in values.items()}
     best = BEST[row.number.key](printed.values())
@@ -316,7 +320,7 @@ def _radii(part: Part) -> str:
             bounds = row.intervals[number].get(panel.split) if whole else None
             span = f" [{three(bounds[0])}, {three(bounds[1])}]" if bounds else ""
             said.append(f"{three(panel.metrics['rho_d'])}{span} ({_panel_name(part, panel)})")
-    over = "95 % intervals over the examples of each network; training seeds are not in them"
+    over = f"in brackets the 95 % CI over the examples of each network; {SEEDS_OUT}"
     if part.sides:
         titles = short_names(part.label_smoothings, part.names, part.kinds)
         seeds = [

@@ -12,7 +12,7 @@ from penviz.measure.finding import Finding, build_finding
 from penviz.measure.panel import SCALES, Panel, build_grid
 from penviz.measure.projection import class_indices
 from penviz.measure.table import Table, compare
-from penviz.runs import SPLITS
+from penviz.runs import SPLITS, recipe_of
 
 if TYPE_CHECKING:
     from penviz.study.study import Study
@@ -129,4 +129,5 @@ class Comparison:
             differences=self.study.differences,
             runs=[one.statistics for one in runs],
             adopted=[one.run.adopted for one in runs],
+            recipe=recipe_of([one.run for one in runs]),
         )

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from penviz.runs import Run
+from penviz.runs import Run, other_data
 
 LOOSE = ("label_smoothing", "targets", "prior", "seed")
 """Config fields in which the runs of one network may differ: what it was asked to say, and the seed."""
 
 
 def networks(runs: Sequence[Run]) -> list[list[Run]]:
-    """Runs that differ only in the fields of LOOSE, in the order in which they come."""
-    found: dict[tuple[object, ...], list[Run]] = {}
+    """Runs on the same data that differ only in the fields of LOOSE, in the order in which they come."""
+    found: dict[tuple[object, ...], list[list[Run]]] = {}
     for run in runs:
-        key = tuple(str(value) for name, value in run.config.to_json().items() if name not in LOOSE)
-        found.setdefault(key, []).append(run)
-    return [*found.values()]
+        loose = (*LOOSE, "dataset")
+        key = tuple(str(value) for name, value in run.config.to_json().items() if name not in loose)
+        alike = found.setdefault(key, [])
+        own = next((part for part in alike if not other_data(part[0], run)), None)
+        if own is None:
+            alike.append([run])
+        else:
+            own.append(run)
+    return [part for alike in found.values() for part in alike]
 
 
 def families(runs: Sequence[Run]) -> dict[str, list[Run]]:

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from penviz import InputError
+from penviz.measure.conclusion import Finding
 from penviz.measure.finder import Ranking, find
 from penviz.measure.summary import Summary
 from penviz.measure.table import reference_run
 from penviz.measure.triple_chart import TriplePair
+from penviz.measure.triples_finding import describe_triples
+from penviz.runs import differences
 from penviz.study.study_run import StudyRun
 
 
@@ -40,6 +43,18 @@ class TripleComparison:
     def pair(self) -> TriplePair:
         """Triples [t, 3] with their rho/d [t] in both runs; InputError where they share none."""
         return TriplePair.of(*self.statistics, self.bias)
+
+    def finding(self, classes: Sequence[int]) -> Finding:
+        """What all triples say, and where that of three classes stands among them."""
+        return describe_triples(
+            self.pair,
+            TriplePair.of(*self.statistics, not self.bias),
+            names=(self.before.name, self.after.name),
+            class_names=self.statistics[0].activations.class_names,
+            chosen=classes,
+            split=self.split,
+            differences=differences([self.before.run, self.after.run]),
+        )
 
     def find(self, how: str, m: int = 10) -> Ranking:
         """The first m triples of one of `finder.FINDS`; InputError for another word."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from penviz.ending import say
-from penviz.runs import Run, RunError, differences, judged_split, named_apart, read_runs
+from penviz.runs import Run, RunError, differences, judged_split, named_apart, read_runs, recipe_of
 from penviz.verbs.options import not_options
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ def measure(
         differences=differences(found),
         runs=loaded,
         adopted=[run.adopted for run in found],
+        recipe=recipe_of(found),
     )
     collapse = [measure_geometry(one) for one in loaded]
     geometry = geometry_table(table, loaded, collapse), no_room(collapse)

@@ -17,7 +17,7 @@ from penviz.measure.panel import Panel, build_grid
 from penviz.measure.table import Table, compare
 from penviz.measure.views import PLANE, VIEWS
 from penviz.run_activations import classes_held, targets_of
-from penviz.runs import SPLITS, Run, differences
+from penviz.runs import SPLITS, Run, differences, recipe_of
 from penviz.show.ready_figure import ready
 from penviz.show.screen import Marks, selected_points, template_figure
 from penviz.show.words import column_names
@@ -269,6 +269,7 @@ def _table(
         differences=differences(runs),
         runs=summaries,
         adopted=[run.adopted for run in runs],
+        recipe=recipe_of(runs),
     )
     return table, finding
 

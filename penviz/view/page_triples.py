@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-import numpy as np
 import streamlit as st
 
 from penviz import InputError
 from penviz.charts.calibrations import names_of
 from penviz.charts.triples import SHOWN, charts_of
 from penviz.figure import class_words
-from penviz.measure.finder import FINDS, MISSING, Ranking, find, value_words
+from penviz.measure.finder import FINDS, Ranking, find, value_words
 from penviz.measure.summary import Summary
 from penviz.measure.triple_chart import TriplePair
-from penviz.runs import SPLITS
+from penviz.measure.triples_finding import describe_triples
+from penviz.runs import SPLITS, differences
 from penviz.show.chart_screen import chart_figure
 from penviz.view.catalogue import (
     Group,
@@ -65,7 +65,19 @@ def _draw(group: Group, opened: Sequence[Opened]) -> None:
         pair = TriplePair.of(summaries[0], summaries[1])
         charts = charts_of(summaries, names, group.class_names, split, chosen, how)
         with st.container(horizontal=True, key="header", vertical_alignment="top", gap="medium"):
-            _finding(pair, chosen, group, names, split)
+            said = describe_triples(
+                pair,
+                TriplePair.of(summaries[0], summaries[1], bias=False),
+                names=names,
+                class_names=group.class_names,
+                chosen=chosen,
+                split=split,
+                differences=differences([one.run for one in runs]),
+            )
+            st.html(
+                f'<h1 class="pz-finding">{escape(said.headline[:1].upper() + said.headline[1:])}</h1>'
+                f'<p class="pz-detail">{escape(said.detail)}</p>'
+            )
             with st.container(key="ways-out", width="content", gap="xsmall"):
                 options = {
                     "split": split,
@@ -144,42 +156,6 @@ def _chosen(group: Group) -> tuple[int, int, int]:
         for place, key in enumerate(CLASS_KEYS)
     ]
     return (found[0], found[1], found[2]) if len(set(found)) == 3 else first
-
-
-def _finding(
-    pair: TriplePair, chosen: tuple[int, int, int], group: Group, names: Sequence[str], split: str
-) -> None:
-    """How many triples are tighter, and where the one of the grid ranks."""
-    change, n = pair.change, len(pair.triples)
-    tighter = int((change < 0).sum())
-    part = " of a sample" if pair.sampled else ""
-    words = ", ".join(group.class_names[k] for k in chosen)
-    place = pair.at(chosen)
-    rank = pair.rank(chosen)
-    own = "is not among them"
-    if place is not None and rank is not None:
-        own = (
-            f"goes from {pair.before[place]:.3f} to {pair.after[place]:.3f} ({_signed(change[place])}) "
-            f"and ranks {rank:,} of {n:,}, counted from the one that tightens most"
-        )
-    seen = ""
-    if n < pair.n_all:
-        why = "drawn with seed 0, stand for all" if pair.sampled else f"are compared, {MISSING}"
-        seen = f" {n:,} of {pair.n_all:,} triples{',' if pair.sampled else ''} {why}."
-    head = f"{names[1]} is tighter than {names[0]} in {tighter:,} of {n:,} triples{part}"
-    detail = (
-        f"{split.capitalize()}, ρ/d in the plane of each triple: median change "
-        f"{_signed(float(np.median(change)))}. The triple of the grid ({words}) {own}.{seen} These are "
-        "two networks: training seeds are not in it."
-    )
-    st.html(
-        f'<h1 class="pz-finding">{escape(head[:1].upper() + head[1:])}</h1>'
-        f'<p class="pz-detail">{escape(detail)}</p>'
-    )
-
-
-def _signed(change: float) -> str:
-    return f"{100 * change:+.0f}\N{NO-BREAK SPACE}%".replace("-", "−")
 
 
 def _table(

@@ -12,7 +12,7 @@ from penviz.measure.two_class_finding import describe_two
 from penviz.measure.two_classes import SCALES, TwoClasses
 from penviz.measure.wording import three
 from penviz.run_activations import targets_of
-from penviz.runs import SPLITS, differences
+from penviz.runs import SPLITS, differences, recipe_of
 from penviz.show.chart_screen import chart_figure
 from penviz.view.catalogue import Group, Opened
 from penviz.view.chart_export import export_charts
@@ -64,6 +64,7 @@ def draw_two_classes(opened: Sequence[Opened], scale: str, groups: Sequence[Grou
         targets=targets,
         differences=differences(runs),
         adopted=[run.adopted for run in runs],
+        recipe=recipe_of(runs),
     )
     titles = names_of(runs, found)
     charts = charts_of(runs, found, scale)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 
 from penviz.activations import Activations, Head
@@ -29,7 +31,8 @@ def make(
     predictions = head.logits(features).argmax(axis=1)
     indices = np.arange(n) * 3 + (0 if split == "train" else 100_000)
     names = tuple(f"class {k}" for k in range(n_classes))
-    return Activations(features, labels, predictions, indices, names, run, split, head, dataset_id, "0" * 64)
+    digest = hashlib.sha256(f"{seed} {d} {n_classes} {noise} {head_seed}".encode()).hexdigest()
+    return Activations(features, labels, predictions, indices, names, run, split, head, dataset_id, digest)
 
 
 def random_rotation(d: int, seed: int = 0) -> np.ndarray:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import re
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from synthetic import make
 
-from penviz.activations import ActivationsError
+from penviz.activations import ActivationsError, Head
 from penviz.measure.class_means import with_class_means
 from penviz.measure.finding import Finding, build_finding, change_text, three
 from penviz.measure.intervals import Change
@@ -31,8 +32,22 @@ def headless(noise: float) -> dict[str, Summary]:
     return {s: Summary.of(a) for s, a in with_class_means(splits).items()}
 
 
-def say(runs, alphas, seeds=None, differences=(), classes=CLASSES, adopted=()) -> Finding:
-    table = compare(runs, classes, label_smoothings=alphas)
+def scaled(summaries: dict[str, Summary], factor: float) -> dict[str, Summary]:
+    """The same function of the images: features times a factor, weights over it, in another file."""
+    made = {}
+    for split, summary in summaries.items():
+        a = summary.activations
+        head = Head(a.head.weight / factor, a.head.bias)
+        digest = hashlib.sha256(a.checkpoint_sha256.encode() + str(factor).encode()).hexdigest()
+        features = a.features * np.float32(factor)
+        made[split] = Summary.of(replace(a, features=features, head=head, checkpoint_sha256=digest))
+    return made
+
+
+def say(
+    runs, alphas, seeds=None, differences=(), classes=CLASSES, adopted=(), recipe=None, bias=True
+) -> Finding:
+    table = compare(runs, classes, label_smoothings=alphas, bias=bias)
     finding = build_finding(
         table,
         names=[f"run {i}" for i in range(len(runs))],
@@ -41,6 +56,7 @@ def say(runs, alphas, seeds=None, differences=(), classes=CLASSES, adopted=()) -
         differences=differences,
         runs=runs,
         adopted=adopted,
+        recipe=recipe,
     )
     assert not FORBIDDEN.search(finding.headline + finding.detail)
     assert not finding.headline.endswith(".")
@@ -49,23 +65,28 @@ def say(runs, alphas, seeds=None, differences=(), classes=CLASSES, adopted=()) -
 
 
 def test_a_pair_that_is_tighter() -> None:
+    """The one place where the whole sentence stands; the numbers in it are those of the table."""
     runs = [run(1.0), run(0.7)]
     finding = say(runs, [0, 0.1])
-    table = compare(runs, CLASSES)
-    ratios = [r["train"] for r in table.row("rho_d").values]
-    percent = round(100 * (1 - ratios[1] / ratios[0]))
+    row = compare(runs, CLASSES).row("rho_d")
     assert finding.kind == "tighter"
+
+    def numbers(split: str) -> str:
+        before, after = (own[split] for own in row.values)
+        change = row.changes[split]
+        value, low, high = (f"−{-round(100 * v)}" for v in (change.value, change.low, change.high))
+        assert -1 < change.low < change.value < change.high < 0
+        return f"{before:#.3g} → {after:#.3g} ({value} %, 95 % CI {low} to {high})"
+
+    percent = round(100 * (1 - row.values[1]["train"] / row.values[0]["train"]))
     assert finding.headline == (
-        "In this pair of networks, label smoothing (alpha = 0.1) goes with "
-        f"{percent} % tighter training clusters"
+        f"Label smoothing (α = 0.1): training clusters are {percent} % tighter than with hard targets, "
+        "in this pair of networks"
     )
-    change = table.row("rho_d").changes["train"]
-    low, high = round(-100 * change.high), round(-100 * change.low)
-    assert finding.detail.startswith(
-        f"ρ/d {ratios[0]:#.3g} to {ratios[1]:#.3g} [{low}, {high} %]; validation "
-    )
-    assert "95 % over examples of these two networks; training seeds are not in it." in finding.detail
-    assert low < percent < high
+    assert finding.detail.startswith(f"ρ/d {numbers('train')}; validation {numbers('validation')}. ")
+    assert "95 % CI over examples; variation across training seeds is not included." in finding.detail
+    more = say(runs, [0.1, 0.2])
+    assert more.headline.startswith("More label smoothing (α = 0.2, not 0.1): training clusters are ")
 
 
 def test_rank_among_all_triples_by_a_loop() -> None:
@@ -82,7 +103,8 @@ def test_rank_among_all_triples_by_a_loop() -> None:
     tighter = sum(v > 0 for v in changes.values())
     median = round(100 * float(np.median(list(changes.values()))))
     suffix = "th" if rank % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(rank % 10, "th")
-    expected = f"Of all 35 triples {tighter} are tighter (median {median} %); this one ranks {rank}{suffix}."
+    of = f"Of all 35 triples {tighter} are tighter (median −{median} %)"
+    expected = f"{of}; the current triple ranks {rank}{suffix}."
     assert say(runs, [0, 0.1]).detail.endswith(expected)
 
 
@@ -94,17 +116,15 @@ def test_the_order_of_the_runs_does_not_matter() -> None:
 def test_a_pair_that_is_looser() -> None:
     finding = say([run(0.7), run(1.0)], [0, 0.1])
     assert finding.kind == "looser"
-    assert "looser training clusters" in finding.headline
-    low, high = map(int, re.search(r"\[(\d+), (\d+) %\]", finding.detail).groups())
+    assert "looser" in finding.headline
+    low, high = map(int, re.search(r"95 % CI \+(\d+) to \+(\d+)", finding.detail).groups())
     assert 0 < low < high
-    assert re.search(r"\d+ are looser \(median \d+ %\)", finding.detail)
+    assert re.search(r"\d+ are looser \(median \+\d+ %\)", finding.detail)
 
 
 def test_no_clear_difference() -> None:
     finding = say([run(1.0), run(1.0, seed=5)], [0, 0.1])
-    assert finding.kind == "unclear"
-    assert finding.headline.startswith("No clear difference")
-    assert "training seeds are not in it" in finding.detail
+    assert (finding.kind, finding.headline) == ("unclear", "No clear difference")
     assert re.search(r"Of all 35 triples \d+ are tighter", finding.detail)
 
 
@@ -140,7 +160,6 @@ def test_one_run_has_two_numbers() -> None:
     assert finding.headline == (
         f"run 0: ρ/d {values['train']:#.3g} on train and {values['validation']:#.3g} on validation"
     )
-    assert "95 % over examples of this network" in finding.detail
     bounds = compare([r], CLASSES).row("rho_d").intervals[0]["train"]
     assert bounds[0] < values["train"] < bounds[1]
     assert say([run(1.0, splits=("validation",))], [None]).headline.endswith("on validation")
@@ -162,7 +181,7 @@ def test_two_adopted_runs_are_compared_as_stated() -> None:
     runs = [run(1.0), run(0.7)]
     plain, stated = say(runs, [0, 0.1]), say(runs, [0, 0.1], seeds=[None, None], adopted=[True, True])
     assert stated.kind == "tighter"
-    assert stated.headline == plain.headline.replace("(alpha = 0.1)", "(alpha = 0.1, as stated)")
+    assert stated.headline == plain.headline.replace("(α = 0.1)", "(α = 0.1, as stated)")
     assert "does not know what else differs" in stated.detail
     assert "seeds (" not in stated.detail
     equal = say(runs, [0.1, 0.1], adopted=[True, True])
@@ -180,7 +199,7 @@ def test_two_adopted_runs_are_compared_as_stated() -> None:
 def test_unknown_seeds_allow_no_interval_over_seeds() -> None:
     runs = [run(noise, seed) for noise in (1.0, 0.7) for seed in (0, 1, 2)]
     finding = say(runs, [0, 0, 0, 0.1, 0.1, 0.1], seeds=[None] * 6, adopted=[True] * 6)
-    assert (finding.kind, "makes" in finding.headline) == ("series", False)
+    assert finding.kind == "series"
     assert "training seeds are not known" in finding.headline
 
 
@@ -230,11 +249,9 @@ def test_three_seeds_a_side_have_an_interval_over_seeds() -> None:
     runs = [run(noise, seed) for noise in (1.0, 0.7) for seed in (0, 1, 2)]
     finding = say(runs, [0, 0, 0, 0.1, 0.1, 0.1], seeds=[0, 1, 2, 0, 1, 2])
     assert finding.kind == "tighter"
-    assert finding.headline.startswith("Label smoothing (alpha = 0.1) makes training clusters ")
-    assert "95 % over 3 training seeds a side" in finding.detail
+    assert finding.headline.endswith(" % tighter than with hard targets, over 3 training seeds per setting")
     few = say(runs[:5], [0, 0, 0, 0.1, 0.1], seeds=[0, 1, 2, 0, 1])
     assert few.kind == "series"
-    assert "makes" not in few.headline
     repeated = say(runs, [0, 0, 0, 0.1, 0.1, 0.1], seeds=[0, 1, 2, 0, 1, 1])
     assert repeated.kind == "series"
     twice = say([*runs, runs[0], runs[3]], [0, 0, 0, 0.1, 0.1, 0.1, 0, 0.1], seeds=[0, 1, 2, 0, 1, 2, 0, 0])
@@ -245,7 +262,7 @@ def test_three_seeds_a_side_have_an_interval_over_seeds() -> None:
 
 def test_one_split_alone_and_none_in_common() -> None:
     pair = [run(1.0, splits=("validation",)), run(0.7)]
-    assert "tighter validation clusters" in say(pair, [0, 0.1]).headline
+    assert "validation clusters are" in say(pair, [0, 0.1]).headline
     apart = [run(1.0, splits=("validation",)), run(0.7, splits=("train",))]
     assert say(apart, [0, 0.1]).kind == "none"
     assert build_finding(compare(pair, CLASSES), names=[], label_smoothings=[], seeds=[]).kind == "none"
@@ -323,3 +340,117 @@ def test_a_triple_that_does_not_move_is_not_counted_as_tighter() -> None:
             )
             count += after < before
         assert f"Of all 35 triples {count} are tighter" in finding.detail
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_conclusion_that_changes_with_the_bias_switch_is_not_drawn(bias: bool) -> None:
+    """A copy with features times 100 and weights over 100 is the same function, and its plane another."""
+    plain = run(1.0)
+    copy = scaled(plain, 100)
+    ratios = [
+        [float(Projection.of(r["train"].activations, CLASSES, b).clusters.rho_d()) for r in (plain, copy)]
+        for b in (True, False)
+    ]
+    assert abs(ratios[0][1] / ratios[0][0] - 1) > 0.25  # looser or tighter by the paper's plane alone
+    assert ratios[1][1] == pytest.approx(ratios[1][0], rel=1e-5)
+    finding = say([plain, copy], [0, 0.1], bias=bias)
+    assert finding.kind == "depends"
+    assert finding.headline.endswith("it depends on whether the bias counts as part of the template")
+    table = compare([plain, copy], CLASSES, bias=bias)
+    with_bias, without = (table.row("rho_d"), table.switched)[:: 1 if bias else -1]
+    assert [v["train"] for v in with_bias.values] == pytest.approx(ratios[0])
+    assert [v["train"] for v in without.values] == pytest.approx(ratios[1])
+    assert table.row("rho_d").number.scale_free is not bias
+    assert say([run(1.0), run(0.7)], [0, 0.1], bias=bias).kind == "tighter"
+
+
+def test_without_a_bias_there_is_one_plane() -> None:
+    runs = []
+    for noise in (1.0, 0.7):
+        own = {s: v.activations for s, v in run(noise).items()}
+        runs.append({s: Summary.of(replace(a, head=Head(a.head.weight, None))) for s, a in own.items()})
+    table = compare(runs, CLASSES)
+    assert table.switched is None
+    assert all(table.row(key).number.scale_free for key in ("rho_d", "plane_share", "radius_ratio"))
+    assert say(runs, [0, 0.1]).kind == "tighter"
+
+
+def test_over_seeds_the_bias_switch_counts_too() -> None:
+    hard = [run(1.0, seed) for seed in range(3)]
+    runs = [*hard, *(scaled(run(1.0, seed + 3), 100) for seed in range(3))]
+    assert say(runs, [0, 0, 0, 0.1, 0.1, 0.1], seeds=[0, 1, 2, 0, 1, 2]).kind == "depends"
+
+
+def test_a_change_that_two_seeds_often_show_is_no_difference() -> None:
+    runs = [run(1.0, n=60_000), run(0.93, n=60_000)]
+    change = compare(runs, CLASSES).row("rho_d").changes["train"]
+    assert change.clear
+    assert -0.1 < change.value < -0.05
+    unknown = say(runs, [0, 0.1])
+    assert (unknown.kind, unknown.headline) == ("unclear", "No clear difference")
+    assert "was not measured" in unknown.detail
+    measured = say(runs, [0, 0.1], recipe=("cifar10", "tutorial_alexnet"))
+    assert measured.kind == "tighter"
+    assert "Two seeds of this recipe differ by about" in measured.detail
+
+
+def test_a_trifle_over_seeds_is_no_difference() -> None:
+    """Three seeds a side that hardly vary: an interval that excludes 0 by far less than matters."""
+    table = compare([run(1.0)] * 6, CLASSES)
+    values = tuple({"train": 0.3 * f} for f in (1, 1.0001, 0.9999, 1.01, 1.0101, 1.0099))
+    small = replace(table, rows=(replace(table.row("rho_d"), values=values),), switched=None, alike=())
+    given = {"label_smoothings": [0, 0, 0, 0.1, 0.1, 0.1], "seeds": [0, 1, 2] * 2, "names": list("abcdef")}
+    assert build_finding(small, **given).kind == "unclear"
+    wide = tuple({"train": v["train"] * (1.03 if i > 2 else 1)} for i, v in enumerate(values))
+    large = replace(small, rows=(replace(small.rows[0], values=wide),))
+    assert build_finding(large, **given).kind == "looser"
+
+
+def test_a_triple_against_the_median_of_all_is_mixed() -> None:
+    """Class 0 alone is tightened, and all the others are loosened."""
+    runs = [run(1.0, n=3000), run(1.5, n=3000)]
+    made = {}
+    for split, summary in runs[1].items():
+        a = summary.activations
+        means = np.array([a.features[a.labels == k].mean(axis=0) for k in range(7)])
+        factor = np.where(np.isin(a.labels, (0, 4, 2)), 0.3, 1.0)[:, None]
+        features = (means[a.labels] + factor * (a.features - means[a.labels])).astype(np.float32)
+        made[split] = Summary.of(replace(a, features=features))
+    finding = say([runs[0], made], [0, 0.1])
+    assert finding.kind == "mixed"
+    assert re.search(r"tighter .*, but the median of all triples is \d+ % looser$", finding.headline)
+    assert say([runs[0], made], [0, 0.1], classes=(1, 3, 5)).kind == "looser"
+
+
+def test_one_network_under_two_alphas_is_not_compared() -> None:
+    plain = run(1.0)
+    for copy in (
+        plain,
+        {s: Summary.of(replace(v.activations, checkpoint_sha256="other")) for s, v in plain.items()},
+    ):
+        finding = say([plain, copy], [0, 0.1])
+        assert finding.kind == "same"
+        assert "one and the same network" in finding.headline
+        assert say([plain, copy], [0, 0]).kind == "equal"
+    hard = [run(1.0, seed) for seed in range(3)]
+    copies = [run(0.7, 0)] * 3
+    assert say([*hard, *copies], [0, 0, 0, 0.1, 0.1, 0.1], seeds=[0, 1, 2] * 2).kind == "series"
+
+
+def test_runs_that_hold_other_examples_are_called_so() -> None:
+    other = {s: Summary.of(make(1, split=s, n=600, noise=0.7, dataset_id="other")) for s in ("train",)}
+    finding = say([run(1.0), other], [0, 0.1])
+    assert "They hold different examples" in finding.detail
+    assert "different examples" not in say([run(1.0), run(0.7)], [0, 0.1]).detail
+
+
+@pytest.mark.parametrize("wide", [Change(-0.2, -0.6, 0.9), Change(0.6, 0.01, 4.0), Change(-0.9, -1.0, 0.1)])
+def test_an_interval_too_wide_to_read_is_not_printed(wide: Change) -> None:
+    table = compare([run(1.0), run(0.7)], CLASSES)
+    row = replace(table.row("rho_d"), changes={"train": wide, "validation": wide})
+    finding = build_finding(
+        replace(table, rows=(row,)), names=["a", "b"], label_smoothings=[0, 0.1], seeds=[0, 0]
+    )
+    assert (finding.kind, finding.headline) == ("unclear", "Too few examples for an interval")
+    assert "too wide" in finding.detail
+    assert change_text(wide) == f"{round(100 * wide.value):+d} %"

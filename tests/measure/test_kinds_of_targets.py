@@ -124,11 +124,9 @@ HARD = Targets("hard", 0.0)
 
 
 def test_a_finding_names_the_kind() -> None:
-    assert (
-        "label smoothing over the others (alpha = 0.1) goes with"
-        in say(HARD, Targets("others", 0.1)).headline
-    )
-    assert "label smoothing (alpha = 0.1) goes with" in say(HARD, Targets("uniform", 0.1)).headline
+    others = say(HARD, Targets("others", 0.1)).headline
+    assert others.startswith("Label smoothing over the others (α = 0.1): ")
+    assert say(HARD, Targets("uniform", 0.1)).headline.startswith("Label smoothing (α = 0.1): ")
     series = say(HARD, Targets("clip", 0.1), Targets("clip", 0.2)).headline
     assert series.endswith("at clipping of the targets 0, 0.1 and 0.2")
     equal = say(Targets("binary", 0.1), Targets("binary", 0.1)).headline

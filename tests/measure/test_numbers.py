@@ -28,7 +28,7 @@ MUTANTS = {
     "off_plane": ("projection", "plane.off_plane(mean) ** 2 + ", ""),
     "rho_d_correct": ("table", "[xy[mask] for", "[xy for"),
     "rho_0": ("tightness", "np.sqrt(self.scatter / self.count)", "np.sqrt(self.scatter / (self.count - 1))"),
-    "rho_1": ("table", "c.class_rho()[..., 1]", "c.class_rho()[..., 0]"),
+    "rho_1": ("compared_splits", "c.class_rho()[..., 1]", "c.class_rho()[..., 0]"),
     "rho_2": (
         "projection",
         "picked = [rows[k] for k in chosen]",

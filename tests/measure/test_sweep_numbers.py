@@ -13,6 +13,7 @@ from penviz.measure.moments import class_rows
 from penviz.measure.summary import Summary
 from penviz.measure.sweep import (
     SWEPT,
+    SWITCHED,
     Swept,
     calibrated_values,
     curve,
@@ -159,23 +160,24 @@ def test_findings() -> None:
         return found.headline, found.detail
 
     head, detail = words(sweep({0.0: 1, 0.1: 0.75}, 3))
-    assert head == "Label smoothing (alpha = 0.1) makes training clusters 25 % tighter"
-    assert "95 % over 3 training seeds a side" in detail
-    assert words(sweep({0.0: 1, 0.1: 1.3}, 3))[0].endswith("30 % looser")
-    assert words(sweep({0.0: 1, 0.1: 1.001}, 3))[0].startswith("No clear difference")
+    assert "training clusters are 25 % tighter" in head
+    assert "95 % CI over 3 training seeds per setting" in detail
+    assert "30 % looser" in words(sweep({0.0: 1, 0.1: 1.3}, 3))[0]
+    assert words(sweep({0.0: 1, 0.1: 1.001}, 3))[0] == "No clear difference"
     head, detail = words(sweep({0.0: 1, 0.1: 0.75}, 2))
     assert (
         head == "ρ/d on train is 0.402 and 0.302 at label smoothing 0 and 0.1; too few seeds for a conclusion"
     )
     head, detail = words(sweep({0.0: 1, 0.1: 0.75, 0.4: 1.001}, 3))
     assert head == "ρ/d on train is 0.400, 0.300 and 0.400 at label smoothing 0, 0.1 and 0.4"
-    assert detail.startswith("Beside hard targets, 0.1: 25 % tighter [23, 27 %]")
-    assert ", not clear. 95 % over 3 training seeds an alpha. Validation: 0.480, 0.360, 0.480." in detail
-    assert "too few" not in words(sweep({0.0: 1, 0.1: 0.75, 0.4: 1.001}, 2))[1]
-    assert "makes" not in words(sweep({0.0: 1, 0.1: 0.75, 0.4: 1.001}, 2))[0]
+    assert detail.startswith(
+        "Compared with hard targets, α = 0.1: ρ/d 0.400 → 0.300 (−25 %, 95 % CI −27 to −23);"
+    )
+    assert "), no clear difference. 95 % CI over 3 training seeds per setting. Validation: 0.480, " in detail
+    assert "tighter" not in words(sweep({0.0: 1, 0.1: 0.75, 0.4: 1.001}, 2))[0]
     assert "nothing to set it against" in words(sweep({0.1: 1}, 3))[0]
     clipped = [replace(run, kind="clip") for run in sweep({0.0: 1, 0.1: 0.75}, 3)]
-    assert words(clipped)[0].startswith("Clipping of the targets (alpha = 0.1) makes training clusters 25 %")
+    assert words(clipped)[0].startswith("Clipping of the targets (α = 0.1): ")
     few = [replace(run, kind="clip") for run in sweep({0.0: 1, 0.1: 0.75}, 2)]
     assert "at clipping of the targets 0 and 0.1; too few" in words(few)[0]
     same = [replace(run, kind="clip") for run in sweep({0.1: 1}, 3)]
@@ -197,10 +199,10 @@ def test_a_seed_that_stands_twice_counts_once() -> None:
     assert len(found.points) == 2 * len(plain.points) == 18
     assert sweep_finding(twice, (0, 1, 2), True) == sweep_finding(once, (0, 1, 2), True)
     pair = [run for run in twice if run.label_smoothing < 0.4]
-    assert sweep_finding(pair, (0, 1, 2), True).detail.endswith("95 % over 3 training seeds a side.")
+    assert sweep_finding(pair, (0, 1, 2), True).detail.endswith("95 % CI over 3 training seeds per setting.")
     two_seeds = [run for run in twice if run.seed < 2]
     assert np.isnan(curve(two_seeds, "rho_d", "train").low).all()  # four runs, two seeds
-    assert "three of each" in sweep_finding(two_seeds, (0, 1, 2), True).detail
+    assert "at least three seeds" in sweep_finding(two_seeds, (0, 1, 2), True).detail
     hard = [run for run in twice if not run.label_smoothing]
     assert sweep_finding(hard, (0, 1, 2), True).headline.startswith("All 6 runs have hard targets")
 
@@ -213,3 +215,18 @@ def test_runs_of_one_seed_that_differ_are_averaged_first() -> None:
     assert (found.low[0], found.high[0]) == pytest.approx(t_interval([0.3, 0.5, 0.7]))
     assert found.counts.tolist() == [3]
     assert sorted(value for _, value, _ in found.points) == [0.2, 0.4, 0.5, 0.7]
+
+
+def test_a_sweep_whose_conclusion_depends_on_the_bias_switch_has_none() -> None:
+    def made(alpha: float, seed: int, switched: float) -> Swept:
+        noise = (1.0, 1.01, 0.99)[seed]
+        values = {"rho_d": (0.3 if alpha else 0.4) * noise, SWITCHED: switched * noise}
+        return Swept(f"{alpha}-{seed}", alpha, seed, {"train": values})
+
+    agreeing = [made(a, s, 0.3 if a else 0.4) for a in (0.0, 0.1) for s in range(3)]
+    other = [made(a, s, 0.4) for a in (0.0, 0.1) for s in range(3)]
+    assert sweep_finding(agreeing, (0, 1, 2), True).kind == "tighter"
+    assert sweep_finding(other, (0, 1, 2), True).kind == "depends"
+    assert sweep_finding(other, (0, 1, 2), False).kind == "depends"
+    three = [*other, *(made(0.2, s, 0.4) for s in range(3))]
+    assert "it depends on whether the bias counts" in sweep_finding(three, (0, 1, 2), True).detail

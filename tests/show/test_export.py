@@ -287,7 +287,7 @@ FACTS = {
     "stars": "star: where label smoothing wants the class",
     "crosses": "cross: predicted as a fourth class",
     "rho/d": "ρ/d is the root mean square distance of examples to the mean of their class over",
-    "its intervals": "95 % intervals over the examples of each network; training seeds are not in them",
+    "its intervals": "in brackets the 95 % CI over the examples of each network; variation across training",
     "all triples": "Of all 120 triples ",
 }
 

@@ -63,7 +63,7 @@ def test_the_means_on_the_page_are_those_of_the_runs(
     app = open_page()
     said = html(app)
     assert "ρ/d on train is" in said
-    assert "95 % over 3 training seeds an alpha" in said
+    assert "95 % CI over 3 training seeds per setting" in said
     assert "9 runs of cifar10 (10 classes), seeds 0, 1, 2" in said
     expected = {}
     for alpha in (0.0, 0.1, 0.4):
@@ -82,7 +82,7 @@ def test_one_seed_is_one(open_page: Callable[..., AppTest], tmp_path: Path) -> N
 
 def test_two_alphas_and_three_seeds_conclude(open_page: Callable[..., AppTest], tmp_path: Path) -> None:
     sweep_in(tmp_path, (0.0, 0.1))
-    assert "Label smoothing (alpha = 0.1) makes training clusters" in html(open_page())
+    assert "Label smoothing (α = 0.1): training clusters are" in html(open_page())
 
 
 def test_a_number_and_a_split_less(open_page: Callable[..., AppTest], tmp_path: Path) -> None:

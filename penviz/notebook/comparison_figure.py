@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Sequence
+from dataclasses import fields, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -76,12 +77,14 @@ class ComparisonFigure:
         cells = [panel for row in self.comparison.rows for panel in row]
         return template_figure(cells, columns=len(self.comparison.splits), marks=marks, dark=dark)
 
-    def paper(self, venue: str = "neurips", **options: Any) -> PaperFigure:
+    def paper(self, venue: str = "neurips", *, preset: str | None = None, **options: Any) -> PaperFigure:
         """The figure for a paper, at the venue's own width.
 
         Args:
             venue: "neurips", "icml", ..., or a width such as "140mm".
-            options: those of `penviz.show.paper.paper_figure`.
+            preset: "paper" draws as Figure 1 of Müller et al. 2019; any option wins over it.
+            options: those of `penviz.show.paper.paper_figure`, and fields of a `FigureStyle`: `font_size`,
+                `colours`, `row_titles`, `column_titles`, `group_titles`, `by_split`, `legend`.
 
         Returns:
             A matplotlib figure that shows itself and has `save(path)`.
@@ -89,9 +92,23 @@ class ComparisonFigure:
         Raises:
             InputError: an unknown venue or option.
         """
+        from penviz.show.figure_style import FigureStyle
+        from penviz.show.figure_style import preset as choices_of
         from penviz.show.paper import paper_figure
 
-        return paper_figure(self.comparison.rows, venue=venue, **options)
+        chosen = choices_of(preset) if preset else {}
+        drawing = replace(
+            self.comparison.options, **{k: chosen.pop(k) for k in ("per_class", "scale") if chosen}
+        )
+        chosen |= options
+        look = {f.name: chosen.pop(f.name) for f in fields(FigureStyle) if f.name in chosen}
+        chosen["style"] = replace(chosen.get("style") or FigureStyle(), **look)
+        one = self.comparison
+        shown = one if drawing == one.options else one.study.compare(one.classes, drawing)
+        rows: list[list[Panel | None]] = shown.rows
+        if chosen.get("layout") == "figure1":
+            rows = [[panel for row in rows for panel in row]]
+        return paper_figure(rows, venue=venue, **chosen)
 
     def log(self, writer: Writer, step: int) -> None:
         """Keep finding, picture and numbers in TensorBoard.

@@ -63,6 +63,26 @@ def test_a_figure_shows_itself(figure: penviz.ComparisonFigure) -> None:
     assert figure.paper()._repr_png_().startswith(b"\x89PNG")
 
 
+def test_a_look_by_keyword_and_the_papers_preset(figure: penviz.ComparisonFigure) -> None:
+    from penviz.show.figure_style import FigureStyle
+    from penviz.show.paper import paper_figure
+
+    own = figure.paper(font_size=11, legend="none")
+    same = paper_figure(figure.comparison.rows, style=FigureStyle(font_size=11, legend="none"))
+    assert figure_bytes(own, "svg") == figure_bytes(same, "svg")
+    paper = figure.paper(preset="paper", letters=True)
+    assert len({ax.get_position().y0 for ax in paper.axes}) == 1  # one row
+    lines = [line for line in paper.axes[0].lines if (line.get_gid() or "").startswith("points")]
+    stored = figure.panels[0].n_stored
+    assert sum(len(line.get_xdata()) for line in lines) == sum(min(100, n) for n in stored)
+    assert {line.get_gid() for line in paper.axes[0].lines} == {
+        "points-0-0",
+        "points-1-0",
+        "points-2-0",
+        "bar",
+    }
+
+
 def test_a_file_that_cannot_be_written_is_one_sentence(
     figure: penviz.ComparisonFigure, tmp_path: Path
 ) -> None:

@@ -117,12 +117,14 @@ def test_order_and_references() -> None:
 def test_shipped_runs_are_taken_as_they_are(tmp_path: Path) -> None:
     work = Slice(tmp_path, SHIPPED, tmp_path / "results.csv", tmp_path)
     measured = {row["id"]: row for row in read_results(RESULTS)}
-    found = [run for run in read_manifest().of_tier("short") if (SHIPPED / run.id).is_dir()]
-    assert {run.id for run in found} >= {"cifar10-alexnet-hard", "cifar10-alexnet-soft"}
+    tiers = [run for tier in ("long", "short") for run in read_manifest().of_tier(tier)]
+    found = [run for run in tiers if (SHIPPED / run.id).is_dir()]
+    assert {run.id for run in found} >= {"cifar10-alexnet-hard", "cifar10-alexnet-soft", "digits-fc800-hard"}
     for listed in found:
         run = finished_run(listed, work)
         assert run is not None
         assert measured[listed.id]["model_sha256"] == run.model_sha256
+        assert len(run.record["history"]) == listed.recipe.options["epochs"], "a gate that was not reached"
         stored = RunConfig.from_json(json.loads(measured[listed.id]["config"]))  # fields may be new since
         assert stored == read_run(SHIPPED / listed.id).config
 

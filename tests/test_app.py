@@ -44,7 +44,7 @@ def test_missing_directory_gives_the_commands(
 
 
 def test_pair_is_drawn_hard_above_soft(open_app: Callable[..., AppTest], tmp_path: Path) -> None:
-    pair(tmp_path)
+    pair(tmp_path, per_class=110)
     app = open_app()
     assert "training clusters are" in headline(app)
     assert "tighter" in headline(app)
@@ -59,7 +59,7 @@ def test_pair_is_drawn_hard_above_soft(open_app: Callable[..., AppTest], tmp_pat
     ]
     assert "hard" in table(app)
     assert "change [95 %]" in table(app)
-    assert "30 drawn of 30 stored of 30 a class" in html(app)
+    assert "110 drawn of 110 stored of 110 a class" in html(app)
 
 
 def test_one_run(open_app: Callable[..., AppTest], tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from penviz.activations import Activations, ActivationsError
 from penviz.measure.calibration import Reliability, ece, reliability, share_bounds
 from penviz.measure.calibration_chance import Gaps, SquaredGaps
 from penviz.measure.calibration_errors import adaptive_gaps, brier_terms, classwise_gaps, ece_gaps
-from penviz.measure.interval_limits import CARRIED, CARRIERS, FEWEST_BOUNDED, FEWEST_UNBOUNDED, carriers, few
+from penviz.measure.interval_limits import FEWEST_BOUNDED, FEWEST_UNBOUNDED, why_no_mean
 from penviz.measure.intervals import Estimate, biased_bounds, mean_difference, widened
 from penviz.measure.logits import LogitNumbers
 from penviz.measure.moments import class_rows
@@ -54,45 +54,38 @@ class CalibrationNumber:
     meaning: str
 
 
-CHANCE = "perfect calibration shows up to half as much by chance, so that no interval about it holds"
+CHANCE = (
+    "perfect calibration would show half as much by chance or more, so that no interval about it would hold"
+)
 WIDENED = 1.3
 """Times by which a bias may widen an interval at most; above it there is none."""
 NEAR = 2.0
 """Times what perfect calibration shows below which an error of absolute gaps has no interval."""
 
 
-def _expected(key: str, label: str) -> tuple[CalibrationNumber, CalibrationNumber]:
-    """Two rows: an error of absolute gaps, whose meaning follows, and what perfect calibration shows."""
-    meanings = {
-        "ece": "mean |confidence - accuracy| over 15 bins of equal width",
-        "adaptive_ece": "the same over 15 bins of equal count",
-        "classwise_ece": "mean over classes of the ECE of their probability",
-        "smooth_ece": "without bins, at its own bandwidth",
-        "ece_lowest": "T chosen by ECE instead of NLL",
-        "ece_isotonic": "confidence mapped by isotonic regression",
-        "ece_platt": "confidence mapped by Platt's logistic fit",
-    }
-    expected = "mean over draws of the labels from these probabilities, at this n"
-    return (
-        CalibrationNumber(key, label, meanings[key]),
-        CalibrationNumber(f"{key}_floor", f"{label} expected if perfectly calibrated", expected),
-    )
-
+_EXPECTED = "mean over labels drawn from these probabilities, at this n"
 
 NUMBERS: tuple[CalibrationNumber, ...] = (
-    *_expected("ece", "ECE"),
-    *_expected("adaptive_ece", "adaptive ECE"),
-    *_expected("classwise_ece", "classwise ECE"),
-    *_expected("smooth_ece", "smooth ECE"),
+    CalibrationNumber("ece", "ECE", "mean |confidence - accuracy| over 15 bins of equal width"),
+    CalibrationNumber("ece_floor", "ECE expected if perfectly calibrated", _EXPECTED),
+    CalibrationNumber("adaptive_ece", "adaptive ECE", "the same over 15 bins of equal count"),
+    CalibrationNumber("adaptive_ece_floor", "adaptive ECE expected if perfectly calibrated", _EXPECTED),
+    CalibrationNumber("classwise_ece", "classwise ECE", "mean over classes of the ECE of their probability"),
+    CalibrationNumber("classwise_ece_floor", "classwise ECE expected if perfectly calibrated", _EXPECTED),
+    CalibrationNumber("smooth_ece", "smooth ECE", "without bins, at its own bandwidth"),
+    CalibrationNumber("smooth_ece_floor", "smooth ECE expected if perfectly calibrated", _EXPECTED),
     CalibrationNumber(
         "rms_ece", "RMS calibration error", "root mean squared gap over the bins of ECE, free of its bias"
     ),
     CalibrationNumber("confidence_gap", "confidence - accuracy", "above 0: surer than right"),
     CalibrationNumber("nll", "NLL (nats)", "minus log of the probability of the label"),
     CalibrationNumber("brier", "Brier score", "sum over classes of squared error of the probability, 0 to 2"),
-    *_expected("ece_lowest", "ECE, T of least ECE"),
-    *_expected("ece_isotonic", "ECE, isotonic"),
-    *_expected("ece_platt", "ECE, Platt"),
+    CalibrationNumber("ece_lowest", "ECE, T of least ECE", "T chosen by ECE instead of NLL"),
+    CalibrationNumber("ece_lowest_floor", "ECE, T of least ECE expected if perfectly calibrated", _EXPECTED),
+    CalibrationNumber("ece_isotonic", "ECE, isotonic", "confidence mapped by isotonic regression"),
+    CalibrationNumber("ece_isotonic_floor", "ECE, isotonic expected if perfectly calibrated", _EXPECTED),
+    CalibrationNumber("ece_platt", "ECE, Platt", "confidence mapped by Platt's logistic fit"),
+    CalibrationNumber("ece_platt_floor", "ECE, Platt expected if perfectly calibrated", _EXPECTED),
     CalibrationNumber("accuracy", "accuracy", "no temperature changes it"),
     CalibrationNumber(
         "aurc_softmax", "AURC, max-softmax", "mean risk over all coverages; lower: errors come last"
@@ -153,11 +146,9 @@ class Measured:
         """Why it has no interval, "" where it has one or never does."""
         if self.terms is None:
             return ""
-        if len(self.terms) < self.fewest:
-            return few(self.fewest)
         if self.near_chance or (self.bias and widened(self.error, (self.bias, 0.0)) > WIDENED):
             return CHANCE
-        return CARRIED if carriers(self.terms) < CARRIERS else ""
+        return why_no_mean([self.terms], self.fewest)
 
     def bounds(self) -> tuple[float, float] | None:
         """Its 95 % interval over examples, None where there is none or where it would not hold (`why`)."""
@@ -271,18 +262,11 @@ class Calibrated:
         if here.terms is None or there.terms is None:
             return Estimate(there.value - here.value, None)
         paired = self.same_examples(after)
-        found = mean_difference(here.terms, there.terms, paired=paired)
-        each = [there.terms - here.terms] if paired else [here.terms, there.terms]
-        why, room = "", (there.bias, here.bias)
-        if min(self.n, after.n) < here.fewest:
-            why = few(here.fewest)
-        elif (here.near_chance and there.near_chance) or (
-            any(room) and widened(math.sqrt(found.variance or 0.0), room) > WIDENED
-        ):
-            why = CHANCE
-        elif min(map(carriers, each)) < CARRIERS:
-            why = CARRIED
-        return replace(found, why=why, room=room)
+        found = mean_difference(here.terms, there.terms, paired=paired, fewest=here.fewest)
+        room = (there.bias, here.bias)
+        wide = any(room) and widened(math.sqrt(found.variance or 0.0), room) > WIDENED
+        chance = CHANCE if wide or (here.near_chance and there.near_chance) else ""
+        return replace(found, why=found.why or chance, room=room)
 
     def why(self, key: str, at: str = PLAIN) -> str:
         """Why a number has no interval, "" where it has one or never does."""

@@ -11,6 +11,7 @@ Axis letters: n examples, B bins.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,8 +26,9 @@ Int = NDArray[np.int64]
 NEARER = 0.75
 """Standard deviations by which a true gap is taken to lie nearer to 0 than the one found."""
 
-_lgamma = np.vectorize(math.lgamma, otypes=[np.float64])
-_erf = np.vectorize(math.erf, otypes=[np.float64])
+
+def _each(function: Callable[[float], float], values: Float) -> Float:
+    return np.array([function(v) for v in values.ravel().tolist()]).reshape(values.shape)
 
 
 def expected_gap(counts: ArrayLike, mean: ArrayLike, variance: ArrayLike) -> Float:
@@ -46,7 +48,7 @@ def expected_gap(counts: ArrayLike, mean: ArrayLike, variance: ArrayLike) -> Flo
     held = (n > 0) & (p > 0) & (p < 1)
     n, p, v = n[held], p[held], v[held]
     m = np.floor(n * p)
-    ways = _lgamma(n + 1) - _lgamma(m + 2) - _lgamma(n - m)
+    ways = _each(math.lgamma, n + 1) - _each(math.lgamma, m + 2) - _each(math.lgamma, n - m)
     logs = np.log(2 * (m + 1)) + ways + (m + 1) * np.log(p) + (n - m) * np.log1p(-p)
     out[held] = np.exp(logs) * np.sqrt(v / (n * p * (1 - p)))
     return out
@@ -65,7 +67,7 @@ def upward_bias(sums: ArrayLike, variances: ArrayLike) -> Float:
     s = np.sqrt(np.asarray(variances, np.float64))
     t = np.maximum(np.abs(np.asarray(sums, np.float64)) / np.where(s > 0, s, 1) - NEARER, 0)
     density = np.exp(-(t**2) / 2) / math.sqrt(2 * math.pi)
-    return s * np.maximum(2 * density - t * (1 - _erf(t / math.sqrt(2))), 0)
+    return s * np.maximum(2 * density - t * (1 - _each(math.erf, t / math.sqrt(2))), 0)
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,11 @@ class ComparedSplit:
         except DegeneratePlane:
             return None
 
+    @property
+    def why(self) -> str:
+        """Why rho_d has no interval, "" where it has one."""
+        return self.jackknifed.estimate(Clusters.rho_d).why
+
     def interval(self) -> tuple[float, float] | None:
         """95 % interval of rho_d over the examples."""
         bounds = self.jackknifed.estimate(Clusters.rho_d).bounds()

@@ -39,6 +39,7 @@ WORDS: Mapping[Verdict, str] = {"lower": "tighter", "higher": "looser"}
 """What a lower and a higher rho/d are called."""
 UNCLEAR = "No clear difference"
 TOO_FEW = "Too few examples for an interval"
+NO_INTERVAL = "No interval over examples would hold"
 TOO_FEW_SEEDS = "An interval over seeds needs at least three seeds per setting."
 STATED = "Targets are as stated: penviz did not train these networks and does not know what else differs."
 DEPENDS = "No conclusion on the {} clusters: it depends on whether the bias counts as part of the template"
@@ -107,7 +108,9 @@ def judge_pair(pair: Pair) -> Finding:
     said = pair.verdict(row, pair.split)
     if said == "none":
         detail = f"ρ/d {pair.words(row, pair.split)} on {pair.split}."
-        return Finding("unclear", TOO_FEW, " ".join([detail, *([STATED] if pair.stated else [])]))
+        change = row.changes.get(pair.split)
+        head = TOO_FEW if change is None or not change.why else f"{NO_INTERVAL}: {change.why}"
+        return Finding("unclear", head, " ".join([detail, *([STATED] if pair.stated else [])]))
     if turned is not None and pair.verdict(turned, pair.split) != said:
         return _depends(pair, turned)
     kind, head = WORDS.get(said, "unclear"), UNCLEAR

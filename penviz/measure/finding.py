@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from penviz.measure.conclusion import (
+    NO_INTERVAL,
     SEEDS_NEEDED,
     STATED,
     TOO_FEW,
@@ -153,7 +154,8 @@ def _one(table: Table, name: str, common: Sequence[str], asked: Targets, stated:
         bounds = row.intervals[0].get(split) if row.intervals else None
         if bounds is not None:
             spans.append(f"{three(bounds[0])} to {three(bounds[1])} on {split}")
-    detail = f"{TOO_FEW}."
+    why = next((w for split in common for w in [row.why[0].get(split)] if w), "") if row.why else ""
+    detail = f"{NO_INTERVAL}: {why}." if why else f"{TOO_FEW}."
     if spans:
         detail = f"95 % CI of ρ/d {series(spans)}, over examples; {SEEDS_OUT}."
     if asked.kind == "unknown":

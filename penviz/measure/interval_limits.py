@@ -33,13 +33,6 @@ CARRIERS = 15.0
 FAR = 0.01
 """Share of the examples that counts as the farthest."""
 
-CARRIED = "too few examples carry it"
-
-
-def few(n: int) -> str:
-    """The reason of a limit n on the number of examples."""
-    return f"it takes at least {n} examples"
-
 
 def carriers(terms: ArrayLike) -> float:
     """How many of n terms carry their variance: (sum d²)² / sum d⁴ with d from the mean.
@@ -54,6 +47,13 @@ def carriers(terms: ArrayLike) -> float:
         return 0.0
     d = (d / largest) ** 2
     return float(d.sum() ** 2 / (d**2).sum())
+
+
+def why_no_mean(terms: Sequence[ArrayLike], fewest: int) -> str:
+    """Why a mean of terms [n], or a difference of independent ones, has no interval; "" where it has one."""
+    if min(len(np.asarray(t)) for t in terms) < fewest:
+        return f"it takes at least {fewest} examples"
+    return "too few examples carry it" if min(map(carriers, terms)) < CARRIERS else ""
 
 
 def far_share(squares: Sequence[ArrayLike]) -> float:
@@ -92,7 +92,7 @@ def why_no_interval(squares: Sequence[ArrayLike], *, scatter: bool) -> str:
     counts = [len(np.asarray(s)) for s in squares]
     n = sum(counts)
     if n < FEWEST_UNBOUNDED:
-        return few(FEWEST_UNBOUNDED)
+        return f"it takes at least {FEWEST_UNBOUNDED} examples"
     if min(counts) < FEWEST_A_CLASS:
         return f"it takes at least {FEWEST_A_CLASS} examples of each class"
     share = far_share(squares)

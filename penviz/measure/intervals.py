@@ -16,6 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from penviz.measure.interval_limits import (
+    FEWEST_BOUNDED,
+    FEWEST_UNBOUNDED,
+    why_no_interval,
+    why_no_mean,
+)
 from penviz.measure.tightness import Clusters
 
 Float = NDArray[np.float64]
@@ -158,6 +164,12 @@ class Jackknifed:
     def __init__(self, points: Sequence[Float]) -> None:
         self.whole = Clusters.of(points)
         self.without = leave_one_out(points) if min(len(p) for p in points) > 1 else None
+        squares = [((p - mean) ** 2).sum(axis=1) for p, mean in zip(points, self.whole.mean, strict=True)]
+        self.why = {scatter: why_no_interval(squares, scatter=scatter) for scatter in (True, False)}
+
+    def _why(self, statistic: Statistic) -> str:
+        """Why a number has no interval, "" where it has one."""
+        return self.why[statistic not in (Clusters.distance, Clusters.regularity)]
 
     def values(self, statistic: Statistic, log: bool) -> tuple[float, list[Float] | None]:
         """The number, or its logarithm, and its leave-one-out values by class."""
@@ -171,7 +183,7 @@ class Jackknifed:
     def estimate(self, statistic: Statistic, log: bool = True) -> Estimate:
         """One run's number (its logarithm) and the jackknife variance."""
         value, left = self.values(statistic, log)
-        return Estimate(value, None if left is None else jackknife_variance(left))
+        return Estimate(value, None if left is None else jackknife_variance(left), self._why(statistic))
 
     def change_to(
         self, after: Jackknifed, statistic: Statistic, *, paired: bool, log: bool = True
@@ -185,15 +197,19 @@ class Jackknifed:
         if left_here is None or left_there is None:
             return Estimate(there - here, None)
         if paired:
-            both = [b - a for a, b in zip(left_here, left_there, strict=True)]
-            return Estimate(there - here, jackknife_variance(both))
-        return Estimate(there - here, jackknife_variance(left_here) + jackknife_variance(left_there))
+            variance = jackknife_variance([b - a for a, b in zip(left_here, left_there, strict=True)])
+        else:
+            variance = jackknife_variance(left_here) + jackknife_variance(left_there)
+        return Estimate(there - here, variance, self._why(statistic) or after._why(statistic))
 
 
-def mean_difference(before: ArrayLike, after: ArrayLike, *, paired: bool) -> Estimate:
+def mean_difference(
+    before: ArrayLike, after: ArrayLike, *, paired: bool, fewest: int = FEWEST_BOUNDED
+) -> Estimate:
     """Difference of the means of numbers [n] an example, by the normal approximation.
 
-    `paired`: both hold the same examples in the same order. Numbers that do not vary at all (no example
+    `paired`: both hold the same examples in the same order; `fewest`: below which there is no interval.
+    Numbers that do not vary at all (no example
     below a threshold in either run, say) tell nothing of the rest of the population: no variance.
     """
     a, b = np.asarray(before, np.float64), np.asarray(after, np.float64)
@@ -204,7 +220,7 @@ def mean_difference(before: ArrayLike, after: ArrayLike, *, paired: bool) -> Est
         variance = float((b - a).var(ddof=1) / len(a))
     else:
         variance = float(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b))
-    return Estimate(value, variance or None)
+    return Estimate(value, variance or None, why_no_mean([b - a] if paired else [a, b], fewest))
 
 
 def mean_log_ratio(before: ArrayLike, after: ArrayLike, *, paired: bool) -> Estimate:
@@ -222,9 +238,9 @@ def mean_log_ratio(before: ArrayLike, after: ArrayLike, *, paired: bool) -> Esti
             return Estimate(float("nan"), None)
         left.append((math.log(mean), np.log(rest)))
     (here, left_here), (there, left_there) = left
-    if paired:
-        return Estimate(there - here, jackknife_variance([left_there - left_here]))
-    return Estimate(there - here, jackknife_variance([left_here]) + jackknife_variance([left_there]))
+    each = [left_there - left_here] if paired else [left_here, left_there]
+    variance = sum(jackknife_variance([one]) for one in each)
+    return Estimate(there - here, variance, why_no_mean(each, FEWEST_UNBOUNDED))
 
 
 def welch(before: ArrayLike, after: ArrayLike) -> tuple[float, float]:

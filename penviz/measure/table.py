@@ -37,6 +37,7 @@ class Row:
         changes: split -> change from the reference run to the other; empty unless there are two runs.
         note: a remark on how it was computed, or "".
         intervals: for rho_d only, for each run split -> 95 % interval of the value over its examples.
+        why: for rho_d only, for each run split -> why it has no interval, "" where it has one.
         pending: for each run whether the number needs the full pass, because not all classes are held.
     """
 
@@ -45,6 +46,7 @@ class Row:
     changes: Mapping[str, Change | None] = field(default_factory=dict)
     note: str = ""
     intervals: tuple[Mapping[str, tuple[float, float] | None], ...] = ()
+    why: tuple[Mapping[str, str], ...] = ()
     pending: tuple[bool, ...] = ()
 
 
@@ -184,7 +186,7 @@ def _changes(
             mine, train = pair.estimate(base), pairs["train"].estimate(base)
             if mine is not None and train is not None:
                 less = mine.plus(train, -1.0)
-                estimate = Estimate(sign * less.value, less.variance)
+                estimate = Estimate(sign * less.value, less.variance, less.why)
         missing = a is None or b is None
         out[split] = None if missing else _change(key, a, b, estimate)
     return out
@@ -253,6 +255,7 @@ def compare(
                 else {},
                 _note(key, runs),
                 tuple({k: s.interval() for k, s in mine.items()} for mine in parts) if key == "rho_d" else (),
+                tuple({k: s.why for k, s in mine.items()} for mine in parts) if key == "rho_d" else (),
                 tuple(_pending(key, run, alpha) for run, alpha in zip(runs, alphas, strict=True)),
             )
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from penviz.measure.conclusion import ADJECTIVE, TOO_FEW, UNCLEAR, WORDS, Finding
+from penviz.measure.conclusion import ADJECTIVE, NO_INTERVAL, TOO_FEW, UNCLEAR, WORDS, Finding
 from penviz.measure.finding import DRAWN, NOTHING, TARGETS
 from penviz.measure.intervals import Change
 from penviz.measure.seed_spread import seed_spread
@@ -74,7 +74,8 @@ def describe_two(
     before, after = (runs[i][split] for i in order)
     found = before.change_to(after)
     if found is None:
-        return Finding("unclear", TOO_FEW, plain)
+        why = before.why_no_interval() or after.why_no_interval()
+        return Finding("unclear", f"{NO_INTERVAL}: {why}" if why else TOO_FEW, plain)
     change, spread = Change(*found), seed_spread(*(recipe or ("", "")), split)
     numbers = f"ρ/d {change_words(before.rho_d, after.rho_d, change)}. {EXAMPLES_ONLY} {spread.sentence()}"
     verdict = judge(change, spread.least)
@@ -90,4 +91,7 @@ def describe_two(
 def _spans(splits: Mapping[str, TwoClasses]) -> str:
     spans = [(name, two.interval()) for name, two in splits.items()]
     said = [f"{three(span[0])} to {three(span[1])} on {name}" for name, span in spans if span]
-    return f"95 % CI of ρ/d {series(said)}, over examples; {SEEDS_OUT}." if said else f"{TOO_FEW}."
+    if said:
+        return f"95 % CI of ρ/d {series(said)}, over examples; {SEEDS_OUT}."
+    why = next((two.why_no_interval() for two in splits.values() if two.why_no_interval()), "")
+    return f"{NO_INTERVAL}: {why}." if why else f"{TOO_FEW}."

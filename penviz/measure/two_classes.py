@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from penviz.activations import Activations, ActivationsError
 from penviz.measure.chart import Chart, Line, Series
+from penviz.measure.interval_limits import why_no_interval
 from penviz.measure.intervals import Z95, jackknife_variance
 from penviz.measure.projection import different_rows, distinct_names
 from penviz.measure.target_vectors import Targets, optimal_logits
@@ -148,10 +149,14 @@ class TwoClasses:
                 made.append(np.log(radius) / 2 - np.log(np.abs(mean - other.mean())))
         return (made[0], made[1]) if all(np.isfinite(m).all() for m in made) else None
 
+    def why_no_interval(self) -> str:
+        """Why rho_d has no interval, "" where it has one (`interval_limits`)."""
+        return why_no_interval([(own - own.mean()) ** 2 for own in self.differences], scatter=True)
+
     def interval(self) -> tuple[float, float] | None:
-        """95 % interval of rho_d over the examples (jackknife of its logarithm); None for few of them."""
+        """95 % interval of rho_d over the examples (jackknife of its logarithm); None where none holds."""
         without = self.log_ratio_without()
-        if without is None:
+        if without is None or self.why_no_interval():
             return None
         half = Z95 * math.sqrt(jackknife_variance(without))
         return self.rho_d * math.exp(-half), self.rho_d * math.exp(half)
@@ -162,7 +167,7 @@ class TwoClasses:
         Example by example where both hold the same ones. None for few examples.
         """
         mine, theirs = self.log_ratio_without(), other.log_ratio_without()
-        if mine is None or theirs is None:
+        if mine is None or theirs is None or self.why_no_interval() or other.why_no_interval():
             return None
         same = bool(self.dataset_id) and (self.dataset_id, self.split) == (other.dataset_id, other.split)
         if same and all(np.array_equal(a, b) for a, b in zip(self.indices, other.indices, strict=True)):

@@ -46,6 +46,7 @@ def measure(
     from penviz.measure.geometry import geometry_table, measure_geometry, no_room
     from penviz.measure.summary import Summary
     from penviz.measure.table import compare
+    from penviz.measure.withheld_intervals import withheld_intervals
     from penviz.show.words import column_names
 
     opened, notes = [], []
@@ -86,6 +87,7 @@ def measure(
         adopted=[run.adopted for run in found],
         recipe=recipe_of(found),
     )
+    notes += withheld_intervals(table, labels)
     collapse = [measure_geometry(one) for one in loaded]
     geometry = geometry_table(table, loaded, collapse), no_room(collapse)
     if as_json:

@@ -16,6 +16,7 @@ from penviz.measure.finding import Finding, build_finding
 from penviz.measure.panel import Panel, build_grid
 from penviz.measure.table import Table, compare
 from penviz.measure.views import PLANE, VIEWS
+from penviz.measure.withheld_intervals import withheld_intervals
 from penviz.run_activations import classes_held, targets_of
 from penviz.runs import SPLITS, Run, differences, recipe_of
 from penviz.show.ready_figure import ready
@@ -184,7 +185,8 @@ def _draw(
     if unfolded.open:  # thirty rows that nobody sees are not sent with every change of a class
         unfolded.html(pair_table(table, titles, ALL))
     show_geometry(table, titles, opened, [summaries_of(one) for one in opened])
-    foot = " ".join([provenance(state, rows), *(note for one in opened for note in one.notes)])
+    notes = [note for one in opened for note in one.notes]
+    foot = " ".join([provenance(state, rows), *notes, *withheld_intervals(table, titles)])
     st.html(f'<p class="pz-foot">{escape(foot)}</p>')
 
 

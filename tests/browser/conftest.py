@@ -91,8 +91,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from small_runs import make_run
 
     root = tmp_path_factory.mktemp("runs")
-    make_run(root, "hard", 0.0, per_class=60, thumbnails=True)
-    make_run(root, "soft", 0.1, per_class=60, thumbnails=True)
+    make_run(root, "hard", 0.0, per_class=110, thumbnails=True)
+    make_run(root, "soft", 0.1, per_class=110, thumbnails=True)
     return root
 
 

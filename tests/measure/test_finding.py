@@ -23,7 +23,7 @@ CLASSES = ("class 0", "class 4", "class 2")
 FORBIDDEN = re.compile(r"better|worse|separat|improve", re.IGNORECASE)
 
 
-def run(noise: float, seed: int = 0, splits: tuple[str, ...] = ("train", "validation"), n: int = 600):
+def run(noise: float, seed: int = 0, splits: tuple[str, ...] = ("train", "validation"), n: int = 1200):
     return {s: Summary.of(make(seed, split=s, n=n, noise=noise)) for s in splits}
 
 
@@ -438,7 +438,7 @@ def test_one_network_under_two_alphas_is_not_compared() -> None:
 
 
 def test_runs_that_hold_other_examples_are_called_so() -> None:
-    other = {s: Summary.of(make(1, split=s, n=600, noise=0.7, dataset_id="other")) for s in ("train",)}
+    other = {s: Summary.of(make(1, split=s, n=1200, noise=0.7, dataset_id="other")) for s in ("train",)}
     finding = say([run(1.0), other], [0, 0.1])
     assert "They hold different examples" in finding.detail
     assert "different examples" not in say([run(1.0), run(0.7)], [0, 0.1]).detail

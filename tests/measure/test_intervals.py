@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 from synthetic import make
 
+from penviz.measure.interval_limits import carriers, far_share, most_far_share
 from penviz.measure.intervals import (
     Change,
     Estimate,
@@ -98,7 +99,7 @@ def test_interval_covers_the_truth() -> None:
     means = np.array([[0.0, 0], [4, 0], [2, 3]])
     held = half = 0
     for _ in range(300):
-        runs = [[m + rng.normal(size=(30, 2)) for m in means] for _ in range(2)]
+        runs = [[m + rng.normal(size=(120, 2)) for m in means] for _ in range(2)]
         e = Jackknifed(runs[0]).change_to(Jackknifed(runs[1]), Clusters.rho_d, paired=False)
         low, high = e.bounds()
         held += low < 0 < high
@@ -159,15 +160,15 @@ def test_interval_over_seeds_is_that_of_welch() -> None:
 
 
 def test_table_pairs_the_same_examples_in_any_order_and_no_others() -> None:
-    a, b = make(0, n=300), make(0, n=300, noise=0.8)
+    a, b = make(0, n=900), make(0, n=900, noise=0.8)
     plain = (
         compare([{"train": Summary.of(a)}, {"train": Summary.of(b)}], (0, 1, 2)).row("rho_d").changes["train"]
     )
-    order = np.random.default_rng(0).permutation(300)
+    order = np.random.default_rng(0).permutation(900)
     for other, same in (
         (b.take(order), True),
-        (make(0, n=300, noise=0.8, dataset_id="other"), False),
-        (make(0, n=300, noise=0.8, dataset_id=""), False),
+        (make(0, n=900, noise=0.8, dataset_id="other"), False),
+        (make(0, n=900, noise=0.8, dataset_id=""), False),
     ):
         table = compare([{"train": Summary.of(a)}, {"train": Summary.of(other)}], (0, 1, 2))
         change = table.row("rho_d").changes["train"]
@@ -204,3 +205,65 @@ def test_table_changes_have_the_right_sign_and_variance() -> None:
     assert accuracy.high - accuracy.value == pytest.approx(1.96 * stats.sem(each), rel=1e-4)
     for key in ("nc1", "cdnv", "plane_share"):
         assert table.row(key).changes["train"].low is None
+
+
+def far_share_by_a_loop(points: list[np.ndarray]) -> float:
+    each = [float(((x - p.mean(axis=0)) ** 2).sum()) / len(p) for p in points for x in p]
+    return sum(sorted(each)[-math.ceil(len(each) / 100) :]) / sum(each)
+
+
+MEANS = np.array([[0.0, 0], [4, 0], [2, 3.5]])
+
+
+def drawn(kind: str, n: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Three clusters of n points: Gaussian, of t with 3 degrees of freedom, or 1 % 20 times as far."""
+    noise = rng.normal(size=(3, n, 2))
+    if kind == "t3":
+        noise /= np.sqrt(rng.chisquare(3, (3, n, 1)) / 3)
+    if kind == "outliers":
+        noise *= np.where(rng.random((3, n, 1)) < 0.01, 20, 1)
+    return list(noise + MEANS[:, None])
+
+
+@pytest.mark.parametrize(("kind", "square"), [("gauss", 2.0), ("t3", 6.0), ("outliers", 2 * (0.99 + 4))])
+@pytest.mark.parametrize("n", [5, 100, 400])
+def test_no_radius_shows_an_interval_that_misses(kind: str, square: float, n: int) -> None:
+    """The jackknife alone misses far too often with heavy tails, with outliers and with few examples."""
+    truth = math.log(math.sqrt(square) / float(np.mean([4, math.hypot(2, 3.5), math.hypot(2, 3.5)])))
+    rng, sets, alone, shown, missed = np.random.default_rng(5), 150, 0, 0, 0
+    for _ in range(sets):
+        points = drawn(kind, n, rng)
+        found = Jackknifed(points).estimate(Clusters.rho_d)
+        alone += abs(found.value - truth) > 1.96 * math.sqrt(found.variance)
+        bounds = found.bounds()
+        shown += bounds is not None
+        missed += bounds is not None and not bounds[0] <= truth <= bounds[1]
+        assert (bounds is None) == (found.why != "")
+    assert missed / sets <= 0.13  # 0.07 and 3 standard deviations of a share of 150
+    if n == 5:
+        assert shown == 0
+    if kind == "gauss" and n > 5:
+        assert shown == sets
+    if (kind, n) in (("t3", 100), ("t3", 400), ("outliers", 5), ("outliers", 100), ("gauss", 5)):
+        assert alone / sets > 0.12
+
+
+def test_share_of_the_farthest() -> None:
+    points = drawn("t3", 150, np.random.default_rng(0))
+    squares = [((p - p.mean(axis=0)) ** 2).sum(axis=1) for p in points]
+    assert far_share(squares) == pytest.approx(far_share_by_a_loop(points))
+    assert far_share([np.zeros(4)] * 3) == 0
+    assert [most_far_share(n) for n in (300, 3000, 10**6)] == pytest.approx([0.12, 0.2, 0.2])
+    assert carriers(np.r_[np.zeros(990), np.ones(10)]) == pytest.approx(10, rel=0.05)
+    assert carriers(np.ones(9)) == 0
+    assert carriers(np.random.default_rng(0).normal(size=30_000)) == pytest.approx(10_000, rel=0.1)
+
+
+def test_few_events_have_no_interval() -> None:
+    none = np.zeros(1000)
+    for events in (4, 40):
+        some = np.r_[np.ones(events), np.zeros(1000 - events)]
+        found = mean_difference(none, some, paired=True)
+        assert (found.bounds() is None) == (events == 4)
+        assert found.change(False).why == ("too few examples carry it" if events == 4 else "")
+    assert mean_difference(none[:40], np.arange(40.0), paired=True).bounds() is None

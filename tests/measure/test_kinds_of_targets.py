@@ -108,7 +108,7 @@ def test_the_share_of_the_gap_of_a_prior_is_over_the_examples() -> None:
 
 
 def say(*targets: Targets, differ: tuple[str, ...] = ()) -> Finding:
-    runs = [{"train": Summary.of(make(n=600, noise=1 - 0.2 * i))} for i in range(len(targets))]
+    runs = [{"train": Summary.of(make(n=1200, noise=1 - 0.2 * i))} for i in range(len(targets))]
     alphas = [t.label_smoothing for t in targets]
     return build_finding(
         compare(runs, CLASSES, label_smoothings=alphas, targets=targets),

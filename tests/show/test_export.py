@@ -34,7 +34,10 @@ NAMES = ("run_hard", "run_soft")
 def part(alphas: Sequence[float] = (0.0, 0.1), classes: Sequence[str] = TRIPLE, **choices: Any) -> Part:
     names = [f"{name}{i if i > 1 else ''}" for i, name in enumerate((*NAMES, *NAMES)[: len(alphas)])]
     runs = [
-        {split: small_activations(name, split, alpha, seed=i) for split in ("train", "validation")}
+        {
+            split: small_activations(name, split, alpha, per_class=110, seed=i)
+            for split in ("train", "validation")
+        }
         for i, (name, alpha) in enumerate(zip(names, alphas, strict=True))
     ]
     summaries = [{split: Summary.of(a) for split, a in run.items()} for run in runs]
@@ -125,7 +128,7 @@ def test_the_arrays_draw_every_point_again(pair: Part) -> None:
                 name: arrays[f"panel{number}_{name}"] for name in ("xy", "basis", "origin", "unit", "indices")
             }
             alpha = pair.label_smoothings[(number - 1) // 2]
-            a = small_activations(panel.run, panel.split, alpha or 0.0, seed=(number - 1) // 2)
+            a = small_activations(panel.run, panel.split, alpha or 0.0, per_class=110, seed=(number - 1) // 2)
             x = np.column_stack([a.features[panel.rows], np.ones(len(panel.rows))])
             assert (a.indices[panel.rows] == own["indices"]).all()
             again = (x - own["origin"]) @ own["basis"].T / own["unit"]
@@ -276,7 +279,7 @@ FACTS = {
     "bias": "the bias included",
     "hard run, targets and seed": "run_hard (hard targets, training seed 3)",
     "soft run, targets and seed": "run_soft (label smoothing 0.1, training seed 3)",
-    "n of N": "train 20 drawn of 30 stored of 30 a class; validation 20 drawn of 30 stored of 30 a class",
+    "n of N": "train 20 drawn of 110 stored of 110 a class; validation 20 drawn of 110 stored of 110 a class",
     "seed of the sample": "drawn with seed 4",
     "evaluation mode": "networks in evaluation mode",
     "scale": "each run is divided by the mean distance between its three class means on train",
@@ -314,7 +317,7 @@ CHANGES: dict[str, tuple[str, dict[str, Any]]] = {
     "bias": ("the bias left out", {"bias": False}),
     "scale own": ("each run on axes of its own", {"scale": "own"}),
     "scale same": ("all runs on the same axes", {"scale": "same"}),
-    "n": ("train 7 drawn of 30", {"per_class": 7}),
+    "n": ("train 7 drawn of 110", {"per_class": 7}),
     "classes": ("cat (circles), dog (squares) and ship (triangles)", {"classes": ("cat", "dog", "ship")}),
 }
 

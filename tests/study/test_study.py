@@ -28,11 +28,17 @@ class Captured:
 
 
 def in_memory(
-    name: str, alpha: float, seed: int = 0, splits: tuple[str, ...] = ("train", "validation")
+    name: str,
+    alpha: float,
+    seed: int = 0,
+    splits: tuple[str, ...] = ("train", "validation"),
+    per_class: int = 30,
 ) -> Captured:
     config = RunConfig("cifar10", "resnet20", "uniform" if alpha else "hard", alpha, seed=seed)
     run = Run(Path(name), name, config, class_names=CLASSES, model_sha256=SHA)
-    return Captured(run, {s: small_activations(name, s, alpha, seed=seed) for s in splits})
+    return Captured(
+        run, {s: small_activations(name, s, alpha, per_class=per_class, seed=seed) for s in splits}
+    )
 
 
 def plain_rho_d(a: Activations, classes: tuple[int, int, int]) -> float:
@@ -58,7 +64,7 @@ def test_the_table_holds_the_plain_numbers_of_runs_in_memory() -> None:
 
 
 def test_answers_do_not_depend_on_the_order_of_the_runs() -> None:
-    hard, soft = in_memory("hard", 0.0), in_memory("soft", 0.1)
+    hard, soft = in_memory("hard", 0.0, per_class=110), in_memory("soft", 0.1, per_class=110)
     one, other = Study.of([hard, soft]), Study.of([soft, hard])
     assert one.compare(TRIPLE).finding == other.compare(TRIPLE).finding
     assert one.compare(TRIPLE).finding.kind == "tighter"

@@ -57,6 +57,7 @@ def figure_bytes(figure: Figure, format: str, *, dpi: int = 300, text: str = "te
         "ps.fonttype": 42,
         "svg.fonttype": "none" if text == "text" else "path",
         "svg.hashsalt": CREATOR,
+        "text.hinting": "none",  # hinted text is wider than planned at few dots per inch
     }
     target = io.BytesIO()
     names = unique_ids(figure) if format == "svg" else nullcontext()

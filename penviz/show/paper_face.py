@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import takewhile
 
 from penviz import InputError
@@ -30,16 +30,9 @@ class Face:
         Raises:
             InputError: a letter that none of the faces has: a box would stand in its place.
         """
-        from matplotlib.font_manager import FontProperties
-        from matplotlib.textpath import text_to_path
-
         if lacking := next((letter for letter in text if ord(letter) not in _letters(self.family)), ""):
             raise InputError(f"No face of the figure has the letter {lacking!r}: give a --font that has it.")
-        weight = "bold" if bold else "normal"
-        font = FontProperties(
-            family=list(self.family), size=size_pt, weight=weight, math_fontfamily=self.math
-        )
-        return 1.01 * float(text_to_path.get_text_width_height_descent(text, font, math)[0]) / 72
+        return 1.01 * _width_pt(self, text, size_pt, "bold" if bold else "normal", math) / 72
 
     def fitted(self, text: str, size_pt: float, room_in: float, short: str = "") -> str:
         """The text, or its short form, or as much of either as the room holds and an ellipsis."""
@@ -67,6 +60,16 @@ class Face:
         tails = [ELLIPSIS + text[start:] for start in range(latest + 1)]
         whole = next((tail for tail in tails if self.width_in(tail, size_pt) <= room_in), tails[-1])
         return self.fitted(whole, size_pt, room_in)
+
+
+@lru_cache(maxsize=8192)
+def _width_pt(face: Face, text: str, size_pt: float, weight: str, math: bool) -> float:
+    """Width of one line in points; words are cut letter by letter, so the same ones are asked for often."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(family=list(face.family), size=size_pt, weight=weight, math_fontfamily=face.math)
+    return float(text_to_path.get_text_width_height_descent(text, font, math)[0])
 
 
 @cache

@@ -30,7 +30,7 @@ PUBLIC = {
     "extract": "penviz.notebook.checkpoint_verbs:extract",
     "from_arrays": "penviz.run_from_arrays:from_arrays",
     "load": "penviz.captured_run:load",
-    "open_study": "penviz.open_study:open_study",
+    "open_study": "penviz.stored_study:open_study",
     "save": "penviz.captured_run:save",
     "train": "penviz.notebook.checkpoint_verbs:train",
 }

@@ -221,6 +221,12 @@ def save(captured: CapturedRun, directory: Path | str) -> Path:
 
     Raises:
         RunError: a directory that is not empty, or where nothing can be written.
+
+    >>> import numpy as np, penviz
+    >>> labels = np.arange(60) % 3
+    >>> run = penviz.from_arrays(4.0 * np.eye(3)[labels], labels, weight=np.eye(3), name="theirs")
+    >>> penviz.load(penviz.save(run, "runs/theirs")).name
+    'theirs'
     """
     directory = Path(directory)
     check_new(directory)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import doctest
 import inspect
 import json
 import subprocess
@@ -46,3 +47,27 @@ def test_the_stub_says_the_same() -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         penviz.nothing  # noqa: B018
+
+
+SHOWN_ELSEWHERE = {
+    "CapturedRun": "capture",
+    "Comparison": "Study",
+    "ComparisonFigure": "compare",
+    "ComparisonOptions": "Study",
+    "load": "save",
+}
+"""Names whose example stands at another one."""
+
+
+@pytest.mark.parametrize("name", sorted(penviz.PUBLIC.keys() - SHOWN_ELSEWHERE.keys()))
+def test_the_example_of_a_public_name_runs(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    public = resolve_name(penviz.PUBLIC[name])
+    found = doctest.DocTestFinder(recurse=False).find(public, name, globs={name: public})
+    examples = [test for test in found if test.examples]
+    assert examples, "no example"
+    for test in examples:
+        failed = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test).failed
+        assert failed == 0, capsys.readouterr().out

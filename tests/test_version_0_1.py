@@ -18,7 +18,7 @@ from page_client import html
 from streamlit.testing.v1 import AppTest
 
 from penviz import cli
-from penviz.open_study import open_study
+from penviz.stored_study import open_study
 
 WRITTEN = Path(__file__).parent / "version_0_1"
 ROOT = Path(__file__).parents[1]

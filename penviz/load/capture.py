@@ -77,6 +77,13 @@ def capture(
 
     Raises:
         InputError: anything that cannot be used, in one sentence.
+
+    >>> import penviz, torch
+    >>> network = torch.nn.Sequential(torch.nn.Linear(8, 4), torch.nn.ReLU(), torch.nn.Linear(4, 3))
+    >>> images, labels = torch.randn(30, 8), torch.arange(30) % 3
+    >>> run = penviz.capture(network, [(images, labels)], name="mine", label_smoothing=0)
+    >>> run.splits["validation"].features.shape, run.splits["validation"].head
+    ((30, 4), <head of K = 3, d = 4, with a bias>)
     """
     if not isinstance(model, nn.Module):
         raise RunError(f"capture reads a torch.nn.Module, not {type(model).__name__}: try from_arrays.")

@@ -35,6 +35,10 @@ def train(
 
     Raises:
         InputError: a request that cannot be met; nothing is written then.
+
+    >>> import penviz
+    >>> penviz.train("digits", "fc800", "runs/soft", label_smoothing=0.1, epochs=1).name
+    'soft'
     """
     from penviz.learn import data, defaults
     from penviz.learn import train as training
@@ -70,6 +74,11 @@ def extract(
 
     Raises:
         InputError: an unfinished run, or other data than it was trained on.
+
+    >>> import penviz
+    >>> run = penviz.extract(penviz.train("digits", "fc800", "runs/hard", epochs=1), per_class=10)
+    >>> [(split, len(a)) for split, a in run.splits.items()]
+    [('train', 100), ('validation', 360)]
     """
     from penviz.learn import data
     from penviz.learn import extract as extraction
@@ -104,6 +113,14 @@ def adopt(
 
     Raises:
         InputError: a file that is refused, or a network that does not fit; it says what to do.
+
+    >>> import numpy as np, penviz
+    >>> labels = np.arange(60) % 3
+    >>> np.savez("validation.npz", features=np.eye(3)[labels], labels=labels, weight=np.eye(3))
+    >>> run = penviz.adopt("validation.npz", "runs/theirs", splits=("validation",), label_smoothing=0)
+    Activations of 60 examples in 3 dimensions.
+    >>> run.name, len(run.splits["validation"])
+    ('theirs', 60)
     """
     from penviz import adoption
     from penviz.adoption_request import Request

@@ -152,6 +152,15 @@ def compare(
 
     Raises:
         InputError: runs that cannot be compared, or classes that are unknown.
+
+    >>> import numpy as np, penviz
+    >>> rng = np.random.default_rng(0)
+    >>> labels = np.arange(60) % 3
+    >>> wide, tight = (np.eye(3)[labels] * 4 + rng.normal(size=(60, 3)) * s for s in (1.0, 0.2))
+    >>> hard = penviz.from_arrays(wide, labels, weight=np.eye(3), name="hard", label_smoothing=0)
+    >>> soft = penviz.from_arrays(tight, labels, weight=np.eye(3), name="soft", label_smoothing=0.1)
+    >>> penviz.compare([hard, soft]).finding.kind
+    'tighter'
     """
     if not isinstance(runs, Study):
         runs = study_of(runs, classes or ())
@@ -163,8 +172,8 @@ def study_of(
     classes: Sequence[str | int] = (),
 ) -> Study:
     """A study of runs in memory and directories of runs, in their order; errors as `open_run` and `Study`."""
-    from penviz.open_study import open_run
     from penviz.runs import read_run
+    from penviz.stored_study import open_run
 
     given: Sequence[WithActivations | str | Path]
     given = runs if isinstance(runs, Sequence) and not isinstance(runs, str) else [runs]

@@ -41,6 +41,14 @@ def draw_plane(
 
     Raises:
         InputError: a split that the run does not have, or classes that are unknown.
+
+    >>> import numpy as np, penviz
+    >>> from matplotlib.figure import Figure
+    >>> labels = np.arange(60) % 3
+    >>> features = 4 * np.eye(3)[labels] + np.random.default_rng(0).normal(size=(60, 3))
+    >>> run = penviz.from_arrays(features, labels, weight=np.eye(3), name="theirs")
+    >>> penviz.draw_plane(Figure(figsize=(3, 3)).subplots(), run).metrics["n"]
+    60.0
     """
     from penviz.show.paper_face import SANS
     from penviz.show.paper_panel import PanelLook, draw_panel

@@ -43,6 +43,15 @@ class Study:
 
     Raises:
         InputError: no runs, a run without activations, two runs of one name, or different lists of classes.
+
+    >>> import numpy as np, penviz
+    >>> labels = np.arange(60) % 3
+    >>> arrays = {"features": 4.0 * np.eye(3)[labels], "labels": labels, "weight": np.eye(3)}
+    >>> names = {"hard": 0, "soft": 0.1}
+    >>> runs = [penviz.from_arrays(**arrays, name=n, label_smoothing=a) for n, a in names.items()]
+    >>> study = penviz.Study.of(runs)
+    >>> study.compare([0, 2, 1], penviz.ComparisonOptions(per_class=5)).panels[0].n_shown
+    (5, 5, 5)
     """
 
     runs: tuple[StudyRun, ...]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import dataclasses
 import os
-import re
 import subprocess
 import sys
 import textwrap
@@ -227,17 +226,6 @@ def test_the_example_in_the_module_runs(rows: Rows, tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     names = {"panels": rows, "paper_figure": paper_figure, "figure_bytes": figure_bytes, "Path": Path}
     exec(compile(example, "example", "exec"), names)
-    assert (tmp_path / "figure1.pdf").read_bytes().startswith(b"%PDF")
-
-
-def test_the_example_in_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = (ROOT / "README.md").read_text(encoding="utf-8")
-    (example,) = [
-        block for block in re.findall(r"```python\n(.*?)```", said, re.S) if "paper_figure" in block
-    ]
-    (tmp_path / "checkpoints").symlink_to(ROOT / "checkpoints")
-    monkeypatch.chdir(tmp_path)
-    exec(compile(example, "example", "exec"), {})
     assert (tmp_path / "figure1.pdf").read_bytes().startswith(b"%PDF")
 
 

@@ -11,8 +11,8 @@ from small_runs import CLASSES, SHA, make_adopted, make_run, small_activations
 
 from penviz import InputError
 from penviz.activations import Activations
-from penviz.open_study import open_study
 from penviz.runs import Run, RunConfig
+from penviz.stored_study import open_study
 from penviz.study.comparison import ComparisonOptions
 from penviz.study.study import Study
 

@@ -30,6 +30,13 @@ def open_run(run: Run, classes: Sequence[str | int] = (), splits: Sequence[str] 
 
 
 def open_study(directories: Sequence[Path | str], classes: Sequence[str | int] = ()) -> Study:
-    """A study of runs on disk; arguments and errors as `open_run` and `Study`."""
+    """A study of runs on disk; arguments and errors as `open_run` and `Study`.
+
+    >>> import numpy as np, penviz
+    >>> labels = np.arange(60) % 3
+    >>> run = penviz.from_arrays(4.0 * np.eye(3)[labels], labels, weight=np.eye(3), name="theirs")
+    >>> penviz.open_study([penviz.save(run, "runs/theirs")]).splits
+    ('validation',)
+    """
     runs = named_apart(read_runs([Path(directory) for directory in directories]))
     return Study(tuple(open_run(run, classes) for run in runs))

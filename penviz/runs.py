@@ -21,11 +21,21 @@ MODEL_FILE = "model.safetensors"
 MANIFEST = "manifest.json"
 """In the directory of the shards of a split; written last."""
 
-SPLITS = ("train", "validation", "test")
+SPLITS: tuple[str, ...] = ("train", "validation", "test")
 MAY_BE_SEEN = "may be seen"
 """Said of a split of an adopted run that its network may have been trained on."""
 
-TARGETS = ("hard", "uniform", "others", "prior", "binary", "clip", "sampled", "distilled", "unknown")
+TARGETS: tuple[str, ...] = (
+    "hard",
+    "uniform",
+    "others",
+    "prior",
+    "binary",
+    "clip",
+    "sampled",
+    "distilled",
+    "unknown",
+)
 """Kinds of training targets; "unknown" is a network that penviz did not train."""
 
 

@@ -22,6 +22,7 @@ PUBLIC = {
     "Comparison": "penviz.study.comparison:Comparison",
     "ComparisonFigure": "penviz.notebook.comparison_figure:ComparisonFigure",
     "ComparisonOptions": "penviz.study.comparison:ComparisonOptions",
+    "Recorder": "penviz.load.recorder:Recorder",
     "Study": "penviz.study.study:Study",
     "adopt": "penviz.notebook.checkpoint_verbs:adopt",
     "capture": "penviz.load.capture:capture",

@@ -2,6 +2,7 @@ from penviz.captured_run import CapturedRun as CapturedRun
 from penviz.captured_run import load as load
 from penviz.captured_run import save as save
 from penviz.load.capture import capture as capture
+from penviz.load.recorder import Recorder as Recorder
 from penviz.notebook.checkpoint_verbs import adopt as adopt
 from penviz.notebook.checkpoint_verbs import extract as extract
 from penviz.notebook.checkpoint_verbs import train as train

@@ -100,6 +100,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "chart_recipe": ("penviz.learn", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
     "chart_figure": ("penviz.learn", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
     "recipe_yaml": ("penviz.learn", "penviz.show", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
+    "callbacks": ("penviz.show", "penviz.view", *COMMANDS, *DRAWING),
     "captured_run": (
         "penviz.learn",
         "penviz.load",

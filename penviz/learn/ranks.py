@@ -206,4 +206,4 @@ class Ranks:
                 self.wait()
 
 
-ALONE = Ranks()
+ALONE: Ranks = Ranks()

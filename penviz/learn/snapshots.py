@@ -113,7 +113,7 @@ class SnapshotKeeper:
                 self.planned,
             )
             known = Snapshots.load(path) if path.is_file() else None
-            (new if known is None else _appended(known, new)).save(path)
+            (new if known is None else appended(known, new)).save(path)
             self.training.observe(f"{path.name} written")
 
 
@@ -122,7 +122,7 @@ def _subset(split: Split, per_class: int) -> Split:
     return Split(split.images[rows], split.labels[rows], split.indices[rows], split.hashes[rows], "")
 
 
-def _appended(known: Snapshots, new: Snapshots) -> Snapshots:
+def appended(known: Snapshots, new: Snapshots) -> Snapshots:
     """`known` up to the epoch of `new`, and `new`: what a kill left of that epoch and later ones goes."""
     before = known.epochs < new.epochs[0]
 

@@ -62,8 +62,12 @@ class Inputs:
         return self.cast(torch.float64)
 
     def rows(self, some: slice) -> Inputs:
-        """Some of the examples."""
+        """Some of the examples, as views."""
         return self.map(lambda t: t[some])
+
+    def take(self, some: NDArray[np.int64]) -> Inputs:
+        """Some of the examples, copied."""
+        return self.map(lambda t: t[torch.from_numpy(some).to(t.device)])
 
 
 def joined(parts: Sequence[Inputs]) -> Inputs:

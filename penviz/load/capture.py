@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from penviz.activations import Activations
 from penviz.captured_run import CapturedRun, Statement, check_splits, held_out, in_memory, labels_digest
 from penviz.load.batches import BatchReader
-from penviz.load.capture_pass import Seen, first_batches, read_batches, rows_of, see
+from penviz.load.capture_pass import Seen, class_totals, first_batches, read_batches, rows_of, see
 from penviz.load.head import HeadProof, NoHead
 from penviz.load.loaders import class_names_of, data_name, rows_dealt
 from penviz.load.network_reader import Layer, NetworkReader, find_head
@@ -147,9 +147,6 @@ def _as_run(
     for split, one in seen.items():
         y = np.concatenate(one.labels)
         indices, identity = _identity(one, y)
-        every = np.concatenate(one.all_labels)
-        if one.rows is not None:  # each once
-            every = every[np.unique(one.rows, return_index=True)[1]]
         activations[split] = Activations(
             *(
                 one.features.array(),
@@ -161,7 +158,7 @@ def _as_run(
                 split,
             ),
             *(head, f"{dataset}:{identity}", digest),
-            total=np.bincount(every, minlength=len(names)),
+            total=class_totals(one, len(names)),
         )
         nll[split] = one.nll / len(y)
         told[split] = {

@@ -88,20 +88,41 @@ def see(
     """Run the network over batches; the network is in evaluation mode and gradients are off.
 
     Args:
-        found: how the network is read; batches: inputs and labels.
-        dealt: rows of the data set of each batch, filled while the batches come; None where not known.
-        max_per_class: see `capture`.
+        found: how the network is read; batches, dealt, max_per_class: as of `chosen_rows`.
 
     Raises:
         RunError: labels that are no class, features or scores that are not finite, or no scores.
     """
-    seen, n = Seen(), 0
-    counts, before = np.zeros(found.n_classes, np.int64), set[int]()
+    seen = Seen()
+    for inputs, labels, rows in chosen_rows(seen, found.n_classes, batches, dealt, max_per_class):
+        _take(found, seen, inputs, labels, rows)
+    return seen
+
+
+def chosen_rows(
+    seen: Seen,
+    n_classes: int,
+    batches: Iterable[Batch],
+    dealt: list[list[int]] | None = None,
+    max_per_class: int | None = None,
+) -> Iterator[tuple[Inputs, Int, Int]]:
+    """Inputs and labels [b] of every batch that has rows to keep, and which rows those are.
+
+    Args:
+        seen: takes in all labels and the places of those kept; n_classes: K; batches: inputs and labels.
+        dealt: rows of the data set of each batch, filled while the batches come; None where not known. A row
+            that comes again is not kept.
+        max_per_class: see `capture`.
+
+    Raises:
+        RunError: labels that are no class.
+    """
+    n, counts, before = 0, np.zeros(n_classes, np.int64), set[int]()
     for i, (inputs, labels) in enumerate(batches):
-        if len(labels) and (labels.min() < 0 or labels.max() >= found.n_classes):
+        if len(labels) and (labels.min() < 0 or labels.max() >= n_classes):
             raise RunError(
-                f"Labels run from {labels.min()} to {labels.max()}, and the network has {found.n_classes} "
-                f"outputs: they must lie between 0 and {found.n_classes - 1}."
+                f"Labels run from {labels.min()} to {labels.max()}, and the network has {n_classes} "
+                f"outputs: they must lie between 0 and {n_classes - 1}."
             )
         mask = np.ones(len(labels), bool)
         if dealt is not None and len(dealt) > i and len(dealt[i]) == len(labels):
@@ -109,14 +130,13 @@ def see(
             seen.repeated += int((~mask).sum())
         if max_per_class is not None:
             mask &= _early(labels, mask, counts) < max_per_class
-        counts += np.bincount(labels[mask], minlength=found.n_classes)
+        counts += np.bincount(labels[mask], minlength=n_classes)
         rows = np.flatnonzero(mask)
         seen.all_labels.append(labels)
         if len(rows):
-            _take(found, seen, inputs, labels, rows)
             seen.kept.append(n + rows)
+            yield inputs, labels, rows
         n += len(labels)
-    return seen
 
 
 def _new(rows: Sequence[int], before: set[int]) -> NDArray[np.bool_]:
@@ -173,3 +193,11 @@ def rows_of(loader: Any, dealt: list[list[int]] | None, seen: Seen) -> Int | Non
     if dealt is not None and list(map(len, dealt)) == list(map(len, seen.all_labels)):
         return np.array([row for rows in dealt for row in rows], np.int64)
     return np.arange(n) if in_order(loader) and dealt is None else None
+
+
+def class_totals(seen: Seen, n_classes: int) -> Int:
+    """[K] examples of each class that came, each row of the data set once."""
+    every = np.concatenate(seen.all_labels)
+    if seen.rows is not None:
+        every = every[np.unique(seen.rows, return_index=True)[1]]
+    return np.bincount(every, minlength=n_classes)

@@ -136,6 +136,7 @@ def test_training_here_draws_every_epoch_and_ends_with_two_runs_chosen(
     app = start_training(open_page(empty_page))
     ((task, arguments),) = job.asked  # type: ignore[attr-defined]
     assert (task, arguments["names"]) == ("train digits", ["digits-hard", "digits-soft"])
+    assert arguments["epochs"] == 200, "past the fit unless the visitor asks for less"
     assert "Starting" in app.get("progress")[0].proto.text
     make_filmed(job.directory, "digits-hard")
     job.progress = {"run": 0, "epoch": 9, "epochs": 20, "done": 9, "of": 40, "seconds_left": 12.3}

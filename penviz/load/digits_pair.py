@@ -10,19 +10,22 @@ from penviz.learn.extract import extract
 from penviz.learn.progress import Progress
 from penviz.runs import read_run
 
-MODEL, EPOCHS, ALPHA = "fc800", 20, 0.1
+MODEL, ALPHA = "fc800", 0.1
+SNAPSHOTS = 30
+"""Epochs that are kept at most, on a log scale: a file of them is written anew at each."""
+
 KEPT_PER_CLASS = 30
 """Examples a class and split that snapshots keep: as many as validation has of the rarest digit."""
 
 
 def train_pair(
-    out: Path, names: tuple[str, str], told: Callable[[int, int, int], None] = lambda *_: None
+    out: Path, names: tuple[str, str], epochs: int, told: Callable[[int, int, int], None] = lambda *_: None
 ) -> list[Path]:
-    """Train, filmed at every epoch, and extract.
+    """Train, keep snapshots, and extract. The networks fit after about 20 epochs.
 
     Args:
         out: an existing directory in which the two runs are made.
-        names: of the run on hard targets and of the one with label smoothing.
+        names: of the run on hard targets and of the one with label smoothing; epochs: of each.
         told: called with the number of the run (0, 1), its epochs done, and all of them.
 
     Returns:
@@ -32,7 +35,7 @@ def train_pair(
     made = []
     for number, (name, alpha) in enumerate(zip(names, (0.0, ALPHA), strict=True)):
         config = defaults.default_config(
-            "digits", MODEL, dataset.image_shape, label_smoothing=alpha, epochs=EPOCHS
+            "digits", MODEL, dataset.image_shape, label_smoothing=alpha, epochs=epochs
         )
 
         def report(progress: Progress, number: int = number) -> None:
@@ -46,11 +49,13 @@ def train_pair(
             out / name,
             device="cpu",
             save_every=1e9,
-            snapshots=EPOCHS,
+            snapshots=SNAPSHOTS,
             snapshots_per_class=KEPT_PER_CLASS,
+            snapshots_spacing="log",
             report=report,
-            command=f"penviz train digits {MODEL} --epochs {EPOCHS}{smoothing} --device cpu "
-            f"--snapshots {EPOCHS} --snapshots-per-class {KEPT_PER_CLASS} --out {name}",
+            command=f"penviz train digits {MODEL} --epochs {epochs}{smoothing} --device cpu "
+            f"--snapshots {SNAPSHOTS} --snapshots-spacing log --snapshots-per-class {KEPT_PER_CLASS} "
+            f"--out {name}",
         )
         extract(read_run(directory), dataset, device="cpu")
         made.append(directory)

@@ -244,7 +244,9 @@ def _move(made: Path, out: Path, replace: bool = False) -> dict[str, Any]:
 
 
 def train_digits(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
-    """Train a hard and a soft network on digits. Arguments: out, where the two runs go; names, of the two.
+    """Train a hard and a soft network on digits.
+
+    Arguments: out, where the two runs go; names, of the two; epochs, of each.
 
     While it trains, the two runs lie in the job's own directory under these names, with their snapshots.
 
@@ -259,7 +261,7 @@ def train_digits(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
         left = (time.monotonic() - started) / done * (of - done)
         tell({"run": number, "epoch": epoch, "epochs": epochs, "done": done, "of": of, "seconds_left": left})
 
-    made = train_pair(Path.cwd(), (hard, soft), told)
+    made = train_pair(Path.cwd(), (hard, soft), int(arguments["epochs"]), told)
     return {"directories": [_move(one, out / one.name)["directory"] for one in made]}
 
 

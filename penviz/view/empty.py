@@ -31,8 +31,8 @@ def show_empty(directory: Path) -> None:
         st.html('<p class="pz-detail">The same from a terminal; then reload this page:</p>')
         place = directory.as_posix()
         st.code(
-            f"penviz train digits fc800 --epochs 20 --out {place}/digits-hard\n"
-            f"penviz train digits fc800 --epochs 20 --label-smoothing 0.1 --out {place}/digits-soft\n"
+            f"penviz train digits fc800 --epochs 200 --out {place}/digits-hard\n"
+            f"penviz train digits fc800 --epochs 200 --label-smoothing 0.1 --out {place}/digits-soft\n"
             f"penviz extract {place}/digits-hard {place}/digits-soft",
             language="bash",
             wrap_lines=True,

@@ -26,11 +26,10 @@ def cage() -> Iterator[Cage]:
     cage.close()
 
 
-def test_a_pair_differs_in_the_smoothing_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(digits_pair, "EPOCHS", 3)
+def test_a_pair_differs_in_the_smoothing_alone(tmp_path: Path) -> None:
     told: list[tuple[int, int, int]] = []
     hard, soft = (
-        read_run(d) for d in digits_pair.train_pair(tmp_path, ("a", "b"), lambda *now: told.append(now))
+        read_run(d) for d in digits_pair.train_pair(tmp_path, ("a", "b"), 3, lambda *now: told.append(now))
     )
     assert (hard.name, soft.name) == ("a", "b")
     assert hard.config.differences(soft.config) == ["targets", "label_smoothing"]
@@ -44,7 +43,7 @@ def test_a_pair_differs_in_the_smoothing_alone(tmp_path: Path, monkeypatch: pyte
             assert last.checkpoint_sha256 == run.model_sha256
             assert set(film.indices.tolist()) <= set(last.indices.tolist())
     assert hard.record["command"].startswith(
-        "penviz train digits fc800 --epochs 3 --device cpu --snapshots 3"
+        "penviz train digits fc800 --epochs 3 --device cpu --snapshots 30 --snapshots-spacing log"
     )
     assert "--label-smoothing 0.1" in soft.record["command"]
 
@@ -57,7 +56,7 @@ def test_in_the_cage_it_tells_shows_its_snapshots_and_leaves_nothing_when_cancel
         workspace = workspaces.open()
         out = workspace.directory / "runs"
         out.mkdir()
-        arguments = {"out": str(out), "names": ["hard", "soft"]}
+        arguments = {"out": str(out), "names": ["hard", "soft"], "epochs": 20}
         job = workspace.start(cage, "train digits", arguments, BUDGET)
         path = snapshots_path(job.directory / "hard", "train")
         deadline = time.monotonic() + 120

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from penviz.foreign.limits import Limits
-from penviz.foreign.report import NextStep, Refused, printable
+from penviz.foreign.next_steps import NextStep
+from penviz.foreign.report import Refused, printable
 
 STORED, DEFLATED = 0, 8
 LOCAL, CENTRAL, END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"

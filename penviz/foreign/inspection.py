@@ -19,9 +19,10 @@ from penviz.foreign.finite import is_float, not_finite
 from penviz.foreign.images_zip import describe
 from penviz.foreign.kinds import kind_of, kind_of_archive
 from penviz.foreign.limits import Limits
+from penviz.foreign.next_steps import FILE, NextStep
 from penviz.foreign.own_training import stated_training
 from penviz.foreign.pickle_tree import globals_of, read_tree
-from penviz.foreign.report import FILE, FileReport, NextStep, Refused, TensorEntry, printable
+from penviz.foreign.report import FileReport, Refused, TensorEntry, printable
 from penviz.foreign.run_zip import describe_run
 from penviz.foreign.safetensors_header import INDEX_SUFFIX, read_safetensors, shard_paths
 from penviz.foreign.stored import ITEM_BYTES, StoredTensor

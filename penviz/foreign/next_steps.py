@@ -2,61 +2,68 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from penviz.foreign import torch_names
 from penviz.foreign.pickle_nodes import Call, Mapping, Tree
-from penviz.foreign.report import FILE, NextStep
 
-_LOAD = 'torch.load({file}, map_location="cpu", weights_only={safe})'
-_TRUST = (
-    "If you trust the file, these lines keep its weights alone; on the command line, penviz extract --trust "
-    "reads it as it is."
+FILE = "<file>"
+"""Stands in the lines of a NextStep for the name of the file, as a Python literal."""
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """What helps with a file that is not loaded.
+
+    Attributes:
+        text: a sentence or two; lines: of Python, to be run as they stand, with FILE for the file's name.
+    """
+
+    text: str
+    lines: tuple[str, ...] = ()
+
+
+_TRUST = "If you trust the file, these lines keep its weights alone"
+_TRUST_HERE = f"{_TRUST}; on the command line, penviz extract --trust reads it as it is."
+_SAFE = f'weights = torch.load({FILE}, map_location="cpu", weights_only=True)'
+_ANY = f'weights = torch.load({FILE}, map_location="cpu", weights_only=False)'
+_SAVE = 'torch.save(weights, "weights.pt")'
+_SAVE_ARRAYS = 'numpy.savez("activations.npz", features=features, labels=labels, weight=weight, bias=bias)'
+_THEN = "Then: penviz extract activations.npz --split test --out DIR."
+
+REWRITE = NextStep(
+    "These lines write the file again, as torch writes it today.", ("import torch", "", _SAFE, _SAVE)
 )
-
-
-def _saved(load: str, value: str = "weights", text: str = _TRUST, *between: str) -> NextStep:
-    return NextStep(
-        text, ("import torch", "", f"weights = {load}", *between, f'torch.save({value}, "weights.pt")')
-    )
-
-
-def _load(safe: bool, path: str = "") -> str:
-    return _LOAD.format(file=FILE, safe=safe) + path
-
-
-REWRITE = _saved(_load(True), text="These lines write the file again, as torch writes it today.")
 STATE_DICT = NextStep(
     "Where the file comes from, load the model there and save its weights alone.",
     ('torch.save(model.state_dict(), "weights.pt")',),
 )
-COPIES = _saved(
-    _load(True),
-    "{name: tensor.contiguous().clone() for name, tensor in weights.items()}",
+COPIES = NextStep(
     "If the file is your own, these lines save a copy of every tensor.",
-)
-TAR = _saved(_load(False))
-SCRIPT = _saved(
-    f'torch.jit.load({FILE}, map_location="cpu").state_dict()',
-    text="If you trust the file, these lines keep its weights alone.",
-)
-EXPORTED = _saved(
-    f"dict(torch.export.load({FILE}).state_dict)",
-    text="If you trust the file, these lines keep its weights alone.",
-)
-ARRAYS = NextStep(
-    "Write what enters the last layer, and that layer, as arrays.",
     (
-        "import numpy",
+        "import torch",
         "",
-        "# features [n, d], labels [n], weight [K, d], bias [K]",
-        'numpy.savez("activations.npz", features=features, labels=labels, weight=weight, bias=bias)',
+        _SAFE,
+        "weights = {name: tensor.contiguous().clone() for name, tensor in weights.items()}",
+        _SAVE,
     ),
 )
-_SAVE_ARRAYS = 'numpy.savez("activations.npz", features=features, labels=labels, weight=weight, bias=bias)'
+TAR = NextStep(_TRUST_HERE, ("import torch", "", _ANY, _SAVE))
+SCRIPT = NextStep(
+    _TRUST_HERE,
+    ("import torch", "", f'weights = torch.jit.load({FILE}, map_location="cpu").state_dict()', _SAVE),
+)
+EXPORTED = NextStep(
+    f"{_TRUST}.", ("import torch", "", f"weights = dict(torch.export.load({FILE}).state_dict)", _SAVE)
+)
+ARRAYS = NextStep(
+    f"Write what enters the last layer, and that layer, as arrays. {_THEN}",
+    ("import numpy", "", "# features [n, d], labels [n], weight [K, d], bias [K]", _SAVE_ARRAYS),
+)
 KERAS = NextStep(
     "Where Keras is installed, these lines write what enters the last Dense layer, and that layer; "
-    "images and labels are your test data. Then: penviz extract activations.npz --split test --out DIR.",
+    f"images and labels are your test data. {_THEN}",
     (
         "import keras",
         "import numpy",
@@ -64,12 +71,13 @@ KERAS = NextStep(
         f"model = keras.models.load_model({FILE})",
         "features = keras.Model(model.inputs, model.layers[-1].input).predict(images)",
         "weight, bias = model.layers[-1].get_weights()",
-        _SAVE_ARRAYS.replace("weight=weight", "weight=weight.T"),
+        "weight = weight.T",
+        _SAVE_ARRAYS,
     ),
 )
 ONNX = NextStep(
     "Where onnx and onnxruntime are installed, these lines write what enters the last layer, and that layer; "
-    "images and labels are your test data. Then: penviz extract activations.npz --split test --out DIR.",
+    f"images and labels are your test data. {_THEN}",
     (
         "import numpy",
         "import onnx",
@@ -87,7 +95,7 @@ ONNX = NextStep(
 )
 """torch exports a linear layer as a Gemm whose weight is [K, d] (transB = 1)."""
 MSGPACK = NextStep(
-    "Where Flax is installed, these lines read the last layer; the features come from your model, as in "
+    "Where Flax is installed, these lines show the layers; the features come from your model, as in "
     "docs/your-model.md. A PyTorch or safetensors file of the same model is read as it is.",
     (
         "import flax.serialization",
@@ -101,28 +109,26 @@ MSGPACK = NextStep(
 
 def of_object(path: str) -> NextStep:
     """For a file whose pickle asks for code; `path` of its weights, "" where that cannot be seen."""
-    return _saved(_load(False, path)) if path else STATE_DICT
+    return NextStep(_TRUST_HERE, ("import torch", "", _ANY + path, _SAVE)) if path else STATE_DICT
 
 
 def as_dense(path: str) -> NextStep:
     """For quantised and sparse tensors."""
     dense = "tensor.to_dense() if tensor.layout != torch.strided else tensor.dequantize()"
-    return _saved(
-        _load(True, path),
-        f"{{name: {dense} for name, tensor in weights.items()}}",
-        "These lines save them as plain dense tensors.",
-    )
+    lines = (_SAFE + path, f"weights = {{name: {dense} for name, tensor in weights.items()}}", _SAVE)
+    return NextStep("These lines save them as plain dense tensors.", ("import torch", "", *lines))
 
 
 def as_tensors(path: str) -> NextStep:
     """For NumPy arrays in place of tensors."""
-    return _saved(_load(False, path), "{name: torch.as_tensor(array) for name, array in weights.items()}")
+    made = "weights = {name: torch.as_tensor(array) for name, array in weights.items()}"
+    return NextStep(_TRUST_HERE, ("import torch", "", _ANY + path, made, _SAVE))
 
 
 def unpickled(path: str) -> NextStep:
     """For a file of pickle.dump."""
     return NextStep(
-        _TRUST,
+        _TRUST_HERE,
         (
             "import pickle",
             "",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from penviz import InputError
+from penviz.foreign.next_steps import NextStep
 from penviz.safe_text import safe_text
 
 KINDS = (
@@ -34,21 +35,6 @@ KINDS = (
 
 OF_WEIGHTS = ("torch zip", "legacy torch file", "safetensors")
 """Kinds whose weights are read without running anything."""
-
-FILE = "<file>"
-"""Stands in the lines of a NextStep for the name of the file, as a Python literal."""
-
-
-@dataclass(frozen=True)
-class NextStep:
-    """What helps with a file that is not loaded.
-
-    Attributes:
-        text: a sentence or two; lines: of Python, to be run as they stand, with FILE for the file's name.
-    """
-
-    text: str
-    lines: tuple[str, ...] = ()
 
 
 class Refused(InputError):

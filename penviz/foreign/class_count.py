@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from penviz.foreign.report import TensorEntry
 
@@ -19,7 +20,8 @@ def count_classes(tensors: Sequence[TensorEntry]) -> tuple[int | None, str]:
 
     A last layer is a weight [K, d] or [K, d, 1, 1] with a bias [K], or a weight [K, d] alone, under a
     name of a last layer that is not an auxiliary one. Of several in one sequence the last counts; if layers
-    of two sequences differ in K, none does. Without such a name the only linear layer of the file counts.
+    of two sequences differ in K, none does. Without such a name the only linear layer of the file counts, or
+    the last one where each is fed by the one before.
     """
     shapes = {t.key: t.shape for t in tensors}
     layers: dict[str, tuple[tuple[int, ...], bool]] = {}
@@ -44,6 +46,11 @@ def count_classes(tensors: Sequence[TensorEntry]) -> tuple[int | None, str]:
     if len(with_bias) == 1 and sum(len(shape) == 2 for shape in shapes.values()) <= 1:
         stem, shape = with_bias[0]
         return shape[0], f"{stem + '.' if stem else ''}weight {list(shape)}, the only linear layer"
+    dense = [(stem, shape) for stem, shape in with_bias if len(shape) == 2]
+    chain = all(a[0] == b[1] for (_, a), (_, b) in pairwise(dense))
+    if len(dense) > 1 and chain and sum(len(shape) == 2 for shape in shapes.values()) == len(dense):
+        stem, shape = dense[-1]
+        return shape[0], f"{stem}.weight {list(shape)}, the last of {len(dense)} linear layers in a row"
     return None, ""
 
 

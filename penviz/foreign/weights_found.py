@@ -45,8 +45,11 @@ PREFIXES = (
 )
 """What DDP, torch.compile, Lightning, MMPretrain and others put before every key."""
 
-BESIDE = ("n_averaged", "criterion.", "loss.", "loss_fn.", "metrics.", "train_metrics.", "val_metrics.")
-"""Keys that belong to the training and not to the network."""
+BESIDE = (
+    *("n_averaged", "criterion.", "loss.", "loss_fn.", "metrics.", "train_metrics.", "val_metrics."),
+    *("normalizer.", "attacker."),
+)
+"""Keys that belong to the training and not to the network, also under a prefix of all keys."""
 
 
 OF_OPTIMIZER = {"state", "param_groups"}
@@ -205,10 +208,12 @@ def undo_prefixes(keys: list[str]) -> tuple[list[str | None], str, list[str]]:
     Returns:
         The key of each, None for those left out; the prefix; the keys left out.
     """
-    beside = [key.startswith(BESIDE) for key in keys]
-    inside = [key for key, out in zip(keys, beside, strict=True) if not out]
     prefix = ""
-    while inside:
+    while True:
+        beside = [key.removeprefix(prefix).startswith(BESIDE) or not key.startswith(prefix) for key in keys]
+        inside = [key for key, out in zip(keys, beside, strict=True) if not out]
+        if not inside:
+            return list(keys), "", []
         rests = [key[len(prefix) :] for key in inside]
         cut = next((p for p in PREFIXES if all(k.startswith(p) and k != p for k in rests)), "")
         cut = cut or _attribute(rests)

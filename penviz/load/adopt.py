@@ -107,13 +107,14 @@ def open_network(
     Raises:
         Refused: the report refuses the file. RunError: unknown K, an architecture that does not fit.
     """
-    n_classes = report.n_classes or n_classes
+    shapes = architectures.shapes_of(report.tensors)
+    n_classes = report.n_classes or n_classes or architectures.n_classes_of(model, shapes)
     if n_classes is None:
         raise RunError(
-            f"{report.name} has no last layer that says how many classes there are: state the class names."
+            f"{report.name} has no last layer that says how many classes there are: state the class names, "
+            "on the command line with --class-names."
         )
     weights = read_weights(path, report) if weights is None else weights
-    shapes = {key: tuple(tensor.shape) for key, tensor in weights.items()}
     network = architectures.build(model, n_classes, shapes, local=local)
     own = network.state_dict().keys()
     if report.prefix and not any(key in own for key in weights):  # the prefix was the network's own

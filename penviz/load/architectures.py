@@ -1,14 +1,15 @@
 """Networks by name, and which of them a file's keys and shapes fit.
 
-A name is one of penviz's own (`resnet20`), or carries a prefix: `cifar:resnet18`, `torchvision:alexnet`,
-`penviz:torchvision:alexnet` (as penviz trains it, with keys of its own), `timm:resnet50`, `hf:DIR` (a local
-directory of Hugging Face), and on the command line `package.module:factory`.
+A name is one of penviz's own (`resnet20`), or carries a prefix: `cifar:resnet18`, `tutorial:mnist`,
+`torchvision:alexnet`, `penviz:torchvision:alexnet` (as penviz trains it, with keys of its own),
+`timm:resnet50`, `hf:DIR` (a local directory of Hugging Face), and on the command line
+`package.module:factory`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -18,11 +19,12 @@ from torch.overrides import TorchFunctionMode
 
 from penviz.foreign.report import TensorEntry
 from penviz.learn import models
-from penviz.load import fingerprints
+from penviz.load import fingerprints, known_tables, renamings, tutorial_networks
 from penviz.load.builders import Shape, Shapes, builder, input_channels, patch_side, penviz_input
-from penviz.load.cifar_resnets import PLANS
 from penviz.runs import RunError
 
+SAME_KEYS = "cifar:mobilenetv2-features"
+"""Has the keys of torchvision's and other strides; only a network for CIFAR is likely to be it."""
 MOST_BUILT = 8
 """Architectures of torchvision and timm that are built to compare a file with."""
 
@@ -105,6 +107,9 @@ def input_shape(name: str, network: nn.Module, shapes: Shapes | None = None) -> 
     if not rest:
         return penviz_input(shapes)
     side = 32 if prefix == "cifar" else 224
+    if prefix == "tutorial":
+        channels, side = tutorial_networks.NAMES[rest]
+        return channels, side, side
     if prefix == "torchvision":
         side = patch_side(shapes, "encoder.pos_embedding", "conv_proj.weight") or side
         side = 299 if rest.startswith("inception_v3") else side
@@ -141,6 +146,8 @@ HINTS = ("features.1.weight", "features.9.weight", "encoder.pos_embedding", "con
 def network_shapes(name: str, n_classes: int, shapes: Shapes | None = None) -> Shapes:
     """Key -> shape of a network that is not built in memory; kept for the next call."""
     shapes = shapes or {}
+    if name.startswith(("cifar:", "tutorial:")):  # their widths are those of the file
+        return _network_shapes(name, n_classes, tuple(shapes.items()))
     stem = next((key for key, shape in shapes.items() if len(shape) == 4), "")
     wanted = (*HINTS, "patch_embed.proj.weight", stem)
     hints = tuple((key, shape) for key, shape in shapes.items() if key in wanted)
@@ -189,8 +196,8 @@ def candidates(
 ) -> list[Candidate]:
     """Architectures that a file's keys and shapes fit, best first.
 
-    penviz's own and the CIFAR ResNets are compared outright. Of torchvision and timm only those are built
-    (without memory) whose fingerprint is near that of the file, MOST_BUILT at most.
+    penviz's own and those of public repositories are compared outright. Of torchvision and timm only those
+    are built (without memory) whose fingerprint is near that of the file, MOST_BUILT at most.
 
     Args:
         entries: tensors of a file.
@@ -199,30 +206,34 @@ def candidates(
         most: candidates returned.
         least: share of the keys of file and network together that must match.
     """
-    shapes = shapes_of(entries)
+    shapes, whose = renamings.plain(shapes_of(entries))
     if not shapes:
         return []
-    names = [*models.MODELS, *(f"cifar:{name}" for name in PLANS)]
-    names = [name for name in names if _plausible(name, shapes)]
+    names = list(models.MODELS) if any(key.startswith("features.") for key in shapes) else []
+    names += [name for name in known_tables.fitting(shapes) if name != SAME_KEYS or n_classes in (10, 100)]
     names += [f"penviz:{trained}"] if trained.startswith("torchvision:") else []
+    ordered = renamings.in_order(shapes)
     found = []
-    for name in [*names, *fingerprints.nearest(shapes, MOST_BUILT)]:
+    for name in [*names, *ordered, *fingerprints.nearest(shapes, MOST_BUILT)]:
         try:
-            found.append(compare(name, network_shapes(name, n_classes or 1000, shapes), shapes))
+            k = n_classes or n_classes_of(name, shapes) or 1000
+            own, theirs, of = network_shapes(name, k, shapes), shapes, whose
+            if name in ordered:
+                theirs, of = renamings.by_order(own, shapes, shapes) or shapes, renamings.OF_TENSORFLOW
+            one = compare(name, own, theirs)
+            found.append(replace(one, evidence=f"{one.evidence}; key names: {of}") if of else one)
         except (RunError, RuntimeError, ValueError, TypeError, AssertionError):
             continue  # timm is not installed, or no such network fits these sides
     found.sort(key=lambda c: -share(c))  # a stable sort: own names before torchvision's before timm's
     return [candidate for candidate in found if share(candidate) >= least][:most]
 
 
+def n_classes_of(name: str, shapes: Shapes) -> int | None:
+    """K of a network of a public repository that a file fits, from its last layer; None for others."""
+    head = shapes.get(known_tables.head_of(name, shapes))
+    return head[0] if head else None
+
+
 def share(candidate: Candidate) -> float:
     """Matching keys as a share of all keys of file and network together (the Jaccard index)."""
     return candidate.n_matched / (candidate.n_keys + len(candidate.unexpected) + len(candidate.mismatched))
-
-
-def _plausible(name: str, shapes: Shapes) -> bool:
-    """Whether keys of a small network's body are in the file: cheaper than building it."""
-    if not name.startswith("cifar:"):
-        return any(key.startswith("features.") for key in shapes)
-    plan = PLANS[name.removeprefix("cifar:")]
-    return plan.last in shapes and (not plan.shortcut or any(f".{plan.shortcut}." in key for key in shapes))

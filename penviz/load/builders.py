@@ -1,4 +1,4 @@
-"""How a network of each origin is built: penviz's own, CIFAR ResNets, torchvision, timm, local files."""
+"""How a network of each origin is built: penviz's own, of repositories, torchvision, timm, local files."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from penviz.learn import models
-from penviz.load.cifar_resnets import PLANS, CifarResNet
+from penviz.load import cifar_resnets, known_tables, renamings, tutorial_networks
+from penviz.load.layer_tables import TableNetwork
 from penviz.runs import RunError
 
 Shape = tuple[int, ...]
 Shapes = dict[str, Shape]
 
-LIBRARIES = ("cifar", "torchvision", "timm", "hf", "penviz")
+LIBRARIES = ("cifar", "tutorial", "torchvision", "timm", "hf", "penviz")
 """Prefixes of known networks; any other is the module of a factory of the user's."""
 
 AUXILIARY = ("googlenet", "inception_v3")
@@ -42,10 +43,11 @@ def builder(name: str, n_classes: int, shapes: Shapes, local: bool) -> Callable[
     if prefix == "penviz":
         models.architecture(rest)
         return lambda: models.build(rest, (input_channels(shapes), 224, 224), n_classes)
-    if prefix == "cifar":
-        if rest not in PLANS:
-            raise RunError(f"There is no network {name}: choose one of cifar:{', cifar:'.join(PLANS)}.")
-        return lambda: CifarResNet(PLANS[rest], n_classes, input_channels(shapes))
+    if prefix in ("cifar", "tutorial"):
+        steps = known_tables.table(name, n_classes, shapes)
+        if steps is None:
+            raise RunError(f"There is no network {name}{_instead(prefix, rest)}.")
+        return lambda: TableNetwork(steps)
     if prefix == "torchvision":
         return _torchvision(rest, n_classes, shapes)
     if prefix == "timm":
@@ -57,6 +59,16 @@ def builder(name: str, n_classes: int, shapes: Shapes, local: bool) -> Callable[
             f"There is no network {name}: names of one's own modules work on the command line only."
         )
     return _factory(prefix, rest, n_classes)
+
+
+def _instead(prefix: str, rest: str) -> str:
+    """What to take for an unknown name, or why a known one cannot be built."""
+    if prefix == "cifar" and rest in known_tables.FAMILIES:
+        return " with the keys of this file"
+    known = (
+        tutorial_networks.NAMES if prefix == "tutorial" else (*cifar_resnets.NAMES, *known_tables.FAMILIES)
+    )
+    return f": choose one of {', '.join(f'{prefix}:{one}' for one in known)}"
 
 
 def is_factory(name: str) -> bool:
@@ -155,11 +167,17 @@ def _hugging_face(directory: Path, n_classes: int) -> Callable[[], nn.Module]:
 
 
 def renamed(network: nn.Module, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """Weights under the keys that a network of transformers has, for a file with those that it writes.
+    """Weights under the keys that a network has, for a file with those of others or of older versions.
 
-    Since version 5 the two differ for many networks, and its own loading translates. Weights that do not fit
-    come back as they are.
+    Since version 5 of transformers its networks and its files differ too, and its own loading translates.
+    Weights that do not fit come back as they are.
     """
+    own = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
+    shapes = {key: tuple(tensor.shape) for key, tensor in weights.items()}
+    if renamings.in_order(shapes):
+        return renamings.by_order(own, weights, shapes) or weights
+    today, whose = renamings.plain(weights)
+    weights = today if whose and not weights.keys() <= own.keys() else weights
     load = getattr(type(network), "from_pretrained", None)
     if load is None or not hasattr(network, "config") or weights.keys() == network.state_dict().keys():
         return weights

@@ -48,9 +48,13 @@ def test_our_own_networks() -> None:
 def test_what_is_not_clear_stays_open() -> None:
     assert count_classes([]) == (None, "")
     assert (
-        count_classes(entries({"a.weight": (4, 3), "a.bias": (4,), "b.weight": (5, 4), "b.bias": (5,)}))[0]
+        count_classes(entries({"a.weight": (4, 3), "a.bias": (4,), "b.weight": (5, 7), "b.bias": (5,)}))[0]
         is None
     )
+    in_a_row = {"a.weight": (4, 3), "a.bias": (4,), "b.weight": (5, 4), "b.bias": (5,)}
+    assert count_classes(entries(in_a_row)) == (5, "b.weight [5, 4], the last of 2 linear layers in a row")
+    in_a_row["a.norm"] = (4, 4)  # another matrix: who feeds whom is not clear any more
+    assert count_classes(entries(in_a_row))[0] is None
     two = {"fc.weight": (4, 3), "fc.bias": (4,), "head.weight": (5, 3), "head.bias": (5,)}
     assert count_classes(entries(two))[0] is None
     assert count_classes(entries({"fc.weight": (4, 3), "fc.bias": (3,)}))[0] is None

@@ -59,10 +59,13 @@ def saved(
     """torch.save of a state dict, in a wrapper, under a prefix, in the form of before torch 1.6."""
 
     def save(path: Path, state: State, network: nn.Module) -> None:
-        named: Any = {prefix + rename(key): value.half() if half else value for key, value in state.items()}
+        if half:
+            state = network.half().state_dict()
+        named: Any = {prefix + rename(key): value for key, value in state.items()}
         named |= extra(state)
         content = {wrapper: named, **(beside or {})} if wrapper else named
         torch.save(content, path, _use_new_zipfile_serialization=not old)
+        network.float()
 
     return save
 
@@ -298,9 +301,11 @@ STYLES = (
 
 
 def stirred(network: nn.Module, seed: int = 0) -> nn.Module:
-    """Random statistics and scales, so that every layer matters; in evaluation mode."""
+    """Random statistics and scales, so that every layer and every image matters; in evaluation mode."""
     generator = torch.Generator().manual_seed(seed)
     for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             for tensor, low in ((module.weight, 0.5), (module.running_var, 0.5), (module.bias, -0.3)):
                 tensor.data.uniform_(low, low + 0.6, generator=generator)

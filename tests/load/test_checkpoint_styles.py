@@ -1,4 +1,4 @@
-"""Every style of public checkpoints is recognised, asked about or refused with what helps; none is a traceback."""
+"""Every style of public checkpoints is recognised, asked about, or refused with what helps."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def written(style: Style, path: Path) -> nn.Module:
 
 
 def outcome(path: Path) -> tuple[str, str, nn.Module | None]:
-    """What becomes of a file on the command line: one of a style's outcomes, what is said, and the network."""
+    """What becomes of a file on the command line: an outcome of a style, what is said, and the network."""
     report = inspect_file(path)
     if report.refusal:
         helps = report.lines or report.advice

@@ -234,6 +234,13 @@ def n_classes_of(name: str, shapes: Shapes) -> int | None:
     return head[0] if head else None
 
 
+def how_to_name(near: str) -> str:
+    """What to do with a file that no known network fits; `near` are those that fit in part, with evidence."""
+    own = "for a network of your own, --model package.module:name, a function or class that returns it"
+    libraries = "name it with --model torchvision:NAME, timm:NAME or hf:DIR where it is one of theirs"
+    return f"{libraries}; {own}. {'Near: ' + near if near else 'None that penviz knows is near'}."
+
+
 def share(candidate: Candidate) -> float:
     """Matching keys as a share of all keys of file and network together (the Jaccard index)."""
     return candidate.n_matched / (candidate.n_keys + len(candidate.unexpected) + len(candidate.mismatched))

@@ -54,9 +54,7 @@ def find_network(
         near = "; ".join(f"{c.name}: {c.evidence}" for c in found[:3])
         if (path / "config.json").is_file():
             near = f"the directory has a config.json: --model hf:{path}"
-        raise RunError(
-            f"No architecture fits {report.name}: name it with --model ({near or 'none is near'})."
-        )
+        raise RunError(f"No architecture fits {report.name}: {architectures.how_to_name(near)}")
     first = load(complete[0].name)
     others = [c.name for c in complete[1:] if not _same_function(first, complete[0].name, load(c.name))]
     if others:

@@ -8,11 +8,18 @@ from typing import Any
 from penviz.measure.calibrated import NUMBERS, PLAIN, SCALED, Calibrated
 from penviz.measure.finding import Finding
 from penviz.measure.intervals import Change
+from penviz.measure.temperature import GRID, at_edge
 from penviz.measure.wording import series, three, three_signed
 
 
 def _with_bounds(value: str, low: float | None, high: float | None) -> str:
     return value if low is None or high is None else f"{value} [{three(low)}, {three(high)}]"
+
+
+def least_temperature(c: Calibrated) -> str:
+    """T of minimum ECE, and that it ends at the edge of its search where it does."""
+    tail = f" (edge of the search, {GRID[0]:g} to {GRID[-1]:g})" if at_edge(c.ece_temperature) else ""
+    return three(c.ece_temperature) + tail
 
 
 def number_lines(found: Sequence[Calibrated]) -> list[tuple[str, str, str]]:
@@ -50,7 +57,7 @@ def text(
     fitted = [c.temperature for c in found]
     rows = [
         ["fitted T", *(_with_bounds(three(t.value), t.low, t.high) for t in fitted)],
-        ["T of least ECE", *(three(c.ece_temperature) for c in found)],
+        ["T of minimum ECE", *(least_temperature(c) for c in found)],
         ["p of the norm", *(str(c.norm) for c in found)],
     ]
     lines += [row + [""] * (len(lines[0]) - len(row)) for row in rows]
@@ -102,6 +109,7 @@ def record(
             "temperature": t.value if t.finite else None,
             "temperature_interval": None if t.low is None else [t.low, t.high],
             "temperature_of_least_ece": c.ece_temperature,
+            "temperature_of_least_ece_at_edge": at_edge(c.ece_temperature),
             "norm": c.norm,
             "n_fit": c.n_fit,
             "n": c.n,

@@ -37,6 +37,14 @@ def _float(values: ArrayLike) -> Float:
     return np.asarray(values, np.float64)
 
 
+def _spans(templates: Float) -> bool:
+    """Whether three templates [3, D] span a plane and do not lie on one line."""
+    if templates.shape[1] < 2:
+        return False
+    singular = np.linalg.svd((templates[1:] - templates[0]).T, compute_uv=False)
+    return bool(singular[1] > SMALLEST_RATIO * singular[0])
+
+
 @dataclass(frozen=True)
 class Plane:
     """An affine plane in a canonical frame: class 0 left and 1 right on a level baseline, 2 above.
@@ -74,8 +82,7 @@ class Plane:
         if not (np.isfinite(t).all() and np.isfinite(b).all()):
             raise ValueError("The templates hold NaN or infinity.")
         differences = (t[1:] - t[0]).T
-        singular = np.linalg.svd(differences, compute_uv=False) if t.shape[1] >= 2 else np.zeros(2)
-        if singular[1] <= SMALLEST_RATIO * singular[0]:
+        if not _spans(t):
             raise DegeneratePlane(
                 "The templates of the three classes lie on one line, so they span no plane."
             )
@@ -102,7 +109,16 @@ class Plane:
         if len(set(rows)) < 3:
             raise DegeneratePlane("Three different classes are needed: one was chosen twice.")
         templates = head.templates(bias, rows)
-        return cls.through(templates, None if bias or head.bias is None else head.bias[rows])
+        try:
+            return cls.through(templates, None if bias or head.bias is None else head.bias[rows])
+        except DegeneratePlane as error:
+            if bias and head.bias is not None and _spans(head.templates(False, rows)):
+                raise DegeneratePlane(
+                    "The biases of the three classes are so large beside their weights that the templates "
+                    "lie on one line, as where features lie far from 0. Leave the bias out of the templates: "
+                    '--no-bias, or the switch "bias in the template".'
+                ) from error
+            raise
 
     def project(self, features: ArrayLike) -> Float:
         """In-plane coordinates [n, 2], in feature units, of features [n, d] (a 1 is appended) or [n, D]."""

@@ -45,6 +45,8 @@ def normalised_logit(logits: ArrayLike, p: float) -> Float:
 
     The norm is taken example by example, so that neither a shift nor a scale of the logits of one example
     changes its score. Equal logits score 0. In float64: float32 rounds the scores of sure examples to ties.
+    Scores that are equal but for rounding are equal: all of two classes, for any p, and for p = 1 all whose
+    logits but one lie below their mean. Such a score does not order the examples.
 
     Source: Cattelan & Silva 2024 (MaxLogit-pNorm); the mean is subtracted first.
     """
@@ -53,7 +55,11 @@ def normalised_logit(logits: ArrayLike, p: float) -> Float:
     largest = np.abs(z).max(axis=1, keepdims=True)
     z = z / np.where(largest > 0, largest, 1)  # so that a high power neither overflows nor vanishes
     norm = (np.abs(z) ** p).sum(axis=1) ** (1 / p)
-    return z.max(axis=1) / np.where(norm > 0, norm, 1)
+    return np.round(z.max(axis=1) / np.where(norm > 0, norm, 1), EQUAL)
+
+
+EQUAL = 12
+"""Decimals to which scores of a normalised logit, at most 1, are told apart; float64 has about sixteen."""
 
 
 @dataclass(frozen=True)

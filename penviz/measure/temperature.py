@@ -138,6 +138,11 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> Temperature:
     return Temperature(value, value * math.exp(-half), value * math.exp(half), len(z))
 
 
+def at_edge(temperature: float) -> bool:
+    """Whether a temperature of `lowest_on_grid` lies at an end of its search, so that others may be lower."""
+    return temperature <= GRID[0] or temperature >= GRID[-1]
+
+
 def lowest_on_grid(criterion: Callable[[float], float]) -> float:
     """The temperature whose criterion is lowest, on GRID and then on a finer grid about the best of it.
 

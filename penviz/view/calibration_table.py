@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from penviz.calibration_report import change_of, number_lines, withheld
+from penviz.calibration_report import change_of, least_temperature, number_lines, withheld
 from penviz.measure.calibrated import NUMBERS, SCALED, Calibrated
-from penviz.measure.wording import three, three_signed
+from penviz.measure.wording import SEEDS_OUT, three, three_signed
 
 MEANINGS = {
     "temperature": "logits are divided by T; of lowest NLL on the other half; above 1: over-confident",
@@ -30,8 +30,8 @@ def calibration_table(found: Sequence[Calibrated], titles: Sequence[str], keys: 
     fitted = [_cell(three(t.value), (t.low, t.high)) for t in (c.temperature for c in found)]
     body = [_row("fitted T", MEANINGS["temperature"], fitted, found)]
     if "ece_lowest" in keys:
-        least = [three(c.ece_temperature) for c in found]
-        body.append(_row("T of least ECE", MEANINGS["ece_temperature"], least, found))
+        least = [least_temperature(c) for c in found]
+        body.append(_row("T of minimum ECE", MEANINGS["ece_temperature"], least, found))
     if "aurc_norm" in keys:
         body.append(_row("p of the norm", MEANINGS["norm"], [str(c.norm) for c in found], found))
     meanings = {number.key: number.meaning for number in NUMBERS}
@@ -51,7 +51,7 @@ def calibration_table(found: Sequence[Calibrated], titles: Sequence[str], keys: 
         body.append(_row(label, meaning, cells, found))
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)
     table = f"<thead><tr><th>number</th>{head}</tr></thead><tbody>{''.join(body)}</tbody>"
-    note = "95 % intervals over the reported examples of these networks; training seeds are not in them."
+    note = f"Brackets: 95 % CI over the reported examples; {SEEDS_OUT}."
     if keys == ALL:
         note = " ".join([note, *withheld(found)])
     scrolled = f'<div class="pz-scroll"><table class="pz-table">{table}</table></div>'

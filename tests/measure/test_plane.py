@@ -221,3 +221,16 @@ def test_head_without_bias_gives_one_picture_in_both_modes() -> None:
     head = Head(a.head.weight)
     with_bias, without = (Plane.of_head(head, (0, 1, 2), b).project(a.features) for b in (True, False))
     np.testing.assert_allclose(with_bias, without, atol=1e-12)
+
+
+def test_features_far_from_0_are_refused_with_the_switch_that_works() -> None:
+    """A head that takes an offset of a million away from its features has biases of a million."""
+    weight = np.random.default_rng(0).normal(size=(3, 8))
+    head = Head(weight, -(weight @ np.full(8, 1e7)).astype(np.float32))
+    with pytest.raises(DegeneratePlane, match="--no-bias"):
+        Plane.of_head(head, (0, 1, 2))
+    assert Plane.of_head(head, (0, 1, 2), bias=False).basis.shape == (2, 8)
+    line = Head(np.outer([0.0, 1.0, 2.0], weight[0]), np.zeros(3))
+    with pytest.raises(DegeneratePlane) as error:
+        Plane.of_head(line, (0, 1, 2))
+    assert "--no-bias" not in str(error.value)

@@ -180,3 +180,18 @@ MUTANTS = [
 def test_an_error_is_seen(check, old: str, new: str) -> None:
     with mutant("selective", old, new, "selective") as module, pytest.raises(AssertionError):
         check(module)
+
+
+@pytest.mark.parametrize(("n_classes", "norms"), [(2, range(1, 11)), (5, [1])])
+def test_rounding_does_not_order_examples_that_a_norm_leaves_equal(n_classes: int, norms: range) -> None:
+    """One logit above the mean and the others below: for p = 1 its share of the norm is a half."""
+    rng = np.random.default_rng(0)
+    z = -rng.uniform(0.9, 1.1, size=(2000, n_classes)) * rng.uniform(0.1, 30, size=(2000, 1))
+    z[:, 0] = rng.uniform(3, 90, size=2000)
+    correct = (z[:, 0] > 20).astype(float)
+    for p in norms:
+        scores = SELECTIVE.normalised_logit(z, p)
+        assert len(np.unique(scores)) == 1
+        assert aurc(scores, correct) == pytest.approx(1 - correct.mean())
+    if n_classes > 2:
+        assert len(np.unique(SELECTIVE.normalised_logit(z, 2))) > 1900

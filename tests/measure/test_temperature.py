@@ -15,7 +15,7 @@ from synthetic import make
 
 from penviz.measure import temperature as TEMPERATURE
 from penviz.measure.moments import class_rows
-from penviz.measure.temperature import fit_temperature, halve
+from penviz.measure.temperature import at_edge, fit_temperature, halve, lowest_on_grid
 
 
 def made(true: float = 1.7, n: int = 500, n_classes: int = 8, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -185,3 +185,9 @@ def test_logits_that_do_not_depend_on_the_example_have_no_interval() -> None:
         assert fitted.value > 1e6 or fitted.low is None or fitted.low <= fitted.value <= fitted.high
         wide += fitted.low is None
     assert wide > 10
+
+
+def test_the_edge_of_the_search_is_known() -> None:
+    assert at_edge(lowest_on_grid(lambda t: t))
+    assert at_edge(lowest_on_grid(lambda t: -t))
+    assert not at_edge(lowest_on_grid(lambda t: abs(math.log(t) - 2)))

@@ -89,9 +89,9 @@ def signed_percent(value: float, unit: str = " %") -> str:
 
 
 def interval_words(change: Change) -> str:
-    """Its interval: "95 % CI −23 to −19", in percent for a relative change; "" without one."""
+    """Its interval: "95 % CI −23 to −19", in percent for a relative change; without one the reason."""
     if change.low is None or change.high is None:
-        return ""
+        return f"no interval: {change.why}" if change.why else ""
     if not readable(change):
         return "95 % CI too wide to be of use"
     if change.relative:

@@ -57,11 +57,14 @@ class _Examples:
 class Recorder:
     """Films a training loop of your own, and writes a run that the app and every command read.
 
-        recorder = penviz.Recorder(net, loaders, name="soft", label_smoothing=0.1, directory="runs/soft")
-        for epoch in range(30):
-            loss = train_one_epoch(net)
-            recorder.after_epoch(train_loss=loss)
-        recorder.save()
+    >>> import penviz, torch
+    >>> network = torch.nn.Sequential(torch.nn.Linear(8, 4), torch.nn.ReLU(), torch.nn.Linear(4, 3))
+    >>> loader = [(torch.randn(30, 8), torch.arange(30) % 3)]
+    >>> recorder = penviz.Recorder(network, loader, name="soft", label_smoothing=0.1)
+    >>> for epoch in range(3):
+    ...     recorder.after_epoch(train_loss=1.0)  # after the steps of this epoch
+    >>> recorder.save("runs/soft").name
+    'soft'
 
     The first `per_class` examples of each class are kept in memory as the loaders first gave them, and the
     network is run on these very inputs: loaders with random augmentation should be given without it. The

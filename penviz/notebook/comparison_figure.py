@@ -155,8 +155,8 @@ def compare(
 
     >>> import numpy as np, penviz
     >>> rng = np.random.default_rng(0)
-    >>> labels = np.arange(60) % 3
-    >>> wide, tight = (np.eye(3)[labels] * 4 + rng.normal(size=(60, 3)) * s for s in (1.0, 0.2))
+    >>> labels = np.arange(600) % 3
+    >>> wide, tight = (np.eye(3)[labels] * 4 + rng.normal(size=(600, 3)) * s for s in (1.0, 0.2))
     >>> hard = penviz.from_arrays(wide, labels, weight=np.eye(3), name="hard", label_smoothing=0)
     >>> soft = penviz.from_arrays(tight, labels, weight=np.eye(3), name="soft", label_smoothing=0.1)
     >>> penviz.compare([hard, soft]).finding.kind

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from penviz.activations import Activations
+from penviz.measure.arc import Arc
 from penviz.measure.calibration import ece
 from penviz.measure.information import equivalent_smoothing
 from penviz.measure.logits import loss_floor
@@ -67,6 +68,7 @@ def measure(
             row["n_stored"] = len(own[split].activations)
             row |= {key: own[split].numbers.get(key) for key in ("gap", "spread", "ece")}
             row |= _of_one_split(own[split], run.config.label_smoothing)
+            row |= arc_of(own[split], listed.recipe.arc)
         if split == "validation" and split in own:
             row |= fit(own[split])
         if split == "train":
@@ -97,6 +99,19 @@ def _of_one_split(summary: Summary, label_smoothing: float | None) -> dict[str, 
     if summary.rho_d:
         found |= zip(OF_ALL_TRIPLES, map(float, quartiles(summary.rho_d[True])), strict=True)
     return found
+
+
+def arc_of(summary: Summary, classes: Sequence[str] | None) -> dict[str, object]:
+    """`results.OF_THE_ARC` of two similar classes and a distant one; nothing where none are named."""
+    if classes is None:
+        return {}
+    *similar, distant = summary.project(classes).points
+    arc = Arc.of(similar, distant)
+    return {
+        "arc_classes": ", ".join(classes),
+        "arc_isotropy": arc.isotropy,
+        "arc_continuum": arc.continuum,
+    }
 
 
 def of_a_student(run: Run, teacher: Run) -> dict[str, object]:

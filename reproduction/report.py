@@ -7,7 +7,16 @@ from pathlib import Path
 
 from penviz.runs import RunError
 from penviz.whole_file import whole_file
-from reproduction import claims, distillation, figures, information, past_fit, tables, training_time_report
+from reproduction import (
+    arc,
+    claims,
+    distillation,
+    figures,
+    information,
+    past_fit,
+    tables,
+    training_time_report,
+)
 from reproduction.manifest import Manifest
 from reproduction.results import Row
 from reproduction.tables import Results, read_published
@@ -18,6 +27,7 @@ HEADS = {
     "accuracy": "Accuracy (Table 2)",
     "calibration": "Calibration (Table 3)",
     "tightness": "Clusters (Figure 1)",
+    "arc": "Two similar classes and a distant one (Figure 1, row 4)",
     "past-fit": "Trained past fit",
     "training-time": "Tightness against training time",
     "logits": "Logits",
@@ -43,6 +53,7 @@ def draw_blocks(
         "accuracy": tables.accuracy(results),
         "calibration": tables.calibration(results),
         "tightness": tables.tightness(results),
+        "arc": arc.arc(results),
         "past-fit": past_fit.past_fit(results),
         "training-time": training_time_report.block(results, read_times()),
         "logits": tables.logits(results),

@@ -43,7 +43,10 @@ INFORMATION = ("information", "information_classes", "information_n", "informati
 OF_ALL_TRIPLES = ("triples_rho_d_q1", "triples_rho_d", "triples_rho_d_q3")
 """Lower quartile, median and upper quartile of rho_d over all triples of classes."""
 
-ADDED = (*OF_A_STUDENT, *INFORMATION, "loss_over_floor", *OF_ALL_TRIPLES)
+OF_THE_ARC = ("arc_classes", "arc_isotropy", "arc_continuum")
+"""Of two similar classes and a distant one, where a recipe names them (penviz/measure/arc.py)."""
+
+ADDED = (*OF_A_STUDENT, *INFORMATION, "loss_over_floor", *OF_ALL_TRIPLES, *OF_THE_ARC)
 """Columns that tables from before they were measured lack."""
 
 COLUMNS = (
@@ -54,6 +57,7 @@ COLUMNS = (
     *(f"triple{k}_{name}" for k in (1, 2) for name in OF_A_TRIPLE),
     *OF_ALL_TRIPLES,
     *("against", "triples_tighter", "triples_compared", "triples_median_change"),
+    *OF_THE_ARC,
     *INFORMATION,
     *("seconds", "command", "config", "versions", "machine", "dataset_id", "model_sha256"),
 )
@@ -69,7 +73,8 @@ Of a triple: its n extracted examples, rho_d with its 95 % interval over example
 means and the axis (half its length; train and validation share it) in feature units, the share of examples
 towards the centre, and the change of rho_d, with its 95 % interval over examples, from the run named in
 `against`: hard targets, the same recipe and seed. Of all triples compared with that run some are tighter;
-triples_rho_d is the median over all triples of this run, between its quartiles.
+triples_rho_d is the median over all triples of this run, between its quartiles. arc_isotropy and
+arc_continuum are of the classes that the recipe names, the distant one last.
 
 A student has no label_smoothing. The logits of its teacher are divided by teacher_temperature, and gamma is
 the equivalent smoothing of what the teacher then says of its extracted training examples. information, in the
@@ -94,7 +99,7 @@ WHOLE = (
 
 WORDS = (
     *("id", "tier", "recipe", "dataset", "model", "split", "teacher", "triple1_classes", "triple2_classes"),
-    *("against", "information_classes", "command", "dataset_id", "model_sha256"),
+    *("against", "arc_classes", "information_classes", "command", "dataset_id", "model_sha256"),
 )
 """Columns of text; those of none of these kinds hold numbers."""
 

@@ -18,6 +18,7 @@ from scipy.stats import ttest_rel
 from penviz import InputError
 from penviz.runs import RunError
 from reproduction.__main__ import REPORT, RESULTS, app
+from reproduction.arc import arc
 from reproduction.claims import _accuracy, claims
 from reproduction.distillation import distillation
 from reproduction.information import information
@@ -174,6 +175,23 @@ def test_students_of_a_smoothed_teacher_are_set_beside_the_best_of_the_hard_one(
 def test_without_a_student_there_is_no_line_of_figure_5() -> None:
     found = results(row(HARD, **ABOUT, accuracy=0.9), row("full-cifar10-student-hard", **ABOUT, accuracy=0.8))
     assert distillation(found).startswith("Nothing")
+
+
+def test_the_arc_is_told_of_recipes_that_name_three_classes() -> None:
+    numbers = {"arc_isotropy": 0.9, "arc_continuum": 0.1234}
+    more = {"arc_isotropy": 0.7, "arc_continuum": 0.1034}
+    table = arc(
+        results(
+            row("cifar100-compact-hard", "train", **numbers),
+            row("cifar100-compact-hard-seed1", "train", **more),
+            row("cifar10-compact-hard", "train"),
+        )
+    )
+    train, validation = table.splitlines()[2:]
+    assert "| maple_tree, oak_tree, tank | train | 0 |" in train
+    spreads = [statistics.stdev(v) for v in ([0.9, 0.7], [12.34, 10.34])]
+    assert train.endswith(f"| 0.800 ± {spreads[0]:.3f} | 11.34 ± {spreads[1]:.2f} | 2 |")
+    assert validation.endswith("| – | – | – |")
 
 
 def test_the_information_of_a_run_that_has_none_is_a_dash() -> None:
@@ -335,7 +353,7 @@ def spoilt(**cells: str) -> Callable[[bytes], bytes]:
     [
         (lambda text: text.replace(b"digits:0", b"digits:\xff"), "is not a table in UTF-8"),
         (lambda text: text[:-70], r"Line 3 of .* has \d+ cells for \d+ columns"),
-        (lambda text: b",".join(text.split(b",")[:-64]) + b"\n", r"Line 3 of .* has \d cells for"),
+        (lambda text: b",".join(text.split(b",")[:-67]) + b"\n", r"Line 3 of .* has \d cells for"),
         (lambda text: text[:-1] + b",more\n", r"Line 3 of .* has \d+ cells for \d+ columns"),
         (spoilt(config='{"seed": '), "Line 3 of .* has an unreadable config"),
         (spoilt(config="[]"), "Line 3 of .* has an unreadable config"),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from penviz.measure.finder import FINDS, Ranking, value_words
+from penviz.measure.finder import FINDS, HALVED, Ranking, value_words
 from penviz.measure.finding import Finding, change_text, value_text
 from penviz.measure.table import Table
 from penviz.pilots import Pilot, condition_name, conditions
@@ -95,6 +95,7 @@ def ranking_text(
     if as_json:
         found = [{"classes": t, "names": [class_names[k] for k in t], "value": v} for t, v in rows]
         record = {"find": how, "split": split, "n": ranking.n, "n_all": ranking.n_all, "triples": found}
+        record["note"] = HALVED if ranking.halved else ""
         return json.dumps(record, indent=1)
     words = [" ".join(f"{class_names[k]} ({k})" for k in triple) for triple, _ in rows]
     wide = max(map(len, words), default=0)
@@ -102,7 +103,8 @@ def ranking_text(
         f"{place:>3}  {word:<{wide}}  {value_words(how, value)}"
         for place, (word, (_, value)) in enumerate(zip(words, rows, strict=True), 1)
     ]
-    return "\n".join([f"{FINDS[how]}, {split}, {ranking.among}", *lines])
+    note = [HALVED] if ranking.halved else []
+    return "\n".join([f"{FINDS[how]}, {split}, {ranking.among}", *note, *lines])
 
 
 def duration(seconds: float) -> str:

@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 
 from penviz import run_activations, umap_points
 from penviz.embeddings import UmapPlan
-from penviz.measure.finder import most_confused
+from penviz.measure.finder import find
 from penviz.measure.summary import Summary
 from penviz.measure.views import VIEWS
 from penviz.runs import read_run
@@ -76,7 +76,7 @@ def test_page_ranks_all_triples_and_links_to_ten(start: Start, tmp_path: Path) -
     shown = links(app)
     assert len(shown) == 10
     a = run_activations.load(read_run(tmp_path / "runs" / "hard"))["validation"]
-    best = most_confused(Summary.of(a)).triples[0]
+    best = find("most-confused", [Summary.of(a)]).triples[0]
     words = ", ".join(a.class_names[k] for k in best)
     assert shown[0].label == f"1. {words}"
     query = parse_qs(shown[0].query_string)

@@ -208,9 +208,9 @@ class Calibrated:
         norm = choose_norm(z[fit], right[fit])
         odds = log_odds(z)
         here, label, hits = z[report], a.labels[report], right[report]
-        numbers = {(key, PLAIN): m for key, m in _at(here, label, hits, 1.0).items()}
+        numbers = {(key, PLAIN): m for key, m in numbers_at(here, label, hits, 1.0).items()}
         if temperature.finite:
-            scaled = _at(here, label, hits, temperature.value)
+            scaled = numbers_at(here, label, hits, temperature.value)
             numbers |= {(key, SCALED): m for key, m in scaled.items()}
         maps: dict[str, Callable[[], Float]] = {
             "ece_lowest": lambda: np.exp(max_softmax(here, lowest)),
@@ -288,7 +288,9 @@ def _with_expected(key: str, gaps: Gaps) -> dict[str, Measured]:
     return {key: Measured.of_gaps(gaps), f"{key}_floor": Measured(gaps.expected)}
 
 
-def _at(logits: Float, labels: NDArray[np.int64], right: Float, temperature: float) -> dict[str, Measured]:
+def numbers_at(
+    logits: Float, labels: NDArray[np.int64], right: Float, temperature: float
+) -> dict[str, Measured]:
     """The numbers of one half that depend on the temperature."""
     probs = softmax(logits, temperature)
     score = max_softmax(logits, temperature)

@@ -6,7 +6,7 @@ Axis letters: t triples, n examples, D width of a template, K classes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +19,9 @@ from penviz.measure.triples import count_triples, is_sampled
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
+
+HALVED = "Chosen on one half of the examples of each class (seed 0); the values are those of the other half."
+"""Why values of a ranking need not fall: the highest of many noisy values are too high."""
 
 MISSING = "the others without a plane or without examples"
 """Why triples are not compared where no sample stands for them."""
@@ -34,6 +37,7 @@ class Ranking:
         n: triples that were compared.
         n_all: triples that K classes have; above n where some have no value, or
             where a sample stands for all (sampled).
+        halved: the order comes from one half of the examples and the values from the other.
     """
 
     triples: Int
@@ -41,6 +45,7 @@ class Ranking:
     n: int
     n_all: int
     sampled: bool = False
+    halved: bool = False
 
     @property
     def among(self) -> str:
@@ -157,6 +162,18 @@ FINDS = {
 """Ways to find triples -> words; the last two compare two runs."""
 
 
+def _values(how: str, triples: Int, halves: Sequence[Summary], bias: bool) -> Float:
+    """[m] what triples [m, 3] are ordered by, on other examples than those that chose them; NaN without."""
+    if how == "most-confused":
+        a = halves[0].activations
+        pairs = confused_pairs(confusion(a.labels, a.predictions, len(a.class_names)))
+        first, second, third = triples.T
+        return pairs[first, second] + pairs[first, third] + pairs[second, third]
+    found = triple_changes(halves[0], halves[1], bias)
+    known = {} if found is None else dict(zip(map(tuple, found[0].tolist()), found[1].tolist(), strict=True))
+    return np.array([known.get(tuple(t), np.nan) for t in triples.tolist()])
+
+
 def find(how: str, runs: Sequence[Summary], m: int = 10, bias: bool = True) -> Ranking:
     """The first triples of one of FINDS.
 
@@ -164,18 +181,26 @@ def find(how: str, runs: Sequence[Summary], m: int = 10, bias: bool = True) -> R
         how: one of FINDS; runs: summaries of one split, the reference first: confusion and likeness are those
             of the first, changes go from the first to the second; m: how many; bias: the template holds it.
 
+    What depends on examples is ordered by one half of them (`Summary.halves`) and its values come from the
+    other, because the highest of many noisy values are too high. Likeness of templates is no estimate.
+
     Raises:
         InputError: an unknown name, or a change with fewer than two runs.
     """
     if how not in FINDS:
         raise InputError(f"Triples are found by {', '.join(FINDS)}, not {how}.")
-    if how == "most-confused":
-        return most_confused(runs[0], m)
     if how == "most-alike":
         return most_alike(runs[0], m, bias)
-    if len(runs) != 2:
+    if how != "most-confused" and len(runs) != 2:
         raise InputError(f"A change is between two runs, not {len(runs)}: name a hard and a soft one.")
-    return most_changed(runs[0], runs[1], m, bias=bias, least=how == "least-changed")
+    chosen, others = zip(*(run.halves() for run in runs), strict=True)
+    if how == "most-confused":
+        found = most_confused(chosen[0], m)
+    else:
+        found = most_changed(chosen[0], chosen[1], m, bias=bias, least=how == "least-changed")
+    values = _values(how, found.triples, others, bias)
+    held = np.isfinite(values)
+    return replace(found, triples=found.triples[held], values=values[held], halved=True)
 
 
 def value_words(how: str, value: float) -> str:

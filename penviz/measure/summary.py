@@ -16,6 +16,7 @@ from penviz.measure.all_classes import keys_over_all, numbers_over_all
 from penviz.measure.logits import LogitNumbers
 from penviz.measure.moments import Moments, class_rows
 from penviz.measure.projection import Projection, class_indices
+from penviz.measure.temperature import halve
 from penviz.measure.tightness import ratio
 from penviz.measure.triples import TripleMoments
 
@@ -40,6 +41,7 @@ class Summary:
         nc1_rank: at which the inverse in NC1 was truncated.
         rho_d: [t] radius over distance of all triples, with (True) and without the bias in the templates.
         projections: the last ones that were asked for (`project`).
+        halved: the two halves, once they were asked for (`halves`).
     """
 
     activations: Activations
@@ -54,6 +56,7 @@ class Summary:
     projections: dict[tuple[tuple[int, int, int], bool], Projection] = field(
         default_factory=dict, repr=False, compare=False
     )
+    halved: list[Summary] = field(default_factory=list, repr=False, compare=False)
 
     @classmethod
     def of(cls, activations: Activations) -> Summary:
@@ -96,6 +99,15 @@ class Summary:
                 self.projections.clear()
             self.projections[key] = found
         return found
+
+    def halves(self) -> tuple[Summary, Summary]:
+        """Digests of the two halves of the examples, class by class, drawn with seed 0 and kept.
+
+        Two runs that hold the same examples are halved alike. Of an odd class the second holds one more.
+        """
+        if not self.halved:
+            self.halved.extend(Summary.of(self.activations.take(half)) for half in halve(self.rows))
+        return self.halved[0], self.halved[1]
 
     def by_example(self, key: str) -> NDArray[np.float64] | None:
         """[n] one of the `LogitNumbers` in the order of `rows`, None where there is none."""

@@ -11,7 +11,7 @@ from penviz import InputError
 from penviz.charts.calibrations import names_of
 from penviz.charts.triples import SHOWN, charts_of
 from penviz.figure import class_words
-from penviz.measure.finder import FINDS, Ranking, find, value_words
+from penviz.measure.finder import FINDS, HALVED, Ranking, find, value_words
 from penviz.measure.summary import Summary
 from penviz.measure.triple_chart import TriplePair
 from penviz.measure.triples_finding import describe_triples
@@ -175,4 +175,5 @@ def _table(
                 f'<span class="pz-value">{escape(value_words(how, float(value)).replace("-", "−"))}</span>',
                 width="content",
             )
-    st.html(f'<p class="pz-note">Out of {ranking.among}. A link shows the triple in the plane.</p>')
+    note = f"Out of {ranking.among}. {HALVED if ranking.halved else ''} A link shows the triple in the plane."
+    st.html(f'<p class="pz-note">{note}</p>')

@@ -17,8 +17,10 @@ from synthetic import make
 from penviz.activations import Activations
 from penviz.measure import finder as FINDER
 from penviz.measure.finder import Ranking, highest, most_alike, most_changed, most_confused, rank_of
+from penviz.measure.moments import class_rows
 from penviz.measure.projection import Projection
 from penviz.measure.summary import Summary, triple_changes
+from penviz.measure.temperature import halve
 
 A, B = make(0, n=300, n_classes=8, noise=2.5), make(1, n=300, n_classes=8, noise=1.5)
 ALL = list(itertools.combinations(range(8), 3))
@@ -146,7 +148,56 @@ def test_the_finder_does_a_thousand_classes() -> None:
     assert time.perf_counter() - start < 60  # about 5 s on an idle core
 
 
+def check_halves(module: ModuleType) -> None:
+    """Ordered by one half of the examples, with the values of the other, by a loop over all triples."""
+    parts = []
+    for a in (A, B):
+        fit, report = halve(class_rows(a.labels, 8, a.indices))
+        assert not set(fit) & set(report)
+        assert len(fit) + len(report) == len(a)
+        parts.append((a.take(fit), a.take(report)))
+
+    def changes(half: int) -> dict[tuple[int, ...], float]:
+        ratios = [{t: float(Projection.of(p[half], t).clusters.rho_d()) for t in ALL} for p in parts]
+        return {t: ratios[1][t] / ratios[0][t] - 1 for t in ALL}
+
+    chosen, other = changes(0), changes(1)
+    order = sorted(ALL, key=lambda t: -abs(math.log1p(chosen[t])))
+    runs = [Summary.of(A), Summary.of(B)]
+    for how, expected in (("most-changed", order[:6]), ("least-changed", order[::-1][:6])):
+        found = module.find(how, runs, 6)
+        assert [tuple(t) for t in found.triples.tolist()] == expected
+        assert found.values == pytest.approx([other[t] for t in expected], rel=1e-9)
+        assert found.halved
+    first, second = (Summary.of(half) for half in parts[0])
+    confused, everything = module.find("most-confused", runs[:1], 6), module.most_confused(second, 56)
+    values = {tuple(t): v for t, v in zip(everything.triples.tolist(), everything.values, strict=True)}
+    assert confused.triples.tolist() == module.most_confused(first, 6).triples.tolist()
+    assert confused.values == pytest.approx([values[tuple(t)] for t in confused.triples.tolist()])
+    assert not module.find("most-alike", runs[:1]).halved
+
+
+def test_what_is_found_is_not_judged_on_what_found_it() -> None:
+    check_halves(FINDER)
+
+
+def test_the_highest_of_many_noisy_changes_are_not_too_high() -> None:
+    """Two networks of one kind: the triples chosen on a half seem to move there, and do not on the other."""
+    flattered, honest = [], []
+    for seed in range(4):
+        runs = [Summary.of(make(10 * seed + i, n=480, n_classes=12, dataset_id="")) for i in (1, 2)]
+        found = FINDER.find("most-changed", runs, 10)
+        own = most_changed(runs[0].halves()[0], runs[1].halves()[0], 10)
+        assert own.triples.tolist() == found.triples.tolist()
+        sign = np.sign(own.values)
+        flattered.append(float(np.mean(sign * np.log1p(own.values))))
+        honest.append(float(np.mean(sign * np.log1p(found.values))))
+    assert min(flattered) > 0.2
+    assert np.mean(honest) < 0.5 * np.mean(flattered)
+
+
 MUTANTS = [
+    (check_halves, "others, bias)", "chosen, bias)"),
     (check_confused, "(share + share.T) / 3", "share / 3"),
     (check_confused, "c.sum(axis=1, keepdims=True)", "c.sum(axis=0, keepdims=True)"),
     (check_confused, "sums[best], -m)[-m]", "sums[best], -2)[-2]"),

@@ -65,7 +65,7 @@ def test_a_figure_is_made_again_from_its_recipe(
 @pytest.mark.parametrize(
     ("names", "options", "sentence"),
     [
-        (("cat", "dog", "bird"), (), "has 3 classes: this view is for two"),
+        (("cat", "dog", "bird"), (), "has 3 classes: choose two of them"),
         (("cat", "dog"), ("--option", "scale=metres"), "scale is one of distance, nats, not metres"),
     ],
 )

@@ -118,10 +118,13 @@ def printed_on(
 ) -> tuple[Venue, float, Face]:
     """Venue, width in inches and face of a figure; arguments and errors as `paper_figure`."""
     place = venue if isinstance(venue, Venue) else venue_of(venue)
+    across = _wanted_width(place, width)
     if font_size is not None:
         place = replace(place, font_pt=font_size, least_pt=min(place.least_pt, font_size))
+    elif place.wide_pt is not None and across == place.text_in:
+        place = replace(place, font_pt=place.wide_pt)
     face = SERIF if place.serif else SANS
-    return place, _wanted_width(place, width), face if font is None else face_from(*font, otherwise=face)
+    return place, across, face if font is None else face_from(*font, otherwise=face)
 
 
 def _wanted_width(place: Venue, width: str | float | None) -> float:

@@ -29,6 +29,7 @@ class Venue:
         source: where the widths come from; checked: year and month in which they were compared with it, or
             "" where they were not.
         height_in: tallest figure, inches.
+        wide_pt: heads and legend of a figure as wide as the text, points, to fill a slide; or None.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Venue:
     source: str
     checked: str
     height_in: float = 9.0
+    wide_pt: float | None = None
 
 
 CHECKED = "2026-11"
@@ -87,8 +89,8 @@ VENUES: dict[str, Venue] = {
         "Nature's research figure guide (widths, height, type of 5 to 7 points)", CHECKED, 170 / 25.4,
     ),
     "beamer": Venue(
-        "beamer", "beamer 16:9, 2022", 191.2 / PT, 398.3386 / PT, False, 10, 7,
-        "beamer.cls of TeX Live 2022, aspectratio=169; a column is 0.48 of it", CHECKED, 70 / 25.4,
+        "beamer", "beamer 16:9, 2022", 191.2 / PT, 398.3386 / PT, False, 8, 6,
+        "beamer.cls of TeX Live 2022, aspectratio=169; a column is 0.48 of it", CHECKED, 70 / 25.4, 10,
     ),
 }  # fmt: skip
 """Widths as LaTeX prints \\columnwidth and \\textwidth with the style file that is named."""

@@ -10,6 +10,7 @@ import numpy as np
 from penviz.measure.chart import Chart, Line, Series
 from penviz.measure.sweep import t_interval
 from penviz.measure.training_time import MULTIPLES, nearest_epoch
+from penviz.measure.training_time_charts import EPOCH_LABEL, log_epochs, log_ticks
 from reproduction.manifest import Recipe
 from reproduction.results import Row
 from reproduction.tables import NOTHING, Results, change, markdown
@@ -107,9 +108,6 @@ def block(results: Results, times: Sequence[Row]) -> str:
     return "\n\n".join([*finding(results, times), table(results, times)])
 
 
-TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
-
-
 def charts(times: Sequence[Row], recipe: Recipe, alpha: float = SOFT) -> tuple[Chart, ...]:
     """rho/d of the median triple over the epochs, hard and soft, and its change; none without pairs.
 
@@ -122,7 +120,7 @@ def charts(times: Sequence[Row], recipe: Recipe, alpha: float = SOFT) -> tuple[C
         return ()
     seeds = {row["seed"] for row in pairs}
     last = max(int(row["epoch"]) for row in pairs)
-    ticks = tuple((float(np.log10(t)), str(t)) for t in TICKS if t <= last)
+    ticks = log_ticks(last)
     hard = [row for row in own if float(row["label_smoothing"]) == 0 and row["seed"] in seeds]
     tightness, changes = [], []
     for split in SPLITS:
@@ -149,7 +147,7 @@ def charts(times: Sequence[Row], recipe: Recipe, alpha: float = SOFT) -> tuple[C
     return (
         Chart(
             "tightness of the median triple",
-            "epoch (log scale)",
+            EPOCH_LABEL,
             "ρ/d",
             tuple(tightness),
             x_limits=limits,
@@ -158,7 +156,7 @@ def charts(times: Sequence[Row], recipe: Recipe, alpha: float = SOFT) -> tuple[C
         ),
         Chart(
             "change from hard targets",
-            "epoch (log scale)",
+            EPOCH_LABEL,
             "change of ρ/d, %",
             tuple(changes),
             tuple(marks),
@@ -187,7 +185,7 @@ def _series(
     values = [by_epoch[epoch] for epoch in epochs]
     return Series(
         name,
-        np.log10(np.array(epochs, np.float64)),
+        log_epochs(epochs),
         np.array([statistics.fmean(v) for v in values]),
         np.array([min(v) for v in values]),
         np.array([max(v) for v in values]),

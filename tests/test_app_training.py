@@ -50,14 +50,17 @@ def test_two_filmed_runs_are_played(open_page: Callable[..., AppTest], tmp_path:
     make_filmed(tmp_path / "runs", "hard")
     make_filmed(tmp_path / "runs", "soft", 0.1)
     app = open_page()
-    (chart,) = app.get("plotly_chart")
+    chart, triples = app.get("plotly_chart")
     figure = json.loads(chart.proto.spec)
+    assert "Change from hard targets" in triples.proto.spec
     assert [f["name"] for f in figure["frames"]] == ["1", "2", "5", "9"]
     assert "Between epochs 1 and 9 ρ/d on train goes from" in html(app)
     before = chart.proto.spec
     app.selectbox(key="left").set_value(5).run()
     assert not app.exception
     assert app.get("plotly_chart")[0].proto.spec != before
+    app.toggle(key="all-triples-True").set_value(False).run()
+    assert len(app.get("plotly_chart")) == 1
 
 
 def test_runs_without_snapshots_say_how_to_get_them(
@@ -77,7 +80,7 @@ def test_one_without_snapshots_is_named_and_the_other_played(
     make_filmed(tmp_path / "runs", "hard")
     make_run(tmp_path / "runs", "soft", 0.1)
     app = open_page()
-    assert len(app.get("plotly_chart")) == 1
+    assert len(app.get("plotly_chart")) == 2
     assert "soft has no snapshots and cannot be played." in app.warning[0].value
 
 
@@ -86,7 +89,7 @@ def test_a_damaged_file_is_a_sentence(open_page: Callable[..., AppTest], tmp_pat
     (tmp_path / "runs/hard/snapshots-train.npz").write_bytes(b"PK")
     app = open_page()
     assert "hard, train: snapshots-train.npz cannot be read" in app.warning[0].value
-    assert len(app.get("plotly_chart")) == 1, "validation is played"
+    assert len(app.get("plotly_chart")) == 2, "validation is played"
 
 
 class FakeJob:

@@ -18,6 +18,7 @@ FIGURES = {
     "reliability": "penviz.charts.reliability",
     "risk-coverage": "penviz.charts.risk_coverage",
     "sweep": "penviz.charts.sweep",
+    "training-time": "penviz.charts.training_time",
     "triples": "penviz.charts.triples",
     "two-classes": "penviz.charts.two_classes",
 }

@@ -10,10 +10,13 @@ from pathlib import Path
 import streamlit as st
 
 from penviz.activations import ActivationsError
+from penviz.charts.training_time import charts_of
 from penviz.figure import class_words
 from penviz.filmed import films_of
+from penviz.measure.chart import Chart
 from penviz.measure.film import Film, film_finding
 from penviz.measure.film_charts import film_charts
+from penviz.measure.triples import count_triples
 from penviz.runs import Run
 from penviz.show.chart_screen import chart_figure
 from penviz.show.film import common_epochs, film_figure
@@ -30,6 +33,9 @@ from penviz.view.film_export import export_film
 from penviz.view.legend import legend_html
 from penviz.view.state import suffix
 from penviz.view.train_here import train_here
+
+QUICK = 1000
+"""Triples that are measured at every epoch without being asked for; 100 classes have 161,700."""
 
 CONFIG = {"displayModeBar": False, "showSendToCloud": False, "plotlyServerURL": ""}
 
@@ -97,7 +103,30 @@ def _draw(group: Group, opened: list[Opened]) -> None:
         shown = [one for one in opened if one.run in runs]
         options = {"classes": list(class_words(classes, group.class_names))}
         export_charts(shown, {"over-training": (options, charts)}, key="export-curves", label="Export curves")
+    _all_triples(shown, {run.name: read[run.name] for run in runs}, len(group.class_names), dark)
     st.html(f'<p class="pz-foot">{escape(FRAME)} {escape(CURVES)}</p>')
+
+
+def _all_triples(
+    shown: Sequence[Opened], read: dict[str, dict[str, Snapshots]], n_classes: int, dark: bool
+) -> None:
+    """rho/d of every triple over the training; at once where that is quick, else when asked for."""
+    help = "The median triple with its quartiles, on a log scale of the epoch. Many classes take a minute."
+    quick = count_triples(n_classes) <= QUICK
+    if not st.toggle("ρ/d of all triples", quick, key=f"all-triples-{quick}", help=help):
+        return
+    runs = [one.run for one in shown]
+    charts = _timed(_digest(runs, read), runs, read)
+    figure = chart_figure(charts, columns=len(charts), dark=dark, height=300)
+    st.plotly_chart(figure, theme=None, key="all-triples", config=CONFIG, width="stretch")
+    with st.container(width=180, key="triples-out"):
+        export_charts(shown, {"training-time": ({}, charts)}, key="export-triples", label="Export triples")
+
+
+@st.cache_resource(max_entries=16, show_spinner="Measuring all triples…")
+def _timed(digest: str, _runs: Sequence[Run], _read: dict[str, dict[str, Snapshots]]) -> tuple[Chart, ...]:
+    """The charts of all triples, keyed like the films."""
+    return charts_of(_runs, [_read[run.name] for run in _runs])
 
 
 def _read(run: Run, warnings: list[str]) -> dict[str, Snapshots]:
@@ -124,12 +153,16 @@ def read_snapshots(path: Path, digest: str) -> Snapshots:
 def _films(
     runs: Sequence[Run], classes: tuple[int, int, int], read: dict[str, dict[str, Snapshots]]
 ) -> list[Film]:
-    digest = "|".join(
+    return _built(_digest(runs, read), classes, runs, read)
+
+
+def _digest(runs: Sequence[Run], read: dict[str, dict[str, Snapshots]]) -> str:
+    """Changes with the targets and the snapshots of some runs."""
+    return "|".join(
         f"{run.name}:{run.config!r}:{digest_of(snapshots_path(run.directory, split))}"
         for run in runs
         for split in read[run.name]
     )
-    return _built(digest, classes, runs, read)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

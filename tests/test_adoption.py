@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -215,14 +216,21 @@ def test_the_documented_snippet_writes_what_is_read(
     assert np.allclose(made.logits(), expected, atol=1e-5)
 
 
-def test_an_old_file_is_read_with_trust(theirs: Path, extract: Callable[..., Ended], tmp_path: Path) -> None:
+def test_a_pickle_is_read_with_trust_and_an_old_file_without(
+    theirs: Path, extract: Callable[..., Ended], tmp_path: Path
+) -> None:
     content = torch.load(theirs, weights_only=True)
     torch.save(content, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
     options = ("--dataset", "digits", "--out", tmp_path / "run", "--preprocessing", "0..1")
-    refused(extract(tmp_path / "old.pth", *options), "This is a pickle outside a zip")
-    ended = extract(tmp_path / "old.pth", *options, "--trust")
+    ended = extract(tmp_path / "old.pth", *options[:3], tmp_path / "of-old", "--preprocessing", "0..1")
     assert ended.returncode == 0, ended.stderr
-    assert "old.pth is unpickled, because of --trust: it may run any code.\n" in ended.stderr
+    (weights,) = (value for value in content.values() if isinstance(value, dict))
+    arrays = {key: value.numpy() for key, value in weights.items()}
+    (tmp_path / "pickled.pkl").write_bytes(pickle.dumps(arrays))
+    refused(extract(tmp_path / "pickled.pkl", *options), "This is a pickle that torch did not write")
+    ended = extract(tmp_path / "pickled.pkl", *options, "--trust")
+    assert ended.returncode == 0, ended.stderr
+    assert "pickled.pkl is unpickled, because of --trust: it may run any code.\n" in ended.stderr
     assert "Took fc800: all 6 keys and shapes match." in ended.stderr
     assert "unpickled" not in extract(theirs, *options[:3], tmp_path / "again", "--trust", "--yes").stderr
 

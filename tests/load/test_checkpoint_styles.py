@@ -63,6 +63,7 @@ def test_the_list() -> None:
     assert Counter(style.outcome for style in STYLES)["recognised"] >= 40
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 @pytest.mark.parametrize("style", STYLES, ids=lambda style: style.label)
 def test_a_style(style: Style, tmp_path: Path) -> None:
     if "timm" in style.source or style.label == "efficientnet-lite0":
@@ -75,3 +76,32 @@ def test_a_style(style: Style, tmp_path: Path) -> None:
         same_network(theirs, ours)
         with torch.no_grad():
             assert ours(torch.rand(2, *theirs.shape)).shape == (2, style.n_classes)
+
+
+def test_each_name_that_is_asked_for_is_taken(tmp_path: Path) -> None:
+    """torchvision's MobileNetV2 has the keys of the one for CIFAR, whose strides differ: both are offered."""
+    path = tmp_path / "theirs.pth"
+    style = next(style for style in STYLES if style.label == "huyvnphan-mobilenetv2")
+    theirs = {
+        name: written(style, path) for name in ("torchvision:mobilenet_v2", "cifar:mobilenetv2-features")
+    }
+    small = theirs["cifar:mobilenetv2-features"]
+    small.features[0][0].stride = small.features[2].conv[1][0].stride = (1, 1)
+    small.shape = (3, 32, 32)
+    _, said, _ = outcome(path)
+    names = said.rpartition("--model: ")[2].rstrip(".").split(", ")
+    assert set(names) == theirs.keys()
+    for name in names:
+        _, ours = set_up.find_network(path, inspect_file(path), None, Request(model=name), print)
+        same_network(theirs[name], ours)
+
+
+def test_a_network_of_ones_own_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "theirs.pth"
+    theirs = written(next(style for style in STYLES if style.label == "own-mlp"), path)
+    assert "--model package.module:name" in outcome(path)[1]
+    monkeypatch.chdir(tmp_path)
+    source = "from load.checkpoint_styles import mlp\n\n\ndef network():\n    return mlp()\n"
+    (tmp_path / "of_their_own.py").write_text(source)
+    request = Request(model="of_their_own:network")
+    same_network(theirs, set_up.find_network(path, inspect_file(path), None, request, print)[1])

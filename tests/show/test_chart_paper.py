@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 from dataclasses import replace
 from functools import cache
@@ -232,3 +233,13 @@ def test_the_bundle_holds_everything_and_refuses_a_name_twice() -> None:
 def test_the_page_is_white() -> None:
     assert kept("neurips", "text").get_facecolor()[:3] == (1, 1, 1)
     assert LIGHT.page == "#ffffff"
+
+
+def test_svg_ids_are_unique_and_name_chart_and_series() -> None:
+    charts = every_kind()
+    svg = figure_bytes(paper_charts(charts), "svg").decode()
+    found = re.findall(r'\bid="([^"]*)"', svg)
+    assert len(found) == len(set(found))
+    assert {f"chart-{k}" for k in range(1, len(charts) + 1)} <= set(found)
+    name = re.sub(r"\W+", "-", charts[0].series[1].name).strip("-")
+    assert any(one.startswith("chart-1-") and name in one for one in found)

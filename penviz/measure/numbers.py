@@ -54,7 +54,7 @@ NUMBERS: tuple[Number, ...] = (
     ),
     Number("rho", "radius", "RMS distance of examples to the mean of their class, over the three", _F, False),
     Number("distance", "distance", "mean of the three distances between class means", _F, False),
-    Number("plane_share", "plane share", "share of the three classes' variance in the plane", "share", False),
+    Number("plane_share", "variance in plane", "share of the three classes' variance in it", "share", False),
     Number("off_plane", "distance off the plane", "RMS distance of examples from the plane", _F, False),
     Number(
         "rho_d_correct",

@@ -179,7 +179,7 @@ def numbers(panel: Panel, ink: Ink) -> str:
         x, y = (f"{100 * panel.metrics[key]:.0f}" for key in ("axis_x", "axis_y"))
         what = "variance between classes" if panel.view == "lda" else "variance"
         parts.append(f'axes <b style="color:{ink.text}">{x} + {y} %</b> of the {what}')
-    for key, word, form in (("rho_d", "ρ/d", "{:.3f}"), ("plane_share", "in plane", "{:.0%}")):
+    for key, word, form in (("rho_d", "ρ/d", "{:.3f}"), ("plane_share", "variance in plane", "{:.0%}")):
         value = panel.metrics.get(key)
         if value is not None:
             said = form.format(value).replace("%", " %")

@@ -25,7 +25,7 @@ CORNER = {
     "distance": ("$d$ = ", "$d$ ", "{:.3g}"),
     "accuracy": ("accuracy ", "acc. ", "{:.3f}"),
     "ece": ("ECE ", "ECE ", "{:.3f}"),
-    "plane_share": ("in plane ", "plane ", "{:.0%}"),
+    "plane_share": ("variance in plane ", "in plane ", "{:.0%}"),
     "off_plane": ("off plane ", "off ", "{:.3g}"),
     "n": ("n = ", "n ", "{:,.0f}"),
 }

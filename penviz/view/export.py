@@ -38,7 +38,7 @@ CORNERS = {
     "distance": "distance",
     "accuracy": "accuracy (all classes)",
     "ece": "ECE (all classes)",
-    "plane_share": "share in the plane",
+    "plane_share": "variance in plane",
     "off_plane": "distance off the plane",
     "n": "examples",
 }

@@ -108,7 +108,7 @@ def test_words_over_beside_and_inside_the_panels(rows: Rows) -> None:
         (corner,) = by_gid(figure, number, "corner")
         wanted = (
             rf"$\rho/d$ = {panel.metrics['rho_d']:.3f}"
-            + f"\nin plane {100 * panel.metrics['plane_share']:.0f} %"
+            + f"\nvariance in plane {100 * panel.metrics['plane_share']:.0f} %"
         )
         assert corner.get_text() == wanted
     strip = paper_figure(rows, layout="strip", letters=False, corner=())

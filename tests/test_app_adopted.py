@@ -30,7 +30,7 @@ def test_unknown_targets_have_no_star_and_no_conclusion(
         "The targets of theirs are not known: penviz draws these runs and concludes nothing"
     )
     assert len(charts(app)) == 2
-    assert "smoothing optimum" not in marks(app)
+    assert "label-smoothing optimum" not in marks(app)
     assert "it lies at infinity; no optimum for unknown targets" in html(app)
     assert any("targets unknown" in note for note in notes(app))
     assert "penviz did not train theirs; its targets are not known." in html(app)
@@ -54,7 +54,7 @@ def test_two_adopted_runs_are_compared_as_stated(open_app: Callable[..., AppTest
     app = open_app()
     assert "(α = 0.1, as stated)" in headline(app)
     assert "does not know what else differs" in html(app)
-    assert "smoothing optimum" in marks(app)
+    assert "label-smoothing optimum" in marks(app)
 
 
 def test_an_adopted_run_is_not_paired_with_one_of_penviz(
@@ -86,7 +86,7 @@ def test_a_network_without_a_head_stands_on_class_means(
     make_run(tmp_path, "soft", 0.2)
     app = open_app(runs=["bare", "soft"])
     assert "decision boundary (no head: nearest mean)" in html(app)
-    assert "smoothing optimum (none without a head)" in html(app)
+    assert "label-smoothing optimum (none without a head)" in html(app)
     assert "hard (class means)" not in table(app)
     assert "(class means)</th>" in table(app)
     assert len([image for chart in charts(app) for image in chart["layout"]["images"]]) == 2

@@ -124,7 +124,7 @@ def test_views_say_what_they_are_and_drop_what_is_not_theirs(start: Start, tmp_p
         assert not any("ρ/d" in text for text in texts)
         assert not after["layout"]["images"]
         assert not [s for s in after["layout"]["shapes"] if s.get("line", {}).get("dash")]
-        assert "smoothing optimum" not in {trace["name"] for trace in after["data"]}
+        assert "label-smoothing optimum" not in {trace["name"] for trace in after["data"]}
         own = [trace for trace in after["data"] if "customdata" in trace]
         assert own[0]["x"]["bdata"] != before["data"][0]["x"]["bdata"]
         assert after["layout"]["xaxis"]["range"] == after["layout"]["xaxis2"]["range"]

@@ -279,7 +279,9 @@ def _chart(
     if wanted is not None:
         words = tuple(f"{name}: {w:+.3f} nats" for name, w in zip(s.class_names, wanted, strict=True))
         at = np.array(wanted) / unit
-        star = Series("smoothing optimum", at, np.full(2, 0.03 * top), kind="markers", colour=2, labels=words)
+        star = Series(
+            "label-smoothing optimum", at, np.full(2, 0.03 * top), kind="markers", colour=2, labels=words
+        )
         series += (star,)
     minus = f"z({s.class_names[1]}) − z({s.class_names[0]})"
     on = f"templates, on which the logit difference {minus} is exact"

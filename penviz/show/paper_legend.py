@@ -65,7 +65,7 @@ def mark_entries(
     if marks.templates and any(len(p.templates_xy) for p in panels):
         made.append(Entry(template_word(panels), template_look(5.0, LIGHT.page)))
     if marks.optimum and any(p.ideal_xy is not None for p in panels):
-        made.append(Entry("optimum of label smoothing", star_look(5.0)))
+        made.append(Entry("label-smoothing optimum", star_look(5.0)))
     if marks.boundaries and any(len(p.boundaries) for p in panels):
         made.append(Entry(boundary_word(panels), dashed, wide=True))
     if marks.pull and any(p.pull is not None for p in panels):

@@ -216,7 +216,7 @@ def overlay_traces(panel: Panel, cell: Cell, marks: Marks, colours: Ink) -> list
         wanted.append((word, panel.templates_xy, diamond | {"line": {"width": 1.5, "color": text}}))
     if marks.optimum and panel.ideal_xy is not None:
         star = {"symbol": "star", "size": 15, "color": page, "line": {"width": 1.5, "color": text}}
-        wanted.append(("smoothing optimum", panel.ideal_xy, star))
+        wanted.append(("label-smoothing optimum", panel.ideal_xy, star))
     if marks.means and len(panel.means_xy):
         plus = {"symbol": "cross", "size": 12, "color": text, "line": {"width": 1.5, "color": page}}
         wanted.append(("class mean", panel.means_xy, plus))

@@ -74,7 +74,7 @@ def optimum_words(panels: Sequence[Panel]) -> str:
     ]
     none = " or ".join(without)
     if any(p.ideal_xy is not None for p in panels):
-        return f"smoothing optimum (none {none})" if none else "smoothing optimum"
+        return f"label-smoothing optimum (none {none})" if none else "label-smoothing optimum"
     hard = "hard targets have no optimum: it lies at infinity"
     said = [hard] if any(p.label_smoothing == 0 for p in panels) else []
     return "; ".join([*said, *([f"no optimum {none}"] if none else [])])

@@ -141,7 +141,7 @@ def choose_marks(plane: bool = True) -> Marks:
         means=st.toggle("class means (+)", True, key="means", bind=URL),
         templates=st.toggle("templates (◆)", False, key="templates", bind=URL, disabled=off),
         boundaries=st.toggle("decision boundaries", True, key="boundaries", bind=URL, disabled=off),
-        optimum=st.toggle("smoothing optimum (★)", True, key="optimum", bind=URL, disabled=off),
+        optimum=st.toggle("label-smoothing optimum (★)", True, key="optimum", bind=URL, disabled=off),
         shading=st.toggle("shading (softmax of the three)", True, key="shading", bind=URL, disabled=off),
         errors=st.toggle("errors apart (hollow, ×)", True, key="errors", bind=URL),
         pull=st.toggle(

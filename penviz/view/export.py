@@ -27,7 +27,7 @@ MARKS = {
     "means": "class means",
     "templates": "templates",
     "boundaries": "decision boundaries",
-    "optimum": "smoothing optimum",
+    "optimum": "label-smoothing optimum",
     "shading": "shading",
     "errors": "errors apart",
     "pull": "pull of the loss",

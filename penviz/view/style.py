@@ -6,8 +6,8 @@ from penviz.show.theme import CLASS_COLOURS, ink
 
 WIDE_PX = 1180
 """Width of the page's own column from which four panels stand in one strip."""
-HEAD_PX = 128
-"""Height of the finding above the grid, left free when the grid is fitted to the window."""
+HEAD_PX = 208
+"""Height of introduction and finding above the grid, left free when it is fitted to the window."""
 FRAME_PX = 50
 """Height of a row of panels beyond the panels: ticks, numbers, borders."""
 SIDES_PX = 62
@@ -84,6 +84,9 @@ section.stSidebar [data-testid="stVerticalBlock"] {{ gap: .5rem; }}
 .pz-head {{ font-size: .72rem; font-weight: 700; letter-spacing: .09em; text-transform: uppercase;
   color: {colours.note}; margin-top: .55rem; }}
 .pz-finding {{ font-size: 1.34rem; line-height: 1.25; font-weight: 700; letter-spacing: -.012em; margin: 0; }}
+.pz-intro {{ font-size: .88rem; line-height: 1.4; color: {colours.text}; margin: 0; padding: .35rem .7rem;
+  border-left: 3px solid {CLASS_COLOURS[0]};
+  background: color-mix(in srgb, {CLASS_COLOURS[0]} 6%, transparent); }}
 .pz-detail {{ font-size: .92rem; line-height: 1.4; color: {colours.note}; margin: .2rem 0 0 0; }}
 .pz-legend {{ display: flex; flex-wrap: wrap; gap: .1rem 1.05rem; font-size: .84rem; color: {colours.note};
   align-items: center; min-height: 1.5rem; }}

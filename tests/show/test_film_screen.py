@@ -85,7 +85,7 @@ def test_what_stands_first_is_the_last_epoch_and_a_step_of_the_slider_an_epoch(f
 def test_stars_lie_over_the_examples_and_stay(films: list[Film]) -> None:
     """Traces are painted in their order: what stands before the examples is hidden by them."""
     figure = drawn(films)
-    places = [n for n, trace in enumerate(figure["data"]) if trace.get("name") == "smoothing optimum"]
+    places = [n for n, trace in enumerate(figure["data"]) if trace.get("name") == "label-smoothing optimum"]
     assert len(places) == 2  # train and validation of the soft run
     for frame in figure["frames"]:
         moved = {n: figure["data"][n] for n in frame["traces"]}
@@ -114,9 +114,9 @@ def test_marks_can_be_left_out(films: list[Film]) -> None:
     assert any(
         HOLLOW in t["marker"]["color"] for f in drawn(films)["frames"] for t in f["data"] if "marker" in t
     )
-    assert not {"class mean", "smoothing optimum"} & {t["name"] for t in figure["data"]}
+    assert not {"class mean", "label-smoothing optimum"} & {t["name"] for t in figure["data"]}
     with_marks = {t["name"] for t in drawn(films)["data"]}
-    assert {"class mean", "smoothing optimum"} <= with_marks
+    assert {"class mean", "label-smoothing optimum"} <= with_marks
 
 
 def test_runs_of_other_epochs_show_what_they_have_in_common(films: list[Film]) -> None:

@@ -144,7 +144,7 @@ def test_marks_left_out_are_in_neither_panels_nor_legend(rows: Rows) -> None:
     }
     assert said == {
         "airplane", "automobile", "bird", "predicted as another of the three", "predicted as a fourth class",
-        "class mean", "template", "optimum of label smoothing", "decision boundary",
+        "class mean", "template", "label-smoothing optimum", "decision boundary",
         "scale bar, feature units",
     }  # fmt: skip
     none = Marks(False, False, False, False, False, False)
@@ -155,7 +155,7 @@ def test_marks_left_out_are_in_neither_panels_nor_legend(rows: Rows) -> None:
     for start in ("mean", "template", "optimum", "boundary", "shading", "points-0-1", "points-0-2"):
         assert by_gid(bare, 2, start) == [], start
     hard_only = paper_figure(rows[:1])
-    assert "optimum of label smoothing" not in {t.get_text() for t in hard_only.texts}
+    assert "label-smoothing optimum" not in {t.get_text() for t in hard_only.texts}
 
 
 def test_scale_bar_is_as_long_as_it_says(rows: Rows) -> None:

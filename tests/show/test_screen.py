@@ -115,7 +115,7 @@ def test_a_selection_finds_its_examples(panel: Panel) -> None:
 def test_marks_that_are_no_examples_are_passed_over(panel: Panel) -> None:
     figure = spec(panel)
     overlay = len(examples(figure))
-    assert figure["data"][overlay]["name"] == "smoothing optimum"
+    assert figure["data"][overlay]["name"] == "label-smoothing optimum"
     strange: list[dict[str, Any]] = [
         {"curve_number": overlay, "point_index": 0},
         {"curve_number": -1, "point_index": 0},
@@ -137,7 +137,7 @@ def test_marks_stand_where_the_panel_says(panel: Panel) -> None:
     drawn = {trace["name"]: trace for trace in figure["data"] if "customdata" not in trace}
     for name, xy in (
         ("class mean", panel.means_xy),
-        ("smoothing optimum", panel.ideal_xy),
+        ("label-smoothing optimum", panel.ideal_xy),
         ("template", panel.templates_xy),
     ):
         assert xy is not None
@@ -150,7 +150,7 @@ def test_marks_stand_where_the_panel_says(panel: Panel) -> None:
 
 def test_hard_targets_have_no_star(panel: Panel) -> None:
     names = [trace["name"] for trace in spec(dataclasses.replace(panel, ideal_xy=None))["data"]]
-    assert "smoothing optimum" not in names
+    assert "label-smoothing optimum" not in names
     assert "class mean" in names
 
 

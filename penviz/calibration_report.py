@@ -40,7 +40,7 @@ def change_of(found: Sequence[Calibrated], key: str, at: str) -> Change | None:
 
 def withheld(found: Sequence[Calibrated]) -> list[str]:
     """A sentence for every reason why some numbers, or their difference, have no interval."""
-    reasons: dict[str, list[str]] = {}
+    reasons: dict[str, list[str]] = {c.temperature.why: ["fitted T"] for c in found if c.temperature.why}
     for label, key, at in number_lines(found):
         change = change_of(found, key, at)
         for why in dict.fromkeys([*(c.why(key, at) for c in found), change.why if change else ""]):

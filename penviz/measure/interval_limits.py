@@ -30,6 +30,9 @@ FEWEST_A_CLASS = 50
 CARRIERS = 15.0
 """Examples that must carry a variance (`carriers`) before it counts as known."""
 
+REGULAR = "about a nearly regular triangle it would be up to twice as wide as it need be"
+"""Why the regularity of a triangle has no interval: at its greatest value, 1, it has a corner."""
+
 FAR = 0.01
 """Share of the examples that counts as the farthest."""
 

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from penviz.measure.interval_limits import (
     FEWEST_BOUNDED,
     FEWEST_UNBOUNDED,
+    REGULAR,
     why_no_interval,
     why_no_mean,
 )
@@ -169,7 +170,9 @@ class Jackknifed:
 
     def _why(self, statistic: Statistic) -> str:
         """Why a number has no interval, "" where it has one."""
-        return self.why[statistic not in (Clusters.distance, Clusters.regularity)]
+        if statistic is Clusters.regularity:
+            return REGULAR
+        return self.why[statistic is not Clusters.distance]
 
     def values(self, statistic: Statistic, log: bool) -> tuple[float, list[Float] | None]:
         """The number, or its logarithm, and its leave-one-out values by class."""

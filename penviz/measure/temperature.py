@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from penviz.measure.interval_limits import FEWEST_UNBOUNDED, why_no_mean
 from penviz.measure.intervals import Z95
 
 Float = NDArray[np.float64]
@@ -66,12 +67,14 @@ class Temperature:
             rises as T does (the network is worse than chance), NaN without examples.
         low, high: its 95 % interval over the examples it was fitted on, None where there is none.
         n: of the examples it was fitted on.
+        why: why it has no interval where one would not hold, else "".
     """
 
     value: float
     low: float | None = None
     high: float | None = None
     n: int = 0
+    why: str = ""
 
     @property
     def finite(self) -> bool:
@@ -133,6 +136,8 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> Temperature:
     if len(z) < 2 or curvature == 0:
         return Temperature(value, n=len(z))
     half = Z95 * math.sqrt(float(parts.var()) / len(z)) / (curvature / value)
+    if why := why_no_mean([parts], FEWEST_UNBOUNDED):
+        return Temperature(value, n=len(z), why=why)
     if half > FARTHEST:  # logits that hardly depend on the example tell nothing of T
         return Temperature(value, n=len(z))
     return Temperature(value, value * math.exp(-half), value * math.exp(half), len(z))

@@ -88,7 +88,7 @@ def test_interval_is_that_of_the_bootstrap() -> None:
 def test_interval_holds_the_truth() -> None:
     inside = 0
     for seed in range(200):
-        fitted = fit_temperature(*made(1.7, n=150, seed=seed))
+        fitted = fit_temperature(*made(1.7, n=320, seed=seed))
         inside += fitted.low <= 1.7 <= fitted.high
     assert 182 <= inside <= 198  # 95 % of 200 is 190, two standard deviations are 6
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import shlex
@@ -13,6 +14,7 @@ from typing import Any, NoReturn
 from penviz import InputError
 from penviz.runs import read_run
 from penviz.safe_text import safe_text
+from penviz.whole_file import FULL
 
 TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 """What torchrun tells each of the processes that it starts."""
@@ -65,20 +67,32 @@ def _leave(status: int | None) -> NoReturn:
     sys.exit(status)
 
 
+def _drop_output() -> None:
+    """Forget what standard output has not taken, which Python would try to write once more at its end."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def run(app: Callable[..., Any]) -> NoReturn:
     """Run a Typer application and leave the process; what is a bug still shows its traceback."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # ? for a Greek letter that it cannot write
         sys.stdout.reconfigure(errors="replace")
     try:
-        _leave(app(standalone_mode=False))
+        status = app(standalone_mode=False)
+        sys.stdout.flush()  # here, where a full disk behind it is one sentence
+        _leave(status)
     except InputError as error:
         say(str(error))
         sys.exit(2)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(1)
     except OSError as error:  # a full disk, a directory that may not be written
-        say(f"{error.strerror or error}: {error.filename}." if error.filename else f"{error}.")
+        what = error.strerror or str(error)
+        where = f": {error.filename}" if error.filename else ""
+        again = ": make room and give the command again" if error.errno in FULL else ""
+        say(f"{what}{where}{again}.")
+        _drop_output()
         sys.exit(2)
     except Exception as error:
         if _is_out_of_memory(error):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -15,12 +16,13 @@ from penviz import InputError, chart_figure, figure, figure_runs, filmed
 from penviz.activations import Activations
 from penviz.chart_recipe import ChartRecipe, read_recipe
 from penviz.measure.chart import Chart
-from penviz.recipe import Recipe, versions
+from penviz.recipe import Recipe, RecipeError, versions
 from penviz.runs import Run, read_run
 from penviz.show import figure_style
 from penviz.show.export import zip_bytes
 from penviz.show.figure_style import FigureStyle
 from penviz.show.screen import Marks
+from penviz.whole_file import naming
 
 STEM = "figure"
 """Name of the figures in a bundle when there is no --out to name them."""
@@ -241,12 +243,28 @@ def _check_places(out: Path | None, save_recipe: Path | None, bundle: Path | Non
             raise InputError(f"There is no directory {place.parent}: make it first.")
         if place.is_dir() and place is not bundle:
             raise InputError(f"{place} is a directory: give the name of a file in it.")
+    if save_recipe is not None and save_recipe.exists():
+        try:
+            read_recipe(save_recipe)
+        except RecipeError:
+            raise InputError(f"{save_recipe} is there and is no recipe: choose another name.") from None
     if bundle is None:
         return
+    if bundle.is_file() and not _is_bundle(bundle):
+        raise InputError(f"{bundle} is there and is no bundle: choose another name.")
     if _is_zip(bundle) and bundle.is_dir():
         raise InputError(f"{bundle} is a directory: give another name for the .zip.")
     if not _is_zip(bundle) and bundle.exists() and not (bundle.is_dir() and not any(bundle.iterdir())):
         raise InputError(f"{bundle} is not an empty directory: choose a new one for the bundle.")
+
+
+def _is_bundle(path: Path) -> bool:
+    """Whether a file is the .zip of a figure with its recipe."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "recipe.yaml" in archive.namelist()
+    except (zipfile.BadZipFile, OSError):
+        return False
 
 
 def _is_zip(bundle: Path) -> bool:
@@ -270,15 +288,15 @@ def _write(files: Mapping[Path, bytes], directory: Path | None, packed: Mapping[
     made: list[tuple[Path, Path]] = []
     try:
         for path, content in files.items():
-            part = path.with_name(f"{path.name}.part")
+            part = path.with_name(f"{path.name}.part-{os.getpid()}")
             made.append((part, path))
-            _put(part, content)
+            _put(part, content, path)
         if directory is not None:
             part = directory.with_name(f"{directory.name}.part-{os.getpid()}")
             part.mkdir()
             made.append((part, directory))
             for name, content in packed.items():
-                _put(part / name, content)
+                _put(part / name, content, directory / name)
         for part, path in made:
             os.replace(part, path)
     finally:
@@ -289,8 +307,9 @@ def _write(files: Mapping[Path, bytes], directory: Path | None, packed: Mapping[
                 part.unlink(missing_ok=True)
 
 
-def _put(path: Path, content: bytes) -> None:
-    with open(path, "wb") as file:
+def _put(part: Path, content: bytes, path: Path) -> None:
+    """Write a file that will be called `path`, which an error of the disk names."""
+    with naming(path), open(part, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

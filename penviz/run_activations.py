@@ -12,6 +12,7 @@ import numpy as np
 
 from penviz import InputError
 from penviz.activations import DAMAGED, Activations, ActivationsError, write_npz
+from penviz.directory_lock import locked
 from penviz.measure.all_classes import AllClasses
 from penviz.measure.class_means import with_class_means
 from penviz.measure.target_vectors import Targets
@@ -116,7 +117,14 @@ def measure_shards(run: Run, split: str, report: Callable[[int, int], None] = la
 
     Raises:
         ActivationsError: shards that cannot be read, or features that are not finite.
+        RunError: another process writes to the run.
     """
+    with locked(run.directory):
+        return _measure_shards(run, split, report)
+
+
+def _measure_shards(run: Run, split: str, report: Callable[[int, int], None]) -> Path:
+    """`measure_shards`, its directory held."""
     sharded = ShardedActivations.open(shards_path(run.directory, split))
     found = AllClasses.of(
         sharded.blocks(),

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from penviz.activations import DAMAGED, Activations, ActivationsError, Head
 from penviz.runs import MANIFEST
+from penviz.whole_file import naming
 
 FORMAT_VERSION = 1
 """Version of the layout; a manifest or a shard of another version is refused."""
@@ -128,7 +129,7 @@ def write_shard(
             array = np.ascontiguousarray(array)
             digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
             digest.update(array.data)
-            with open(part / f"{name}.npy", "wb") as file:
+            with naming(path), open(part / f"{name}.npy", "wb") as file:
                 np.save(file, array)
                 file.flush()
                 os.fsync(file.fileno())
@@ -142,7 +143,8 @@ def write_shard(
             "source": source,
             "digest": digest.hexdigest(),
         }
-        (part / NOTE).write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
+        with naming(path):
+            (part / NOTE).write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
         if path.exists():
             shutil.rmtree(path)
         os.replace(part, path)

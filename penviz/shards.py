@@ -40,6 +40,7 @@ from penviz.shard_files import (
     shard_ready,
     write_shard,
 )
+from penviz.whole_file import naming
 
 __all__ = [
     "LARGEST_FILE",
@@ -303,9 +304,10 @@ def finish(
     for name in ("weight", "bias"):
         (directory / f"{name}.npy").unlink(missing_ok=True)
     if head is not None:
-        np.save(directory / "weight.npy", head.weight)
-        if head.bias is not None:
-            np.save(directory / "bias.npy", head.bias)
+        with naming(directory / "weight.npy"):
+            np.save(directory / "weight.npy", head.weight)
+            if head.bias is not None:
+                np.save(directory / "bias.npy", head.bias)
     manifest = {
         "format_version": FORMAT_VERSION,
         "run": run,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -35,10 +36,19 @@ def write_tensors(
     """Write tensors and a JSON-able `meta` to one safetensors file, atomically.
 
     `observe` is told "<name> written" between the temporary write and the rename, "<name> renamed" after it.
+
+    Raises:
+        OSError: the disk is full, or another of its faults.
     """
     with whole_file(path) as part:
         whole = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
-        save_file(whole, part, metadata={"penviz": json.dumps(meta)})
+        try:
+            save_file(whole, part, metadata={"penviz": json.dumps(meta)})
+        except SafetensorError as error:  # its words hold the number that the system gave
+            number = re.search(r"(?:code: |os error )(\d+)", str(error))
+            if number is None:
+                raise
+            raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
         part.chmod(0o666 & ~_umask())  # safetensors makes it private
         observe(f"{path.name} written")
     observe(f"{path.name} renamed")

@@ -75,8 +75,23 @@ def extract(
         The activation files, or directories of shards, that this rank wrote: rank 0 all of them.
 
     Raises:
-        RunError: an unfinished run, other data, or an unknown split.
+        RunError: an unfinished run, one that another process writes to, other data, or an unknown split.
     """
+    with storage.ranks.alone_in(run.directory):
+        return _extract(run, dataset, splits, per_class, thumbnail_quality, device, storage, report)
+
+
+def _extract(
+    run: Run,
+    dataset: DataSet,
+    splits: Sequence[str],
+    per_class: int,
+    thumbnail_quality: int,
+    device: str,
+    storage: Storage,
+    report: Callable[[str, int, int], None],
+) -> list[Path]:
+    """`extract`, its directory held."""
     dataset = data.first_share(dataset, run.config.data_share)
     network = checkpoints.load_network(run).to(storage.ranks.device(device))
     network.to(memory_format=torch.channels_last)  # as it was trained, and as its images lie

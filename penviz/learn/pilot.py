@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from penviz.directory_lock import locked
 from penviz.learn import checkpoints, data, defaults, erasure, evaluate, students
 from penviz.learn import train as training
 from penviz.learn.pilot_request import Request
@@ -63,7 +64,7 @@ class Test:
 
         Raises:
             Stopped: asked to stop; the same request goes on.
-            RunError: teachers and student that do not fit, or a directory of another test.
+            RunError: teachers and student that do not fit, or a directory of another test or process.
         """
         request = self.request
         before = read_pilot(request.out)
@@ -72,6 +73,11 @@ class Test:
         for teacher in sorted(request.teachers, key=lambda run: run.config.held_out_seed):
             self._own_share(teacher)  # before anything is written; by seed, so that each split is read once
         request.out.mkdir(parents=True, exist_ok=True)
+        with locked(request.out):
+            return self._run(report, stopped)
+
+    def _run(self, report: Callable[[Progress], None], stopped: Callable[[], bool]) -> Pilot:
+        request = self.request
         self.rows = [self._teacher_row(run) for group in request.groups.values() for run in group]
         for student in self._distilled():
             self._train(student, report, stopped)

@@ -13,12 +13,14 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from penviz import InputError
+from penviz.directory_lock import locked
 from penviz.ending import n_ranks
 from penviz.learn.checkpoints import choose_device
 from penviz.runs import RunError
@@ -116,6 +118,24 @@ class Ranks:
         if times == 1:
             print(sentence, file=sys.stderr, flush=True)
         raise SystemExit(2)
+
+    @contextlib.contextmanager
+    def alone_in(self, directory: Path) -> Iterator[None]:
+        """Hold a directory for all ranks, so that no other work writes to it (`directory_lock`).
+
+        Raises:
+            RunError: other work holds it; on every rank.
+        """
+        with contextlib.ExitStack() as held:
+            taken = ""
+            if self.first:
+                try:
+                    held.enter_context(locked(directory))
+                except RunError as error:
+                    taken = str(error)
+            if self.any(bool(taken))[0]:
+                raise RunError(taken or f"Another process is writing to {directory}.")
+            yield
 
     def wait(self) -> None:
         """Return when every rank has come here."""

@@ -7,6 +7,7 @@ the epoch and the step only, so no generator state has to be kept.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -80,8 +81,8 @@ def train(
         The directory, holding run.json and model.safetensors.
 
     Raises:
-        RunError: a directory in use, a state of another config, or a loss that is not finite. Nothing is
-            written before the request is known to be sound.
+        RunError: a directory that is not empty or that another process writes to, a state of another config,
+            or a loss that is not finite. Nothing is written before the request is known to be sound.
     """
     out = Path(out)
     used = out.is_dir() and any(out.iterdir())
@@ -91,33 +92,41 @@ def train(
         raise RunError(f"{out} is a file: choose another --out.")
     if used and not any((out / name).exists() for name in OWN_FILES):
         raise RunError(f"{out} holds no run to resume: choose another --out.")
-    if used and _is_finished(out, config):
-        if ranks.first:
-            (out / checkpoints.STATE_FILE).unlink(missing_ok=True)
-            say(f"{out} is finished already.")
-        return out
     if config.targets == "unknown":
         raise RunError("Unknown targets cannot be trained on: choose a label smoothing, 0 for hard targets.")
     if (teacher is None) == (config.targets == "distilled"):
         raise RunError("Distilled targets, and no others, need a teacher: use penviz distill.")
-    training = Training(
-        config, dataset, out, ranks.device(device), observe, teacher, ranks, accumulate, compiled
-    )
-    if (out / checkpoints.STATE_FILE).is_file():
-        for note in training.restore():
-            if ranks.first:
-                say(note)
-    keeper = SnapshotKeeper(training, snapshots, snapshots_per_class, say, snapshots_spacing)
-    if not ranks.agree(training.steps_done()):  # here every rank has looked, and none has written
-        raise RunError(f"The ranks see different files in {out}: it must lie on a disk that they share.")
-    if ranks.first:
-        out.mkdir(parents=True, exist_ok=True)
-        for name in PART_FILES:
-            (out / name).unlink(missing_ok=True)
-    observe("start")
-    _write_run(training, command, {})
-    _train_epochs(training, keeper, erasure, save_every, validate_every, report, stopped, command)
-    _finish(training, command)
+    with contextlib.ExitStack() as held:
+        if used:
+            held.enter_context(ranks.alone_in(out))
+            if _is_finished(out, config):
+                if ranks.first:
+                    (out / checkpoints.STATE_FILE).unlink(missing_ok=True)
+                    say(f"{out} is finished already.")
+                return out
+        training = Training(
+            config, dataset, out, ranks.device(device), observe, teacher, ranks, accumulate, compiled
+        )
+        if (out / checkpoints.STATE_FILE).is_file():
+            for note in training.restore():
+                if ranks.first:
+                    say(note)
+        keeper = SnapshotKeeper(training, snapshots, snapshots_per_class, say, snapshots_spacing)
+        if not ranks.agree(training.steps_done()):  # here every rank has looked, and none has written
+            raise RunError(f"The ranks see different files in {out}: it must lie on a disk that they share.")
+        if ranks.first:
+            out.mkdir(parents=True, exist_ok=True)
+        if not used:
+            held.enter_context(ranks.alone_in(out))
+            if ranks.any(ranks.first and any(out.iterdir()))[0]:
+                raise RunError(f"Another process has begun a run in {out}: choose another --out.")
+        if ranks.first:
+            for name in PART_FILES:
+                (out / name).unlink(missing_ok=True)
+        observe("start")
+        _write_run(training, command, {})
+        _train_epochs(training, keeper, erasure, save_every, validate_every, report, stopped, command)
+        _finish(training, command)
     return out
 
 

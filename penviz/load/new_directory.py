@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,8 +33,13 @@ def new_directory(out: Path) -> Iterator[Path]:
     """
     check_new(out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with whole_directory(out) as part:
-        yield part
+    try:
+        with whole_directory(out) as part:
+            yield part
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        raise RunError(f"Another process has made {out}: choose another --out.") from None
 
 
 @contextmanager
@@ -50,7 +56,8 @@ def shared_directory(out: Path, ranks: Ranks) -> Iterator[Path]:
     if ranks.first:
         part.mkdir(parents=True, exist_ok=True)
     ranks.wait()
-    yield part
-    ranks.wait()
-    if ranks.first:
-        os.replace(part, out)
+    with ranks.alone_in(part):
+        yield part
+        ranks.wait()
+        if ranks.first:
+            os.replace(part, out)

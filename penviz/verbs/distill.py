@@ -12,7 +12,7 @@ import typer
 from penviz.ending import n_ranks, say, say_finished
 from penviz.runs import RunError, read_run
 from penviz.verbs import options
-from penviz.verbs.options import check_progress, data_of, set_threads
+from penviz.verbs.options import check_progress, check_resumed, data_of, set_threads
 
 OF_TESTS = ("student", "temperatures", "seeds")
 """Options that say nothing about a single student."""
@@ -114,6 +114,7 @@ def distill(
         raise RunError("Give a teacher's run and the student's network, or several teachers with --pilot.")
     if out.is_dir() and any(out.iterdir()) and not resume:
         raise RunError(f"{out} is not empty: choose another --out, or continue it with --resume.")
+    check_resumed(out, resume)
     teacher = read_run(runs[0])
     from penviz import terminal
     from penviz.learn import data, models, students

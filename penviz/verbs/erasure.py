@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from penviz.directory_lock import locked
 from penviz.ending import say
 from penviz.runs import read_run, write_json
 from penviz.verbs.options import DataDir, Device, Threads, data_of, not_options, set_threads
@@ -51,7 +52,8 @@ def erasure(
             "checkpoint_sha256": run.model_sha256,
             "values": values,
         }
-        write_json(run.directory / "erasure.json", record)
+        with locked(run.directory):
+            write_json(run.directory / "erasure.json", record)
         print("\n".join([run.name, *_lines(record)]))
         if not record["augmented"]:
             say(

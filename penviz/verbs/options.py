@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from penviz.ending import speaks
+from penviz.ending import n_ranks, speaks
 from penviz.runs import RunConfig, RunError
 
 if TYPE_CHECKING:
@@ -98,3 +98,12 @@ def check_progress(kind: str) -> str:
     if kind not in ("bar", "json", "none"):
         raise RunError("--progress must be bar, json or none.")
     return kind if speaks() else "none"
+
+
+def check_resumed(out: Path, resume: bool) -> None:
+    """RunError where a work is to be resumed that was never begun: a directory that is empty or mistyped.
+
+    Several ranks may begin with --resume, because torchrun starts a lost rank again with the same command.
+    """
+    if resume and n_ranks() == 1 and not (out.is_dir() and any(out.iterdir())):
+        raise RunError(f"There is nothing to resume in {out}: mend the name, or leave out --resume.")

@@ -12,7 +12,7 @@ import typer
 from penviz.ending import say, say_finished
 from penviz.runs import TARGETS, RunConfig, RunError
 from penviz.verbs import options
-from penviz.verbs.options import check_progress, not_options, set_threads
+from penviz.verbs.options import check_progress, check_resumed, not_options, set_threads
 
 WITHOUT_LABELS = ("distilled", "unknown")
 """Kinds of targets that do not follow from the labels, so that they are not made here."""
@@ -115,6 +115,7 @@ def train(
     used = out.is_dir() and any(out.iterdir())
     if used and not resume:  # said before a minute is spent on reading the data
         raise RunError(f"{out} is not empty: choose another --out, or continue it with --resume.")
+    check_resumed(out, resume)
     from penviz import terminal
     from penviz.learn import data, defaults, models
     from penviz.learn import erasure as erasing

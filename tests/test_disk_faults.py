@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import resource
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -17,7 +19,7 @@ from penviz import cli
 from penviz.activations import Activations
 from penviz.directory_lock import locked
 from penviz.learn import train as training
-from penviz.runs import RUN_FILE, RunError, read_run
+from penviz.runs import RUN_FILE, RunError, read_run, write_json
 from penviz.shards import shard
 from penviz.whole_file import whole_file
 
@@ -162,10 +164,14 @@ def test_no_verb_writes_where_another_process_does(penviz: Verb, finished: Path,
     sharded = make_run(tmp_path, "sharded")
     shard(Activations.load(sharded / "activations-train.npz"), sharded / "activations-train")
     (tmp_path / "pilot").mkdir()
+    soft = shutil.copytree(finished, tmp_path / "soft")
+    record = json.loads((soft / RUN_FILE).read_text())
+    record["config"] |= {"targets": "uniform", "label_smoothing": 0.1}
+    write_json(soft / RUN_FILE, record)
     pilot = (
         "distill",
         finished,
-        finished,
+        soft,
         "--pilot",
         "--student",
         "fc800",

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from penviz.ending import say
 from penviz.learn import decoding
+from penviz.learn.pixel_modes import UnknownPixels, as_rgb, sentences
 from penviz.runs import RunError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 VALIDATION_NAMES = ("validation", "val", "test")
@@ -18,9 +24,10 @@ VALIDATION_NAMES = ("validation", "val", "test")
 def read_folder(
     root: Path, image_size: int
 ) -> tuple[dict[str, tuple[NDArray[np.uint8], NDArray[np.int64]]], tuple[str, ...]]:
-    """Read train/<class>/* and validation/<class>/* (or val/, test/) as RGB.
+    """Read train/<class>/* and validation/<class>/* (or val/, test/) as RGB, upright (`pixel_modes.as_rgb`).
 
-    Each image is resized so that its shorter side is image_size, then cropped at the centre.
+    Each image is resized so that its shorter side is image_size, then cropped at the centre. Images that
+    had to be scaled from 16 bits, turned, or stripped of transparency are counted on standard error.
 
     Returns:
         Part ("train", "validation", "test") -> (images [n, s, s, 3] uint8, labels [n] int64), as far as they
@@ -67,28 +74,34 @@ def _read_part(
     if not files:
         raise RunError(f"{directory} holds no images.")
     images = np.empty((len(files), image_size, image_size, 3), np.uint8)
+    done: list[tuple[str, ...]] = []
     read = decoding.in_order(lambda file: _read_image(file, image_size), files, ahead=64)
-    for row, image in enumerate(read):
+    for row, (image, words) in enumerate(read):
         images[row] = image
+        done.append(words)
+    for sentence in sentences(done, str(directory)):
+        say(sentence)
     return images, np.array(labels, np.int64)
 
 
 def read_square(path: Path, size: int, interpolation: str = "bilinear") -> NDArray[np.uint8]:
     """One image as RGB [size, size, 3]: its shorter side resized to `size`, then the middle square.
 
-    As torchvision's Resize and CenterCrop do it, which pretrained networks are evaluated with.
+    As torchvision's Resize and CenterCrop do it, which pretrained networks are evaluated with; an EXIF
+    orientation is left aside as there, and 16 bits are scaled to 8.
 
     Raises:
         RunError: the file cannot be decoded.
     """
-    from PIL import Image
+    return square(_opened(path, upright=False)[0], size, interpolation)
 
-    filters = {name: Image.Resampling[name.upper()] for name in ("bilinear", "bicubic", "nearest")}
-    try:
-        with Image.open(path) as stored:
-            image = stored.convert("RGB")
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise RunError(f"{path} cannot be read as an image.") from error
+
+def square(image: Image, size: int, interpolation: str = "bilinear") -> NDArray[np.uint8]:
+    """An image of any mode as RGB [size, size, 3]; see `read_square`."""
+    from PIL import Image as images
+
+    filters = {name: images.Resampling[name.upper()] for name in ("bilinear", "bicubic", "nearest")}
+    image, _ = as_rgb(image, upright=False)
     shorter = min(image.size)
     width, height = (max(size, int(size * side / shorter)) for side in image.size)
     if image.size != (width, height):
@@ -145,13 +158,23 @@ def stored_batches(
     return (images[rows] for rows in batches)
 
 
-def _read_image(path: Path, size: int) -> NDArray[np.uint8]:
-    from PIL import Image, ImageOps
+def _read_image(path: Path, size: int) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    from PIL import ImageOps
+
+    image, done = _opened(path, upright=True)
+    return np.asarray(ImageOps.fit(image, (size, size)), np.uint8), done
+
+
+def _opened(path: Path, upright: bool) -> tuple[Image, tuple[str, ...]]:
+    """A file as `as_rgb`; RunError where it cannot be decoded or has pixels of no known colours."""
+    from PIL import Image as images
 
     try:
-        with Image.open(path) as image:
-            return np.asarray(ImageOps.fit(image.convert("RGB"), (size, size)), np.uint8)
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        with images.open(path) as image:
+            return as_rgb(image, upright)
+    except UnknownPixels as error:
+        raise RunError(f"{path} {error}.") from None
+    except (OSError, ValueError, SyntaxError, images.DecompressionBombError) as error:
         raise RunError(f"{path} cannot be read as an image.") from error
 
 

@@ -16,6 +16,7 @@ from penviz.view.page_targets import show_targets
 from penviz.view.page_training import show_training
 from penviz.view.page_triples import show_triples
 from penviz.view.train_here import choose_trained
+from penviz.view.widget_states import mend_widget_states, say_reset
 
 ICON = (  # drawn here: an icon by name would be fetched from the net
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
@@ -26,6 +27,7 @@ ICON = (  # drawn here: an icon by name would be fetched from the net
 
 def show_app() -> None:
     """Draw the page that the address names."""
+    mend_widget_states()
     st.set_page_config(page_title="penviz", page_icon=ICON, layout="wide")
     pages = {
         "Template plane": st.Page(show_grid, title="penviz", default=True),
@@ -41,6 +43,7 @@ def show_app() -> None:
     choose_trained()
     draw_links(pages, next(label for label, one in pages.items() if one == page))
     page.run()
+    say_reset()
 
 
 if __name__ == "__main__":

@@ -49,7 +49,8 @@ def _numbers(name: str, values: ArrayLike, ndim: int) -> NDArray[np.float32]:
         raise ActivationsError(f"{name} must have {ndim} axes, not {array.ndim}.")
     if array.dtype.kind not in "fiu":
         raise ActivationsError(f"{name} must hold real numbers, not {array.dtype}.")
-    array = np.ascontiguousarray(array, dtype=np.float32)
+    with np.errstate(over="ignore"):  # beyond float32 is infinity, which is said below
+        array = np.ascontiguousarray(array, dtype=np.float32)
     if not np.isfinite(array).all():
         raise ActivationsError(f"{name} holds NaN or infinity.")
     return array

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from penviz.adoption_request import Request
+from penviz.did_you_mean import did_you_mean
 from penviz.foreign.inspection import PICKLED, inspect_file
 from penviz.foreign.report import FileReport, Refused
 from penviz.foreign.report_text import code_lines
@@ -157,7 +158,9 @@ def _classes(asked: Sequence[str], names: Sequence[str]) -> list[int]:
         rows = rows_named(name, names)
         if len(rows) != 1:
             raise RunError(
-                f"There is no class {name}." if not rows else f"Several classes are called {name}."
+                f"There is no class {name}{did_you_mean(name, names)}."
+                if not rows
+                else f"Several classes are called {name}."
             )
         found += rows
     if len(set(found)) < len(found):

@@ -17,6 +17,7 @@ from penviz.verbs.figure import figure
 from penviz.verbs.inspection import inspect
 from penviz.verbs.measure import measure
 from penviz.verbs.models import models
+from penviz.verbs.strict_command import StrictCommand
 from penviz.verbs.sweep import sweep
 from penviz.verbs.train import train
 
@@ -52,8 +53,8 @@ def application() -> typer.Typer:
     )
     verbs = (demo, train, sweep, distill, extract, inspect, measure, calibrate, erasure, figure, models)
     for verb in verbs:
-        app.command()(verb)
-    app.command(name="app")(open_app)
+        app.command(cls=StrictCommand)(verb)
+    app.command(name="app", cls=StrictCommand)(open_app)
     app.callback()(_options)
     return app
 

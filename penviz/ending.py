@@ -7,6 +7,7 @@ import io
 import os
 import shlex
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -75,6 +76,7 @@ def _drop_output() -> None:
 
 def run(app: Callable[..., Any]) -> NoReturn:
     """Run a Typer application and leave the process; what is a bug still shows its traceback."""
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # of odd files, with lines of Pillow's source
     if isinstance(sys.stdout, io.TextIOWrapper):  # ? for a Greek letter that it cannot write
         sys.stdout.reconfigure(errors="replace")
     try:

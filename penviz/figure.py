@@ -337,6 +337,8 @@ def new_recipe(
     runs = read_runs([*directories, *(Path(place) for places, _ in wanted for place in places)])
     if not runs:
         raise InputError("Name the runs to draw, or a recipe with --recipe.")
+    if splits and (ordered := [s for s in SPLITS if s in splits]) != [s for s in splits if s in SPLITS]:
+        raise InputError(f"Columns stand in the order {', '.join(ordered)}: give each --split once, so.")
     film = tuple(choices.get("film", ()))
     shown = {split for own in shown_splits(runs) for split in own}
     columns = tuple(splits or (("train",) if film else (s for s in SPLITS if s in shown)))

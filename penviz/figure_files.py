@@ -15,6 +15,7 @@ import yaml
 from penviz import InputError, chart_figure, figure, figure_runs, filmed
 from penviz.activations import Activations
 from penviz.chart_recipe import ChartRecipe, read_recipe
+from penviz.did_you_mean import did_you_mean
 from penviz.measure.chart import Chart
 from penviz.recipe import Recipe, RecipeError, versions
 from penviz.runs import Run, read_run
@@ -277,7 +278,8 @@ def _marks(show: Sequence[str], hide: Sequence[str], usual: Marks) -> Marks:
     if "all" in hide:
         usual, hide = replace(usual, **dict.fromkeys(names, False)), [word for word in hide if word != "all"]
     if unknown := [word for word in (*show, *hide) if word not in names]:
-        raise InputError(f"There is nothing called {unknown[0]} to show: choose {', '.join(names)}.")
+        meant = did_you_mean(unknown[0], names)
+        raise InputError(f"There is nothing called {unknown[0]} to show{meant}: choose {', '.join(names)}.")
     if both := sorted(set(show) & set(hide)):
         raise InputError(f"To show {both[0]} and to hide it cannot both be: choose one.")
     return replace(usual, **dict.fromkeys(show, True), **dict.fromkeys(hide, False))

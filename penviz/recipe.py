@@ -17,6 +17,7 @@ from penviz.recipe_yaml import (
     MOST_RUNS,
     RecipeError,
     check,
+    check_one_of,
     from_yaml,
     is_list,
     is_text,
@@ -203,9 +204,9 @@ class Recipe:
         )
         object.__setattr__(self, "film", tuple(self.film))
         check(not (self.film and self.rows), "a film is of one triple")
-        check(self.scale in SCALES, f"scale is one of {', '.join(SCALES)}")
-        check(self.layout in LAYOUTS, f"layout is one of {', '.join(LAYOUTS)}")
-        check(self.view in VIEWS, f"view is one of {', '.join(VIEWS)}")
+        check_one_of("scale", self.scale, SCALES)
+        check_one_of("layout", self.layout, LAYOUTS)
+        check_one_of("view", self.view, VIEWS)
         check(self.view == PLANE or not self.film, "a film is of the template plane")
         if self.view != PLANE and (none := [key for key in self.corner if key not in KEPT_NUMBERS]):
             check(False, f"the view {self.view} has no {none[0]}: leave it out of the corner")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from penviz import InputError, __version__
+from penviz.did_you_mean import did_you_mean
 from penviz.safe_text import safe_text
 
 LARGEST = 64 * 1024
@@ -115,6 +116,12 @@ def check(holds: bool, sentence: str) -> None:
     """Raise RecipeError with a sentence unless something holds."""
     if not holds:
         raise RecipeError(f"{sentence[0].upper()}{sentence[1:]}.")
+
+
+def check_one_of(key: str, value: object, known: Iterable[str]) -> None:
+    """RecipeError unless a value is one of some words; it lists them."""
+    words = list(known)
+    check(value in words, f"{key} is one of {', '.join(words)}{did_you_mean(value, words)}")
 
 
 def is_text(value: object) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 from penviz import InputError
 from penviz.adopted import HELD_OUT_BEFORE, KNOWN, Adoption
+from penviz.did_you_mean import did_you_mean
 from penviz.safe_text import safe_name, safe_names, safe_record, safe_text
 from penviz.whole_file import whole_file
 
@@ -71,6 +72,9 @@ def thumbnails_path(directory: Path, split: str) -> Path:
     """Where the sprite of a split of a run lies."""
     return directory / f"thumbnails-{split}.webp"
 
+
+LARGEST_NUMBER = 10**300
+"""Beyond what any history or score holds; whole numbers of JSON have no end."""
 
 LARGEST_SIDE = 2**14
 """Pixels of an image, beyond what any network is fed."""
@@ -349,6 +353,18 @@ class DamagedRun:
     advice: str
 
 
+class NotFinite(ValueError):
+    """A number that JSON does not have."""
+
+
+def _finite(word: str) -> float:
+    """A number of a JSON file; NotFinite for NaN, infinity, and what is too large to be one."""
+    value = float(word)
+    if not math.isfinite(value):
+        raise NotFinite
+    return value
+
+
 def read_run(directory: Path | str) -> Run:
     """Read run.json of a directory.
 
@@ -358,9 +374,17 @@ def read_run(directory: Path | str) -> Run:
     directory = Path(directory)
     path = directory / RUN_FILE
     if not directory.is_dir():
-        raise RunError(f"There is no directory {directory}.")
+        if directory.exists():
+            raise RunError(f"{directory} is not the directory of a run.")
+        beside = directory.parent.iterdir() if directory.parent.is_dir() else ()
+        meant = did_you_mean(directory.name, (place.name for place in beside if place.is_dir()))
+        raise RunError(f"There is no directory {directory}{meant}.")
     try:
-        record = safe_record(json.loads(path.read_text(encoding="utf-8")))
+        record = safe_record(
+            json.loads(path.read_text(encoding="utf-8"), parse_float=_finite, parse_constant=_finite)
+        )
+    except NotFinite:
+        raise RunError(f"{path} holds NaN or infinity: train or copy the run again.") from None
     except FileNotFoundError:
         raise RunError(f"{directory} has no {RUN_FILE}: it is not a run of penviz.") from None
     except (OSError, ValueError, RecursionError):
@@ -435,7 +459,7 @@ def _numbers_fit(record: dict[str, Any]) -> bool:
     if not all(isinstance(line, dict) for line in lines):
         return False
     values = [value for line in lines for value in line.values()] + [*prior, seconds]
-    return all(isinstance(value, int | float) for value in values)
+    return all(isinstance(value, int | float) and abs(value) < LARGEST_NUMBER for value in values)
 
 
 def _shapes_fit(record: dict[str, Any]) -> bool:

@@ -123,6 +123,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "fair_test": ("penviz.learn", "penviz.show", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
     "pilots": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
     "runs": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
+    "did_you_mean": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
     "directory_lock": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
     "csv_text": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
     "safe_text": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
@@ -146,7 +147,13 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
 
 GROUND = {
     "adopted": (),
-    "runs": ("penviz.InputError", "penviz.adopted", "penviz.safe_text", "penviz.whole_file"),
+    "runs": (
+        "penviz.InputError",
+        "penviz.adopted",
+        "penviz.did_you_mean",
+        "penviz.safe_text",
+        "penviz.whole_file",
+    ),
     "activations": ("penviz.InputError", "penviz.safe_text", "penviz.whole_file"),
     "snapshots": ("penviz.activations", "penviz.runs", "penviz.safe_text"),
     "shards": (
@@ -157,10 +164,11 @@ GROUND = {
         "penviz.shard_files",
         "penviz.whole_file",
     ),
-    "shard_files": ("penviz.activations", "penviz.runs"),
+    "shard_files": ("penviz.activations", "penviz.runs", "penviz.whole_file"),
     "half": (),
     "named_rows": ("penviz.safe_text",),
     "csv_text": (),
+    "did_you_mean": (),
     "directory_lock": ("penviz.runs",),
     "safe_text": (),
     "whole_file": (),

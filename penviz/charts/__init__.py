@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from penviz import InputError
+from penviz.did_you_mean import did_you_mean
 from penviz.measure.chart import Chart
 from penviz.runs import SPLITS, Run, judged_split, shown_splits
 
@@ -38,7 +39,9 @@ def figure_module(name: str) -> ModuleType:
         InputError: no figure has the name; it lists those known.
     """
     if name not in FIGURES:
-        raise InputError(f"There is no figure {name}: choose {', '.join(FIGURES)}.")
+        raise InputError(
+            f"There is no figure {name}{did_you_mean(name, FIGURES)}: choose {', '.join(FIGURES)}."
+        )
     found: ModuleType = resolve_name(FIGURES[name])
     return found
 
@@ -53,7 +56,7 @@ def settings(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in options.items():
         if key not in known:
             has = f"it has {', '.join(known)}" if known else "it has none"
-            raise InputError(f"The figure {name} has no option {key}: {has}.")
+            raise InputError(f"The figure {name} has no option {key}{did_you_mean(key, known)}: {has}.")
         like = known[key]
         fits = (
             (like is None and (value is None or _plain_list(value)))

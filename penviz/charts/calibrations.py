@@ -7,6 +7,7 @@ from pathlib import Path
 
 from penviz import InputError, run_activations
 from penviz.activations import Activations
+from penviz.did_you_mean import did_you_mean
 from penviz.measure.calibrated import Calibrated
 from penviz.runs import SPLITS, Run, activations_path
 from penviz.show.theme import short_names
@@ -18,7 +19,9 @@ MOST_RUNS = 12
 def split_file(split: str) -> str:
     """Name of the file that holds the activations of a split; InputError where there is no such split."""
     if split not in SPLITS:
-        raise InputError(f"There is no split {split}: it is one of {', '.join(SPLITS)}.")
+        raise InputError(
+            f"There is no split {split}{did_you_mean(split, SPLITS)}: it is one of {', '.join(SPLITS)}."
+        )
     return activations_path(Path(), split).name
 
 

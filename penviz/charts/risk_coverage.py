@@ -8,6 +8,7 @@ import numpy as np
 
 from penviz import InputError
 from penviz.charts.calibrations import calibrations, listed, names_of, split_file
+from penviz.did_you_mean import did_you_mean
 from penviz.measure.calibrated import PLAIN, Calibrated
 from penviz.measure.chart import Chart, Series
 from penviz.measure.finding import three
@@ -41,7 +42,9 @@ def charts_of(
 ) -> tuple[Chart, ...]:
     """The same of calibrations: found, names: of the runs; seed: of their halves; scores: keys of SCORES."""
     if unknown := [s for s in scores if s not in SCORES]:
-        raise InputError(f"There is no score {unknown[0]}: choose {', '.join(SCORES)}.")
+        raise InputError(
+            f"There is no score {unknown[0]}{did_you_mean(unknown[0], SCORES)}: choose {', '.join(SCORES)}."
+        )
     if not scores:
         raise InputError(f"Choose at least one score out of {', '.join(SCORES)}.")
     areas = [[c.value(f"aurc_{key}") for key in scores] for c in found]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from penviz import InputError
+from penviz.did_you_mean import did_you_mean
 from penviz.measure.chart import Chart, Series
 from penviz.measure.finding import SEEDS_NEEDED
 from penviz.measure.summary import Summary
@@ -46,7 +47,8 @@ def charts_of(
         InputError: an unknown number.
     """
     if unknown := [key for key in numbers if key not in SWEPT_BY_KEY]:
-        raise InputError(f"There is no number {unknown[0]}: choose among {', '.join(SWEPT_BY_KEY)}.")
+        meant = did_you_mean(unknown[0], SWEPT_BY_KEY)
+        raise InputError(f"There is no number {unknown[0]}{meant}: choose among {', '.join(SWEPT_BY_KEY)}.")
     charts = []
     for key in numbers:
         parts = []

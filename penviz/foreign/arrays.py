@@ -70,7 +70,10 @@ def read_npz(archive: Archive, limits: Limits) -> dict[str, Any]:
         n = shapes["class_names"][0]
         found |= {"n_classes": n, "n_classes_evidence": f"class_names [{n}]"}
     if len(features) == 2 and labels == features[:1]:
-        found["notes"] = (f"Activations of {features[0]:,} examples in {features[1]:,} dimensions.",)
+        n, width = features
+        found["notes"] = (
+            f"Activations of {n:,} example{'s' * (n != 1)} in {width:,} dimension{'s' * (width != 1)}.",
+        )
     return found
 
 

@@ -58,7 +58,7 @@ def _rows(report: FileReport) -> list[tuple[str, str]]:
         n = len(report.tensors)
         dtypes = Counter(entry.dtype for entry in report.tensors)
         held = ", ".join(dtype for dtype, _ in dtypes.most_common(4))
-        rows.append(("parameters", f"{report.n_parameters:,} in {n:,} tensors ({held})"))
+        rows.append(("parameters", f"{report.n_parameters:,} in {n:,} tensor{'s' * (n != 1)} ({held})"))
     if report.n_classes is not None:
         rows.append(("classes", f"{report.n_classes:,}: {report.n_classes_evidence}"))
     elif report.tensors and not report.refusal and report.kind in OF_WEIGHTS:

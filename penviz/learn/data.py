@@ -9,7 +9,6 @@ train have seen these images, so their data are read as they were published (`lo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penviz.activations import DAMAGED
+from penviz.did_you_mean import did_you_mean
 from penviz.learn import pets
-from penviz.learn.folder import read_folder, remove_empty
+from penviz.learn.folder import read_folder
+from penviz.learn.torchvision_sets import SETS, SEVERAL, read_set
 from penviz.runs import RunError
 from penviz.safe_text import safe_names, safe_text
 
@@ -27,16 +28,16 @@ Int64 = NDArray[np.int64]
 Parts = dict[str, tuple[Uint8, Int64]]
 
 HOLD_OUT = {
-    "cifar10": 10_000,
-    "cifar100": 10_000,
-    "mnist": 10_000,
-    "fashion_mnist": 10_000,
+    **{name: SETS[name].held_out for name in SETS},
     "digits": 360,
     "pets": pets.HELD_OUT,
 }
 """Built-in data sets and the validation examples taken out of their training part by default."""
 
 BUILT_IN = (*HOLD_OUT, "pets-fastai")
+
+USUAL = ("cifar10", "cifar100", "mnist", "fashion_mnist", "svhn", "stl10", "digits", "pets")
+"""Those that a message names."""
 
 FINGERPRINTS = {
     "7101e4b6b7cc6514": "cifar10",
@@ -259,36 +260,13 @@ def _read_digits() -> tuple[Parts, tuple[str, ...]]:
     return {"train": (_as_images(images, "digits"), digits.target.astype(np.int64))}, tuple("0123456789")
 
 
-def _read_torchvision(name: str, data_dir: Path) -> tuple[Parts, tuple[str, ...]]:
-    import torchvision
-
-    kinds: dict[str, Callable[..., object]] = {
-        "cifar10": torchvision.datasets.CIFAR10,
-        "cifar100": torchvision.datasets.CIFAR100,
-        "mnist": torchvision.datasets.MNIST,
-        "fashion_mnist": torchvision.datasets.FashionMNIST,
-    }
-    parts: Parts = {}
-    names: tuple[str, ...] = ()
-    before = set(data_dir.iterdir()) if data_dir.is_dir() else None
-    for part in ("train", "test"):
-        try:
-            source = kinds[name](str(data_dir), train=part == "train", download=True)
-        except (OSError, RuntimeError) as error:
-            made = set(data_dir.iterdir()) - before if before is not None else {data_dir}
-            for directory in made:
-                remove_empty(directory)
-            raise RunError(
-                f"{name} is not in {data_dir} and could not be downloaded ({type(error).__name__}); "
-                f"put {name}.npz there or name its place with --data-dir."
-            ) from error
-        images = _as_images(np.asarray(source.data), name)  # type: ignore[attr-defined]
-        names = tuple(str(c) for c in source.classes)  # type: ignore[attr-defined]
-        targets = np.asarray(source.targets)  # type: ignore[attr-defined]
-        parts[part] = images, _as_labels(targets, len(images), len(names), name)
-    if name == "mnist":
-        names = tuple("0123456789")
-    return parts, names
+def _read_set(name: str, data_dir: Path, image_size: int) -> tuple[Parts, tuple[str, ...]]:
+    parts, names = read_set(name, data_dir, image_size)
+    checked: Parts = {}
+    for part, (images, labels) in parts.items():
+        images = _as_images(images, name)
+        checked[part] = images, _as_labels(labels, len(images), len(names), name)
+    return checked, names
 
 
 def _read_parts(dataset: str, data_dir: Path, image_size: int) -> tuple[str, Parts, tuple[str, ...]]:
@@ -298,18 +276,23 @@ def _read_parts(dataset: str, data_dir: Path, image_size: int) -> tuple[str, Par
         return dataset, *pets.read_pets(dataset, data_dir, image_size)
     if dataset in HOLD_OUT:
         npz = data_dir / f"{dataset}.npz"
-        return dataset, *(read_npz(npz) if npz.is_file() else _read_torchvision(dataset, data_dir))
+        return dataset, *(read_npz(npz) if npz.is_file() else _read_set(dataset, data_dir, image_size))
     path = Path(dataset)
     if path.is_dir():
         return path.resolve().name, *read_folder(path, image_size)
     if path.suffix == ".npz" and path.is_file():
         return path.stem, *read_npz(path)
-    known = ", ".join(sorted(BUILT_IN))
     if path.is_file():
         raise RunError(
-            f"{dataset} is no data set: use {known}, a directory with train/ (unpacked), or an .npz."
+            f"{dataset} is no data set: use a built-in name, a directory with train/ (unpacked), or an .npz."
         )
-    raise RunError(f"There is no data set {dataset}: use {known}, a directory with train/, or an .npz file.")
+    if dataset in SEVERAL:
+        raise RunError(f"{dataset} comes in several forms: choose {', '.join(SEVERAL[dataset])}.")
+    raise RunError(
+        f"There is no data set {dataset}{did_you_mean(dataset, (*BUILT_IN, *SEVERAL))}: use "
+        f"{', '.join(USUAL)}, another labelled image set of torchvision, a directory with train/, "
+        "or an .npz file."
+    )
 
 
 def usual_size(dataset: str) -> int:

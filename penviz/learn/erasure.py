@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from penviz.did_you_mean import did_you_mean
 from penviz.learn import data, evaluate, images
 from penviz.learn.extract import first_of_each_class
 from penviz.learn.models import Network
@@ -127,7 +128,7 @@ def class_pair(names: tuple[str, ...], chosen: tuple[str, str] | None) -> tuple[
             raise RunError(f"Several classes are called {word}: choose it by its index.")
         if not rows:
             known = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-            raise RunError(f"There is no class {word}: these are {known}.")
+            raise RunError(f"There is no class {word}{did_you_mean(word, names)}: these are {known}.")
         found += rows
     a, b = found
     if a == b:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from penviz.did_you_mean import did_you_mean
 from penviz.learn import images
 from penviz.runs import RunError
 
@@ -300,7 +301,7 @@ def architecture(model: str) -> Architecture:
 
         return zoo.architecture(model)
     known = ", ".join([*MODELS, "torchvision:NAME"])
-    raise RunError(f"There is no network {model}: choose one of {known}.")
+    raise RunError(f"There is no network {model}{did_you_mean(model, MODELS)}: choose one of {known}.")
 
 
 def build(

@@ -72,9 +72,11 @@ def find(model: str, name: str = OFFICIAL) -> Weights:
         RunError: no such file, no such weights, no network to fetch them, or a file that was changed.
     """
     if not name.startswith("IMAGENET1K_"):
-        zoo.architecture(model)
         if not Path(name).is_file():
             raise RunError(f"There is no file of weights {name}.")
+        if not model.startswith(zoo.PREFIX):
+            raise RunError(f"{model} starts from no file of weights: these are for torchvision:NAME.")
+        zoo.architecture(model)
         return Weights(Path(name), name, sha256_of(Path(name)))
     entry = official(model, name)
     url, start = str(entry.url), digest_start(entry)

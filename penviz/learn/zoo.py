@@ -14,6 +14,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
+from penviz.did_you_mean import did_you_mean
 from penviz.learn import images
 from penviz.learn.models import Architecture, Network
 from penviz.runs import RunError
@@ -54,7 +55,8 @@ def architecture(model: str) -> Architecture:
 
     name, with_fastai = plain_name(model), model.endswith(FASTAI)
     if name not in zoo.list_models(module=zoo):
-        raise RunError(f"torchvision has no classification network {name}.")
+        meant = did_you_mean(name, zoo.list_models(module=zoo))
+        raise RunError(f"torchvision has no classification network {name}{meant}.")
     if with_fastai and not name.startswith(("resnet", "resnext", "wide_resnet")):
         raise RunError(f"The head of fastai is there for ResNets only, not for {name}.")
     head, body_width = _head_of(name)

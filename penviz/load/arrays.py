@@ -51,9 +51,21 @@ def read_arrays(path: Path) -> Arrays:
         raise RunError(f"{path.name} lacks {' and '.join(missing)}: features [n, d] and labels [n].")
     if found["features"].ndim != 2 or not len(found["features"]):
         raise RunError(f"{path.name}: features must have shape [n, d] with n above 0.")
+    for key in ("features", "weight", "bias"):
+        if key in found:
+            _check_finite(path.name, key, found[key])
     if found["labels"].shape != found["features"].shape[:1] or found["labels"].dtype.kind not in "iu":
         raise RunError(f"{path.name}: labels must hold one integer for each row of features.")
     return found
+
+
+def _check_finite(file: str, key: str, array: NDArray[Any]) -> None:
+    """RunError unless an array holds real numbers that float32 can hold."""
+    if array.dtype.kind not in "fiu":
+        raise RunError(f"{file}: {key} must hold real numbers, not {array.dtype}.")
+    with np.errstate(over="ignore"):
+        if not np.isfinite(array.astype(np.float32)).all():
+            raise RunError(f"{file}: {key} holds NaN or infinity, or numbers beyond float32.")
 
 
 def adopt_arrays(

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from penviz.did_you_mean import did_you_mean
 from penviz.learn import models
 from penviz.load import cifar_resnets, known_tables, renamings, tutorial_networks
 from penviz.load.layer_tables import TableNetwork
@@ -35,8 +36,9 @@ def builder(name: str, n_classes: int, shapes: Shapes, local: bool) -> Callable[
     if not rest:
         if name not in models.MODELS:
             known = ", ".join(models.MODELS)
+            meant = did_you_mean(name, models.MODELS)
             raise RunError(
-                f"There is no network {name}: choose one of {known}, or cifar:NAME, torchvision:NAME, "
+                f"There is no network {name}{meant}: choose one of {known}, or cifar:NAME, torchvision:NAME, "
                 "timm:NAME, hf:DIR, module:factory."
             )
         return lambda: models.build(name, penviz_input(shapes), n_classes)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from penviz.did_you_mean import did_you_mean
 from penviz.learn.data import DataSet, Split
 from penviz.runs import RunError
 from penviz.safe_text import safe_names
@@ -21,6 +22,9 @@ pickup_truck pine_tree plain plate poppy porcupine possum rabbit raccoon ray roa
 shrew skunk skyscraper snail snake spider squirrel streetcar sunflower sweet_pepper table tank telephone
 television tiger tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm
 """
+
+
+LISTS = ("cifar10", "cifar100", "imagenet")
 
 
 def read_class_names(given: str) -> tuple[str, ...]:
@@ -38,10 +42,13 @@ def read_class_names(given: str) -> tuple[str, ...]:
 
         return tuple(ResNet18_Weights.IMAGENET1K_V1.meta["categories"])
     try:
+        if not Path(given).is_file():  # nor a device, which has no end
+            raise FileNotFoundError
         lines = Path(given).read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):
+        meant = did_you_mean(given, LISTS)
         raise RunError(
-            f"There is no list of class names {given}: use cifar10, cifar100, imagenet or a text file."
+            f"There is no list of class names {given}{meant}: use {', '.join(LISTS)} or a text file."
         ) from None
     names = safe_names(line.strip() for line in lines if line.strip())
     if len(names) < 2:

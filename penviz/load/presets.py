@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import nn
 
+from penviz.did_you_mean import did_you_mean
 from penviz.foreign.inspection import inspect_file
 from penviz.foreign.report import FileReport
 from penviz.learn import pretrained
@@ -104,7 +105,9 @@ def extract_preset(
         RunError: an unknown preset, weights that are not there or not those, a directory that does not fit.
     """
     if name not in PRESETS:
-        raise RunError(f"There is no preset {name}: choose one of {', '.join(PRESETS)}.")
+        raise RunError(
+            f"There is no preset {name}{did_you_mean(name, PRESETS)}: choose one of {', '.join(PRESETS)}."
+        )
     check_new(out)
     if not directory.is_dir():  # said before weights are downloaded
         raise RunError(f"There is no directory {directory}.")

@@ -171,6 +171,8 @@ def _way(asked: str, ways: Sequence[Preprocessing]) -> Preprocessing:
         if way.is_called(asked):
             return way
     try:
+        if not Path(asked).is_file():  # nor a device, which has no end
+            raise FileNotFoundError
         return Preprocessing.from_json(json.loads(Path(asked).read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         if isinstance(error, InputError):

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penviz.activations import Activations, ActivationsError
+from penviz.did_you_mean import did_you_mean
 from penviz.measure.moments import Moments, class_rows
 from penviz.measure.plane import Plane
 from penviz.measure.tightness import Clusters, ratio
@@ -44,7 +45,8 @@ def different_rows(classes: Sequence[str | int], class_names: Sequence[str]) -> 
         if not rows and str(wanted).removeprefix("-").isdecimal():
             raise ActivationsError(f"There is no class {wanted}: they run from 0 to {len(class_names) - 1}.")
         if not rows:
-            raise ActivationsError(f"There is no class {wanted}: see the run's list of classes.")
+            meant = did_you_mean(wanted, class_names)
+            raise ActivationsError(f"There is no class {wanted}{meant}: see the run's list of classes.")
         found += rows
     if len(set(found)) < len(found):
         words = {2: "two", 3: "three"}.get(len(found), "some")

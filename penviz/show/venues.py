@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from penviz import InputError
+from penviz.did_you_mean import did_you_mean
 
 PT = 72.27
 """TeX's points in an inch."""
@@ -127,4 +128,7 @@ def venue(name: str) -> Venue:
         width = width_in(key)
         return Venue(key, f"width {key}", width, width, True, 8, 6, "typed by hand", "")
     known = ", ".join(VENUES)
-    raise InputError(f"Unknown venue {name!r}: choose {known}, or give a width such as 5.5in or 140mm.")
+    meant = did_you_mean(key, VENUES)
+    raise InputError(
+        f"Unknown venue {name!r}{meant}: choose {known}, or give a width such as 5.5in or 140mm."
+    )

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from penviz import InputError
+from penviz.did_you_mean import did_you_mean
 from penviz.measure.finding import Finding, build_finding
 from penviz.measure.panel import SCALES, Panel, build_grid
 from penviz.measure.projection import class_indices
@@ -46,9 +47,11 @@ class ComparisonOptions:
         if self.per_class < 1:
             raise InputError("At least one example per class must be drawn.")
         if self.scale not in SCALES:
-            raise InputError(f"There is no scale {self.scale}: choose {', '.join(SCALES)}.")
+            meant = did_you_mean(self.scale, SCALES)
+            raise InputError(f"There is no scale {self.scale}{meant}: choose {', '.join(SCALES)}.")
         if unknown := [split for split in self.splits if split not in SPLITS]:
-            raise InputError(f"There is no split {unknown[0]}: choose {', '.join(SPLITS)}.")
+            meant = did_you_mean(unknown[0], SPLITS)
+            raise InputError(f"There is no split {unknown[0]}{meant}: choose {', '.join(SPLITS)}.")
 
 
 @dataclass(frozen=True, repr=False)

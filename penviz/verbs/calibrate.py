@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from penviz.did_you_mean import did_you_mean
 from penviz.ending import say
 from penviz.runs import RunError, differences, named_apart, read_runs
 
@@ -33,7 +34,9 @@ def calibrate(
 
     split = judged_split(found) if split is None else split
     if split not in SPLITS:
-        raise RunError(f"There is no split {split}: it is one of {', '.join(SPLITS)}.")
+        raise RunError(
+            f"There is no split {split}{did_you_mean(split, SPLITS)}: it is one of {', '.join(SPLITS)}."
+        )
     loaded, notes = [], []
     for run in found:
         if split not in run.splits():

@@ -120,6 +120,8 @@ def extract(
         raise RunError("--all-classes is of a --preset.")
     if missing := [str(path) for path in runs if not path.exists()]:
         raise RunError(f"There is no directory or file {missing[0]}.")
+    if odd := [str(path) for path in runs if not (path.is_dir() or path.is_file())]:
+        raise RunError(f"{odd[0]} is neither a file nor a directory.")
     if any(adoption.is_foreign(path) for path in runs):
         if sharded or half or n_ranks() > 1:
             raise RunError(
@@ -190,7 +192,7 @@ def extract(
                 written = extraction.extract(
                     run,
                     loaded,
-                    splits=split or ("train", "validation"),
+                    splits=list(dict.fromkeys(split)) if split else ("train", "validation"),
                     per_class=per_class,
                     thumbnail_quality=thumbnail_quality if thumbnails else 0,
                     device=device,

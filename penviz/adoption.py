@@ -114,11 +114,11 @@ def _checkpoint(
     splits = tuple(dict.fromkeys(request.splits)) or dataset.shown
     adopt.check_splits(dataset, splits)
     classes = _classes(request.classes, dataset.class_names)
-    checked, check, judged = set_up.find_set_up(model, network, dataset, request, path, report, say)
+    check, proof, judged = set_up.find_set_up(model, network, dataset, request, path, report, say)
     choices = adopt.Choices(
         model,
-        checked.preprocessing,
-        checked.variant,
+        check.best.preprocessing,
+        check.best.variant,
         request.targets,
         request.label_smoothing,
         judged.stated,
@@ -132,6 +132,7 @@ def _checkpoint(
         judged=judged,
         warnings=check.sentences,
         undecided=check.undecided_sentence,
+        proof=proof.to_json() if proof else None,
         splits=splits,
         classes=classes,
         per_class=request.per_class,

@@ -25,6 +25,7 @@ from penviz.load.label_order import PERMUTED, near_chance, permuted_accuracy, pe
 from penviz.load.outputs import as_logits, kind_of_scores, run
 from penviz.load.plainness import clearly_worse, oddness
 from penviz.load.preprocessing import Preprocessing
+from penviz.load.ties import settle
 from penviz.load.variants import Variant
 from penviz.runs import RunError
 
@@ -47,6 +48,7 @@ class Row:
         accuracy: top-1 in [0, 1]; nll: mean -log p of the label, nats; n: images.
         permuted: accuracy under the best assignment of outputs to labels, found on one half of the images and
             counted on the other, both ways round.
+        temperature: fitted on these images, where ties were settled (ties.py); None elsewhere.
     """
 
     preprocessing: Preprocessing
@@ -55,10 +57,13 @@ class Row:
     nll: float
     n: int
     permuted: float
+    temperature: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary for JSON."""
-        numbers = {"accuracy": self.accuracy, "nll": self.nll, "n": self.n, "permuted": self.permuted}
+        numbers: dict[str, Any] = {"accuracy": self.accuracy, "nll": self.nll, "n": self.n}
+        finite = self.temperature is not None and 0 < self.temperature < float("inf")
+        numbers |= {"permuted": self.permuted, "temperature": self.temperature if finite else None}
         said = {"describe": self.preprocessing.describe(), "body": self.variant.describe()}
         setup = {"preprocessing": self.preprocessing.to_json(), "variant": self.variant.to_json()}
         return setup | said | numbers
@@ -74,6 +79,7 @@ class Check:
         untried: set-ups left out for lack of time.
         n_classes: K.
         undecided: the rows that these images cannot tell from the first, the most accurate first.
+        settled: a sentence on how ties were settled, or "".
     """
 
     rows: tuple[Row, ...]
@@ -81,6 +87,7 @@ class Check:
     untried: int
     n_classes: int
     undecided: tuple[Row, ...] = ()
+    settled: str = ""
 
     @property
     def best(self) -> Row:
@@ -90,7 +97,8 @@ class Check:
     def to_json(self) -> dict[str, Any]:
         """A dictionary for JSON."""
         rows = [row.to_json() for row in self.rows]
-        said = {"sentences": list(self.sentences), "undecided": self.undecided_sentence}
+        told = " ".join(filter(None, (self.settled, self.undecided_sentence)))
+        said = {"sentences": list(self.sentences), "undecided": told}
         return {"rows": rows, "untried": self.untried} | said
 
     @property
@@ -102,8 +110,8 @@ class Check:
         if self.best.variant != Variant():
             taken = "most accurate"
         return (
-            f"Of {len(self.rows)} set-ups tried, {self.best.n} images cannot tell {len(self.undecided) + 1} "
-            f"apart; of these the {taken} is taken."
+            f"Of {len(self.rows)} set-ups tried, {self.best.n:,} images cannot tell "
+            f"{len(self.undecided) + 1} apart; of these the {taken} is taken."
         )
 
 
@@ -191,6 +199,8 @@ def check(
     images: NDArray[np.uint8],
     labels: NDArray[np.int64],
     *,
+    proved: Sequence[Preprocessing] = (),
+    whole: tuple[NDArray[np.uint8], NDArray[np.int64]] | None = None,
     seconds: float = 240.0,
     report: Callable[[int, int, float], None] = lambda done, n, left: None,
 ) -> Check:
@@ -201,14 +211,18 @@ def check(
     then a first step cannot guide the next. Where all that would take longer than `seconds`, the first look
     is at fewer images (FEWEST or more) and only the best are measured on all of them.
 
-    The most accurate row is not always first: of it and the rows that are not clearly worse, the plainest is
-    (plainness.py); among equally plain ones the more accurate.
+    The most accurate row is not always first. Where the first batch norm proves the preprocessing, only its
+    rows count, unless they are over POINTS less accurate. Of the rows that are not clearly worse than the
+    best, those that more images of the split leave count (ties.py), and of them the plainest (plainness.py)
+    is first.
 
     Args:
         network: with its weights.
         preprocessings: the known recipe first, if there is one (`recipes.plausible`).
         bodies_tried: the network as built first (`variants.plausible`).
         images: [n, h, w, c] uint8, as stored; labels: [n].
+        proved: by the first batch norm (`NormProof.proved`).
+        whole: more images and labels of the split, to settle ties on.
         seconds: that this may take, about.
         report: told set-ups done, set-ups in all as known by now, and seconds left.
 
@@ -253,8 +267,11 @@ def check(
         rows = [row for row, _ in table.values()]
         return sorted(rows, key=lambda r: (-r.n, -(r.permuted if by_order else r.accuracy), r.nll))
 
-    def undecided() -> list[Row]:
-        best, *rows = ranked()
+    def of_proof() -> list[Row]:
+        return [row for row in ranked() if row.preprocessing in proved]
+
+    def undecided(held: Sequence[Row] = ()) -> list[Row]:
+        best, *rows = held or ranked()
         by_order = doubted()
 
         def right(row: Row) -> NDArray[np.bool_]:
@@ -281,18 +298,35 @@ def check(
         raise RunError("The network runs on these images in none of the usual sizes.")
     names = {p.name for p in (preprocessings if lost() else leading(3))}
     attempt([(p, plain) for p in preprocessings if p.name in names], few)
-    guided = preprocessings if lost() else leading(3)
+    held = list(dict.fromkeys(row.preprocessing for row in of_proof()))[:3]
+    guided = preprocessings if lost() else held or leading(3)
     attempt([(p, body) for p in guided for body in bodies_tried], few)
     if few < len(images):
-        leaders = [*ranked()[:3], plainest(undecided())]
+        leaders = [*ranked()[:3], plainest(undecided()), *of_proof()[:3]]
         seconds *= 2
         attempt([*((r.preprocessing, r.variant) for r in leaders), (preprocessings[0], plain)], len(images))
-    alike = undecided()
+    proof = of_proof()
+    said: tuple[str, ...] = ()
+    if proof and max(proof[0].accuracy, proof[0].permuted) < max(r.accuracy for r in ranked()) - POINTS:
+        said, proof = (_contradiction(proof[0], ranked()[0]),), []
+    alike = undecided(proof)
+    settled = ""
+    if len(alike) > 1 and whole is not None and not doubted() and not lost():
+        alike, settled = settle(network, alike, *whole, seconds / 2)
     first = plainest(alike)
-    rows = [first, *(row for row in ranked() if row is not first)]
+    known = {(row.preprocessing, row.variant): row for row in alike}
+    ordered = [known.get((r.preprocessing, r.variant), r) for r in ranked()]
+    rows = [first, *(row for row in ordered if row is not first)]
     _, predictions = table[first.preprocessing, first.variant]
-    said = sentences(predictions, labels[: len(predictions)], n_classes)
-    return Check(tuple(rows), said, untried, n_classes, tuple(row for row in alike if row is not first))
+    said += sentences(predictions, labels[: len(predictions)], n_classes)
+    ties = tuple(row for row in alike if row is not first)
+    return Check(tuple(rows), said, untried, n_classes, ties, settled)
+
+
+def _contradiction(proved: Row, best: Row) -> str:
+    first, second = (f"'{r.preprocessing.describe()}' ({100 * r.accuracy:.1f} %)" for r in (proved, best))
+    said = f"The first batch norm speaks for {first}, accuracy for {second}, which is taken"
+    return f"{said}: the body or the class order may be another than in its training."
 
 
 def row_of(preprocessing: Preprocessing, variant: Variant, scores: Tensor, labels: NDArray[np.int64]) -> Row:

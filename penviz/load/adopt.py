@@ -150,6 +150,7 @@ def adopt(
     judged: Judgement | None = None,
     warnings: Sequence[str] = (),
     undecided: str = "",
+    proof: Mapping[str, Any] | None = None,
     splits: Sequence[str] = (),
     classes: Sequence[int] = (),
     per_class: int = 1000,
@@ -169,6 +170,7 @@ def adopt(
         judged: its accuracy as it was confirmed; measured here when not given.
         warnings: sentences of the check to keep with the picture.
         undecided: the check's sentence on set-ups that its images do not tell apart, for run.json.
+        proof: `NormProof.to_json` of the input, for run.json.
         splits: which; `dataset.shown` when none is named.
         classes: a quick look at these labels only, `per_class` of each in every split; all when empty.
         per_class: training examples a class, 0 for all; validation and test are whole but for a quick look.
@@ -193,10 +195,10 @@ def adopt(
         _, images, labels = accuracy.sample_of(dataset)
         row = accuracy.measure_setup(network, choices.preprocessing, choices.variant, images, labels)
         judged = judge(network, row, dataset, stated=choices.expected, extras=report.extras)
-    proof = prove_on(network, choices, first)
+    head_proof = prove_on(network, choices, first)
     quick_look = {"classes": [int(c) for c in classes], "per_class": per_class} if classes else None
-    record = _record(choices, dataset, report, proof, judged, warnings, undecided)
-    record["adopted"]["quick_look"] = quick_look
+    record = _record(choices, dataset, report, head_proof, judged, warnings, undecided)
+    record["adopted"] |= {"quick_look": quick_look, "input": None if proof is None else dict(proof)}
     started = time.monotonic()
     done = 0
 
@@ -213,7 +215,7 @@ def adopt(
             write_tensors(part / MODEL_FILE, tensors, {"model": choices.model})
         ranks.wait()
         digest = sha256_of(part / MODEL_FILE)
-        width = forward(network, choices, proof, first[:2])[0].shape[1]
+        width = forward(network, choices, head_proof, first[:2])[0].shape[1]
         network.to(ranks.device(device))
         record["model_sha256"] = digest
         sprites: dict[str, Any] = {}
@@ -221,8 +223,8 @@ def adopt(
             split, chosen = dataset.splits[name], rows[name]
             if not len(chosen):
                 continue
-            examples = _examples(dataset, name, chosen, out.name, proof, digest)
-            run = _Pass(network, choices, proof, split, chosen, told)
+            examples = _examples(dataset, name, chosen, out.name, head_proof, digest)
+            run = _Pass(network, choices, head_proof, split, chosen, told)
             starts = range(0, len(chosen), BATCH)
             batches = [slice(start, min(start + BATCH, len(chosen))) for start in starts]
             stored = write_split(part, examples, batches, width, run, storage)

@@ -26,9 +26,14 @@ def clearly_worse(right: NDArray[np.bool_], other: NDArray[np.bool_]) -> bool:
     return lost - won > STANDARD_ERRORS * (lost + won) ** 0.5
 
 
-def oddness(preprocessing: Preprocessing, variant: Variant) -> tuple[bool, bool, bool]:
+def oddness(preprocessing: Preprocessing, variant: Variant) -> tuple[bool, bool, bool, bool]:
     """What of a set-up nothing in a file speaks for, the gravest first: less is plainer.
 
-    A changed body; pixels other than the recipe that a library or the file states; BGR.
+    A changed body; pixels other than the recipe that a library or the file states; pixels of 0 to 255; BGR.
     """
-    return variant != Variant(), not preprocessing.is_recipe, preprocessing.order != "RGB"
+    return (
+        variant != Variant(),
+        not preprocessing.is_recipe,
+        preprocessing.scaling == "0..255",
+        preprocessing.order != "RGB",
+    )

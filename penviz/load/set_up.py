@@ -14,11 +14,13 @@ from penviz.adoption_request import Request
 from penviz.foreign.report import FileReport
 from penviz.learn.data import DataSet
 from penviz.load import accuracy, adopt, architectures, label_order, outputs, recipes, variants
-from penviz.load.accuracy import Check, Row
+from penviz.load.accuracy import Check
 from penviz.load.class_names import read_class_names
+from penviz.load.first_norm import NormProof
 from penviz.load.judgement import Judgement, judge
 from penviz.load.labelled_images import labelled_images, stated_training
 from penviz.load.preprocessing import Preprocessing
+from penviz.load.try_inputs import try_inputs
 from penviz.load.variants import Variant
 from penviz.runs import RunError
 
@@ -99,13 +101,17 @@ def find_set_up(
     path: Path,
     report: FileReport,
     say: Callable[[str], None],
-) -> tuple[Row, Check, Judgement]:
+    seconds: float = 240.0,
+) -> tuple[Check, NormProof | None, Judgement]:
     """The set-up that was asked for, or the best of all plausible ones, and its accuracy; all of it is said.
+
+    Returns:
+        The check, whose best row is the set-up; what the first batch norm says, where it was asked; accuracy.
 
     Raises:
         RunError: there is none of that name, or the network does not score these classes.
     """
-    name, images, labels = accuracy.sample_of(dataset)
+    _, images, labels = accuracy.sample_of(dataset)
     directory = path if path.is_dir() else path.parent
     ways = recipes.plausible(
         model,
@@ -121,13 +127,12 @@ def find_set_up(
     bodies = variants.plausible(network, ways[0].apply(images[:2]))
     if request.body or request.preprocessing:
         bodies = [_body(request.body or "as built", bodies)]
-    check = None
+    proof = None
     if len(ways) > 1:
-        say(f"Trying {len(ways)} preprocessings and {len(bodies)} bodies on {len(labels)} {name} images ...")
-        check = accuracy.check(network, ways, bodies, images, labels)
+        tried = try_inputs(network, ways, bodies, dataset, seconds=seconds, say=say)
+        check, proof, row = tried.check, tried.proof, tried.check.best
         for line in _table_lines(check):
             say(line)
-        row = check.best
         if not request.yes:
             say(
                 f"Took the first row. Another: --preprocessing '{row.preprocessing.describe()}' "
@@ -135,17 +140,17 @@ def find_set_up(
             )
     else:
         row = accuracy.measure_setup(network, ways[0], bodies[0], images, labels)
-    judged = judge(network, row, dataset, stated=request.expected, extras=report.extras)
+        predictions = accuracy.scores_of(network, ways[0], images, bodies[0]).argmax(1).numpy()
+        said = label_order.sentences(predictions, labels, len(dataset.class_names))
+        check = Check((row,), said, 0, len(dataset.class_names))
+    stated, extras = request.expected, report.extras
+    judged = judge(network, row, dataset, stated=stated, extras=extras, seconds=seconds / 4)
     say(f"{judged.question} If not, change the input.")
-    predictions = accuracy.scores_of(network, row.preprocessing, images, row.variant).argmax(1).numpy()
-    sentences = (
-        check.sentences if check else label_order.sentences(predictions, labels, len(dataset.class_names))
-    )
-    for sentence in filter(None, (judged.evidence, *sentences, judged.warning)):
+    for sentence in filter(None, (judged.evidence, *check.sentences, judged.warning)):
         say(sentence)
     if judged.seen:
         say(f"{judged.seen[0].upper()}{judged.seen[1:]}")
-    return row, check or accuracy.Check((row,), tuple(sentences), 0, len(dataset.class_names)), judged
+    return check, proof, judged
 
 
 def _table_lines(check: Check) -> list[str]:
@@ -161,8 +166,7 @@ def _table_lines(check: Check) -> list[str]:
         lines.append(f"  and {len(check.rows) - SHOWN} more, each no better than the last")
     if check.untried:
         lines.append(f"  {check.untried} set-ups were not tried: out of time")
-    if check.undecided:
-        lines.append(f"  {check.undecided_sentence}")
+    lines += [f"  {said}" for said in (check.settled, check.undecided_sentence) if said]
     return lines
 
 

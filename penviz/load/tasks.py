@@ -28,6 +28,7 @@ from penviz.load.digits_pair import train_pair
 from penviz.load.judgement import Judgement, judge
 from penviz.load.labelled_images import labelled_images, stated_training
 from penviz.load.packed import open_packed
+from penviz.load.try_inputs import try_inputs
 from penviz.runs import RunError
 
 Tell = Callable[[dict[str, Any]], None]
@@ -63,20 +64,21 @@ def check(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
     expected, an accuracy in [0, 1].
 
     Returns:
-        `Check.to_json`, the split, `Judgement.to_json` of the best set-up as judged, its question and
-        evidence, the data's class_names and image_shape, the head as proved under the best set-up, and
-        warnings: the check's own sentences, and what the judgement makes doubtful.
+        `Check.to_json`, the split, `NormProof.to_json` as input (or None), `Judgement.to_json` of the best
+        set-up as judged, its question and evidence, the data's class_names and image_shape, the head as
+        proved under the best set-up, and warnings: the check's own sentences, and what the judgement makes
+        doubtful.
     """
     report, network, dataset = _open(arguments)
-    name, images, labels = accuracy.sample_of(dataset)
+    name, images, _ = accuracy.sample_of(dataset)
     n_classes = len(dataset.class_names)
     ways = recipes.plausible(
         arguments["model"], network, dataset.image_shape, n_classes, training=report.training
     )
     bodies = variants.plausible(network, ways[0].apply(images[:2]))
     seconds = float(arguments.get("seconds", 60))
-    checked = accuracy.check(network, ways, bodies, images, labels, seconds=seconds, report=_progress(tell))
-    best = checked.best
+    tried = try_inputs(network, ways, bodies, dataset, seconds=seconds, report=_progress(tell))
+    checked, best = tried.check, tried.check.best
     chosen = adopt.Choices(arguments["model"], best.preprocessing, best.variant)
     judged = judge(
         network,
@@ -92,6 +94,7 @@ def check(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
         "judged": judged.to_json(),
         "question": judged.question,
         "evidence": judged.evidence,
+        "input": tried.proof.to_json() if tried.proof is not None else None,
         "head": adopt.prove_on(network, chosen, images).to_json(),
         "warnings": [*checked.sentences, *filter(None, doubts)],
         "class_names": list(dataset.class_names),
@@ -135,6 +138,7 @@ def adopt_checkpoint(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
         report=report,
         splits=splits,
         judged=Judgement(**judged) if judged else None,
+        proof=arguments.get("input"),
         warnings=arguments.get("warnings", ()),
         undecided=arguments.get("undecided", ""),
         classes=classes,

@@ -248,6 +248,8 @@ def _checked(who: Visitor, upload: Upload) -> None:
     key = f"row-{upload.id}-{upload.checks}"
     picked = st.session_state.get(key, upload.fields.get("row", 0))
     row = rows[picked]
+    if check.get("input"):
+        st.caption(check["input"]["sentence"])
     question = f"penviz measures {100 * row['accuracy']:.1f} % on {row['n']:,} {check['split']} images."
     st.html(f'<p class="pz-ask">{escape(check["question"] if picked == 0 else question)}</p>')
     if picked == 0 and check["evidence"]:

@@ -209,6 +209,7 @@ def start_drawing(visitor: Visitor, upload: Upload, row: dict[str, Any], classes
         "preprocessing": row["preprocessing"],
         "variant": row["variant"],
         "judged": upload.check["judged"] if row == upload.check["rows"][0] else None,
+        "input": upload.check.get("input"),
         "warnings": upload.check["sentences"],
         "undecided": upload.check.get("undecided", "") if row == upload.check["rows"][0] else "",
         "classes": classes,

@@ -3,6 +3,7 @@
     python -m reproduction next --tier short     the next unfinished run; again to go on
     python -m reproduction all --tier digits     every run of a tier, then its report
     python -m reproduction times                 training_time.csv from the snapshots of the measured runs
+    python -m reproduction fill                  cells of results.csv that were added since a run was measured
     python -m reproduction report                figures and tables from results.csv and the runs
     python -m reproduction list                  what is done and what is left
 
@@ -119,6 +120,23 @@ def make_all(
         say(f"Tier {tier}: {len(left)} runs are left, the next is {left[0].id}; the same command goes on.")
         return
     _report(manifest, work.results, report or _own(tier, out, REPORT), out, tier)
+
+
+@app.command()
+def fill(out: Out = Path("runs/reproduction"), results: Results = None) -> None:
+    """Measure the columns that were added after a run was measured, where its run is here."""
+    from reproduction.figures import find_run
+    from reproduction.measurement import of_one_split, summarise
+    from reproduction.results import fill_results
+
+    table = results or RESULTS
+    digests = {row["id"]: row["model_sha256"] for row in read_results(table)}
+    measured: dict[tuple[str, str], dict[str, object]] = {}
+    for listed in read_manifest().runs:
+        run = find_run(listed, (out, SHIPPED), digests[listed.id]) if listed.id in digests else None
+        for split, summary in (summarise(run) if run is not None else {}).items():
+            measured[listed.id, split] = of_one_split(listed, summary)
+    say(f"Filled {fill_results(table, measured)} cells of {table}.")
 
 
 @app.command()

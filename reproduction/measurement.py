@@ -67,8 +67,7 @@ def measure(
         if split in own:
             row["n_stored"] = len(own[split].activations)
             row |= {key: own[split].numbers.get(key) for key in ("gap", "spread", "ece")}
-            row |= _of_one_split(own[split], run.config.label_smoothing)
-            row |= arc_of(own[split], listed.recipe.arc)
+            row |= of_one_split(listed, own[split])
         if split == "validation" and split in own:
             row |= fit(own[split])
         if split == "train":
@@ -84,13 +83,13 @@ def measure(
     return rows
 
 
-def _of_one_split(summary: Summary, label_smoothing: float | None) -> dict[str, object]:
-    """The loss over its floor, and the quartiles over all triples.
+def of_one_split(listed: Listed, summary: Summary) -> dict[str, object]:
+    """Columns that need one extracted split alone: loss over its floor, quartiles over all triples, the arc.
 
     With the uniform distribution u and the one-hot y, H(u, p) - H(y, p) is (K - 1) / K times the mean gap, so
     that the loss of label smoothing, (1 - alpha) H(y, p) + alpha H(u, p), is the NLL plus alpha of that.
     """
-    found: dict[str, object] = {}
+    found, label_smoothing = arc_of(summary, listed.recipe.arc), listed.label_smoothing
     n_classes, numbers = len(summary.activations.class_names), summary.logits
     if label_smoothing is not None and numbers is not None:
         gap = float(numbers.gap.mean()) * (n_classes - 1) / n_classes

@@ -13,14 +13,14 @@ SPLITS = ("train", "validation")
 
 
 def past_fit(results: Results) -> str:
-    """A line an alpha and split of every recipe whose runs were measured over all triples.
+    """A line an alpha and split of every recipe whose runs are followed over their training.
 
     The change from hard targets is that of the median triple: its mean over pairs of equal seeds, with the
     95 % interval over them from three pairs on.
     """
     lines = []
     for recipe in results.recipes():
-        for split in SPLITS:
+        for split in SPLITS if recipe.snapshots else ():
             for alpha in results.smoothings(recipe):
                 if results.values(recipe, alpha, split, "triples_rho_d"):
                     lines.append(_line(results, recipe, split, alpha))

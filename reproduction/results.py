@@ -178,6 +178,29 @@ def append_results(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
             writer.writerows([{key: _cell(value) for key, value in row.items()} for row in rows])
 
 
+def fill_results(path: Path, measured: Mapping[tuple[str, str], Mapping[str, object]]) -> int:
+    """Fill empty cells of columns in ADDED of rows that are there; what is measured already stays as it is.
+
+    Args:
+        measured: (id, split) -> column -> value.
+
+    Returns:
+        How many cells were filled.
+    """
+    filled = 0
+    with locked(path.parent, wait=True):
+        rows = read_results(path)
+        for row in rows:
+            for column, value in measured.get((row["id"], row["split"]), {}).items():
+                if column in ADDED and not row[column] and value is not None:
+                    row[column], filled = _cell(value), filled + 1
+        with whole_file(path) as part, open(part, "w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+    return filled
+
+
 def _cell(value: object) -> str:
     if value is None:
         return ""

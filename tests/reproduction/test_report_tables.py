@@ -24,7 +24,7 @@ from reproduction.distillation import distillation
 from reproduction.information import information
 from reproduction.manifest import TIERS, read_manifest
 from reproduction.report import BEGIN, END, HEADS, draw_blocks, fill
-from reproduction.results import ADDED, COLUMNS, Row, append_results, read_results
+from reproduction.results import ADDED, COLUMNS, Row, append_results, fill_results, read_results
 from reproduction.tables import (
     Results,
     accuracy,
@@ -325,6 +325,19 @@ def test_a_table_from_before_a_column_was_measured_is_read_and_grows(tmp_path: P
         path.write_text(",".join(bad) + "\n")
         with pytest.raises(RunError, match="other columns"):
             read_results(path)
+
+
+def test_only_empty_cells_of_added_columns_are_filled(tmp_path: Path) -> None:
+    path, known = tmp_path / "results.csv", {"arc_isotropy": 0.5}
+    append_results(path, [measured("cifar100-resnet20-hard"), measured("cifar100-resnet20-soft", **known)])
+    new = {"arc_isotropy": 0.25, "arc_classes": "a, b, c", "accuracy": 0.9, "loss_over_floor": None}
+    both = {(f"cifar100-resnet20-{kind}", "validation"): new for kind in ("hard", "soft")}
+    assert fill_results(path, both) == 3
+    hard, soft = read_results(path)
+    assert [hard["arc_isotropy"], soft["arc_isotropy"]] == ["0.25", "0.5"]
+    assert {row["accuracy"] for row in (hard, soft)} == {"0.5"}
+    assert hard["arc_classes"] == soft["arc_classes"] == "a, b, c"
+    assert fill_results(path, both) == 0
 
 
 def test_other_columns_are_refused(tmp_path: Path) -> None:

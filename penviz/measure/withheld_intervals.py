@@ -9,18 +9,27 @@ from penviz.measure.wording import series
 
 
 def withheld_intervals(table: Table, names: Sequence[str]) -> list[str]:
-    """A sentence for every reason and split: which numbers have no interval, and why.
+    """A sentence for every reason: which numbers have no interval, on which splits, and why.
 
     Args:
         table: of the runs; names: of them.
     """
-    reasons: dict[tuple[str, str], list[str]] = {}
+    reasons: dict[str, dict[str, list[str]]] = {}
     for row in table.rows:
         for split, change in row.changes.items():
             if change is not None and change.why:
-                reasons.setdefault((split, change.why), []).append(f"the change of {row.number.label}")
+                label = f"the change of {row.number.label}"
+                reasons.setdefault(change.why, {}).setdefault(split, []).append(label)
         if len(names) == 1:
             for split, why in row.why[0].items() if row.why else ():
                 if why:
-                    reasons.setdefault((split, why), []).append(row.number.label)
-    return [f"No interval on {split} for {series(of)}: {why}." for (split, why), of in reasons.items()]
+                    reasons.setdefault(why, {}).setdefault(split, []).append(row.number.label)
+    said = []
+    for why, by_split in reasons.items():
+        together: dict[str, list[str]] = {}
+        for split, labels in by_split.items():
+            together.setdefault(series(labels), []).append(split)
+        for of, splits in together.items():
+            where = "" if len(splits) == len(table.splits) else f" on {series(splits)}"
+            said.append(f"No interval{where} for {of}: {why}.")
+    return said

@@ -16,7 +16,7 @@ from penviz.foreign.class_count import count_classes
 from penviz.foreign.inspection import read_contents
 from penviz.foreign.report import FileReport, Refused, TensorEntry
 from penviz.foreign.stored import NUMPY_DTYPES, StoredTensor
-from penviz.foreign.weights_found import WRAPPERS, undo_prefixes
+from penviz.foreign.weights_found import OF_OPTIMIZER, WRAPPERS, undo_prefixes
 from penviz.load.architectures import compare
 from penviz.runs import RunError
 
@@ -104,21 +104,20 @@ def unpickle(path: Path, report: FileReport) -> tuple[dict[str, Tensor], FileRep
     return weights, found
 
 
-def _state_dict(stored: Any) -> dict[str, Tensor]:
-    """The state dict of a module, or in mappings inside each other."""
-    tensors: dict[str, Tensor] = {}
-    while stored is not None and not tensors:
-        if isinstance(stored, nn.Module):
-            stored = stored.state_dict()
-        if not isinstance(stored, Mapping):
-            break
-        tensors = {
-            str(key): torch.as_tensor(value)
-            for key, value in stored.items()
-            if isinstance(value, Tensor) or (isinstance(value, np.ndarray) and value.dtype.kind in "fiub")
-        }
-        stored = next((stored[name] for name in WRAPPERS if name in stored), None)
-    return tensors
+def _state_dict(stored: Any, depth: int = 4) -> dict[str, Tensor]:
+    """The state dict of a module, or in mappings inside each other: under a usual key, else the largest."""
+    if isinstance(stored, nn.Module):
+        stored = stored.state_dict()
+    if not isinstance(stored, Mapping) or depth == 0 or set(stored) >= OF_OPTIMIZER:
+        return {}
+    tensors = {
+        str(key): torch.as_tensor(value)
+        for key, value in stored.items()
+        if isinstance(value, Tensor) or (isinstance(value, np.ndarray) and value.dtype.kind in "fiub")
+    }
+    usual = (_state_dict(stored[name], depth - 1) for name in WRAPPERS if name in stored)
+    others = (_state_dict(value, depth - 1) for value in stored.values())
+    return next(filter(None, usual), None) or tensors or max(others, key=len, default={})
 
 
 def load_strict(network: nn.Module, weights: Mapping[str, Tensor], name: str = "the network") -> None:

@@ -20,6 +20,7 @@ from torch import nn
 
 from penviz.foreign.inspection import inspect_file, read_contents
 from penviz.foreign.report_text import code_lines
+from penviz.load.weights import unpickle
 
 
 class Trainer:
@@ -125,6 +126,11 @@ def test_the_lines_write_weights_that_are_read(
         assert report.refusal
         printed = "\n".join(line.removeprefix("    ") for line in code_lines(report))
         exec(printed, {})
+        if "--trust" in report.advice:
+            trusted, _ = unpickle(Path("it's theirs.pth"), report)
+            assert {key: value.shape for key, value in trusted.items()} == {
+                k: v.shape for k, v in state.items()
+            }
     contents = read_contents(Path("weights.pt"))
     assert contents.report.refusal == ""
     read = {e.key: s.read() for e, s in zip(contents.report.tensors, contents.stored, strict=True)}

@@ -133,7 +133,7 @@ DAMAGE: dict[str, tuple[str, Any, str]] = {
     "versions that are numbers": ("versions", {"numpy": 2.3}, "Versions are words"),
     "versions that would write on the terminal": ("versions", {"\x1b[31m": "1"}, "Versions are words"),
     "a key that would": ("\x1b[31m", 1, "Unknown key in the recipe: not a word"),
-    "a path that would": ("runs", [{**RUN, "path": "\x1b[31m"}], "The path of run hard is no line of text"),
+    "a path that would": ("runs", [{**RUN, "path": "\x1b[31m"}], "The path of run a is no line of text"),
     "a run twice": ("runs", [RUN, {**RUN, "activations": {"train": "x"}}], "have the same name"),
     "a digest that is a number": ("runs", [{**RUN, "activations": {"train": 5}}], "are not digests"),
     "activations of no split": ("runs", [{**RUN, "activations": {"dev": "ab"}}], "are not digests"),
@@ -254,9 +254,10 @@ def test_a_missing_run_is_named(runs: Path) -> None:
 def test_a_changed_checkpoint_is_named(runs: Path) -> None:
     recipe = recipe_of(runs)
     path = runs / "soft" / "run.json"
-    path.write_text(path.read_text().replace("0" * 64, "2" * 64))
+    before = recipe.runs[1].model_sha256
+    path.write_text(path.read_text().replace(before, "2" * 64))
     with pytest.raises(
-        RecipeError, match=r"checkpoint of run soft has changed: .* 000000000000.* 222222222222"
+        RecipeError, match=rf"checkpoint of run soft has changed: .* {before[:12]}.* 222222222222"
     ):
         figure_runs.find_runs(recipe, Path())
 

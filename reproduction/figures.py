@@ -31,7 +31,11 @@ PER_CLASS = 100
 """Examples drawn a class, as in Figure 1 of the paper (its appendix A)."""
 
 DPI = 200
-FIGURES = {"figure1": "Figure 1", "training-time": "ρ/d against training time"}
+FIGURES = {
+    "figure1": "Figure 1",
+    "arc": "Figure 1, row 4, with other classes,",
+    "training-time": "ρ/d against training time",
+}
 FIGURES |= {"figure2": "Figure 2", "figure5": "Figure 5", "figure6": "Figure 6"}
 """In the order of the report: word in a file's name -> name in the paper, or what it shows."""
 
@@ -79,8 +83,13 @@ def draw_figures(
             say(f"Figure 1 of {recipe.name} is not drawn: {lost} is not here.")
             continue
         path = _path(target, "figure1", recipe)
-        _write(path, figure1(recipe, [run for run in runs if run is not None]))
+        found = [run for run in runs if run is not None]
+        _write(path, figure1(recipe.triples, found))
         yield path
+        if recipe.arc is not None:
+            path = _path(target, "arc", recipe)
+            _write(path, figure1([recipe.arc], found))
+            yield path
     results = Results(manifest, rows, TIERS, read_published())
     for students, teachers in taught(results):
         path = _path(target, "figure5", students)
@@ -88,7 +97,7 @@ def draw_figures(
         yield path
 
 
-def figure1(recipe: Recipe, runs: Sequence[Run]) -> bytes:
+def figure1(triples: Sequence[Sequence[str | int]], runs: Sequence[Run]) -> bytes:
     """Figure 1 for one network as a PNG: a row a triple, train and validation of the hard run, then the soft.
 
     Each run has axes of its own length, as in the paper; train and validation share them.
@@ -106,7 +115,7 @@ def figure1(recipe: Recipe, runs: Sequence[Run]) -> bytes:
             scale="own",
             label_smoothings=[run.config.label_smoothing for run in runs],
         )
-        for triple in recipe.triples
+        for triple in triples
     ]
     panels = [[panel for row in grid for panel in row] for grid in grids]
     figure = paper_figure(panels, layout="figure1", marks=Marks(), corner=("rho_d",), dpi=DPI)
@@ -172,10 +181,11 @@ def listed(results: Results, target: Path) -> str:
             if not path.is_file():
                 continue
             words = f"Tier {recipe.tier}: {name} from {recipe.model} on {recipe.dataset}"
-            if recipe.stands_for:
+            if recipe.stands_for and figure != "arc":  # of another network in the paper
                 words += f", in the paper {results.paper_name(recipe)}"
             rest = {
                 "figure1": f"{PER_CLASS} examples a class",
+                "arc": f"{PER_CLASS} examples of two similar classes and of a distant one",
                 "training-time": "all triples of classes, examples kept in snapshots; "
                 "lines are means over seeds, bands go from the least to the greatest",
                 "figure2": "validation examples that no temperature was fitted on; "

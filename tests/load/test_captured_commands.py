@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from foreign_networks import Classifier, D, K
+from streamlit.testing.v1 import AppTest
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -31,6 +32,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, alpha in (("hard", 0.0), ("soft", 0.1)):
         network = Classifier(nn.Linear(D, K))
         package.save(package.capture(network, loaders, name=name, label_smoothing=alpha), place / name)
+    film = package.Recorder(network, loaders, name="film", label_smoothing=0.1, directory=place / "film")
+    for _ in range(2):
+        film.after_epoch(train_loss=1.0)
+    film.save()
     bare = package.capture(network, loaders, name="bare", head=False)
     package.save(bare, place / "bare")
     return place
@@ -61,5 +66,21 @@ def test_the_app_lists_them_together(place: Path) -> None:
     catalogue = read_catalogue((place,), "now")
     assert not catalogue.damaged
     assert [sorted(run.name for run in group.runs) for group in catalogue.groups] == [
-        ["bare", "hard", "soft"]
+        ["bare", "film", "hard", "soft"]
     ]
+
+
+def page() -> None:
+    from penviz.view.page_training import show_training
+
+    show_training()
+
+
+def test_the_app_plays_what_a_recorder_filmed(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PENVIZ_RUNS", str(place))
+    app = AppTest.from_function(page, default_timeout=60)
+    app.query_params["runs"] = "film"
+    app.run()
+    assert not app.exception, app.exception[0].value
+    figure = json.loads(app.get("plotly_chart")[0].proto.spec)
+    assert [frame["name"] for frame in figure["frames"]] == ["1", "2"]

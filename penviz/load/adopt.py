@@ -23,7 +23,7 @@ from penviz.learn.extract import first_of_each_class, sprite_grid, write_sprite
 from penviz.learn.folder import ImageFiles, stored_batches
 from penviz.learn.split_files import ONE_FILE, Batch, Examples, Storage, write_split
 from penviz.load import accuracy, architectures
-from penviz.load.builders import renamed
+from penviz.load.builders import is_factory, renamed
 from penviz.load.head import HeadProof, NoHead, features_and_scores, prove_head
 from penviz.load.judgement import Judgement, judge
 from penviz.load.new_directory import new_directory, shared_directory
@@ -100,7 +100,7 @@ def open_network(
         path: the file that the report describes.
         report: of `inspect_file`.
         model: name of the architecture.
-        n_classes: K, where the file does not say it.
+        n_classes: K, where the file does not say it; for what the user builds, 0 for its own default.
         local: allow `package.module:factory`, on the command line only.
         weights: of the file, where they were read before.
 
@@ -108,11 +108,13 @@ def open_network(
         Refused: the report refuses the file. RunError: unknown K, an architecture that does not fit.
     """
     shapes = architectures.shapes_of(report.tensors)
-    n_classes = report.n_classes or n_classes or architectures.n_classes_of(model, shapes)
+    if not is_factory(model):
+        n_classes = report.n_classes or n_classes or architectures.n_classes_of(model, shapes)
     if n_classes is None:
         raise RunError(
             f"{report.name} has no last layer that says how many classes there are: state the class names, "
-            "on the command line with --class-names."
+            "on the command line with --class-names, or name what builds the network, with --model "
+            "package.module:Name or --model file.py:Name."
         )
     weights = read_weights(path, report) if weights is None else weights
     network = architectures.build(model, n_classes, shapes, local=local)

@@ -236,7 +236,7 @@ def n_classes_of(name: str, shapes: Shapes) -> int | None:
 
 def how_to_name(near: str) -> str:
     """What to do with a file that no known network fits; `near` are those that fit in part, with evidence."""
-    own = "for a network of your own, --model package.module:name, a function or class that returns it"
+    own = "for a network of your own, --model package.module:Name or --model file.py:Name, what builds it"
     libraries = "name it with --model torchvision:NAME, timm:NAME or hf:DIR where it is one of theirs"
     return f"{libraries}; {own}. {'Near: ' + near if near else 'None that penviz knows is near'}."
 

@@ -6,6 +6,7 @@ import inspect
 import math
 import os
 import pkgutil
+import runpy
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -192,10 +193,16 @@ def renamed(network: nn.Module, weights: Mapping[str, Tensor]) -> Mapping[str, T
 
 
 def _factory(module: str, function: str, n_classes: int) -> Callable[[], nn.Module]:
+    """A function or class of the user's, of an importable module or of a .py file; K of 0 is left to it."""
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
-        found = pkgutil.resolve_name(f"{module}:{function}")
+        if module.endswith(".py"):
+            found = runpy.run_path(module, run_name="penviz_model")[function]
+        else:
+            found = pkgutil.resolve_name(f"{module}:{function}")
+    except KeyError:
+        raise RunError(f"{module} has no {function}.") from None
     except Exception as error:  # whatever the module raises
         raise RunError(f"{module}:{function} cannot be imported ({_first_line(error)}).") from None
 
@@ -203,7 +210,7 @@ def _factory(module: str, function: str, n_classes: int) -> Callable[[], nn.Modu
         try:
             takes = inspect.signature(found).parameters
             keyword = next((k for k in ("num_classes", "n_classes") if k in takes), "")
-            network = found(**({keyword: n_classes} if keyword else {}))
+            network = found(**({keyword: n_classes} if keyword and n_classes else {}))
         except Exception as error:
             raise RunError(f"{module}:{function} builds no network ({_first_line(error)}).") from None
         if not isinstance(network, nn.Module):

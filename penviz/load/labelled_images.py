@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from penviz.activations import DAMAGED
 from penviz.foreign.report import FileReport
 from penviz.learn import data
 from penviz.learn.data import DataSet
@@ -52,6 +55,23 @@ def labelled_images(
     else:
         loaded = data.load_published(dataset, n_hold_out=hold_out, data_dir=data_dir, image_size=size)
     return in_order(loaded, tuple(class_names)) if class_names else loaded
+
+
+CLASS_COUNTS = {"cifar10": 10, "cifar100": 100, "mnist": 10, "fashion_mnist": 10, "digits": 10}
+
+
+def class_count(dataset: str) -> int | None:
+    """K of some data without reading their images, None where that is not known."""
+    path = Path(dataset)
+    if dataset in CLASS_COUNTS:
+        return CLASS_COUNTS[dataset]
+    if (path / "train").is_dir():
+        return sum(child.is_dir() and not child.name.startswith(".") for child in (path / "train").iterdir())
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return len(stored["class_names"])
+    except DAMAGED:
+        return None
 
 
 def stated_training(report: FileReport, model: str) -> Mapping[str, Any]:

@@ -76,7 +76,10 @@ def run(network: nn.Module, batch: Tensor | Inputs) -> Tensor:
     """
     try:
         if isinstance(batch, Tensor):
-            return output_of(network(batch))
+            scores = output_of(network(batch))
+            if len(scores) != len(batch):  # x.view(-1, n) takes images of another size for more images
+                raise RunError(f"The network returns {len(scores)} rows of scores for {len(batch)} images.")
+            return scores
         return output_of(network(*batch.args, **batch.kwargs))
     except RunError:
         raise

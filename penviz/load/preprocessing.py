@@ -135,7 +135,8 @@ class Preprocessing:
         if self.mean:
             mean, std = (torch.tensor(v)[:, None, None] for v in (self.mean, self.std))
             x = (x - mean) / std
-        return x
+        # One channel makes strides that count as contiguous and that `view` refuses all the same.
+        return x.clone(memory_format=torch.contiguous_format) if x.shape[1] == 1 else x
 
 
 def _resize(pixels: Tensor, size: int, interpolation: str) -> Tensor:

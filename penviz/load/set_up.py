@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from penviz import InputError
@@ -15,12 +18,13 @@ from penviz.foreign.report import FileReport
 from penviz.learn.data import DataSet
 from penviz.load import accuracy, adopt, architectures, label_order, outputs, recipes, variants
 from penviz.load.accuracy import Check
+from penviz.load.builders import is_factory
 from penviz.load.class_names import read_class_names
 from penviz.load.first_norm import NormProof
 from penviz.load.judgement import Judgement, judge
-from penviz.load.labelled_images import labelled_images, stated_training
+from penviz.load.labelled_images import class_count, labelled_images, stated_training
 from penviz.load.preprocessing import Preprocessing
-from penviz.load.try_inputs import try_inputs
+from penviz.load.try_inputs import that_run, try_inputs
 from penviz.load.variants import Variant
 from penviz.runs import RunError
 
@@ -40,15 +44,24 @@ def find_network(
     Raises:
         RunError: none fits, several that compute different things do, or the weights do not fit it.
     """
-    n_classes = report.n_classes
-    if n_classes is None and request.class_names:
-        n_classes = len(read_class_names(request.class_names))
+    named = read_class_names(request.class_names) if request.class_names else ()
+    of_data = len(named) or class_count(request.dataset)
+    n_classes = report.n_classes or of_data
 
-    def load(model: str) -> nn.Module:
-        return adopt.open_network(path, report, model, n_classes=n_classes, local=True, weights=weights)
+    def load(model: str, k: int | None = n_classes) -> nn.Module:
+        return adopt.open_network(path, report, model, n_classes=k, local=True, weights=weights)
 
     if request.model:
-        return request.model, load(request.model)
+        if not is_factory(request.model):
+            return request.model, load(request.model)
+        refused: list[RunError] = []
+        # What the file seems to say may be misread, and the function's own default may be right.
+        for k in dict.fromkeys((n_classes, of_data, 0)):
+            try:
+                return request.model, load(request.model, k)
+            except RunError as error:
+                refused.append(error)
+        raise refused[0]
     trained = str(report.training.get("model", ""))
     found = architectures.candidates(report.tensors, n_classes, trained=trained)
     complete = [candidate for candidate in found if candidate.complete]
@@ -123,9 +136,14 @@ def find_set_up(
     )
     if request.preprocessing:
         ways = [_way(request.preprocessing, ways)]
+    ways = that_run(network, ways, images)
+    if request.mean or request.std or request.pixels:
+        ways = [_stated(request, ways[0])]
+    elif request.image_size and is_factory(model):
+        ways = [way for way in ways if _side(way, images) == request.image_size] or ways
     accuracy.check_outputs(network, ways[0], images, len(dataset.class_names))
     bodies = variants.plausible(network, ways[0].apply(images[:2]))
-    if request.body or request.preprocessing:
+    if request.body or request.preprocessing or len(ways) == 1:
         bodies = [_body(request.body or "as built", bodies)]
     proof = None
     if len(ways) > 1:
@@ -183,6 +201,25 @@ def _way(asked: str, ways: Sequence[Preprocessing]) -> Preprocessing:
             raise
         names = "; ".join(dict.fromkeys(way.name for way in ways))
         raise RunError(f"There is no preprocessing {asked}: use one of {names}, or a JSON file.") from None
+
+
+def _side(way: Preprocessing, images: NDArray[np.uint8]) -> int:
+    return int(way.apply(images[:1]).shape[2])
+
+
+def _stated(request: Request, geometry: Preprocessing) -> Preprocessing:
+    """The scaling that was stated, at the size of the first input that runs."""
+    mean, std = request.mean, request.std or ((1.0,) * len(request.mean))
+    mean = mean or (0.0,) * len(std)
+    if len(mean) != len(std) or (mean and len(mean) not in (1, geometry.channels)):
+        raise RunError(
+            f"--mean and --std have one number a channel: {geometry.channels} here, or one for all of them."
+        )
+    if len(mean) == 1:
+        mean, std = mean * geometry.channels, std * geometry.channels
+    return dataclasses.replace(
+        geometry, name="as stated", order="RGB", scaling=request.pixels or "0..1", mean=mean, std=std
+    )
 
 
 def _body(asked: str, bodies: Sequence[Variant]) -> Variant:

@@ -26,9 +26,9 @@ from penviz.load import accuracy, adopt, architectures, arrays, preprocessing, r
 from penviz.load.class_names import read_class_names
 from penviz.load.digits_pair import train_pair
 from penviz.load.judgement import Judgement, judge
-from penviz.load.labelled_images import labelled_images, stated_training
+from penviz.load.labelled_images import class_count, labelled_images, stated_training
 from penviz.load.packed import open_packed
-from penviz.load.try_inputs import try_inputs
+from penviz.load.try_inputs import that_run, try_inputs
 from penviz.runs import RunError
 
 Tell = Callable[[dict[str, Any]], None]
@@ -75,6 +75,7 @@ def check(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
     ways = recipes.plausible(
         arguments["model"], network, dataset.image_shape, n_classes, training=report.training
     )
+    ways = that_run(network, ways, images)
     bodies = variants.plausible(network, ways[0].apply(images[:2]))
     seconds = float(arguments.get("seconds", 60))
     tried = try_inputs(network, ways, bodies, dataset, seconds=seconds, report=_progress(tell))
@@ -199,7 +200,7 @@ def _open(arguments: dict[str, Any]) -> tuple[FileReport, Any, data.DataSet]:
     if report.not_finite:
         raise RunError(f"{report.name} holds NaN or infinity in {', '.join(report.not_finite[:3])}.")
     path, model, names = Path(arguments["path"]), arguments["model"], _class_names(arguments)
-    n_classes = arguments.get("n_classes") or len(names) or None
+    n_classes = arguments.get("n_classes") or len(names) or class_count(arguments["dataset"])
     network = adopt.open_network(path, report, model, n_classes=n_classes)
     side = architectures.input_shape(model, network)[-1]
     return report, network, _data_set(arguments, side, stated_training(report, model))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from penviz.learn.data import DataSet
@@ -14,6 +16,7 @@ from penviz.load.first_norm import IMAGES, NormProof, prove_input, solve
 from penviz.load.preprocessing import Preprocessing
 from penviz.load.ties import MOST_IMAGES
 from penviz.load.variants import Variant
+from penviz.runs import RunError
 
 SOLVED_ON = 500
 """Training images that a mean and deviation a channel are solved on."""
@@ -34,6 +37,32 @@ class Tried:
     def sentence(self) -> str:
         """What the first batch norm says, "" without one."""
         return self.proof.sentence if self.proof is not None else ""
+
+
+def that_run(
+    network: nn.Module, ways: Sequence[Preprocessing], images: NDArray[np.uint8]
+) -> list[Preprocessing]:
+    """Those of some inputs that the network takes: whether it does depends on their size alone.
+
+    Raises:
+        RunError: it takes none; with what it said of the first.
+    """
+    taken: dict[tuple[int, ...], str] = {}
+    for way in ways:
+        batch = way.apply(images[:2])
+        shape = tuple(batch.shape[1:])
+        if shape not in taken:
+            try:
+                accuracy.scores_of(network, way, images[:2])
+                taken[shape] = ""
+            except RunError as error:
+                taken[shape] = str(error)
+    kept = [way for way in ways if not taken[tuple(way.apply(images[:2]).shape[1:])]]
+    if not kept:
+        raise RunError(
+            f"{next(iter(taken.values()))} State the size that it was trained on with --image-size."
+        )
+    return kept
 
 
 def try_inputs(

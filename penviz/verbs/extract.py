@@ -53,6 +53,14 @@ def extract(
     preprocessing: Annotated[
         str | None, typer.Option(help="Of a checkpoint: a row of the printed table, or a JSON file.")
     ] = None,
+    mean: Annotated[
+        str | None,
+        typer.Option(help="Of a checkpoint: subtracted, '0.5' or '0.49 0.48 0.45', one a channel."),
+    ] = None,
+    std: Annotated[str | None, typer.Option(help="Of a checkpoint: divided by, likewise.")] = None,
+    pixels: Annotated[
+        str | None, typer.Option(help="Of a checkpoint: pixels before that, 0..1, 0..255 or -1..1.")
+    ] = None,
     body: Annotated[str | None, typer.Option(help="Of a checkpoint: likewise, 'max pooling', ...")] = None,
     expected_accuracy: Annotated[
         float | None, typer.Option(help="Of a checkpoint: the accuracy you know, in per cent.")
@@ -137,6 +145,9 @@ def extract(
             hold_out=hold_out,
             class_names=class_names or "",
             preprocessing=preprocessing or "",
+            mean=_numbers(mean, "--mean"),
+            std=_numbers(std, "--std"),
+            pixels=pixels or "",
             body=body or "",
             expected=None if expected_accuracy is None else expected_accuracy / 100,
             label_smoothing=label_smoothing,
@@ -162,6 +173,9 @@ def extract(
         "--model": model,
         "--classes": classes,
         "--preprocessing": preprocessing,
+        "--mean": mean,
+        "--std": std,
+        "--pixels": pixels,
         "--body": body,
         "--expected-accuracy": expected_accuracy,
         "--label-smoothing": label_smoothing,
@@ -201,6 +215,14 @@ def extract(
                 )
             for path in written:
                 say(f"Wrote {path}")
+
+
+def _numbers(words: str | None, option: str) -> tuple[float, ...]:
+    """Numbers of an option, with spaces or commas between."""
+    try:
+        return tuple(float(word) for word in (words or "").replace(",", " ").split())
+    except ValueError:
+        raise RunError(f"{option} takes numbers, one a channel: '0.49 0.48 0.45'.") from None
 
 
 def _preset(

@@ -255,7 +255,11 @@ class Calibrated:
         return bool(here) and here == there and self.split == other.split and np.array_equal(own, theirs)
 
     def difference_to(self, after: Calibrated, key: str, at: str = PLAIN) -> Estimate | None:
-        """Difference of a number from this run to another, paired where both hold the same examples."""
+        """Difference of a number from this run to another, paired where both hold the same examples.
+
+        Where a bias widens the interval of a difference of absolute gaps by more than 30 %, it stands if it
+        excludes 0 all the same.
+        """
         here, there = self.numbers.get((key, at)), after.numbers.get((key, at))
         if here is None or there is None:
             return None
@@ -264,7 +268,9 @@ class Calibrated:
         paired = self.same_examples(after)
         found = mean_difference(here.terms, there.terms, paired=paired, fewest=here.fewest)
         room = (there.bias, here.bias)
-        wide = any(room) and widened(math.sqrt(found.variance or 0.0), room) > WIDENED
+        error = math.sqrt(found.variance or 0.0)
+        low, high = biased_bounds(found.value, error, room)
+        wide = any(room) and widened(error, room) > WIDENED and low <= 0 <= high
         chance = CHANCE if wide or (here.near_chance and there.near_chance) else ""
         return replace(found, why=found.why or chance, room=room)
 

@@ -11,12 +11,13 @@ from mutants import mutant
 from scipy.stats import binom, norm
 
 from penviz.measure import calibration_chance as CHANCE
-from penviz.measure.calibrated import Measured
+from penviz.measure.calibrated import PLAIN, Calibrated, Measured
 from penviz.measure.calibration import reliability
 from penviz.measure.calibration_chance import SquaredGaps, consistency_band, expected_gap, upward_bias
 from penviz.measure.calibration_errors import adaptive_gaps, classwise_gaps, ece_gaps
+from penviz.measure.intervals import widened
 from penviz.measure.smooth_ece import SmoothECE, expected_smooth_ece
-from penviz.measure.temperature import softmax
+from penviz.measure.temperature import Temperature, softmax
 
 
 def confidences(n: int, seed: int = 0) -> np.ndarray:
@@ -163,3 +164,20 @@ def test_an_error_is_seen(check, old: str, new: str) -> None:
         pytest.raises(AssertionError),
     ):
         check(module)
+
+
+def test_a_difference_far_above_its_bias_keeps_its_interval() -> None:
+    """One network near chance, the other far from calibrated: a wide interval that excludes 0 is printed."""
+    rng = np.random.default_rng(0)
+    c, chance = 0.2 + 0.8 * rng.random(150), rng.random(150)
+    sides = []
+    for power in (1.0, 6.0):
+        right = (chance < c**power).astype(float)
+        numbers = {("ece", PLAIN): Measured.of_gaps(ece_gaps(c, right))}
+        sides.append(Calibrated("", "", Temperature(1.0), 1.0, 1, 150, 0, numbers, ("made", np.arange(150))))
+    found = sides[0].difference_to(sides[1], "ece")
+    assert widened(math.sqrt(found.variance), found.room) > 1.3
+    low, high = found.bounds()
+    assert low > 0
+    assert high - low > 2 * 1.3 * 1.95 * math.sqrt(found.variance)
+    assert sides[0].difference_to(sides[0], "ece").bounds() is None

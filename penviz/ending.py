@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import os
 import shlex
 import sys
@@ -76,6 +77,7 @@ def _drop_output() -> None:
 
 def run(app: Callable[..., Any]) -> NoReturn:
     """Run a Typer application and leave the process; what is a bug still shows its traceback."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # else a word on the cache of a user without HOME
     warnings.filterwarnings("ignore", module=r"PIL\.")  # of odd files, with lines of Pillow's source
     if isinstance(sys.stdout, io.TextIOWrapper):  # ? for a Greek letter that it cannot write
         sys.stdout.reconfigure(errors="replace")

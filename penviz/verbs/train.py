@@ -25,8 +25,9 @@ def train(
     dataset: Annotated[
         str,
         typer.Argument(
-            help="cifar10, cifar100, mnist, fashion_mnist, digits, pets, pets-fastai, a directory with "
-            "train/ and validation/, or an .npz file."
+            help="cifar10, cifar100, mnist, fashion_mnist, svhn, stl10, emnist-balanced, ... (the labelled "
+            "image sets of torchvision), digits, pets, pets-fastai, a directory with train/ and "
+            "validation/, or an .npz file."
         ),
     ],
     model: Annotated[str, typer.Argument(help="A network: see penviz models; or torchvision:NAME.")],

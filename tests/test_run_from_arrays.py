@@ -56,7 +56,7 @@ def test_examples_are_paired_only_where_the_data_are_named() -> None:
     assert not same(made(), made())
     assert differences([made().run, made(label_smoothing=0.1).run]) == ["targets", "label_smoothing"]
     other = arrays() | {"labels": (np.arange(40) + 1) % K}
-    assert differences([made().run, from_arrays(name="mine", **other).run]) == ["dataset"]
+    assert differences([made().run, from_arrays(name="mine", **other).run]) == ["data"]
 
 
 def test_arrays_of_torch_and_of_bfloat16_are_read() -> None:

@@ -54,7 +54,8 @@ def capture(
     Which examples two captures share is decided by the images: `dataset_id` is a digest of labels and inputs
     as the network saw them, whatever their order. `indices` are rows of the data set where a DataLoader's
     sampler says them, and else ranks by that digest. So two networks captured from one loader are compared
-    example by example, shuffled or not; with random augmentation only where the same numbers were drawn.
+    example by example, shuffled or not; with random augmentation only where the same numbers were drawn. Two
+    runs whose validation (else test, else train) inputs differ are said to hold other data.
 
     Args:
         model: any classifier; one that is wrapped or compiled is read as it was written.
@@ -116,6 +117,10 @@ def capture(
             seen[split].rows = rows_of(loader, dealt, seen[split])
     assert found is not None
     made = _as_run(statement, found, splits, seen, class_names)
+    if max_per_class is None:  # else which examples were kept may depend on their order
+        made.run.record["source_id"] = made.splits[held_out(splits)].dataset_id
+    else:
+        made.run.record["source_id"] = made.run.config.dataset
     if not isinstance(loaders, Mapping):
         made.run.record["adopted"]["unseen"] = []  # nobody has said what these images are
     return made

@@ -18,6 +18,7 @@ from penviz import InputError, shards
 from penviz.captured_run import CapturedRun
 from penviz.load.capture import capture
 from penviz.measure.summary import Summary
+from penviz.runs import differences
 
 
 def network_of(kind: Kind, seed: int = 0) -> nn.Module:
@@ -195,6 +196,22 @@ def test_examples_are_paired_by_what_they_are_and_not_by_their_place() -> None:
     # other images under the same labels and rows are another data set
     changed = TensorDataset(dataset().tensors[0] + 1, dataset().tensors[1])
     assert not same(first, capture(hard, DataLoader(changed, 8), name="other"))
+
+
+def test_other_data_are_those_whose_validation_differs() -> None:
+    changed = TensorDataset(dataset().tensors[0] + 0.1, dataset().tensors[1])
+
+    def made(train: TensorDataset, validation: TensorDataset, alpha: float, **options: Any) -> Any:
+        loaders = {"train": DataLoader(train, 8, shuffle=True), "validation": DataLoader(validation, 8)}
+        return capture(plain(), loaders, name="mine", label_smoothing=alpha, **options).run
+
+    hard = made(dataset(), dataset(), 0.0)
+    assert differences([hard, made(dataset(), dataset(), 0.1)]) == ["targets", "label_smoothing"]
+    augmented = made(changed, dataset(), 0.1)
+    assert differences([hard, augmented]) == ["targets", "label_smoothing"]
+    assert "data" in differences([hard, made(dataset(), changed, 0.1)])
+    few = [made(dataset(), dataset(), alpha, max_per_class=3) for alpha in (0.0, 0.1)]
+    assert differences(few) == ["targets", "label_smoothing"]
 
 
 def test_workers_and_samplers_say_their_rows() -> None:

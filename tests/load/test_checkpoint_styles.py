@@ -99,9 +99,11 @@ def test_each_name_that_is_asked_for_is_taken(tmp_path: Path) -> None:
 def test_a_network_of_ones_own_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "theirs.pth"
     theirs = written(next(style for style in STYLES if style.label == "own-mlp"), path)
-    assert "--model package.module:name" in outcome(path)[1]
+    said = outcome(path)[1]
+    assert "--model package.module:Name or --model file.py:Name" in said
     monkeypatch.chdir(tmp_path)
     source = "from load.checkpoint_styles import mlp\n\n\ndef network():\n    return mlp()\n"
     (tmp_path / "of_their_own.py").write_text(source)
-    request = Request(model="of_their_own:network")
-    same_network(theirs, set_up.find_network(path, inspect_file(path), None, request, print)[1])
+    for name in ("of_their_own:network", "of_their_own.py:network"):
+        request = Request(model=name)
+        same_network(theirs, set_up.find_network(path, inspect_file(path), None, request, print)[1])

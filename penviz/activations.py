@@ -171,6 +171,7 @@ class Activations:
         over_all: numbers over all classes by key, measured in one pass over a split that is kept in shards
             and that these are some classes of; empty where the pass has still to be made, None where the
             split is no such one. Never stored here.
+        own_logits: [n, K] float32 logits of the network up to a shift a row, kept where there is no head only.
         seen: "unseen", "may be seen", or "" where nothing need be said of it (`Run.seen_word`); never stored.
 
     Raises:
@@ -195,6 +196,7 @@ class Activations:
     confidences: NDArray[np.float32] | None = None
     over_all: Mapping[str, float | None] | None = None
     seen: str = ""
+    own_logits: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         def put(name: str, value: object) -> None:
@@ -220,6 +222,10 @@ class Activations:
             put("confidences", _numbers("confidences", self.confidences, 1))
             if len(self.confidences) != n:
                 raise ActivationsError(f"confidences must have shape ({n},).")
+        if self.own_logits is not None:
+            put("own_logits", _numbers("logits", self.own_logits, 2))
+            if self.own_logits.shape != (n, n_classes):
+                raise ActivationsError(f"logits must have shape ({n}, {n_classes}).")
         if self.total is not None:
             put("total", _integers("total", self.total, n_classes))
             if (np.bincount(self.labels, minlength=n_classes) > self.total).any():
@@ -248,7 +254,13 @@ class Activations:
         return f"{self.split} ({self.seen})" if self.seen else self.split
 
     def logits(self) -> NDArray[np.float64]:
-        """Logits [n, K] in float64, derived from the head; refused with ActivationsError without one."""
+        """Logits [n, K] in float64, derived from the head, else the network's own where they were kept.
+
+        Raises:
+            ActivationsError: neither is there.
+        """
+        if self.head is None and self.own_logits is not None:
+            return self.own_logits.astype(np.float64)
         if self.head is None:
             raise ActivationsError(f"{self.run} has no linear head, so it has no logits here.")
         return self.head.logits(self.features)
@@ -277,6 +289,7 @@ class Activations:
             indices=self.indices[rows],
             hashes=None if self.hashes is None else self.hashes[rows],
             confidences=None if self.confidences is None else self.confidences[rows],
+            own_logits=None if self.own_logits is None else self.own_logits[rows],
             total=self.class_totals(),
         )
 
@@ -319,6 +332,8 @@ class Activations:
             arrays["hashes"] = self.hashes
         if self.total is not None:
             arrays["total"] = self.total
+        if self.own_logits is not None:
+            arrays["logits"] = self.own_logits
         write_npz(Path(path), arrays)
 
     @classmethod
@@ -347,6 +362,7 @@ class Activations:
             stored.get("total"),
             bool(meta.get("partial", False)),
             str(meta.get("predicted_by", "network")),
+            own_logits=stored.get("logits"),
         )
 
 

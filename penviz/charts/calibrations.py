@@ -43,8 +43,8 @@ def checked(run: Run, activations: Activations) -> Activations:
         raise InputError(f"{run.name} is kept in shards: calibration is drawn from one file of activations.")
     if activations.partial:
         raise InputError(f"{run.name} is a quick look at some classes: calibration needs the full pass.")
-    if activations.head is None:
-        raise InputError(f"{run.name} has no single linear head: calibration needs its logits.")
+    if activations.head is None and activations.own_logits is None:
+        raise InputError(f"{run.name} has no single linear head and no logits were kept: bring it in again.")
     return activations
 
 

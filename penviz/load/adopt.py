@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from penviz import __version__
+from penviz.activations import Activations
 from penviz.foreign.report import FileReport
 from penviz.learn import split_files
 from penviz.learn.checkpoints import write_tensors
@@ -27,6 +28,7 @@ from penviz.load.builders import is_factory, renamed
 from penviz.load.head import HeadProof, NoHead, features_and_scores, prove_head
 from penviz.load.judgement import Judgement, judge
 from penviz.load.new_directory import new_directory, shared_directory
+from penviz.load.outputs import as_logits, kind_of_scores
 from penviz.load.preprocessing import Preprocessing
 from penviz.load.variants import Variant, varied
 from penviz.load.weights import load_strict, read_weights
@@ -230,6 +232,9 @@ def adopt(
             starts = range(0, len(chosen), BATCH)
             batches = [slice(start, min(start + BATCH, len(chosen))) for start in starts]
             stored = write_split(part, examples, batches, width, run, storage)
+            if alone and examples.head is None and stored is not None and stored.is_file():
+                kept = np.concatenate(run.logits)
+                dataclasses.replace(Activations.load(stored), own_logits=kept).save(stored)
             n_run, right, nll = ranks.sum(run.sums).tolist()
             if not classes and n_run == len(chosen):
                 record["metrics"][name] = {"accuracy": right / n_run, "nll": nll / n_run, "n": n_run}
@@ -261,7 +266,10 @@ def forward(
 
 @dataclass
 class _Pass:
-    """Images of a split through the network; sums: examples that were run, right ones, NLL in nats."""
+    """Images of a split through the network.
+
+    sums: examples that were run, right ones, NLL in nats; logits: of each batch, where there is no head.
+    """
 
     network: nn.Module
     choices: Choices
@@ -270,15 +278,19 @@ class _Pass:
     chosen: NDArray[np.int64]
     told: Callable[[int], None]
     sums: Tensor = dataclasses.field(default_factory=lambda: torch.zeros(3, dtype=torch.float64))
+    logits: list[NDArray[np.float32]] = dataclasses.field(default_factory=list)
 
     def __call__(self, batches: Sequence[slice]) -> Iterator[Batch]:
         rows = [self.chosen[some] for some in batches]
         for own, images in zip(rows, stored_batches(self.split.images, rows), strict=True):
-            h, logits = forward(self.network, self.choices, self.proof, images)
-            right, nll = accuracy.measure(torch.from_numpy(logits), self.split.labels[own])
+            h, scores = forward(self.network, self.choices, self.proof, images)
+            right, nll = accuracy.measure(torch.from_numpy(scores), self.split.labels[own])
+            if isinstance(self.proof, NoHead):
+                stated = torch.from_numpy(scores)
+                self.logits.append(as_logits(stated, kind_of_scores(stated)).numpy())
             self.sums += len(h) * torch.tensor([1.0, right, nll], dtype=torch.float64)
             self.told(len(h))
-            yield h, logits.argmax(1)
+            yield h, scores.argmax(1)
 
 
 def _examples(

@@ -152,6 +152,9 @@ def test_without_a_head_class_means_can_stand_in(digits: data.DataSet, tmp_path:
     made = Activations.load(activations_path(out, VALIDATION))
     assert made.head is None
     assert made.features.shape == (15, 512)
+    with torch.no_grad():
+        expected = network(way.apply(digits.splits[VALIDATION].images[_rows(digits, made)])).numpy()
+    assert np.allclose(made.logits(), expected, atol=1e-4)  # calibration needs no head
     assert "no single linear head" in record_of(out)["adopted"]["head"]["sentence"]
     assert not activations_path(out, TRAIN).exists()
 
@@ -174,6 +177,12 @@ def test_a_variant_is_in_force_while_extracting(theirs: Path, digits: data.DataS
     assert (first >= 0).all()  # ReLU
     assert (varied < 0).any()  # GELU
     assert np.array_equal(first, again)  # and undone afterwards
+
+
+def _rows(digits: data.DataSet, made: Activations) -> Any:
+    """Rows of the validation split that were taken."""
+    where = {index: row for row, index in enumerate(digits.splits[VALIDATION].indices.tolist())}
+    return np.array([where[index] for index in made.indices.tolist()])
 
 
 class Stop(Exception):

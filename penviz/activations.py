@@ -171,7 +171,7 @@ class Activations:
         over_all: numbers over all classes by key, measured in one pass over a split that is kept in shards
             and that these are some classes of; empty where the pass has still to be made, None where the
             split is no such one. Never stored here.
-        own_logits: [n, K] float32 logits of the network up to a shift a row, kept where there is no head only.
+        own_logits: [n, K] float32 logits of the network up to a shift a row, kept only without a head.
         seen: "unseen", "may be seen", or "" where nothing need be said of it (`Run.seen_word`); never stored.
 
     Raises:

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from penviz.activations import DAMAGED, Head
-from penviz.captured_run import check_new, check_splits, save
+from penviz.captured_run import check_new, check_splits, held_out, labels_digest, save
 from penviz.run_from_arrays import from_arrays
 from penviz.runs import SPLITS, RunError, sha256_of
 
@@ -84,7 +84,8 @@ def adopt_arrays(
         files: split -> file.
         out: the new directory.
         class_names: K names; those of the file, else "class 0", "class 1", ... when not given.
-        dataset: what to call the data, the directory's name when not given; model: what to call the network.
+        dataset: what to call the data; a digest of their labels when not given, so that two runs of the same
+            data agree. model: what to call the network.
         targets, label_smoothing: as in `adopt.Choices`.
 
     The rest is `from_arrays`.
@@ -97,6 +98,8 @@ def adopt_arrays(
     check_new(out)
     parts = {split: read_arrays(files[split]) for split in SPLITS if split in files}
     first, head = next(iter(parts.values())), _head(parts)
+    names = tuple(class_names) or _stored_names(first)
+    labels = np.asarray(parts[held_out(parts)]["labels"], np.int64)
     predictions = {split: a["predictions"] for split, a in parts.items() if "predictions" in a}
     made = from_arrays(
         {split: a["features"] for split, a in parts.items()},
@@ -105,13 +108,14 @@ def adopt_arrays(
         weight=head.weight if head else None,
         bias=head.bias if head else None,
         predictions=predictions,
-        class_names=tuple(class_names) or _stored_names(first),
-        dataset=dataset or out.name,
+        class_names=names,
+        dataset=dataset or f"arrays {labels_digest(labels, names)}",
         model=model,
         label_smoothing=label_smoothing,
         targets=targets,
     )
     adopted = made.run.record["adopted"]
+    adopted["unseen"] = [split for split in ("validation", "test") if split in parts]
     adopted["file"] = ", ".join(files[split].name for split in parts)
     adopted["file_sha256"] = hashlib.sha256("".join(sha256_of(files[s]) for s in parts).encode()).hexdigest()
     return save(made, out)

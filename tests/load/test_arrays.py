@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 from penviz.activations import Activations, ActivationsError
 from penviz.load.arrays import adopt_arrays
 from penviz.run_from_arrays import class_means, nearest_mean
-from penviz.runs import RunError, activations_path
+from penviz.runs import RunError, activations_path, differences, read_run
 
 K, D = 4, 6
 
@@ -136,3 +136,16 @@ def test_pickled_objects_are_not_loaded(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="cannot be read"):
         adopt_arrays({"train": tmp_path / "a.npz"}, tmp_path / "run")
     assert not (tmp_path / "canary").exists()
+
+
+def test_the_same_data_are_one_data_set_whatever_the_directory(tmp_path: Path) -> None:
+    """Two runs of arrays from the same images differ in nothing; other labels are other data."""
+    random = np.random.default_rng(0)
+    labels = np.arange(60) % 3
+    runs = []
+    for name, own in (("a", labels), ("b", labels), ("c", labels[::-1].copy())):
+        np.savez(tmp_path / f"{name}.npz", features=random.normal(size=(60, 4)), labels=own)
+        runs.append(read_run(adopt_arrays({"validation": tmp_path / f"{name}.npz"}, tmp_path / name)))
+    assert differences(runs[:2]) == []
+    assert differences(runs[1:]) == ["data"]
+    assert runs[0].unseen == ("validation",)

@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 
 from penviz.measure.calibrated import PLAIN, SCALED, Calibrated
-from penviz.measure.conclusion import SEEDS_NEEDED, STATED, TOO_FEW_SEEDS, UNCLEAR, Finding
+from penviz.measure.conclusion import SEEDS_NEEDED, STATED, TOO_FEW, TOO_FEW_SEEDS, UNCLEAR, Finding
 from penviz.measure.finding import TARGETS
 from penviz.measure.intervals import Change, seed_change
 from penviz.measure.target_vectors import Targets
@@ -184,15 +184,12 @@ def _by_chance(c: Calibrated, at: str = PLAIN) -> bool:
 
 
 def _moved(before: Calibrated, after: Calibrated, key: str, at: str = PLAIN) -> tuple[str, str]:
-    """ "higher", "lower" or "unclear", and both values with the difference."""
+    """ "higher", "lower", "unclear" or "none" without an interval, and both values with the difference."""
     estimate = before.difference_to(after, key, at)
     change = None if estimate is None else estimate.change(relative=False)
     said = change_words(before.value(key, at), after.value(key, at), change)
     by_chance = key == "ece" and _by_chance(before, at) and _by_chance(after, at)
-    word = "unclear" if by_chance else judge(change, LEAST[key])
-    if word in ("unclear", "none"):
-        return "unclear", said
-    return word, said
+    return "unclear" if by_chance else judge(change, LEAST[key]), said
 
 
 def _pair(
@@ -203,8 +200,8 @@ def _pair(
     seeds: Sequence[int | None],
 ) -> Finding:
     word, said = _moved(before, after, "ece")
-    head = UNCLEAR
-    if word != "unclear":
+    head = TOO_FEW if word == "none" else UNCLEAR
+    if word not in ("unclear", "none"):
         both = f"{three(before.value('ece'))} → {three(after.value('ece'))}"
         head = f"{cause}: ECE {BEFORE} is {word}{than_words(levels)} ({both}), in this pair of networks"
     chance = " and ".join(three(c.value("ece_floor")) for c in (before, after))
@@ -226,7 +223,7 @@ def _pair(
     parts.append(
         f"Two seeds of one recipe may differ by {LEAST['ece']:g} in ECE: less is not called a difference."
     )
-    return Finding(word, head, " ".join(parts))
+    return Finding("unclear" if word == "none" else word, head, " ".join(parts))
 
 
 def _over_seeds(sides: Sequence[Sequence[Calibrated]], cause: str, levels: Sequence[float]) -> Finding:

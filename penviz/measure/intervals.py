@@ -40,7 +40,7 @@ T95 += (2.064, 2.060, 2.056, 2.052, 2.048)
 def biased_quantile(bias: float) -> float:
     """0.95 quantile of |Z + bias| for a standard normal Z: 1.96 at 0, |bias| + 1.645 far from it."""
     low, high, root = 1.0, abs(bias) + 2, math.sqrt(2)
-    while high - low > 1e-9:
+    while high - low > 1e-9 * high:  # far from 0 two floats lie more than 1e-9 apart
         middle = (low + high) / 2
         inside = (math.erf((middle - bias) / root) + math.erf((middle + bias) / root)) / 2
         low, high = (middle, high) if inside < 0.95 else (low, middle)

@@ -12,6 +12,7 @@ from penviz.measure.intervals import (
     Change,
     Estimate,
     Jackknifed,
+    biased_quantile,
     jackknife_variance,
     leave_one_out,
     mean_difference,
@@ -267,3 +268,8 @@ def test_few_events_have_no_interval() -> None:
         assert (found.bounds() is None) == (events == 4)
         assert found.change(False).why == ("too few examples carry it" if events == 4 else "")
     assert mean_difference(none[:40], np.arange(40.0), paired=True).bounds() is None
+
+
+def test_a_bias_of_any_size_has_a_quantile() -> None:
+    for bias in (0.0, 3.0, 1e5, 1e9, 1e300):
+        assert biased_quantile(bias) == pytest.approx(bias + 1.645 if bias else 1.96, rel=1e-3)

@@ -187,12 +187,9 @@ def test_activations_of_each_split(extract: Callable[..., Ended], tmp_path: Path
     assert Activations.load(activations_path(out, "validation")).head is None
 
 
-def test_the_documented_snippet_writes_what_is_read(
+def test_the_snippet_of_the_page_writes_what_is_read(
     extract: Callable[..., Ended], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = (Path(__file__).resolve().parent.parent / "docs" / "your-model.md").read_text(encoding="utf-8")
-    for name, written in SNIPPETS.items():
-        assert f"{name}:\n\n```python\n{written}\n```" in text, "the page and the docs must say the same"
     snippet = SNIPPETS["PyTorch"]
     torch.manual_seed(0)
 

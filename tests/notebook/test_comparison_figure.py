@@ -21,8 +21,8 @@ TRIPLE = ["airplane", "automobile", "bird"]
 
 @pytest.fixture
 def figure(tmp_path: Path) -> penviz.ComparisonFigure:
-    make_run(tmp_path, "one")
-    make_run(tmp_path, "two", 0.1)
+    make_run(tmp_path, "one", per_class=110)  # enough for intervals
+    make_run(tmp_path, "two", 0.1, per_class=110)
     return penviz.compare([tmp_path / "one", str(tmp_path / "two")], TRIPLE, per_class=20)
 
 

@@ -435,9 +435,9 @@ def shown_splits(runs: Sequence[Run]) -> list[list[str]]:
 
 
 def judged_split(runs: Sequence[Run]) -> str:
-    """The split on which some runs are judged together: that of `shown_splits`, or the first run's own."""
+    """The split on which some runs are judged together: that of `shown_splits`, be it stored or not."""
     shown = [split for split in shown_splits(runs)[0] if split != "train"]
-    return shown[0] if shown else runs[0].judged_on()
+    return shown[0] if shown else next(iter(runs[0].unseen), "validation")
 
 
 def named_apart(runs: Sequence[Run]) -> list[Run]:

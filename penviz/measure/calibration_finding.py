@@ -14,7 +14,14 @@ from itertools import combinations
 import numpy as np
 
 from penviz.measure.calibrated import PLAIN, SCALED, Calibrated
-from penviz.measure.conclusion import SEEDS_NEEDED, STATED, TOO_FEW, TOO_FEW_SEEDS, UNCLEAR, Finding
+from penviz.measure.conclusion import (
+    NO_INTERVAL,
+    SEEDS_NEEDED,
+    STATED,
+    TOO_FEW_SEEDS,
+    UNCLEAR,
+    Finding,
+)
 from penviz.measure.finding import TARGETS
 from penviz.measure.intervals import Change, seed_change
 from penviz.measure.target_vectors import Targets
@@ -200,7 +207,7 @@ def _pair(
     seeds: Sequence[int | None],
 ) -> Finding:
     word, said = _moved(before, after, "ece")
-    head = TOO_FEW if word == "none" else UNCLEAR
+    head = NO_INTERVAL if word == "none" else UNCLEAR
     if word not in ("unclear", "none"):
         both = f"{three(before.value('ece'))} → {three(after.value('ece'))}"
         head = f"{cause}: ECE {BEFORE} is {word}{than_words(levels)} ({both}), in this pair of networks"

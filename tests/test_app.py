@@ -249,8 +249,8 @@ def test_a_hundred_classes_are_searchable_by_name(open_app: Callable[..., AppTes
 
 
 def test_two_classes_have_an_axis(open_app: Callable[..., AppTest], tmp_path: Path) -> None:
-    make_run(tmp_path, "two", 0.0, names=("cat", "dog"))
-    make_run(tmp_path, "soft", 0.1, names=("cat", "dog"))
+    make_run(tmp_path, "two", 0.0, names=("cat", "dog"), per_class=200)
+    make_run(tmp_path, "soft", 0.1, names=("cat", "dog"), per_class=200)
     app = open_app()
     assert headline(app).startswith("Label smoothing (α = 0.1): ")
     assert len(charts(app)) == 1

@@ -49,8 +49,8 @@ def test_one_adopted_run_alone_with_one_split(open_app: Callable[..., AppTest], 
 
 
 def test_two_adopted_runs_are_compared_as_stated(open_app: Callable[..., AppTest], tmp_path: Path) -> None:
-    make_adopted(tmp_path, "a", 0.0)
-    make_adopted(tmp_path, "b", 0.1)
+    make_adopted(tmp_path, "a", 0.0, per_class=120)
+    make_adopted(tmp_path, "b", 0.1, per_class=120)
     app = open_app()
     assert "(α = 0.1, as stated)" in headline(app)
     assert "does not know what else differs" in html(app)

@@ -58,8 +58,7 @@ def calibration_comparison(
     """Measure every run that can be measured; arguments and errors as `Study.calibration`."""
     if seed < 0:
         raise InputError("The split seed must be at least 0.")
-    held = [s for s in PREFERRED if any(s in one.splits for one in runs)]
-    chosen = split or held[0]
+    chosen = split or _usual_split(runs)
     kept, found, refused = [], [], []
     for one in runs:
         try:
@@ -70,6 +69,13 @@ def calibration_comparison(
     if not found:
         raise InputError(" ".join(refused))
     return CalibrationComparison(tuple(kept), tuple(found), chosen, seed, tuple(refused), tuple(differences))
+
+
+def _usual_split(runs: Sequence[StudyRun]) -> str:
+    """A split that all runs hold and none was trained on, where there is one; else the first that some run has."""
+    unseen = [s for s in PREFERRED if all(s in one.splits and s in one.run.unseen for one in runs)]
+    held = [s for s in PREFERRED if any(s in one.splits for one in runs)]
+    return (unseen or held)[0]
 
 
 def _measurable(one: StudyRun, split: str) -> Activations:

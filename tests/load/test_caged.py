@@ -188,7 +188,7 @@ def test_a_refusal_keeps_its_sentence_and_its_advice(bad_cage: BadCage, tmp_path
     error = bad_cage.refusal("refuse", tmp_path)
     assert (error.reason, str(error), error.advice) == (
         "refused",
-        "This is[31m refused.",
+        r"This is\x1b[31m refused.",
         "Save it again.",
     )
 

@@ -138,6 +138,9 @@ def test_a_run_without_logits_is_left_out_of_calibration_with_a_word(tmp_path: P
 def test_calibration_takes_the_first_unseen_split_that_there_is() -> None:
     assert Study.of([in_memory("a", 0.0)]).calibration().split == "validation"
     assert Study.of([in_memory("a", 0.0, splits=("train", "test"))]).calibration().split == "test"
+    both = ("validation", "test")
+    mixed = [in_memory("a", 0.0, splits=both), in_memory("b", 0.1, splits=("train", "test"))]
+    assert Study.of(mixed).calibration().split == "test"
     with pytest.raises(InputError, match="no test activations"):
         Study.of([in_memory("a", 0.0)]).calibration("test")
 

@@ -72,7 +72,7 @@ def calibration_comparison(
 
 
 def _usual_split(runs: Sequence[StudyRun]) -> str:
-    """A split that all runs hold and none was trained on, where there is one; else the first that some run has."""
+    """A split that all runs hold and none was trained on, else the first that some run has."""
     unseen = [s for s in PREFERRED if all(s in one.splits and s in one.run.unseen for one in runs)]
     held = [s for s in PREFERRED if any(s in one.splits for one in runs)]
     return (unseen or held)[0]

@@ -66,6 +66,8 @@ class CapturedRun:
         config = self.run.config
         alpha = "" if config.label_smoothing is None else f", label smoothing {config.label_smoothing:g}"
         network = f"{config.model[:80]}, {config.targets} targets{alpha}"
+        if any(a.head is None for a in self.splits.values()):
+            parts.append("class means stand in for its head")
         text = "; ".join([network, f"{len(self.class_names)} classes", *parts])
         return f"<CapturedRun {self.name[:80]!r}: {text}>"
 
@@ -189,6 +191,8 @@ def check_splits(splits: Mapping[str, object]) -> None:
     unknown = [str(split) for split in splits if split not in SPLITS]
     if unknown or not splits:
         said = f"there is no split {unknown[0]}" if unknown else "there are none"
+        if unknown and unknown[0] in ("val", "valid", "dev", "eval"):
+            said = f"call {unknown[0]} validation"
         raise RunError(f"Name the splits {', '.join(SPLITS[:-1])} or {SPLITS[-1]}: {said}.")
 
 

@@ -70,11 +70,11 @@ def from_arrays(
     widths = {a.shape[1] for a in x.values()}
     if len(widths) > 1:
         raise RunError("The splits have features of different widths.")
-    head = None if weight is None else Head(_array(weight), None if bias is None else _array(bias))
-    if head is not None and head.weight.shape[1] not in widths:
+    if weight is not None and (w := _array(weight)).ndim == 2 and w.shape[1] not in widths:
         width = widths.pop()
-        hint = ": transpose it" if head.n_classes == width else ""
-        raise RunError(f"weight has rows of {head.weight.shape[1]} numbers and features have {width}{hint}.")
+        hint = ": a flax or Keras kernel is [d, K], give its transpose" if len(w) == width else ""
+        raise RunError(f"weight has rows of {w.shape[1]} numbers and features have {width}{hint}.")
+    head = None if weight is None else Head(_array(weight), None if bias is None else _array(bias))
     order = [split for split in SPLITS if split in x]
     names = _names(class_names, y, head)
     for split in order:

@@ -76,7 +76,7 @@ def test_arrays_of_torch_and_of_bfloat16_are_read() -> None:
         ({"labels": np.zeros(40)}, "one whole number for each row"),
         ({"labels": {"train": np.zeros(40, int)}}, "Features are of validation, and labels of train"),
         ({"labels": np.full(40, 9)}, "between 0 and 3"),
-        ({"weight": np.zeros((D, K))}, "rows of 4 numbers and features have 6: transpose it"),
+        ({"weight": np.zeros((D, K))}, "rows of 4 numbers and features have 6: a flax or Keras kernel"),
         ({"features": np.full((40, D), np.nan)}, "NaN or infinity"),
         ({"predictions": np.full(40, 9)}, "predictions must lie between 0 and 3"),
         ({"class_names": "abc"}, "3 class names, and weight has 4 rows"),

@@ -87,6 +87,24 @@ def joined(parts: Sequence[Inputs]) -> Inputs:
     return Inputs(args, kwargs)
 
 
+def check_loaders(loaders: Mapping[str, Any]) -> None:
+    """RunError for what gives no batches, with the way to a loader."""
+    for split, loader in loaders.items():
+        kind = type(loader).__name__
+        if isinstance(loader, torch.utils.data.Dataset) and not isinstance(
+            loader, torch.utils.data.IterableDataset
+        ):
+            raise RunError(f"{kind}, given for {split}, is a Dataset: wrap it in a DataLoader.")
+        if not (hasattr(loader, "__iter__") or hasattr(loader, "__getitem__")):
+            way = "take its train_dataloader() and val_dataloader()" if hasattr(loader, "setup") else "pass"
+            way = f"{way} a DataLoader" if way == "pass" else way
+            raise RunError(f"{kind}, given for {split}, gives no batches: {way}, or a dict of splits.")
+        if isinstance(loader, list | tuple) and any(
+            isinstance(one, torch.utils.data.DataLoader) for one in loader
+        ):
+            raise RunError('Several loaders need names: pass {"train": ..., "validation": ...}.')
+
+
 @dataclass(frozen=True)
 class BatchReader:
     """Reads batches for one network.

@@ -6,8 +6,10 @@ Axis letters: n examples, d penultimate width, K classes.
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from torch import Tensor, nn
 
 from penviz.activations import Activations
 from penviz.captured_run import CapturedRun, Statement, check_splits, held_out, in_memory, labels_digest
-from penviz.load.batches import BatchReader
+from penviz.load.batches import BatchReader, check_loaders
 from penviz.load.capture_pass import Seen, class_totals, first_batches, read_batches, rows_of, see
 from penviz.load.head import HeadProof, NoHead
 from penviz.load.loaders import class_names_of, data_name, rows_dealt
@@ -87,13 +89,14 @@ def capture(
     ((30, 4), <head of K = 3, d = 4, with a bias>)
     """
     if not isinstance(model, nn.Module):
-        raise RunError(f"capture reads a torch.nn.Module, not {type(model).__name__}: try from_arrays.")
+        raise RunError(f"capture reads a torch.nn.Module, not {_instead(model)}.")
     if max_per_class is not None and max_per_class < 1:
         raise RunError("max_per_class must be at least 1.")
     statement = Statement(name, label_smoothing, targets)
     statement.config("data", "network")  # said before minutes are spent
     splits = dict(loaders) if isinstance(loaders, Mapping) else {"validation": loaders}
     check_splits(splits)
+    check_loaders(splits)
     found: NetworkReader | None = None
     seen: dict[str, Seen] = {}
     try:
@@ -117,6 +120,8 @@ def capture(
             seen[split].rows = rows_of(loader, dealt, seen[split])
     assert found is not None
     made = _as_run(statement, found, splits, seen, class_names)
+    if head is not False and not made.run.record["adopted"]["head"].get("shape"):
+        _warn_of_class_means(name, made.run.record["adopted"]["head"])
     if max_per_class is None:  # else which examples were kept may depend on their order
         made.run.record["source_id"] = made.splits[held_out(splits)].dataset_id
     else:
@@ -124,6 +129,21 @@ def capture(
     if not isinstance(loaders, Mapping):
         made.run.record["adopted"]["unseen"] = []  # nobody has said what these images are
     return made
+
+
+def _instead(model: object) -> str:
+    """What was given in place of a network, and what to do with it."""
+    if isinstance(model, type):
+        return f"the class {model.__name__}: pass an instance, {model.__name__}()"
+    if isinstance(model, str | Path):
+        return f"a path: load {model} into your network, or run penviz extract {model}"
+    return f"{type(model).__name__}: try from_arrays"
+
+
+def _warn_of_class_means(name: str, found: Mapping[str, Any]) -> None:
+    module = found.get("module") or "the last layer"
+    said = f"{name}: class means stand in for the head, on what enters {module}. {found.get('sentence', '')}"
+    warnings.warn(said.strip(), stacklevel=3)
 
 
 def _as_run(

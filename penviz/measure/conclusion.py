@@ -40,6 +40,7 @@ WORDS: Mapping[Verdict, str] = {"lower": "tighter", "higher": "looser"}
 UNCLEAR = "No clear difference"
 TOO_FEW = "Too few examples for an interval"
 NO_INTERVAL = "No interval over examples would hold"
+NO_CONCLUSION = "No conclusion"
 TOO_FEW_SEEDS = "An interval over seeds needs at least three seeds per setting."
 STATED = "Targets are as stated: penviz did not train these networks and does not know what else differs."
 DEPENDS = "No conclusion on the {} clusters: it depends on whether the bias counts as part of the template"
@@ -109,7 +110,7 @@ def judge_pair(pair: Pair) -> Finding:
     if said == "none":
         detail = f"ρ/d {pair.words(row, pair.split)} on {pair.split}."
         change = row.changes.get(pair.split)
-        head = TOO_FEW if change is None or not change.why else f"{NO_INTERVAL}: {change.why}"
+        head = TOO_FEW if change is None or not change.why else f"{NO_CONCLUSION}: {change.why}"
         return Finding("unclear", head, " ".join([detail, *([STATED] if pair.stated else [])]))
     if turned is not None and pair.verdict(turned, pair.split) != said:
         return _depends(pair, turned)

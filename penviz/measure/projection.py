@@ -35,6 +35,15 @@ def class_indices(classes: Sequence[str | int], class_names: Sequence[str]) -> t
     return left, right, above
 
 
+def _offered(class_names: Sequence[str]) -> str:
+    """Which classes there are, in words."""
+    last = len(class_names) - 1
+    if tuple(class_names) == tuple(map(str, range(len(class_names)))):
+        return f"the classes have numbers for names, 0 to {last}"
+    shown = ", ".join(class_names[:10])
+    return f"the classes are {shown}{', ...' if last >= 10 else ''}"
+
+
 def different_rows(classes: Sequence[str | int], class_names: Sequence[str]) -> list[int]:
     """Rows of the head of some different classes; errors as `class_indices`."""
     found: list[int] = []
@@ -46,7 +55,7 @@ def different_rows(classes: Sequence[str | int], class_names: Sequence[str]) -> 
             raise ActivationsError(f"There is no class {wanted}: they run from 0 to {len(class_names) - 1}.")
         if not rows:
             meant = did_you_mean(wanted, class_names)
-            raise ActivationsError(f"There is no class {wanted}{meant}: see the run's list of classes.")
+            raise ActivationsError(f"There is no class {wanted}{meant}: {_offered(class_names)}.")
         found += rows
     if len(set(found)) < len(found):
         words = {2: "two", 3: "three"}.get(len(found), "some")

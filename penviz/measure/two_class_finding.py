@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from penviz.measure.conclusion import ADJECTIVE, NO_INTERVAL, TOO_FEW, UNCLEAR, WORDS, Finding
+from penviz.measure.conclusion import ADJECTIVE, NO_CONCLUSION, NO_INTERVAL, TOO_FEW, UNCLEAR, WORDS, Finding
 from penviz.measure.finding import DRAWN, NOTHING, TARGETS
 from penviz.measure.intervals import Change
 from penviz.measure.seed_spread import seed_spread
@@ -75,7 +75,7 @@ def describe_two(
     found = before.change_to(after)
     if found is None:
         why = before.why_no_interval() or after.why_no_interval()
-        return Finding("unclear", f"{NO_INTERVAL}: {why}" if why else TOO_FEW, plain)
+        return Finding("unclear", f"{NO_CONCLUSION}: {why}" if why else TOO_FEW, plain)
     change, spread = Change(*found), seed_spread(*(recipe or ("", "")), split)
     numbers = f"ρ/d {change_words(before.rho_d, after.rho_d, change)}. {EXAMPLES_ONLY} {spread.sentence()}"
     verdict = judge(change, spread.least)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from penviz import InputError
 from penviz.measure.finding import Finding
 from penviz.measure.panel import Panel
 from penviz.notebook.comparison_table import ComparisonTable
@@ -110,6 +111,10 @@ class ComparisonFigure:
             rows = [[panel for row in rows for panel in row]]
         return paper_figure(rows, venue=venue, **chosen)
 
+    def save(self, path: Path | str, venue: str = "neurips", **options: Any) -> Path:
+        """Write `paper(venue, ...)`; arguments and errors as there and as `PaperFigure.save`."""
+        return self.paper(venue, **options).save(path)
+
     def log(self, writer: Writer, step: int) -> None:
         """Keep finding, picture and numbers in TensorBoard.
 
@@ -175,6 +180,8 @@ def study_of(
     from penviz.runs import read_run
     from penviz.stored_study import open_run
 
+    if isinstance(runs, Mapping):
+        raise InputError("compare takes a list of runs, such as [hard, soft].")
     given: Sequence[WithActivations | str | Path]
     given = runs if isinstance(runs, Sequence) and not isinstance(runs, str) else [runs]
     return Study.of(

@@ -20,6 +20,8 @@ from penviz.load.capture import capture
 from penviz.measure.summary import Summary
 from penviz.runs import differences
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*class means stand in")
+
 
 def network_of(kind: Kind, seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
@@ -269,7 +271,7 @@ def test_a_batch_may_be_a_dict_a_longer_tuple_or_anything_that_is_explained() ->
         (pairs(), {"class_names": ["a", "b"]}, "2 class names, and the network has 5"),
         (pairs(), {"max_per_class": 0}, "at least 1"),
         (pairs(), {"batch": lambda b: b[0]}, r"must return \(inputs, labels\)"),
-        ({"dev": pairs()}, {}, "no split dev"),
+        ({"held": pairs()}, {}, "no split held"),
         ({}, {}, "there are none"),
         (pairs(), {"targets": "sampled"}, "State the label smoothing"),
     ],
@@ -289,8 +291,32 @@ def test_a_network_without_class_scores_is_one_sentence() -> None:
         capture(body, pairs(), name="mine")
     with pytest.raises(InputError, match="one output"):
         capture(Classifier(nn.Linear(D, 1)), pairs(), name="mine")
-    with pytest.raises(InputError, match="try from_arrays"):
-        capture(len, pairs(), name="mine")  # type: ignore[arg-type]
+    for given, sentence in (
+        (len, "try from_arrays"),
+        (nn.Linear, r"pass an instance, Linear\(\)"),
+        ("net.pth", "penviz extract net.pth"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            capture(given, pairs(), name="mine")  # type: ignore[arg-type]
+
+
+def test_what_is_no_loader_says_the_way_to_one() -> None:
+    loader = DataLoader(dataset(), 8)
+    for given, sentence in (
+        (dataset(), "wrap it in a DataLoader"),
+        (object(), "gives no batches"),
+        ([loader, loader], "Several loaders need names"),
+        ({"val": loader}, "call val validation"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            capture(plain(), given, name="mine")
+
+
+def test_class_means_in_place_of_a_head_are_said_at_once() -> None:
+    kind = KINDS[NO_HEAD[0]]
+    with pytest.warns(UserWarning, match="class means stand in for the head"):
+        run = capture(network_of(kind), {"validation": kind.batches()}, name="mine")
+    assert "class means stand in for its head" in repr(run)
 
 
 def test_a_head_may_be_named_or_left_out() -> None:

@@ -37,7 +37,7 @@ def test_a_number_that_few_examples_carry_has_a_sentence_and_no_interval() -> No
     assert sentence.startswith("No interval for the change of radius / distance, ")
     assert sentence.endswith("% of the scatter.")
     found = build_finding(table, names=["a", "b"], label_smoothings=[0, 0.1], seeds=[0, 0], runs=runs)
-    assert found.headline == f"No interval over examples would hold: {change.why}"
+    assert found.headline == f"No conclusion: {change.why}"
 
 
 def test_few_examples_are_said_for_one_run() -> None:

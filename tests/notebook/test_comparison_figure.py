@@ -163,6 +163,15 @@ def test_a_plane_in_axes_of_ones_own(tmp_path: Path) -> None:
         penviz.draw_plane(axes[1], tmp_path / "one", TRIPLE, split="test")
 
 
+def test_runs_are_a_list_and_a_figure_can_be_saved_at_once(
+    figure: penviz.ComparisonFigure, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=r"a list of runs"):
+        penviz.compare({"a": tmp_path})  # type: ignore[arg-type]
+    made = figure.save(tmp_path / "now.svg", venue="icml")
+    assert made.read_bytes() == figure_bytes(figure.paper(venue="icml"), "svg")
+
+
 def test_one_run_alone_needs_no_list(tmp_path: Path) -> None:
     make_run(tmp_path, "one")
     assert penviz.compare(str(tmp_path / "one")).finding.kind == "one"

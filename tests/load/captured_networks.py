@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 import torch
 from foreign_networks import HEADS, WITHOUT, Body, Classifier, D, K, MapBody
 from torch import Tensor, nn
@@ -137,14 +138,13 @@ def torchvision(name: str) -> Callable[[], nn.Module]:
 
 def timm(name: str) -> Callable[[], nn.Module]:
     def make() -> nn.Module:
-        import timm
-
-        return timm.create_model(name, num_classes=10)
+        return pytest.importorskip("timm").create_model(name, num_classes=10)
 
     return make
 
 
 def hugging_face_vit() -> nn.Module:
+    pytest.importorskip("transformers")
     from transformers import ViTConfig, ViTForImageClassification
 
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
@@ -152,6 +152,7 @@ def hugging_face_vit() -> nn.Module:
 
 
 def hugging_face_bert() -> nn.Module:
+    pytest.importorskip("transformers")
     from transformers import BertConfig, BertForSequenceClassification
 
     sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 64}

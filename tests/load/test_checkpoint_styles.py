@@ -66,7 +66,8 @@ def test_the_list() -> None:
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 @pytest.mark.parametrize("style", STYLES, ids=lambda style: style.label)
 def test_a_style(style: Style, tmp_path: Path) -> None:
-    if "timm" in style.source or style.label == "efficientnet-lite0":
+    # without timm's resnetblur18, which has the same keys, a fine-tuned ResNet-18 is not ambiguous
+    if "timm" in style.source or style.label in ("efficientnet-lite0", "finetuned-resnet18"):
         pytest.importorskip("timm")
     path = tmp_path / "theirs.pth"
     theirs = written(style, path)

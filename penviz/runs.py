@@ -298,7 +298,7 @@ class Run:
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)
     class_names: tuple[str, ...] = ()
     model_sha256: str = ""
-    record: dict[str, Any] = field(default_factory=dict)
+    record: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def adopted(self) -> bool:

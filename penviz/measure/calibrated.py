@@ -157,7 +157,7 @@ class Measured:
         return biased_bounds(self.value, self.error, (self.bias, 0.0))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Calibrated:
     """The calibration of one run and split.
 
@@ -184,6 +184,9 @@ class Calibrated:
     examples: tuple[str, NDArray[np.int64]] = field(repr=False)
     reliability: Mapping[str, Reliability] = field(default_factory=dict, repr=False)
     risk: Mapping[tuple[str, str], RiskCoverage] = field(default_factory=dict, repr=False)
+
+    def __repr__(self) -> str:
+        return f"<calibration of {self.run}, {self.split}: n = {self.n:,}>"
 
     @classmethod
     def of(cls, activations: Activations, seed: int = 0) -> Calibrated:

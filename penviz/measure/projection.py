@@ -73,7 +73,7 @@ CACHED = 2**16
 """Numbers in float64 that are projected at a time."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Projection:
     """Where the examples of three classes lie on their plane, and how much of them lies off it.
 
@@ -93,6 +93,10 @@ class Projection:
     clusters: Clusters
     share: float
     off_plane: float
+
+    def __repr__(self) -> str:
+        n = sum(map(len, self.points))
+        return f"<projection of {n:,} examples of classes {self.classes}>"
 
     @classmethod
     def of(

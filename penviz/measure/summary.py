@@ -24,7 +24,7 @@ KEPT = 2
 """Projections a summary keeps, so that picture and table of one triple share one."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Summary:
     """One run's split, digested.
 
@@ -57,6 +57,9 @@ class Summary:
         default_factory=dict, repr=False, compare=False
     )
     halved: list[Summary] = field(default_factory=list, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        return f"<statistics of {self.activations.run}, {self.activations.split}>"
 
     @classmethod
     def of(cls, activations: Activations) -> Summary:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +48,7 @@ class Swept:
     name: str
     label_smoothing: float
     seed: int
-    values: Values
+    values: Values = field(repr=False)
     kind: str = "uniform"
 
 

@@ -50,7 +50,7 @@ class Row:
     pending: tuple[bool, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Table:
     """Rows in the order of NUMBERS.
 
@@ -78,6 +78,9 @@ class Table:
     switched: Row | None = None
     unpaired: tuple[str, ...] = ()
     alike: tuple[tuple[int, int], ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<table of {len(self.rows)} numbers on {', '.join(self.splits)}>"
 
     @property
     def one_kind(self) -> bool:

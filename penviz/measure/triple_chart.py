@@ -27,7 +27,7 @@ HELD = 0.995
 """Share of the drawn values that the axes hold: a few triples without order would else rule them."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TriplePair:
     """rho/d of every triple in two runs.
 
@@ -41,6 +41,9 @@ class TriplePair:
     before: Float
     after: Float
     n_all: int
+
+    def __repr__(self) -> str:
+        return f"<rho/d of {len(self.triples):,} triples in two runs>"
 
     @classmethod
     def of(cls, before: Summary, after: Summary, bias: bool = True) -> TriplePair:

@@ -173,5 +173,11 @@ def test_a_study_of_directories_says_what_must_be_said(tmp_path: Path) -> None:
 def test_nothing_prints_its_arrays() -> None:
     study = Study.of([in_memory("hard", 0.0), in_memory("soft", 0.1)])
     comparison = study.compare(TRIPLE)
-    shown = [study, study.runs[0], comparison, study.calibration(), study.triples(), study.sweep()]
-    assert max(len(repr(one)) for one in shown) < 200
+    calibration, triples, sweep = study.calibration(), study.triples(), study.sweep()
+    statistics = study.runs[0].statistics["train"]
+    shown = [
+        *(study, study.runs[0], study.runs[0].run, statistics, statistics.project((0, 1, 2))),
+        *(comparison, comparison.table, comparison.panels[0], comparison.finding),
+        *(calibration, calibration.calibrated[0], triples, triples.pair, sweep, sweep.families),
+    ]
+    assert max(len(repr(one)) for one in shown) < 2_000

@@ -16,6 +16,9 @@ from streamlit.runtime.state.session_state import Serialized, WStates
 
 RESET = "A control held a value that it cannot have, so it went back to its default: reload an old tab."
 
+NUMBERS = {"int_value", "double_value"}
+"""A field of whole numbers is registered as one of doubles, and the browser sends its value as an integer."""
+
 
 @functools.lru_cache(maxsize=1)
 def _of_this_thread() -> threading.local:
@@ -33,7 +36,8 @@ def mend_widget_states() -> None:
         if not isinstance(stored, Serialized) or known is None:
             return read(states, key)
         sent = stored.value.WhichOneof("value")
-        if sent is None or known.value_type is None or sent == known.value_type:
+        fits = sent is None or known.value_type in (None, sent) or {sent, known.value_type} <= NUMBERS
+        if fits:
             try:
                 return read(states, key)
             except Exception:  # whatever the control's own reading stumbles over

@@ -66,3 +66,20 @@ def test_what_no_control_can_hold_goes_back_to_the_default(
                 checked(app._run(states))
                 if not only_of and kind != "json_value":
                     assert [toast.value for toast in app.toast] == [RESET]
+
+
+def test_a_field_of_whole_numbers_takes_the_integer_that_a_browser_sends() -> None:
+    """Streamlit registers such a field for doubles; its own test client sends doubles, a browser does not."""
+    script = """
+import streamlit as st
+from penviz.view.widget_states import mend_widget_states, say_reset
+mend_widget_states()
+st.number_input("Seed", 0, 9, 0)
+say_reset()
+"""
+    app = checked(AppTest.from_string(script).run())
+    states = WidgetStates()
+    states.widgets.add(id=app.number_input[0].proto.id, int_value=3)
+    checked(app._run(states))
+    assert app.number_input[0].value == 3
+    assert not app.toast

@@ -53,10 +53,10 @@ from penviz.view.words import alt_text, minus_signs, provenance
 HINT_POINTS = "Click a point, or draw a lasso or a box with the tools beside the panels, to see the images."
 HINT = f"ρ/d: radius of the clusters over the distance between them. {HINT_POINTS}"
 INTRODUCTION = (
-    '<p class="pz-intro">Each dot is an image, placed by the features that enter the network’s last layer. '
-    "Hard targets are 1 for the label and 0 for every other class; label smoothing makes them, for ten "
-    "classes and α = 0.1, 0.91 and 0.01. It draws every class into a tight cluster, equally far from the "
-    "others. Calibration can gain from it; distillation can suffer (Müller, Kornblith &amp; Hinton 2019).</p>"
+    '<p class="pz-intro">Each dot is an image, placed by its features before the last layer. '
+    "Hard targets are 1 for the label and 0 for all other classes; label smoothing (α = 0.1, ten classes) "
+    "makes them 0.91 and 0.01. It draws each class into a tight cluster, equally far from the others. "
+    "Calibration can gain; distillation can suffer (Müller, Kornblith &amp; Hinton 2019).</p>"
 )
 """What a first-time visitor sees, and why it matters."""
 NONCE = "selection-cleared"

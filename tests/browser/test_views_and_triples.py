@@ -117,7 +117,9 @@ def test_links_and_the_back_button_keep_the_other_list_of_classes(
 
     names = ("<b>red</b>", "green*", "$blue$", "grey_", "pink_")
     page = opened.page
-    made = [make_run(runs, f"colours-{a}", a, names, dataset="colours") for a in (0.0, 0.1)]
+    made = [
+        make_run(runs, f"colours-{a}", a, names, per_class=110, dataset="colours") for a in (0.0, 0.1)
+    ]  # enough examples for an interval, so the grid draws a conclusion
     try:
         page.goto(f"{server.url}/triples?of=colours (5 classes)")
         says(page, "of 10 triples")

@@ -103,9 +103,9 @@ def _workspaces() -> Workspaces:
     return Workspaces()
 
 
-@st.cache_resource(show_spinner=False)
+@st.cache_resource(show_spinner=False, on_release=Cage.close)
 def cage() -> Cage:
-    """The one cage of this process."""
+    """The one cage of this process; its server ends when Streamlit's cache is cleared."""
     return Cage()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import streamlit as st
 
+from penviz.foreign.answer import CageError
 from penviz.view import visitor
 
 
@@ -40,3 +41,14 @@ def test_the_disk_is_offered_at_home_and_when_asked(
 def test_an_address_that_was_not_given_is_not_local(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(st, "get_option", {"server.address": None}.get)
     assert not visitor.listens_locally(), "Streamlit then listens on every address"
+
+
+def test_a_cleared_cache_ends_the_server_of_the_cage() -> None:
+    visitor.cage.clear()  # type: ignore[attr-defined]
+    first = visitor.cage()
+    assert visitor.cage() is first
+    st.cache_resource.clear()
+    with pytest.raises(CageError, match="shutting down"):
+        first.child(Path())
+    assert visitor.cage() is not first
+    st.cache_resource.clear()

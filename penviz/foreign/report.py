@@ -9,7 +9,6 @@ from typing import Any
 
 from penviz import InputError
 from penviz.foreign.next_steps import NextStep
-from penviz.safe_text import safe_text
 
 KINDS = (
     "safetensors",
@@ -152,6 +151,10 @@ class FileReport:
 
 
 def printable(text: str, length: int = 200) -> str:
-    """Text that can be shown anywhere: control characters escaped, cut at a length."""
-    shown = safe_text(text[: length + 1])
+    """Text that can be shown anywhere, cut at a length.
+
+    Stricter than `safe_text`: a no-break space or a joiner is escaped too, because these are technical names,
+    of which `str.isprintable` decides in penviz.foreign what is taken.
+    """
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: length + 1])
     return shown if len(shown) <= length else shown[: length - 3] + "..."

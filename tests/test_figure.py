@@ -279,7 +279,7 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
     "one name for two files": ((*RUNS, "--out", "f.pdf", "--save-recipe", "f.pdf"), "one name"),
     "a bundle that is taken": ((*RUNS, "--bundle", "taken.pdf"), "not an empty directory"),
     "a name of the bundle's own": ((*RUNS, "--bundle", "b", "--out", "caption.tex"), "another name"),
-    "a bundle that is a file": ((*RUNS, "--bundle", "runs/hard/run.json"), "not an empty directory"),
+    "a bundle that is a file": ((*RUNS, "--bundle", "runs/hard/run.json"), "is no bundle"),
 }
 
 
@@ -308,11 +308,11 @@ def test_a_failure_while_writing_leaves_nothing(
     before, put = everything(place), figure_files._put
     calls: list[Path] = []
 
-    def full(path: Path, content: bytes) -> None:
+    def full(path: Path, content: bytes, place: Path) -> None:
         calls.append(path)
-        put(path, content[:10])
+        put(path, content[:10], place)
         if len(calls) == at + 1:
-            raise OSError(28, "No space left on device", str(path))
+            raise OSError(28, "No space left on device", str(place))
 
     monkeypatch.setattr(figure_files, "_put", full)
     wanted = ("--out", "f.pdf", "--save-recipe", "r.yaml", "--bundle", "all")

@@ -13,7 +13,7 @@ from small_runs import make_run
 
 from penviz import figure, figure_files, run_activations, umap_points
 from penviz.embeddings import UmapPlan
-from penviz.measure.finder import most_changed
+from penviz.measure.finder import HALVED, find
 from penviz.measure.summary import Summary
 from penviz.recipe import Recipe, RecipeError
 from penviz.runs import read_run
@@ -108,16 +108,17 @@ def test_umap_draws_what_is_kept(runs: list[Path], tmp_path: Path, monkeypatch: 
 def test_find_prints_ten_rows(runs: list[Path]) -> None:
     ended = penviz("measure", *map(str, runs), "--find", "most-changed")
     assert ended.returncode == 0, ended.stderr
-    head, *lines = ended.stdout.splitlines()
+    head, note, *lines = ended.stdout.splitlines()
     assert head == "most changed, validation, all 120 triples"
+    assert note == HALVED
     assert len(lines) == 10
     loaded = [Summary.of(run_activations.load(read_run(run))["validation"]) for run in runs]
-    ranking = most_changed(*loaded, 10)
+    ranking = find("most-changed", loaded)
     for line, triple, value in zip(lines, ranking.triples, ranking.values, strict=True):
         assert all(f"({k})" in line for k in triple)
         assert line.endswith(f"{100 * value:+.1f} %")
     record = json.loads(penviz("measure", str(runs[0]), "--find", "most-alike", "--json").stdout)
-    assert record["n"] == 120
+    assert (record["n"], record["note"]) == (120, "")
     assert len(record["triples"]) == 10
 
 

@@ -9,6 +9,7 @@ import pytest
 from small_runs import make_adopted, make_run
 
 from penviz import InputError
+from penviz.chart_recipe import read_recipe
 from penviz.cli import application
 from penviz.runs import SPLITS, activations_path
 
@@ -51,9 +52,15 @@ def test_the_test_split_is_asked_for(place: Path) -> None:
 
 
 def test_splits_that_are_there_are_not_denied(place: Path) -> None:
-    run = make_run(place, "hard", 0.0, splits=("test",))
-    with pytest.raises(InputError, match="has no train or validation activations"):
-        application()(["figure", str(run), "--out", str(place / "f.pdf")], standalone_mode=False)
+    run, out = make_run(place, "hard", 0.0, splits=("test",)), place / "f.pdf"
+    asked = ["figure", str(run), "--out", str(out)]
+    others = ["--split", "train", "--split", "validation"]
+    with pytest.raises(InputError, match="No run has activations of train or validation"):
+        application()([*asked, *others], standalone_mode=False)
+    assert not out.exists()
+    recipe = place / "r.yaml"
+    application()([*asked, "--save-recipe", str(recipe)], standalone_mode=False)
+    assert read_recipe(recipe).splits == ("test",)
 
 
 def test_a_run_from_elsewhere_is_brought_again(place: Path) -> None:

@@ -186,6 +186,7 @@ def test_a_stopped_command_says_so(penviz: Verb, monkeypatch: pytest.MonkeyPatch
 
 def test_ctrl_c_on_a_verb_that_reads_ends_in_a_sentence(tmp_path: Path) -> None:
     code = "import signal, time\nfrom penviz import cli\nfrom penviz.foreign import inspection\n"
+    code += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job in the background ignores it
     code += "inspection.inspect_file = lambda path: (signal.raise_signal(signal.SIGINT), time.sleep(9))\n"
     code += "cli.main()\n"
     done = subprocess.run(

@@ -91,11 +91,13 @@ def test_runs_that_cannot_be_compared_are_one_sentence() -> None:
 
 def test_find_gives_what_its_words_say() -> None:
     hard, soft = summaries(6)
-    pair = TriplePair.of(hard, soft)
-    size = np.abs(np.log(pair.after / pair.before))
+    choosing, judging = (TriplePair.of(*half) for half in zip(hard.halves(), soft.halves(), strict=True))
+    size = np.abs(np.log(choosing.after / choosing.before))
     most, least = (find(how, [hard, soft], 3) for how in ("most-changed", "least-changed"))
-    assert pair.at(most.triples[0]) == int(size.argmax())
-    assert pair.at(least.triples[0]) == int(size.argmin())
+    for found, order in ((most, (-size).argsort()), (least, size.argsort())):
+        at = [choosing.at(triple) for triple in found.triples]
+        assert at == order[:3].tolist()
+        np.testing.assert_allclose(found.values, judging.after[at] / judging.before[at] - 1)
     assert find("most-confused", [hard, soft]).n_all == 20
     assert len(find("most-alike", [hard], 5).triples) == 5
     assert [value_words(how, 0.5) for how in FINDS] == [

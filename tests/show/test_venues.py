@@ -55,7 +55,10 @@ def test_a_width_typed_by_hand(text: str, inches: float | None) -> None:
 
 
 def test_what_cannot_be_used_is_said_in_a_sentence() -> None:
-    with pytest.raises(InputError, match=r"Unknown venue 'nips': choose neurips, icml.*beamer.*5\.5in"):
+    with pytest.raises(
+        InputError,
+        match=r"Unknown venue 'nips' \(did you mean neurips\?\): choose neurips, icml.*beamer.*5\.5in",
+    ):
         venue("nips")
     for wrong in ("5.5", "-5in", "5.5 inches", "1,5in"):
         with pytest.raises(InputError, match="not a width"):

@@ -203,9 +203,8 @@ def test_whole_batches_are_dealt_once(n: int, n_ranks: int, small: data.DataSet)
 
 def test_the_command_line_deals_a_training_and_says_what_is_wrong_once(tmp_path: Path) -> None:
     out = str(tmp_path / "run")
-    words = ["-m", "penviz", "train", "digits", "fc800", "--out", out, "--device", "cpu"]
-    words += ["--epochs", "1", "--batch-size", "300"]
-    done = torchrun(2, *words, "--progress", "json")
+    words = ["-m", "penviz", "train", "digits", "fc800", "--device", "cpu", "--epochs", "1"]
+    done = torchrun(2, *words, "--batch-size", "300", "--out", out, "--progress", "json")
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("is finished: accuracy") == 1
     told = [json.loads(line) for line in done.stdout.splitlines()]

@@ -67,9 +67,12 @@ def _tighter(pairs: Pairs, k: int) -> tuple[str, str]:
             f"ρ/d {change(found.value)} [{change(found.low or 0)}, {change(found.high or 0)}] %, over seeds"
         )
         return said, _verdict([(found.low or 0, found.high or 0)])
-    soft = [row for _, row in pairs if row[f"triple{k}_change_low"]]
+    soft = [row for _, row in pairs if row[f"triple{k}_change"]]
     if not soft:
         return "the hard run was not at hand", "not measured"
+    if not all(row[f"triple{k}_change_low"] for row in soft):
+        values = "; ".join(f"{change(float(row[f'triple{k}_change']))} %" for row in soft)
+        return f"ρ/d {values}, of too few examples for an interval", "undecided"
     parts = [[float(row[f"triple{k}_change{end}"]) for end in ("", "_low", "_high")] for row in soft]
     told = [f"{change(value)} [{change(low)}, {change(high)}] %" for value, low, high in parts]
     return f"ρ/d {'; '.join(told)}, over examples", _verdict([(low, high) for _, low, high in parts])

@@ -24,9 +24,13 @@ OF_A_TRIPLE = (
 TOGETHER = tuple(
     tuple(f"triple{k}_{name}" for name in group)
     for k in (1, 2)
-    for group in (OF_A_TRIPLE[:-3], OF_A_TRIPLE[-3:])
+    for group in (
+        [name for name in OF_A_TRIPLE[:-3] if name not in ("rho_d_low", "rho_d_high")],
+        ("rho_d_low", "rho_d_high"),
+        ("change_low", "change_high"),
+    )
 )
-"""Columns that are all empty in a row, or none of them."""
+"""Columns that are all empty in a row, or none of them. Too few examples give a number and no interval."""
 
 CALIBRATION = (
     *("temperature", "temperature_low", "temperature_high", "n_fit"),
@@ -166,7 +170,7 @@ def append_results(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
         RunError: as `read_results`, or the run is there already.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with locked(path.parent, wait=True):
+    with _locked(path.parent):
         before = read_results(path)
         known = {row["id"] for row in before} & {str(row["id"]) for row in rows}
         if known:
@@ -188,7 +192,7 @@ def fill_results(path: Path, measured: Mapping[tuple[str, str], Mapping[str, obj
         How many cells were filled.
     """
     filled = 0
-    with locked(path.parent, wait=True):
+    with _locked(path.parent):
         rows = read_results(path)
         for row in rows:
             for column, value in measured.get((row["id"], row["split"]), {}).items():
@@ -208,15 +212,11 @@ def _cell(value: object) -> str:
 
 
 @contextmanager
-def locked(directory: Path, wait: bool = False) -> Iterator[bool]:
-    """Hold a directory against other processes; yields whether it is held. A killed process holds nothing."""
+def _locked(directory: Path) -> Iterator[None]:
+    """Wait for a directory, and hold it against other processes. A killed process holds nothing."""
     handle = os.open(directory, os.O_RDONLY)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-            return
-        yield True
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
     finally:
         os.close(handle)

@@ -377,7 +377,7 @@ def spoilt(**cells: str) -> Callable[[bytes], bytes]:
         (spoilt(triple1_n="3.5"), "Line 3 of .* has an unreadable triple1_n"),
         (spoilt(accuracy=""), "Line 3 of .* has no accuracy"),
         (spoilt(triple1_n="90"), "Line 3 of .* has no triple1_classes"),
-        (spoilt(triple2_change="-0.1"), "Line 3 of .* has no triple2_change_low"),
+        (spoilt(triple2_change_low="-0.1"), "Line 3 of .* has no triple2_change_high"),
         (spoilt(label_smoothing=""), "Line 3 of .* has no label_smoothing"),
     ],
 )

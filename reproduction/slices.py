@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from penviz.directory_lock import locked
 from penviz.runs import MODEL_FILE, RUN_FILE, Run, RunConfig, RunError, read_run, sha256_of
 from reproduction.manifest import Listed, Manifest
-from reproduction.results import append_results, locked, read_results
+from reproduction.results import append_results, read_results
 
 
 @dataclass
@@ -87,8 +89,12 @@ def take_next(manifest: Manifest, tier: str, work: Slice, only: str | None = Non
             continue
         directory = work.out / listed.id
         directory.mkdir(parents=True, exist_ok=True)
-        with locked(directory) as held:
-            if not held or listed.id not in {run.id for run in pending(manifest, tier, work.results)}:
+        with ExitStack() as held:
+            try:
+                held.enter_context(locked(directory))
+            except RunError:  # another process works on it
+                continue
+            if listed.id not in {run.id for run in pending(manifest, tier, work.results)}:
                 continue
             finished = finished_run(listed, work)
             # The change from the hard run stands in the soft run's row, and what a teacher says in its

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
 from pathlib import Path
 
 import pytest
@@ -157,6 +159,22 @@ def test_a_lock_ends_with_its_process_however_it_ends(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_job_takes_its_directory_again_and_no_other_job_does(tmp_path: Path) -> None:
+    def take(place: Path) -> None:
+        with locked(place):
+            pass
+
+    (tmp_path / "run").mkdir()
+    with locked(tmp_path):
+        take(tmp_path)
+        take(tmp_path / "run" / "..")
+        with pytest.raises(RunError, match="Another process is writing to"):
+            Context().run(take, tmp_path)
+        with ThreadPoolExecutor(1) as pool, pytest.raises(RunError, match="Another process is writing to"):
+            pool.submit(take, tmp_path).result()
+    Context().run(take, tmp_path)  # the outermost block has let go
+
+
 def test_no_verb_writes_where_another_process_does(penviz: Verb, finished: Path, tmp_path: Path) -> None:
     begun = tmp_path / "sweep" / "fc800-0-seed0"
     begun.mkdir(parents=True)
@@ -188,7 +206,7 @@ def test_no_verb_writes_where_another_process_does(penviz: Verb, finished: Path,
         (tmp_path / "pilot", (*pilot, "--device", "cpu", "--seeds", "0", "--out", tmp_path / "pilot")),
     ):
         with locked(place):
-            status, said = penviz(*words)
+            status, said = Context().run(penviz, *words)  # another job
         assert status == 2, words
         assert "Another process is writing to" in said.splitlines()[-1]
     assert [path.name for path in begun.iterdir()] == [f"{RUN_FILE}.part"]

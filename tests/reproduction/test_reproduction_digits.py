@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextvars import Context
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from penviz.activations import Activations
+from penviz.directory_lock import locked
 from penviz.learn import data, students, train
 from penviz.learn.checkpoints import STATE_FILE
 from penviz.measure.summary import Summary
@@ -33,7 +35,6 @@ from reproduction.results import (
     OF_A_STUDENT,
     OF_ALL_TRIPLES,
     append_results,
-    locked,
     read_results,
 )
 from reproduction.slices import Slice, config_of, take_next
@@ -217,9 +218,8 @@ def test_a_finished_run_is_measured_and_not_trained(made: dict[str, Any], tmp_pa
 
 def test_the_smoothed_run_and_the_student_wait_for_the_hard_one(made: dict[str, Any], tmp_path: Path) -> None:
     manifest, work = read_manifest(), work_in(made["out"], tmp_path)
-    with locked(made["out"] / HARD) as held:  # another process works on it
-        assert held
-        assert not take_next(manifest, "digits", work)
+    with locked(made["out"] / HARD):  # another job works on it
+        assert not Context().run(take_next, manifest, "digits", work)
         assert not work.results.exists()
     assert take_next(manifest, "digits", work)
     assert {row["id"] for row in read_results(work.results)} == {HARD}

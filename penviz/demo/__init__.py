@@ -14,3 +14,13 @@ PAIR_CLASSES = ("airplane", "automobile", "bird")
 
 DIAL = Path(__file__).resolve().parent / "dial"
 """Six networks of rising label smoothing, for the alpha dial."""
+
+TEST_IMAGES = Path(__file__).resolve().parent / "test_images"
+"""A thousand official test images each of CIFAR-10 and CIFAR-100, for checkpoints of one's own."""
+
+SHIPPED = {"cifar10-1000": "cifar10", "cifar100-1000": "cifar100"}
+"""Name of these images as a data set -> the data set that they are of."""
+
+EXAMPLE = Path(__file__).resolve().parent / "example" / "cifar10-alexnet-hard.pth"
+"""Weights of the first of the pair as a file from elsewhere, for the page "Your model"."""
+EXAMPLE_IMAGES = "cifar10-1000"

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penviz.activations import DAMAGED
+from penviz.demo import SHIPPED
 from penviz.did_you_mean import did_you_mean
-from penviz.learn import pets
+from penviz.learn import pets, shipped_images
 from penviz.learn.folder import read_folder
 from penviz.learn.torchvision_sets import SETS, SEVERAL, read_set
 from penviz.runs import RunError
@@ -315,6 +316,10 @@ def load(
     Raises:
         RunError: data that cannot be found, read, downloaded or split; one sentence each.
     """
+    if dataset in SHIPPED:
+        raise RunError(
+            f"{dataset} holds test images alone, to judge a network on: train on {SHIPPED[dataset]}."
+        )
     side = image_size or usual_size(dataset)
     name, parts, class_names = _read_parts(dataset, Path(data_dir).expanduser(), side)
     known, hashes = _recognise(dataset, parts, seed)
@@ -331,11 +336,16 @@ def load_published(
     Only where the data have no images beside their training part, or where it is asked for, is a part of that
     one set aside; such a network may have seen it (`DataSet.held_out_here`).
 
-    Args: as of `load`.
+    Args: as of `load`; dataset may also be one of `demo.SHIPPED`, which has a test split alone.
 
     Raises:
         RunError: as `load`.
     """
+    if dataset in SHIPPED:
+        images, labels, class_names = shipped_images.read(dataset)
+        split = _split(dataset, images, labels, np.arange(len(labels)), pixel_hashes(images, 0))
+        source = source_digest({"test": (images, labels)})
+        return DataSet(dataset, {"test": split}, class_names, source_id=source)
     side = image_size or usual_size(dataset)
     name, parts, class_names = _read_parts(dataset, Path(data_dir).expanduser(), side)
     known, hashes = _recognise(dataset, parts, 0)

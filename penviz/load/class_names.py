@@ -8,27 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from penviz.did_you_mean import did_you_mean
+from penviz.learn import shipped_images
 from penviz.learn.data import DataSet, Split
 from penviz.runs import RunError
 from penviz.safe_text import safe_names
 
-CIFAR10 = "airplane automobile bird cat deer dog frog horse ship truck"
-CIFAR100 = """
-apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can
-castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin
-elephant flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard
-lobster man maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid otter palm_tree pear
-pickup_truck pine_tree plain plate poppy porcupine possum rabbit raccoon ray road rocket rose sea seal shark
-shrew skunk skyscraper snail snake spider squirrel streetcar sunflower sweet_pepper table tank telephone
-television tiger tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm
-"""
-
-
-LISTS = ("cifar10", "cifar100", "imagenet")
+LISTS = ("cifar10", "cifar100", "mnist", "imagenet")
 
 
 def read_class_names(given: str) -> tuple[str, ...]:
-    """Names in the order of a network's outputs: "cifar10", "cifar100", "imagenet", or a text file.
+    """Names in the order of a network's outputs: one of LISTS, or a text file.
 
     A file holds one name a line; empty lines are left out. ImageNet's names are torchvision's.
 
@@ -36,7 +25,9 @@ def read_class_names(given: str) -> tuple[str, ...]:
         RunError: neither, or a file with fewer than two names.
     """
     if given in ("cifar10", "cifar100"):
-        return tuple((CIFAR10 if given == "cifar10" else CIFAR100).split())
+        return shipped_images.class_names(given)
+    if given == "mnist":
+        return tuple("0123456789")
     if given == "imagenet":
         from torchvision.models import ResNet18_Weights
 

@@ -87,7 +87,7 @@ class NormProof:
 
     Attributes:
         layer: its name in the network; n: images.
-        fits: the nearest preprocessing first.
+        fits: the nearest preprocessing first; split: that the images are of.
         floor: KL in nats below which 97.5 % of samples of these images lie where the preprocessing is right.
     """
 
@@ -95,6 +95,7 @@ class NormProof:
     n: int
     fits: tuple[Fit, ...]
     floor: float
+    split: str = "training"
 
     @property
     def proved(self) -> tuple[Preprocessing, ...]:
@@ -107,7 +108,7 @@ class NormProof:
     def sentence(self) -> str:
         """The proof in words: the number, the runner-up, ties."""
         best, *others = self.fits
-        start = f"The first batch norm ({self.layer}) remembers its input: on {self.n:,} training images "
+        start = f"The first batch norm ({self.layer}) remembers its input: on {self.n:,} {self.split} images "
         ties = [fit for fit in others if fit.is_tie]
         rest = [fit for fit in others if not fit.is_tie]
         padded = f" ({PADDINGS[best.padding]})" if best.padding else ""
@@ -236,6 +237,7 @@ def prove_input(
     ways: Sequence[Preprocessing],
     images: NDArray[np.uint8],
     seconds: float = SECONDS,
+    split: str = "training",
 ) -> NormProof | None:
     """Compare the first batch norm with what training images give under each preprocessing.
 
@@ -244,6 +246,7 @@ def prove_input(
         ways: the candidates.
         images: [n, h, w, c] uint8 training images as stored, 2,000 or fewer.
         seconds: that it may take about: fewer images are taken where all would take longer.
+        split: that the images are of, where they are not training images.
 
     Returns:
         None where there is no batch norm with running statistics, or the images do not reach it.
@@ -305,7 +308,7 @@ def prove_input(
         others = np.array([_distance(np.tensordot(w, sums, 1), running) for w in draws])
         low, high = np.quantile(others / np.maximum(base, 1e-12), (0.025, 0.975))
         fits.append(Fit(way, padding, far, ratio, float(low), float(high)))
-    return NormProof(name, len(images), tuple(fits), floor)
+    return NormProof(name, len(images), tuple(fits), floor, split)
 
 
 def _resamples(n: int) -> Float:

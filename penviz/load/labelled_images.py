@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from penviz.activations import DAMAGED
+from penviz.demo import SHIPPED
 from penviz.foreign.report import FileReport
 from penviz.learn import data
 from penviz.learn.data import DataSet
@@ -62,7 +63,7 @@ CLASS_COUNTS = {"cifar10": 10, "cifar100": 100, "mnist": 10, "fashion_mnist": 10
 
 def class_count(dataset: str) -> int | None:
     """K of some data without reading their images, None where that is not known."""
-    path = Path(dataset)
+    path, dataset = Path(dataset), SHIPPED.get(dataset, dataset)
     if dataset in CLASS_COUNTS:
         return CLASS_COUNTS[dataset]
     if (path / "train").is_dir():

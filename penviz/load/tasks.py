@@ -23,7 +23,7 @@ from penviz.foreign.inspection import inspect_file
 from penviz.foreign.report import FileReport, Refused
 from penviz.learn import data
 from penviz.load import accuracy, adopt, architectures, arrays, preprocessing, recipes, variants
-from penviz.load.class_names import read_class_names
+from penviz.load.class_names import LISTS, read_class_names
 from penviz.load.digits_pair import train_pair
 from penviz.load.judgement import Judgement, judge
 from penviz.load.labelled_images import class_count, labelled_images, stated_training
@@ -168,8 +168,9 @@ def adopt_activations(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
     files = {split: Path(path) for split, path in arguments["files"].items()}
     for path in files.values():
         _usable({"path": path})
-    known = ("class_names", "dataset", "model", "targets", "label_smoothing")
+    known = ("dataset", "model", "targets", "label_smoothing")
     options = {key: arguments[key] for key in known if key in arguments}
+    options["class_names"] = _class_names(arguments)
     out = Path(arguments["out"])
     return _move(arrays.adopt_arrays(files, Path(out.name), **options), out)
 
@@ -220,10 +221,10 @@ def _data_set(arguments: dict[str, Any], side: int, training: Mapping[str, Any])
 
 
 def _class_names(arguments: dict[str, Any]) -> tuple[str, ...]:
-    """class_names as a list, or "cifar10", "cifar100" or "imagenet"; () for those of the data."""
+    """class_names as a list, or one of LISTS by its name; () for those of the data."""
     given = arguments.get("class_names") or ()
     if isinstance(given, str):
-        if given not in ("cifar10", "cifar100", "imagenet"):
+        if given not in LISTS:
             raise RunError(f"There is no list of class names {given}.")
         return read_class_names(given)
     return tuple(given)

@@ -79,7 +79,7 @@ def try_inputs(
 
     Args:
         network: with its weights; ways, bodies: what is plausible (`recipes`, `variants`).
-        dataset: whose training images the batch norm is compared with.
+        dataset: whose training images, or without any those judged on, the batch norm is compared with.
         seconds: that all may take about; say: told what is found; report: as of `accuracy.check`.
 
     Raises:
@@ -113,9 +113,10 @@ def _proof(
     network: nn.Module, ways: Sequence[Preprocessing], dataset: DataSet, seconds: float
 ) -> NormProof | None:
     """Of the known ways; where none fits, also of one whose mean and deviation are solved for."""
-    split = dataset.splits.get("train") or dataset.splits[dataset.judged_on]
+    name = "train" if "train" in dataset.splits else dataset.judged_on
+    split, word = dataset.splits[name], "training" if name == "train" else name
     images = split.images[accuracy.sample(split.labels, IMAGES)]
-    proof = prove_input(network, ways, images, seconds)
+    proof = prove_input(network, ways, images, seconds, word)
     if proof is None or proof.proved:
         return proof
     nearest = [fit for fit in proof.fits if fit.way.scaling != "per image"]
@@ -124,5 +125,5 @@ def _proof(
     solved = solve(network, nearest[0].way, nearest[0].padding, images[:: max(1, len(images) // SOLVED_ON)])
     if solved is None:
         return proof
-    again = prove_input(network, [solved, *(fit.way for fit in proof.fits[:5])], images, seconds)
+    again = prove_input(network, [solved, *(fit.way for fit in proof.fits[:5])], images, seconds, word)
     return again if again is not None and again.proved else proof

@@ -79,7 +79,7 @@ def extract(
         bool, typer.Option("--all-classes", help="Of a preset: all of ImageNet, not the paper's two triples.")
     ] = False,
     class_names: Annotated[
-        str | None, typer.Option(help="Of a checkpoint: cifar10, cifar100, imagenet or a text file.")
+        str | None, typer.Option(help="Of a checkpoint: cifar10, cifar100, mnist, imagenet or a text file.")
     ] = None,
     image_size: ImageSize = 0,
     hold_out: HoldOut = 0,

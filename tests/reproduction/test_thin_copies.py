@@ -5,13 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import torch
 from small_runs import make_filmed
 
 from penviz.activations import Activations
+from penviz.demo import EXAMPLE
+from penviz.learn.checkpoints import read_tensors
 from penviz.learn.extract import first_of_each_class
 from penviz.runs import MODEL_FILE, activations_path, read_run
 from penviz.snapshots import Snapshots, snapshots_path
 from reproduction.dial import thin
+
+CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
 
 
 def complete(place: Path) -> Path:
@@ -48,3 +53,13 @@ def test_without_the_weights_it_says_so(tmp_path: Path) -> None:
     assert after.record["thinned"]["weights"].startswith("not shipped")
     a = Activations.load(activations_path(after.directory, "train"))
     assert np.bincount(a.labels).max() == 3
+
+
+def test_the_example_holds_the_weights_and_the_accuracy_of_a_shipped_run() -> None:
+    run = read_run(CHECKPOINTS / EXAMPLE.stem)
+    stored = torch.load(EXAMPLE, map_location="cpu", weights_only=True)
+    tensors, _ = read_tensors(run.directory / MODEL_FILE)
+    assert stored["state_dict"].keys() == tensors.keys()
+    for key, tensor in tensors.items():
+        torch.testing.assert_close(stored["state_dict"][key], tensor.half(), rtol=0, atol=0)
+    assert stored["test_acc"] == round(100 * run.metrics["test"]["accuracy"], 2)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,8 @@ DAMAGED: tuple[type[Exception], ...] = (
 )
 """What reading a cut, changed or foreign .npz raises, by where the damage lies."""
 
-ROWS = 8192
-"""Rows whose logits are held at a time where only their largest probability is wanted."""
+BLOCK = 2**21
+"""Logits that are held at a time."""
 
 FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.int64]
@@ -66,6 +66,12 @@ def _integers(name: str, values: ArrayLike, length: int, below: int | None = Non
     if length and (array.min() < 0 or (below is not None and array.max() >= below)):
         raise ActivationsError(f"{name} must lie between 0 and {'n' if below is None else below - 1}.")
     return array
+
+
+def row_blocks(n: int, width: int, most: int = 0) -> Iterator[slice]:
+    """Rows of [n, width] in order, at least one at a time and at most `most` numbers (BLOCK unless given)."""
+    step = max((most or BLOCK) // max(width, 1), 1)
+    return (slice(start, min(start + step, n)) for start in range(0, n, step))
 
 
 @dataclass(frozen=True, repr=False)
@@ -106,14 +112,25 @@ class Head:
         z = np.asarray(features, np.float64) @ self.weight.astype(np.float64).T
         return z if self.bias is None else z + self.bias.astype(np.float64)
 
+    def logit_blocks(
+        self, features: FloatArray, rows: IntArray | None = None
+    ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+        """The same of all or some rows [m], a few at a time: which of them, in order, and their logits."""
+        weight = self.weight.astype(np.float64).T
+        for some in row_blocks(len(features) if rows is None else len(rows), self.n_classes):
+            z = np.asarray(features[some if rows is None else rows[some]], np.float64) @ weight
+            if self.bias is not None:
+                z += self.bias
+            yield some, z
+
     def confidences(self, features: FloatArray) -> NDArray[np.float32]:
         """Largest softmax probability of some features in float32: [n, d] -> [n], a few rows at a time."""
         out = np.empty(len(features), np.float32)
-        for start in range(0, len(features), ROWS):
-            z = np.asarray(features[start : start + ROWS], np.float32) @ self.weight.T
+        for rows in row_blocks(len(features), self.n_classes):
+            z = np.asarray(features[rows], np.float32) @ self.weight.T
             z += 0 if self.bias is None else self.bias
             z -= z.max(axis=1, keepdims=True)
-            out[start : start + ROWS] = 1 / np.exp(z, out=z).sum(axis=1)
+            out[rows] = 1 / np.exp(z, out=z).sum(axis=1)
         return out
 
     def templates(self, bias: bool = True, classes: Sequence[int] | None = None) -> NDArray[np.float64]:
@@ -259,11 +276,26 @@ class Activations:
         Raises:
             ActivationsError: neither is there.
         """
-        if self.head is None and self.own_logits is not None:
-            return self.own_logits.astype(np.float64)
-        if self.head is None:
+        return self._stated_logits().astype(np.float64) if self.head is None else self.head.logits(self.features)
+
+    def logit_blocks(
+        self, rows: IntArray | None = None
+    ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+        """`logits` of all examples or of some rows [m], in order, a few at a time: which of them, and [., K].
+
+        Raises:
+            ActivationsError: as `logits`.
+        """
+        if self.head is not None:
+            yield from self.head.logit_blocks(self.features, rows)
+            return
+        z, every = self._stated_logits(), np.arange(len(self)) if rows is None else rows
+        yield from ((some, z[every[some]].astype(np.float64)) for some in row_blocks(len(every), z.shape[1]))
+
+    def _stated_logits(self) -> NDArray[np.float32]:
+        if self.own_logits is None:
             raise ActivationsError(f"{self.run} has no linear head, so it has no logits here.")
-        return self.head.logits(self.features)
+        return self.own_logits
 
     def planar_head(self, bias: bool = True) -> tuple[Head, bool]:
         """The head whose rows span the plane, and whether its bias is a coordinate of a template.

@@ -139,7 +139,7 @@ def _measure_shards(run: Run, split: str, report: Callable[[int, int], None]) ->
     meta = {
         "format_version": FORMAT_VERSION,
         "manifest": sharded.digest,
-        "numbers": {**found.numbers, "nc1_rank": found.nc1_rank},
+        "numbers": {**found.numbers, "nc1_rank": found.nc1_rank, "n_present": int((m.count > 0).sum())},
     }
     arrays = {f.name: getattr(m, f.name) for f in fields(m)}
     path = moments_path(run.directory, split)

@@ -5,14 +5,14 @@ Axis letters: n examples, m examples of a block, d penultimate width, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penviz.activations import Head
+from penviz.activations import Head, row_blocks
 from penviz.measure.calibration import ece
 from penviz.measure.collapse import cdnv, nc1
 from penviz.measure.logits import LogitNumbers
@@ -31,8 +31,8 @@ OF_MOMENTS = (
     *("class_separation", "nc1", "cdnv"),
 )
 OF_LOGITS = ("gap", "spread", "confidence", "nll", "ece")
-ROWS = 512
-"""Rows whose logits are held at a time."""
+HELD = 2**24
+"""Logits in float32 that are held at a time: those of 335 rows for K = 50,000."""
 
 Numbers = dict[str, float | None]
 
@@ -130,28 +130,17 @@ class AllClasses:
             done += len(block.labels)
             report(done)
         moments = sums.moments()
-        numbers, rank = numbers_over_all(moments, _joined(parts), right / done if done else None)
+        numbers, rank = numbers_over_all(moments, LogitNumbers.joined(parts) if parts else None, right / done if done else None)
         return cls(moments, numbers, rank)
 
 
-def _logit_numbers(block: Block, head: Head) -> list[LogitNumbers]:
-    out = []
-    for start in range(0, len(block.labels), ROWS):
-        some = slice(start, start + ROWS)
-        z = block.features[some].astype(np.float32) @ head.weight.T
-        z += 0 if head.bias is None else head.bias
-        out.append(LogitNumbers.of(z, block.labels[some], block.predictions[some]))
-    return out
-
-
-def _joined(parts: list[LogitNumbers]) -> LogitNumbers | None:
-    """One number an example of all blocks; None without any."""
-    if not parts:
-        return None
-
-    def every(key: str) -> NDArray[np.float64]:
-        return np.concatenate([getattr(part, key) for part in parts])
-
-    top5 = None if parts[0].top5 is None else every("top5")
-    names = (f.name for f in fields(LogitNumbers))
-    return LogitNumbers(**{name: every(name) for name in names if name != "top5"}, top5=top5)
+def _logit_numbers(block: Block, head: Head) -> Iterator[LogitNumbers]:
+    """Of a few rows at a time, in float32; one buffer holds the logits of all of them."""
+    held = np.empty((0, head.n_classes), np.float32)
+    for some in row_blocks(len(block.labels), head.n_classes, HELD):
+        x = block.features[some].astype(np.float32)
+        held = held if len(held) >= len(x) else np.empty((len(x), head.n_classes), np.float32)
+        z = np.matmul(x, head.weight.T, out=held[: len(x)])
+        if head.bias is not None:
+            z += head.bias
+        yield LogitNumbers.of(z, block.labels[some], block.predictions[some])

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from penviz.activations import Activations
-from penviz.measure.moments import Moments
+from penviz.measure.class_sample import class_sample
+from penviz.measure.moments import Moments, class_rows, within_scatter
 from penviz.measure.simplex import (
     Simplex,
     alignment,
@@ -72,11 +73,12 @@ def cdnv(moments: Moments) -> float:
     """Class-distance normalised variance: mean over pairs of (v_i + v_j) / (2 ‖m_i - m_j‖²).
 
     v_k is the mean squared distance to the class mean m_k. Free of scale; NaN where two class means
-    coincide. Classes without examples do not count.
+    coincide. Classes without examples do not count. Of more than a thousand classes over the pairs of a sample
+    (`class_sample`).
 
     Source: Galanti, György & Hutter 2022.
     """
-    present = moments.count > 0
+    present = class_sample(np.flatnonzero(moments.count))
     mean = moments.mean[present]
     variance = moments.trace[present] / moments.count[present]
     if len(mean) < 2:
@@ -106,10 +108,9 @@ def vci(activations: Activations, moments: Moments) -> float:
     if len(set(moments.count[present].tolist())) == 1:
         within = moments.within / moments.count.sum()
     else:  # the pooled scatter weighs classes by their examples
-        within = np.zeros_like(moments.within)
-        for k in present:
-            part = activations.features[activations.labels == k].astype(np.float64) - moments.mean[k]
-            within += part.T @ part / (len(part) * len(present))
+        rows = class_rows(activations.labels, len(moments.count))
+        weight = np.sqrt(1 / (np.maximum(moments.count, 1) * len(present)))
+        within = within_scatter(activations.features, rows, moments.mean, weight)
     centred = (moments.mean[present] - moments.mean[present].mean(axis=0)) / np.sqrt(len(present))
     between = np.linalg.svd(centred, compute_uv=False) ** 2
     rank = int((between > RANK_TOLERANCE * between[0]).sum()) if between[0] > 0 else 0

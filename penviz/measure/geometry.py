@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penviz.measure.collapse import Collapse
+from penviz.measure.class_sample import sample_words
 from penviz.measure.intervals import Change, mean_difference, mean_log_ratio
 from penviz.measure.margins import margins
 from penviz.measure.numbers import GEOMETRY
@@ -45,6 +46,7 @@ class Geometry:
         terms: [n] numbers an example, in the order of `Summary.rows`, whose means have honest intervals.
         width, n_classes: d and K.
         attainable: a regular simplex of K classes fits, d >= K - 1.
+        n_present: classes with examples.
         pending: it needs the full pass, because not all classes are held.
     """
 
@@ -54,6 +56,7 @@ class Geometry:
     n_classes: int
     attainable: bool
     pending: bool = False
+    n_present: int = 0
 
     @classmethod
     def of(cls, summary: Summary, train: Summary | None = None) -> Geometry:
@@ -95,7 +98,7 @@ class Geometry:
             for n in GEOMETRY
             for v in [values.get(n.key)]
         }
-        return cls(finite, terms, width, n_classes, room)
+        return cls(finite, terms, width, n_classes, room, n_present=summary.n_present)
 
 
 def measure_geometry(splits: Mapping[str, Summary]) -> dict[str, Geometry]:
@@ -146,7 +149,11 @@ def _change(key: str, relative: bool, before: Geometry, after: Geometry, paired:
 
 
 def _note(key: str, found: Sequence[Mapping[str, Geometry]]) -> str:
-    return "0 is out of reach" if key in NEEDS_ROOM and no_room(found) else ""
+    said = ["0 is out of reach"] if key in NEEDS_ROOM and no_room(found) else []
+    if key.endswith(("equiangular", "angle")):
+        every = [g for one in found for g in one.values()]
+        said.append(sample_words(max(g.n_present if key.startswith("means") else g.n_classes for g in every)))
+    return "; ".join(filter(None, said))
 
 
 def no_room(found: Sequence[Mapping[str, Geometry]]) -> str:

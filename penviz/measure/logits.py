@@ -6,14 +6,18 @@ Axis letters: n examples, K classes. Logits, gaps and losses are in nats.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from penviz.activations import Activations, row_blocks
 from penviz.measure.target_vectors import Targets, least_loss, optimal_gaps, target_vectors
 
 Float = NDArray[np.float64]
+
+CACHED = 2**17
+"""Logits that are gone through at a time, so that they stay in the processor's cache."""
 
 
 def smoothed_targets(label_smoothing: float, n_classes: int, classes: Sequence[int] | None = None) -> Float:
@@ -60,18 +64,39 @@ class LogitNumbers:
     @classmethod
     def of(cls, logits: ArrayLike, labels: ArrayLike, predictions: ArrayLike | None = None) -> LogitNumbers:
         """From logits [n, K] and labels [n]; `predictions` [n] are the network's own where they are known."""
-        z, y = np.asarray(logits, np.float64), np.asarray(labels, np.int64)
-        n, n_classes = z.shape
+        z, y = np.asarray(logits), np.asarray(labels, np.int64)
         guess = z.argmax(axis=1) if predictions is None else np.asarray(predictions)
-        own = z[np.arange(n), y]
-        z = z - own[:, None]
-        top = z.max(axis=1)
-        log_sum = top + np.log(np.exp(z - top[:, None]).sum(axis=1))
+        blocks = row_blocks(len(z), z.shape[1], CACHED)
+        parts = [cls._of(z[rows].astype(np.float64), y[rows], guess[rows]) for rows in blocks]
+        return cls.joined(parts) if parts else cls._of(z.astype(np.float64), y, guess)
+
+    @classmethod
+    def of_all(cls, activations: Activations) -> LogitNumbers:
+        """Of all stored examples, whose logits are never held together; errors as `Activations.logits`."""
+        a = activations
+        return cls.joined([cls.of(z, a.labels[rows], a.predictions[rows]) for rows, z in a.logit_blocks()])
+
+    @classmethod
+    def joined(cls, parts: Sequence[LogitNumbers]) -> LogitNumbers:
+        """One after another, of one part or more."""
+        every = {f.name: [getattr(part, f.name) for part in parts] for f in fields(cls)}
+        return cls(**{k: None if v[0] is None else np.concatenate(v) for k, v in every.items()})
+
+    @classmethod
+    def _of(cls, z: Float, y: NDArray[np.int64], guess: NDArray[np.int64]) -> LogitNumbers:
+        """Of logits [m, K], which are overwritten, labels [m] and predictions [m]."""
+        n_classes = z.shape[1]
+        z -= z[np.arange(len(z)), y][:, None]
+        above = (z > 0).sum(axis=1)
         wrong_mean = z.sum(axis=1) / (n_classes - 1)
-        square = ((z - wrong_mean[:, None]) ** 2).sum(axis=1) - wrong_mean**2
+        top = z.max(axis=1)
+        centred = z - wrong_mean[:, None]
+        square = np.einsum("nk,nk->n", centred, centred) - wrong_mean**2
+        z -= top[:, None]
+        log_sum = top + np.log(np.exp(z, out=z).sum(axis=1))
         return cls(
             (guess == y).astype(np.float64),
-            ((z > 0).sum(axis=1) < 5).astype(np.float64) if n_classes > 5 else None,
+            (above < 5).astype(np.float64) if n_classes > 5 else None,
             log_sum,
             np.exp(top - log_sum),
             -wrong_mean,

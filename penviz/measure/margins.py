@@ -8,11 +8,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from penviz.activations import Activations
-from penviz.measure.moments import class_rows
+from penviz.activations import Activations, row_blocks
 from penviz.measure.tightness import ratio
 
 Float = NDArray[np.float64]
+
+CLOSE = 1e-4
+"""Squared distance of two templates, as a share of their squared norms, below which it is taken directly."""
 
 
 def margins(activations: Activations) -> tuple[Float, Float]:
@@ -31,15 +33,24 @@ def margins(activations: Activations) -> tuple[Float, Float]:
     a, head = activations, activations.head
     assert head is not None
     weight = np.asarray(head.weight, np.float64)
-    largest = np.linalg.norm(weight, axis=1).max()
+    centred = weight - weight.mean(axis=0)
+    square = np.einsum("kd,kd->k", centred, centred)
+    same = (1e-12 * np.linalg.norm(weight, axis=1).max()) ** 2
     margin, geometric = np.full(len(a), np.nan), np.full(len(a), np.nan)
-    for k, rows in enumerate(class_rows(a.labels, len(weight))):
-        if not len(rows):
-            continue
-        z = np.asarray(head.logits(a.features[rows]), np.float64)
-        ahead = np.delete(z[:, [k]] - z, k, axis=1)
-        apart = np.linalg.norm(np.delete(weight, k, axis=0) - weight[k], axis=1)
-        apart[apart < 1e-12 * largest] = 0
-        margin[rows] = ahead.min(axis=1)
-        geometric[rows] = np.fmin.reduce(ratio(ahead, apart), axis=1)
+    order = np.argsort(a.labels, kind="stable")  # so that few classes share a block
+    for some, z in a.logit_blocks(order):
+        y, here = a.labels[order[some]], np.arange(len(z))
+        ahead = z[here, y][:, None] - z
+        ahead[here, y] = np.inf
+        margin[order[some]] = ahead.min(axis=1)
+        own, place = np.unique(y, return_inverse=True)
+        sums = square[own][:, None] + square
+        apart = sums - 2 * centred[own] @ centred.T
+        i, j = np.nonzero(apart < CLOSE * sums)
+        for near in row_blocks(len(i), weight.shape[1]):
+            apart[i[near], j[near]] = ((weight[own[i[near]]] - weight[j[near]]) ** 2).sum(axis=1)
+        apart = np.sqrt(np.where(apart <= same, np.nan, apart))
+        apart[np.arange(len(own)), own] = np.nan
+        ahead /= apart[place]
+        geometric[order[some]] = np.fmin.reduce(ahead, axis=1)
     return margin, geometric

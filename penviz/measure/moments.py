@@ -14,6 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
+TOGETHER = 32
+"""Examples below which classes are multiplied together: a product costs d² however few there are."""
+
 
 def class_rows(labels: ArrayLike, n_classes: int, indices: ArrayLike | None = None) -> list[Int]:
     """Rows of each class, K arrays: in the order of their `indices` [n], or of the rows without them."""
@@ -24,6 +27,33 @@ def class_rows(labels: ArrayLike, n_classes: int, indices: ArrayLike | None = No
     order = order.astype(np.int64)
     ends = np.cumsum(np.bincount(labels, minlength=n_classes)).tolist()
     return [order[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def within_scatter(
+    features: NDArray[np.floating], rows: Sequence[Int], mean: Float, weight: Float | None = None
+) -> Float:
+    """[d, d] sum over all examples of the outer product of x - mean, times the weight of its class.
+
+    Args:
+        features: [n, d]; rows: of each class; mean: [K, d].
+        weight: [K] of x - mean, so that products have its square; 1 without.
+    """
+    within = np.zeros((features.shape[1],) * 2)
+    group: list[int] = []
+    held = 0
+    for k, own in enumerate(rows):
+        group.append(k)
+        held += len(own)
+        if k + 1 < len(rows) and held < TOGETHER:
+            continue
+        labels = np.repeat(group, [len(rows[j]) for j in group])
+        part = features[np.concatenate([rows[j] for j in group])].astype(np.float64)
+        part -= mean[labels]
+        if weight is not None:
+            part *= weight[labels, None]
+        within += part.T @ part
+        group, held = [], 0
+    return within
 
 
 @dataclass(frozen=True)
@@ -69,7 +99,6 @@ class Moments:
         d = x.shape[1]
         mean, unit_mean = np.zeros((n_classes, d)), np.zeros((n_classes, d))
         trace, n_zero = np.zeros(n_classes), 0
-        within = np.zeros((d, d) if scatter else (0, 0))
         for k, r in enumerate(rows):
             if not len(r):
                 continue
@@ -81,8 +110,7 @@ class Moments:
             mean[k] = part.mean(axis=0)
             part -= mean[k]
             trace[k] = np.einsum("nd,nd->", part, part)
-            if scatter:
-                within += part.T @ part
+        within = within_scatter(x, rows, mean) if scatter else np.zeros((0, 0))
         count = np.array([len(r) for r in rows], np.int64)
         return cls(count, mean, trace, unit_mean, within, n_zero)
 

@@ -11,14 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from penviz.activations import row_blocks
+from penviz.measure.class_sample import class_sample
 from penviz.measure.moments import Moments
 from penviz.measure.tightness import ratio
 
 Float = NDArray[np.float64]
-
-CHUNK = 2**22
-"""Distances held at once by the nearest-mean rule."""
-
 
 def attainable(width: int, n_classes: int) -> bool:
     """A regular simplex of K class means fits into d dimensions: d >= K - 1."""
@@ -42,7 +40,8 @@ class Simplex:
             matrix has an eigenvalue below 0, and vectors on one line through 0 are the farthest.
         attainable: all four can be 0, d >= K - 1.
 
-    All are 0 for the simplex; NaN where a vector or all are 0.
+    All are 0 for the simplex; NaN where a vector or all are 0. Of more than a thousand vectors a sample
+    (`class_sample`) has its pairs compared; norms and the Gram matrix are of all.
 
     Source: Papyan, Han & Donoho 2020, figures 2 to 4 (equinorm, equiangular, angle); Zhu et al. 2021 (etf).
     """
@@ -60,17 +59,27 @@ class Simplex:
         n_classes = len(m)
         m = m - m.mean(axis=0)
         norm = np.sqrt(np.einsum("kd,kd->k", m, m))
-        unit = _unit(m)
-        cosine = (unit @ unit.T)[np.triu_indices(n_classes, 1)]
-        gram = m @ m.T
-        ideal = (np.eye(n_classes) - 1 / n_classes) / np.sqrt(n_classes - 1)
+        unit = _unit(m)[class_sample(np.arange(n_classes))]
+        cosine = (unit @ unit.T)[np.triu_indices(len(unit), 1)]
         return cls(
             float(ratio(norm.std(), norm.mean())),
             float(cosine.std()),
             float(np.abs(cosine + 1 / (n_classes - 1)).mean()),
-            float(np.linalg.norm(ratio(gram, np.linalg.norm(gram)) - ideal)),
+            _etf(m),
             attainable(m.shape[1], n_classes),
         )
+
+
+def _etf(m: Float) -> float:
+    """`Simplex.etf` of centred vectors [K, d], from the K - 1 eigenvalues of M Mᵀ off the ones.
+
+    The ideal has 1 / sqrt(K - 1) for all of them. Those beyond d are 0, and the others are those of Mᵀ M.
+    """
+    n_classes, width = m.shape
+    values = np.zeros(n_classes - 1)
+    found = np.linalg.eigvalsh(m.T @ m if width < n_classes else m @ m.T)[::-1][: n_classes - 1]
+    values[: len(found)] = np.maximum(found, 0)
+    return float(np.linalg.norm(ratio(values, np.linalg.norm(values)) - 1 / np.sqrt(n_classes - 1)))
 
 
 def nc3(means: ArrayLike, weight: ArrayLike) -> float:
@@ -103,16 +112,17 @@ def alignment(means: ArrayLike, weight: ArrayLike) -> Float:
 
 def nearest_means(features: ArrayLike, means: ArrayLike) -> NDArray[np.int64]:
     """[n] class whose mean [K, d] is nearest to each of the features [n, d]; rows of NaN are no means."""
-    x, m = np.asarray(features, np.float64), np.asarray(means, np.float64)
+    x, m = np.asarray(features), np.asarray(means, np.float64)
     kept = np.flatnonzero(np.isfinite(m).all(axis=1))
     centre = m[kept].mean(axis=0)
     m = m[kept] - centre
     square = np.einsum("kd,kd->k", m, m)
-    rows = max(1, CHUNK // max(len(m), 1))
-    parts = [
-        (square - 2 * (x[at : at + rows] - centre) @ m.T).argmin(axis=1) for at in range(0, len(x), rows)
-    ]
-    return kept[np.concatenate([np.zeros(0, np.int64), *parts])]
+    found = np.zeros(len(x), np.int64)
+    for rows in row_blocks(len(x), len(m)):
+        apart = (x[rows] - centre) @ (-2 * m.T)
+        apart += square
+        found[rows] = apart.argmin(axis=1)
+    return kept[found]
 
 
 def nc4(features: ArrayLike, predictions: ArrayLike, means: ArrayLike) -> float:

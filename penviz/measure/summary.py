@@ -39,6 +39,7 @@ class Summary:
         pending: keys of numbers over all classes that need the full pass, because not all classes are held
             and no pass over the shards gave them.
         nc1_rank: at which the inverse in NC1 was truncated.
+        n_present: classes with examples, over whose pairs numbers are (`class_sample`); 0 where not known.
         rho_d: [t] radius over distance of all triples, with (True) and without the bias in the templates.
         projections: the last ones that were asked for (`project`).
         halved: the two halves, once they were asked for (`halves`).
@@ -51,6 +52,7 @@ class Summary:
     triples: TripleMoments | None
     numbers: Mapping[str, float | None] = field(default_factory=dict)
     nc1_rank: int = 0
+    n_present: int = 0
     pending: frozenset[str] = frozenset()
     rho_d: Mapping[bool, NDArray[np.float64]] = field(default_factory=dict)
     projections: dict[tuple[tuple[int, int, int], bool], Projection] = field(
@@ -73,24 +75,24 @@ class Summary:
             wanted = keys_over_all(n_classes, a.head is not None)
             numbers = {key: known.get(key) for key in wanted}
             pending, rank = wanted - known.keys(), int(known.get("nc1_rank") or 0)
+            n_present = int(known.get("n_present") or 0)
         else:
             if a.head is not None and len(a):
-                z = a.logits()
-                logits = LogitNumbers.of(z, a.labels, a.predictions)
-                triples = TripleMoments.of(z, rows) if n_classes >= 3 else None
+                logits = LogitNumbers.of_all(a)
+                triples = TripleMoments.of(a.head, a.features, rows) if n_classes >= 3 else None
             accuracy = float((a.predictions == a.labels).mean()) if len(a) else None
             numbers, rank = numbers_over_all(moments, logits, accuracy)
-            pending = frozenset()
+            pending, n_present = frozenset(), int((moments.count > 0).sum())
         if a.class_means is not None and len(a) and n_classes >= 3 and not a.partial:
             means = a.class_means
             held = [r if known else r[:0] for r, known in zip(rows, means.present, strict=True)]
-            triples = TripleMoments.of(means.head.logits(a.features), held)
+            triples = TripleMoments.of(means.head, a.features, held)
         ratios = {}
         if triples is not None:
             for bias in (True, False):
                 head, counted = a.planar_head(bias)
                 ratios[bias] = triples.rho_d(head.templates(counted))
-        return cls(a, tuple(rows), moments, logits, triples, numbers, rank, pending, ratios)
+        return cls(a, tuple(rows), moments, logits, triples, numbers, rank, n_present, pending, ratios)
 
     def project(self, classes: Sequence[str | int], bias: bool = True) -> Projection:
         """All stored examples of three classes on their plane; arguments and errors as `Projection.of`."""

@@ -13,6 +13,7 @@ from itertools import combinations
 import numpy as np
 
 from penviz.activations import ActivationsError
+from penviz.measure.class_sample import sample_words
 from penviz.measure.compared_splits import CLUSTER, ComparedSplit, SplitPair, bias_counts, one_network
 from penviz.measure.intervals import Change, Estimate, Jackknifed
 from penviz.measure.numbers import BY_KEY, NUMBERS, PLANE, Number
@@ -22,6 +23,9 @@ from penviz.measure.target_vectors import Targets, optimal_gaps
 from penviz.measure.tightness import Clusters, space_ratio, towards_centre
 
 __all__ = ["NUMBERS", "Change", "Number", "Row", "Summary", "Table", "compare", "reference_run"]
+
+OF_PAIRS = ("space_distance", "space_ratio", "cdnv")
+"""Numbers over all pairs of classes, or over those of a sample of many."""
 
 HELD_OUT = ("validation", "test")
 """Splits that are compared with the training images of their run."""
@@ -297,6 +301,8 @@ def _pending(key: str, run: Mapping[str, Summary], alpha: float | None) -> bool:
 
 
 def _note(key: str, runs: Sequence[Mapping[str, Summary]]) -> str:
+    if key in OF_PAIRS:
+        return sample_words(max(s.n_present for run in runs for s in run.values()))
     ranks = sorted({s.nc1_rank for run in runs for s in run.values() if "nc1" not in s.pending})
     if key != "nc1" or not ranks:
         return ""

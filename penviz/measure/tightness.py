@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from penviz.measure.class_sample import class_sample
 from penviz.measure.moments import Moments
 from penviz.measure.plane import PAIRS
 
@@ -123,8 +124,11 @@ def space_radius(moments: Moments, classes: Sequence[int] | None = None) -> floa
 
 
 def space_distance(moments: Moments, classes: Sequence[int] | None = None) -> float:
-    """Mean over pairs of classes of the distance between class means in feature space, in feature units."""
-    mean = moments.mean[_present(moments, classes)]
+    """Mean over pairs of classes of the distance between class means in feature space, in feature units.
+
+    Of more than a thousand classes over the pairs of a sample (`class_sample`).
+    """
+    mean = moments.mean[class_sample(_present(moments, classes))]
     if len(mean) < 2:
         return float("nan")
     i, j = np.triu_indices(len(mean), 1)

@@ -40,7 +40,7 @@ def triples_over_epochs(frames: Sequence[Activations], bias: bool = True) -> Flo
         if a.head is None:
             raise ValueError("Triples over a training need the head of every epoch.")
         rows = class_rows(a.labels, len(a.class_names), a.indices)
-        found.append(TripleMoments.of(a.logits(), rows).rho_d(a.head.templates(bias)))
+        found.append(TripleMoments.of(a.head, a.features, rows).rho_d(a.head.templates(bias)))
     return np.array(found)
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from penviz.activations import Head, row_blocks
 from penviz.measure.plane import PAIRS, SMALLEST_RATIO
 from penviz.measure.tightness import ratio
 
@@ -69,42 +70,55 @@ class TripleMoments:
     n_all: int
 
     @classmethod
-    def of(cls, logits: ArrayLike, rows: Sequence[Int], seed: int = 0) -> TripleMoments:
-        """From logits [n, K] and the rows of each class (`class_rows`)."""
-        z = np.asarray(logits, np.float64)
-        n_classes = z.shape[1]
+    def of(
+        cls, head: Head, features: NDArray[np.floating], rows: Sequence[Int], seed: int = 0
+    ) -> TripleMoments:
+        """From the head, features [n, d] and the rows of each class (`class_rows`).
+
+        The logits of a class are computed for the classes alone that share a triple with it.
+        """
+        n_classes = head.n_classes
         present = np.array([len(r) > 0 for r in rows])
         triples = list_triples(n_classes, seed)
         triples = triples[present[triples].all(axis=1)]
-        parts = [z[r] for r in rows]
-        mean = np.array([p.mean(axis=0) if len(p) else np.zeros(n_classes) for p in parts])
+        weight = head.weight.astype(np.float64)
+        bias = np.zeros(n_classes) if head.bias is None else head.bias.astype(np.float64)
         first, second = np.array(PAIRS).T
-        within = np.zeros((len(triples), 3))
+        within, mean = np.zeros((len(triples), 3)), np.zeros((len(triples), 3, 3))
+
+        def spread(k: int, columns: Int | slice) -> tuple[Float, Float]:
+            """Mean of logits over class k, and variances of their differences: [m], [m, m]."""
+            z = features[rows[k]].astype(np.float64) @ weight[columns].T + bias[columns]
+            centred = z - z.mean(axis=0)
+            square = centred.T @ centred / len(z)
+            own = np.diag(square)
+            return z.mean(axis=0), own[:, None] + own - 2 * square
+
         if n_classes <= MOST_CLASSES:
-            variance = np.zeros((n_classes, n_classes, n_classes))
-            for k, part in enumerate(parts):
-                if len(part):
-                    centred = part - mean[k]
-                    square = centred.T @ centred / len(part)
-                    own = np.diag(square)
-                    variance[k] = own[:, None] + own - 2 * square
+            means, variance = np.zeros((n_classes, n_classes)), np.zeros((n_classes,) * 3)
+            for k in np.flatnonzero(present):
+                means[k], variance[k] = spread(k, slice(None))
             for at in range(0, len(triples), CHUNK):
                 t = triples[at : at + CHUNK]
+                mean[at : at + CHUNK] = means[t[:, :, None], t[:, None, :]]
                 i, j = t[:, first], t[:, second]
                 within[at : at + CHUNK] = sum(variance[t[:, [k]], i, j] for k in range(3)) / 3
         else:
-            for k, part in enumerate(parts):
-                holds = np.flatnonzero((triples == k).any(axis=1))
-                for at in range(0, len(holds) if len(part) else 0, 500):
-                    some = holds[at : at + 500]
-                    chosen = part[:, triples[some]]
-                    within[some] += (chosen[..., first] - chosen[..., second]).var(axis=0) / 3
+            ends = np.cumsum(np.bincount(triples.ravel(), minlength=n_classes))[:-1]
+            for k, own in enumerate(np.split(np.argsort(triples, axis=None, kind="stable"), ends)):
+                if not len(own):
+                    continue
+                t, place = np.divmod(own, 3)
+                columns, at = np.unique(triples[t], return_inverse=True)
+                at = at.reshape(-1, 3)
+                of_class, variance = spread(k, columns)
+                mean[t, place] = of_class[at]
+                within[t] += variance[at[:, first], at[:, second]] / 3
         between = np.zeros((len(triples), 3, 3))
-        for at in range(0, len(triples), CHUNK):
-            t = triples[at : at + CHUNK]
-            m = mean[t[:, :, None], t[:, None, :]]
+        for start in range(0, len(triples), CHUNK):
+            m = mean[start : start + CHUNK]
             gap = m[:, first] - m[:, second]
-            between[at : at + CHUNK] = (gap[..., first] - gap[..., second]) ** 2
+            between[start : start + CHUNK] = (gap[..., first] - gap[..., second]) ** 2
         return cls(triples, within, between, count_triples(n_classes))
 
     def rho_d(self, templates: ArrayLike) -> Float:
@@ -116,9 +130,16 @@ class TripleMoments:
         """
         e = np.asarray(templates, np.float64)
         e = e - e.mean(axis=0)
-        square = np.einsum("kd,kd->k", e, e)
-        apart = np.maximum(square[:, None] + square - 2 * e @ e.T, 0)
-        ab, ac, bc = (apart[self.triples[:, i], self.triples[:, j]] for i, j in PAIRS)
+        if len(e) <= MOST_CLASSES:
+            square = np.einsum("kd,kd->k", e, e)
+            apart = np.maximum(square[:, None] + square - 2 * e @ e.T, 0)
+            ab, ac, bc = (apart[self.triples[:, i], self.triples[:, j]] for i, j in PAIRS)
+        else:
+            ab, ac, bc = np.zeros((3, len(self.triples)))
+            for some in row_blocks(len(self.triples), e.shape[1]):
+                for out, (i, j) in zip((ab, ac, bc), PAIRS, strict=True):
+                    gap = e[self.triples[some, i]] - e[self.triples[some, j]]
+                    out[some] = np.einsum("td,td->t", gap, gap)
         g = (ab + ac - bc) / 2
         det = ab * ac - g**2
         det = np.where(det > (SMALLEST_RATIO * (ab + ac)) ** 2, det, np.nan)

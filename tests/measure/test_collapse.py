@@ -13,6 +13,7 @@ from scipy import stats
 from sklearn.neighbors import NearestCentroid
 from synthetic import make, random_rotation
 
+from penviz import activations as ACTIVATIONS
 from penviz.activations import Activations, Head
 from penviz.measure import collapse as COLLAPSE
 from penviz.measure import simplex as SIMPLEX
@@ -134,7 +135,7 @@ def test_nearest_mean_rule() -> None:
 
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = nearest_means(X, MEANS)
-    monkeypatch.setattr(SIMPLEX, "CHUNK", 50)
+    monkeypatch.setattr(ACTIVATIONS, "BLOCK", 50)
     np.testing.assert_array_equal(nearest_means(X, MEANS), whole)
 
 
@@ -236,16 +237,16 @@ def test_missing_classes_and_heads() -> None:
 
 
 MUTANTS = [
-    ("simplex", check_simplex_is_zero, "np.sqrt(n_classes - 1)\n", "np.sqrt(n_classes)\n"),
+    ("simplex", check_simplex_is_zero, "1 / np.sqrt(n_classes - 1)", "1 / np.sqrt(n_classes)"),
     ("simplex", check_simplex_is_zero, "m = m - m.mean(axis=0)\n        norm", "norm"),
     ("simplex", check_simplex_by_loops, "norm.std()", "norm.std(ddof=1)"),
     ("simplex", check_simplex_by_loops, "cosine + 1 / (n_classes - 1)", "cosine + 1 / n_classes"),
-    ("simplex", check_simplex_by_loops, "np.triu_indices(n_classes, 1)", "np.triu_indices(n_classes, 0)"),
+    ("simplex", check_simplex_by_loops, "np.triu_indices(len(unit), 1)", "np.triu_indices(len(unit), 0)"),
     ("simplex", check_attainable, "width >= n_classes - 1", "width > n_classes - 1"),
     ("simplex", check_nc3, "_unit(w - w.mean(axis=0))", "_unit(w)"),
     ("simplex", check_nc3, "** 2).sum())", "** 2).mean())"),
-    ("simplex", check_nc4, "square - 2 *", "-2 *"),
-    ("simplex", check_nc4, "kept[np.concatenate", "np.arange(len(m))[np.concatenate"),
+    ("simplex", check_nc4, "apart += square", "pass"),
+    ("simplex", check_nc4, "kept[found]", "found"),
     ("simplex", check_ranks, "np.sqrt(np.maximum(values, 0))", "np.maximum(values, 0)"),
     ("simplex", check_ranks, "np.sqrt(moments.count)[:, None]", "1.0"),
     ("collapse", check_isotropic, "values = singular**2 / n_classes", "values = singular**2"),

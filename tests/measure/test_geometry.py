@@ -120,11 +120,11 @@ MUTANTS = {
     "nc1": ("collapse", "values = singular**2 / n_classes", "values = singular**2"),
     "cdnv": ("collapse", "(2 * apart)", "apart"),
     "nc1_trace": ("collapse", "(centred**2).sum() / present.sum()", "(centred**2).sum()"),
-    "vci": ("collapse", "(len(part) * len(present))", "len(activations)"),
+    "vci": ("collapse", "np.maximum(moments.count, 1) * len(present)", "np.full_like(moments.count, len(activations))"),
     "means_equinorm": ("simplex", "norm.std()", "norm.std(ddof=1)"),
-    "means_equiangular": ("simplex", "np.triu_indices(n_classes, 1)", "np.triu_indices(n_classes, 0)"),
+    "means_equiangular": ("simplex", "np.triu_indices(len(unit), 1)", "np.triu_indices(len(unit), 0)"),
     "means_angle": ("simplex", "cosine + 1 / (n_classes - 1)", "cosine + 1 / n_classes"),
-    "means_etf": ("simplex", "np.sqrt(n_classes - 1)\n", "np.sqrt(n_classes)\n"),
+    "means_etf": ("simplex", "1 / np.sqrt(n_classes - 1)", "1 / np.sqrt(n_classes)"),
     "templates_equinorm": ("collapse", "Simplex.of(weight),", "Simplex.of(means),"),
     "templates_equiangular": ("simplex", "m = m - m.mean(axis=0)\n        norm", "norm"),
     "templates_angle": (
@@ -132,7 +132,7 @@ MUTANTS = {
         '("templates", found.templates)):',
         '("templates", found.means)):',
     ),
-    "templates_etf": ("simplex", "ratio(gram, np.linalg.norm(gram))", "ratio(gram, np.trace(gram))"),
+    "templates_etf": ("simplex", "np.linalg.norm(values)", "values.sum()"),
     "nc3": ("simplex", "** 2).sum())", "** 2).mean())"),
     "alignment": ("simplex", "_unit(w - w.mean(axis=0))", "_unit(w)"),
     "nc4": ("geometry", 'Geometry.of(summary, splits.get("train"))', "Geometry.of(summary)"),
@@ -142,7 +142,7 @@ MUTANTS = {
     "feature_rank": ("simplex", "np.sqrt(moments.count)[:, None]", "1.0"),
     "mean_rank": ("simplex", "np.linalg.svd(mean - mean.mean(axis=0)", "np.linalg.svd(mean"),
     "margin": ("margins", "ahead.min(axis=1)", "ahead.mean(axis=1)"),
-    "geometric_margin": ("margins", "axis=0) - weight[k], axis=1)", "axis=0), axis=1)"),
+    "geometric_margin": ("margins", "square[own][:, None] + square", "2 * square"),
 }
 
 

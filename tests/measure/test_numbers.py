@@ -69,7 +69,7 @@ MUTANTS = {
     ),
     "accuracy": ("summary", "a.predictions == a.labels", "a.predictions != a.labels"),
     "accuracy_gap": ("table", '(train["accuracy"] or 0.0) - (', '-(train["accuracy"] or 0.0) + ('),
-    "top5": ("logits", "(z > 0).sum(axis=1) < 5", "(z > 0).sum(axis=1) <= 5"),
+    "top5": ("logits", "(above < 5)", "(above <= 5)"),
     "confidence": ("logits", "np.exp(top - log_sum)", "np.exp(-log_sum)"),
     "nll": ("logits", "            log_sum,\n", "            log_sum / np.log(2),\n"),
     "ece": ("calibration", "apart @ self.counts[held] / self.counts.sum()", "apart.mean()"),

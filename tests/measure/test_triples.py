@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from synthetic import make
 
-from penviz.activations import Activations
+from penviz.activations import Activations, Head
 from penviz.measure import triples as TRIPLES
 from penviz.measure.moments import class_rows
 from penviz.measure.projection import Projection
@@ -16,7 +16,7 @@ from penviz.measure.triples import TripleMoments, list_triples
 
 
 def moments(a: Activations) -> TripleMoments:
-    return TripleMoments.of(a.logits(), class_rows(a.labels, len(a.class_names)))
+    return TripleMoments.of(a.head, a.features, class_rows(a.labels, len(a.class_names)))
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -90,6 +90,6 @@ def test_a_hundred_classes_take_about_a_second() -> None:
     rng = np.random.default_rng(0)
     labels = np.arange(4000) % 100
     start = time.perf_counter()
-    m = TripleMoments.of(rng.normal(size=(4000, 100)), class_rows(labels, 100))
+    m = TripleMoments.of(Head(np.eye(100)), rng.normal(size=(4000, 100)), class_rows(labels, 100))
     assert len(m.rho_d(rng.normal(size=(100, 64)))) == 161_700
     assert time.perf_counter() - start < 5  # about 0.3 s on an idle core

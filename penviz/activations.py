@@ -32,7 +32,7 @@ DAMAGED: tuple[type[Exception], ...] = (
 )
 """What reading a cut, changed or foreign .npz raises, by where the damage lies."""
 
-BLOCK = 2**21
+BLOCK = 2**20
 """Logits that are held at a time."""
 
 FloatArray = NDArray[np.floating[Any]]
@@ -72,6 +72,36 @@ def row_blocks(n: int, width: int, most: int = 0) -> Iterator[slice]:
     """Rows of [n, width] in order, at least one at a time and at most `most` numbers (BLOCK unless given)."""
     step = max((most or BLOCK) // max(width, 1), 1)
     return (slice(start, min(start + step, n)) for start in range(0, n, step))
+
+
+def affine_blocks(
+    features: FloatArray,
+    weight: NDArray[Any],
+    bias: FloatArray | None = None,
+    rows: IntArray | None = None,
+    *,
+    origin: FloatArray | None = None,
+    most: int = 0,
+) -> Iterator[tuple[slice, NDArray[Any]]]:
+    """(features - origin) @ weight.T + bias a few rows at a time, so that [n, K] is never held.
+
+    Args:
+        features: [n, d]; weight: [K, d], whose type the result has; bias: [K]; origin: [d].
+        rows: [m] of the features, all without them; most: numbers held at a time, BLOCK unless given.
+
+    Yields:
+        which of the rows, and [., K] in a buffer that the next ones overwrite.
+    """
+    held = np.empty((0, len(weight)), weight.dtype)
+    for some in row_blocks(len(features) if rows is None else len(rows), len(weight), most):
+        x = features[some if rows is None else rows[some]].astype(weight.dtype)
+        if origin is not None:
+            x -= origin
+        held = held if len(held) >= len(x) else np.empty((len(x), len(weight)), weight.dtype)
+        z = np.matmul(x, weight.T, out=held[: len(x)])
+        if bias is not None:
+            z += bias
+        yield some, z
 
 
 @dataclass(frozen=True, repr=False)
@@ -115,13 +145,8 @@ class Head:
     def logit_blocks(
         self, features: FloatArray, rows: IntArray | None = None
     ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-        """The same of all or some rows [m], a few at a time: which of them, in order, and their logits."""
-        weight = self.weight.astype(np.float64).T
-        for some in row_blocks(len(features) if rows is None else len(rows), self.n_classes):
-            z = np.asarray(features[some if rows is None else rows[some]], np.float64) @ weight
-            if self.bias is not None:
-                z += self.bias
-            yield some, z
+        """The same of all or some rows [m], in order, as `affine_blocks`."""
+        return affine_blocks(features, self.weight.astype(np.float64), self.bias, rows)
 
     def confidences(self, features: FloatArray) -> NDArray[np.float32]:
         """Largest softmax probability of some features in float32: [n, d] -> [n], a few rows at a time."""
@@ -276,11 +301,11 @@ class Activations:
         Raises:
             ActivationsError: neither is there.
         """
-        return self._stated_logits().astype(np.float64) if self.head is None else self.head.logits(self.features)
+        if self.head is not None:
+            return self.head.logits(self.features)
+        return self._stated_logits().astype(np.float64)
 
-    def logit_blocks(
-        self, rows: IntArray | None = None
-    ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    def logit_blocks(self, rows: IntArray | None = None) -> Iterator[tuple[slice, NDArray[np.float64]]]:
         """`logits` of all examples or of some rows [m], in order, a few at a time: which of them, and [., K].
 
         Raises:

@@ -5,14 +5,14 @@ Axis letters: n examples, m examples of a block, d penultimate width, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penviz.activations import Head, row_blocks
+from penviz.activations import Head, affine_blocks
 from penviz.measure.calibration import ece
 from penviz.measure.collapse import cdnv, nc1
 from penviz.measure.logits import LogitNumbers
@@ -125,22 +125,15 @@ class AllClasses:
         for block in blocks:
             sums.add(block.features, block.labels)
             if head is not None:
-                parts += _logit_numbers(block, head)
+                y, guess = block.labels, block.predictions
+                parts += [
+                    LogitNumbers.of(z, y[some], guess[some])
+                    for some, z in affine_blocks(block.features, head.weight, head.bias, most=HELD)
+                ]
             right += int((block.predictions == block.labels).sum())
             done += len(block.labels)
             report(done)
         moments = sums.moments()
-        numbers, rank = numbers_over_all(moments, LogitNumbers.joined(parts) if parts else None, right / done if done else None)
+        logits = LogitNumbers.joined(parts) if parts else None
+        numbers, rank = numbers_over_all(moments, logits, right / done if done else None)
         return cls(moments, numbers, rank)
-
-
-def _logit_numbers(block: Block, head: Head) -> Iterator[LogitNumbers]:
-    """Of a few rows at a time, in float32; one buffer holds the logits of all of them."""
-    held = np.empty((0, head.n_classes), np.float32)
-    for some in row_blocks(len(block.labels), head.n_classes, HELD):
-        x = block.features[some].astype(np.float32)
-        held = held if len(held) >= len(x) else np.empty((len(x), head.n_classes), np.float32)
-        z = np.matmul(x, head.weight.T, out=held[: len(x)])
-        if head.bias is not None:
-            z += head.bias
-        yield LogitNumbers.of(z, block.labels[some], block.predictions[some])

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from penviz.activations import Activations
 from penviz.measure.class_sample import class_sample
@@ -20,7 +19,6 @@ from penviz.measure.simplex import (
     mean_norm,
     mean_rank,
     nc3,
-    nc4,
 )
 
 RANK_TOLERANCE = 1e-10
@@ -73,8 +71,8 @@ def cdnv(moments: Moments) -> float:
     """Class-distance normalised variance: mean over pairs of (v_i + v_j) / (2 ‖m_i - m_j‖²).
 
     v_k is the mean squared distance to the class mean m_k. Free of scale; NaN where two class means
-    coincide. Classes without examples do not count. Of more than a thousand classes over the pairs of a sample
-    (`class_sample`).
+    coincide. Classes without examples do not count. Over the pairs of a sample of more than a thousand
+    classes (`class_sample`).
 
     Source: Galanti, György & Hutter 2022.
     """
@@ -125,51 +123,38 @@ def vci(activations: Activations, moments: Moments) -> float:
 
 @dataclass(frozen=True)
 class Collapse:
-    """The geometry of all classes of one run and split; None where there is no head, NaN where undefined.
+    """Means, templates and norms of one run and split; None where there is no head, NaN where undefined.
 
     Attributes:
-        nc1: tr(S_W S_B^+) / K, truncated at rank `nc1_rank` (`nc1`).
         nc1_trace: tr S_W / tr S_B (`nc1_trace`).
-        cdnv: class-distance normalised variance (`cdnv`).
         vci: variability collapse index (`vci`).
         means, templates: NC2 of the class means and of the head's weight (`Simplex`).
         nc3: distance of templates and class means up to scale (`nc3`).
         alignment: mean over classes of the cosine of template and class mean (`alignment`).
-        nc4: share of predictions that are not the nearest class mean's (`nc4`).
         feature_norm, weight_norm: mean norms of features and templates, in their own units.
         centred_norm: mean norm of the centred class means, feature units.
         feature_rank, mean_rank: effective ranks of centred features and class means.
-        attainable: a regular simplex of the classes fits, d >= K - 1; else no angle of NC2 can reach 0.
     """
 
-    nc1: float
-    nc1_rank: int
     nc1_trace: float
-    cdnv: float
     vci: float
     means: Simplex
     templates: Simplex | None
     nc3: float | None
     alignment: float | None
-    nc4: float
     feature_norm: float
     weight_norm: float | None
     centred_norm: float
     feature_rank: float
     mean_rank: float
-    attainable: bool
 
     @classmethod
-    def of(
-        cls, activations: Activations, moments: Moments | None = None, train_means: ArrayLike | None = None
-    ) -> Collapse:
+    def of(cls, activations: Activations, moments: Moments | None = None) -> Collapse:
         """From the activations of one run and split; classes without examples are left out.
 
         Args:
             activations: with examples of two classes or more.
             moments: of the same activations, where the caller has them.
-            train_means: [K, d] for the nearest-mean rule, the rows of classes without examples NaN; those of
-                the activations themselves when not given. For the validation split give those of train.
 
         Raises:
             ValueError: fewer than two classes have examples.
@@ -179,26 +164,19 @@ class Collapse:
         present = m.count > 0
         if present.sum() < 2:
             raise ValueError("Neural collapse needs examples of two classes or more.")
-        own = np.where(present[:, None], m.mean, np.nan)
         means = m.mean[present]
         weight = None if a.head is None else np.asarray(a.head.weight, np.float64)
         shared = None if weight is None else weight[present]
-        ratio, rank = nc1(m)
         return cls(
-            ratio,
-            rank,
             nc1_trace(m),
-            cdnv(m),
             vci(a, m),
             Simplex.of(means),
             None if weight is None else Simplex.of(weight),
             None if shared is None else nc3(means, shared),
             None if shared is None else float(alignment(means, shared).mean()),
-            nc4(a.features, a.predictions, own if train_means is None else train_means),
             mean_norm(a.features),
             None if weight is None else mean_norm(weight),
             mean_norm(means - means.mean(axis=0)),
             feature_rank(m),
             mean_rank(m),
-            Simplex.of(means).attainable,
         )

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from penviz.measure.collapse import Collapse
 from penviz.measure.class_sample import sample_words
+from penviz.measure.collapse import Collapse
 from penviz.measure.intervals import Change, mean_difference, mean_log_ratio
 from penviz.measure.margins import margins
 from penviz.measure.numbers import GEOMETRY
-from penviz.measure.simplex import attainable, nearest_means
+from penviz.measure.simplex import attainable, nc4_terms
 from penviz.measure.summary import Summary
 from penviz.measure.table import Row, Table
 
@@ -74,7 +74,7 @@ class Geometry:
             return cls({n.key: None for n in GEOMETRY}, {}, width, n_classes, room, a.partial)
         known = None if train is None or train.activations.partial else train.moments
         means = None if known is None else np.where((known.count > 0)[:, None], known.mean, np.nan)
-        found = Collapse.of(a, m, means)
+        found = Collapse.of(a, m)
         order = np.concatenate(summary.rows)
         values: dict[str, float | None] = {
             key: getattr(found, key)
@@ -88,8 +88,8 @@ class Geometry:
                 values[f"{of}_{what}"] = None if simplex is None else getattr(simplex, what)
         terms = {"feature_norm": np.linalg.norm(a.features.astype(np.float64), axis=1)[order]}
         if means is not None:
-            missed = a.predictions != nearest_means(a.features, means)
-            values["nc4"], terms["nc4"] = found.nc4, missed.astype(np.float64)[order]
+            missed = nc4_terms(a.features, a.predictions, means)
+            values["nc4"], terms["nc4"] = float(missed.mean()), missed[order]
         if a.head is not None:
             for key, each in zip(("margin", "geometric_margin"), margins(a), strict=True):
                 values[key], terms[key] = float(each.mean()), each[order]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -80,7 +81,8 @@ class LogitNumbers:
     def joined(cls, parts: Sequence[LogitNumbers]) -> LogitNumbers:
         """One after another, of one part or more."""
         every = {f.name: [getattr(part, f.name) for part in parts] for f in fields(cls)}
-        return cls(**{k: None if v[0] is None else np.concatenate(v) for k, v in every.items()})
+        joined: dict[str, Any] = {k: None if v[0] is None else np.concatenate(v) for k, v in every.items()}
+        return cls(**joined)
 
     @classmethod
     def _of(cls, z: Float, y: NDArray[np.int64], guess: NDArray[np.int64]) -> LogitNumbers:

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penviz.activations import Activations, row_blocks
-from penviz.measure.tightness import ratio
 
 Float = NDArray[np.float64]
 
@@ -39,18 +38,23 @@ def margins(activations: Activations) -> tuple[Float, Float]:
     margin, geometric = np.full(len(a), np.nan), np.full(len(a), np.nan)
     order = np.argsort(a.labels, kind="stable")  # so that few classes share a block
     for some, z in a.logit_blocks(order):
-        y, here = a.labels[order[some]], np.arange(len(z))
-        ahead = z[here, y][:, None] - z
-        ahead[here, y] = np.inf
-        margin[order[some]] = ahead.min(axis=1)
-        own, place = np.unique(y, return_inverse=True)
+        rows = order[some]
+        y, here = a.labels[rows], np.arange(len(z))
+        z -= z[here, y][:, None]
+        z[here, y] = -np.inf
+        margin[rows] = -z.max(axis=1)
+        own, starts = np.unique(y, return_index=True)
         sums = square[own][:, None] + square
         apart = sums - 2 * centred[own] @ centred.T
         i, j = np.nonzero(apart < CLOSE * sums)
         for near in row_blocks(len(i), weight.shape[1]):
             apart[i[near], j[near]] = ((weight[own[i[near]]] - weight[j[near]]) ** 2).sum(axis=1)
-        apart = np.sqrt(np.where(apart <= same, np.nan, apart))
-        apart[np.arange(len(own)), own] = np.nan
-        ahead /= apart[place]
-        geometric[order[some]] = np.fmin.reduce(ahead, axis=1)
+        equal = apart <= same
+        apart[equal] = 1
+        apart = 1 / np.sqrt(apart)
+        for part, each, gone in zip(np.split(z, starts[1:]), apart, equal, strict=True):
+            part[:, np.flatnonzero(gone)] = -np.inf
+            part *= each
+        largest = z.max(axis=1)
+        geometric[rows] = np.where(np.isneginf(largest), np.nan, -largest)
     return margin, geometric

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from penviz.activations import row_blocks
+from penviz.activations import affine_blocks
 from penviz.measure.class_sample import class_sample
 from penviz.measure.moments import Moments
 from penviz.measure.tightness import ratio
 
 Float = NDArray[np.float64]
+
 
 def attainable(width: int, n_classes: int) -> bool:
     """A regular simplex of K class means fits into d dimensions: d >= K - 1."""
@@ -118,24 +119,21 @@ def nearest_means(features: ArrayLike, means: ArrayLike) -> NDArray[np.int64]:
     m = m[kept] - centre
     square = np.einsum("kd,kd->k", m, m)
     found = np.zeros(len(x), np.int64)
-    for rows in row_blocks(len(x), len(m)):
-        apart = (x[rows] - centre) @ (-2 * m.T)
-        apart += square
+    for rows, apart in affine_blocks(x, -2 * m, square, origin=centre):
         found[rows] = apart.argmin(axis=1)
     return kept[found]
 
 
-def nc4(features: ArrayLike, predictions: ArrayLike, means: ArrayLike) -> float:
-    """NC4: share of examples whose prediction is not the class of the nearest class mean, in [0, 1].
+def nc4_terms(features: ArrayLike, predictions: ArrayLike, means: ArrayLike) -> Float:
+    """[n] 1 where the prediction is not the class of the nearest class mean, else 0; NC4 is their mean.
 
     Args:
         features: [n, d]; predictions: [n], the network's own; means: [K, d], of the training examples also
-            where the features are those of validation. NaN without examples.
+            where the features are those of validation.
 
     Source: Papyan, Han & Donoho 2020, figure 7.
     """
-    guess = np.asarray(predictions)
-    return float((guess != nearest_means(features, means)).mean()) if len(guess) else float("nan")
+    return (np.asarray(predictions) != nearest_means(features, means)).astype(np.float64)
 
 
 def effective_rank(singular_values: ArrayLike) -> float:

@@ -96,7 +96,7 @@ class TripleMoments:
 
         if n_classes <= MOST_CLASSES:
             means, variance = np.zeros((n_classes, n_classes)), np.zeros((n_classes,) * 3)
-            for k in np.flatnonzero(present):
+            for k in np.flatnonzero(present).tolist():
                 means[k], variance[k] = spread(k, slice(None))
             for at in range(0, len(triples), CHUNK):
                 t = triples[at : at + CHUNK]
@@ -109,11 +109,11 @@ class TripleMoments:
                 if not len(own):
                     continue
                 t, place = np.divmod(own, 3)
-                columns, at = np.unique(triples[t], return_inverse=True)
-                at = at.reshape(-1, 3)
-                of_class, variance = spread(k, columns)
-                mean[t, place] = of_class[at]
-                within[t] += variance[at[:, first], at[:, second]] / 3
+                columns, found = np.unique(triples[t], return_inverse=True)
+                inside = found.reshape(-1, 3)
+                of_class, apart = spread(k, columns)
+                mean[t, place] = of_class[inside]
+                within[t] += apart[inside[:, first], inside[:, second]] / 3
         between = np.zeros((len(triples), 3, 3))
         for start in range(0, len(triples), CHUNK):
             m = mean[start : start + CHUNK]

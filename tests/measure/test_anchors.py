@@ -280,7 +280,7 @@ ANCHORS: list[tuple[Callable[[], None], str, str, str]] = [
         "1 - (unit**2).sum(axis=1).mean()",
     ),
     (nc1_of_isotropic_clusters, "collapse", "kept @ moments.within", "kept @ (centred.T @ centred)"),
-    (simplex_means_have_no_nc2, "simplex", "np.sqrt(n_classes - 1)\n", "np.sqrt(n_classes)\n"),
+    (simplex_means_have_no_nc2, "simplex", "1 / np.sqrt(n_classes - 1)", "1 / np.sqrt(n_classes)"),
     (two_tight_clusters_leave_one_bit, "information", "mean(axis=1))", "sum(axis=1))"),
     (
         formula_as_printed_is_a_constant,

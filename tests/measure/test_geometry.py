@@ -120,7 +120,7 @@ MUTANTS = {
     "nc1": ("collapse", "values = singular**2 / n_classes", "values = singular**2"),
     "cdnv": ("collapse", "(2 * apart)", "apart"),
     "nc1_trace": ("collapse", "(centred**2).sum() / present.sum()", "(centred**2).sum()"),
-    "vci": ("collapse", "np.maximum(moments.count, 1) * len(present)", "np.full_like(moments.count, len(activations))"),
+    "vci": ("collapse", "np.maximum(moments.count, 1) * len(", "(0 * moments.count + 40) * len("),
     "means_equinorm": ("simplex", "norm.std()", "norm.std(ddof=1)"),
     "means_equiangular": ("simplex", "np.triu_indices(len(unit), 1)", "np.triu_indices(len(unit), 0)"),
     "means_angle": ("simplex", "cosine + 1 / (n_classes - 1)", "cosine + 1 / n_classes"),
@@ -141,7 +141,7 @@ MUTANTS = {
     "weight_norm": ("collapse", "else mean_norm(weight)", "else mean_norm(weight - weight.mean(axis=0))"),
     "feature_rank": ("simplex", "np.sqrt(moments.count)[:, None]", "1.0"),
     "mean_rank": ("simplex", "np.linalg.svd(mean - mean.mean(axis=0)", "np.linalg.svd(mean"),
-    "margin": ("margins", "ahead.min(axis=1)", "ahead.mean(axis=1)"),
+    "margin": ("margins", "] = -z.max(axis=1)", "] = -z.mean(axis=1)"),
     "geometric_margin": ("margins", "square[own][:, None] + square", "2 * square"),
 }
 

@@ -137,6 +137,11 @@ class Head:
         """K, the number of rows of the weight."""
         return len(self.weight)
 
+    def of_classes(self, classes: Sequence[int] | IntArray) -> Head:
+        """Some rows, in their order."""
+        rows = np.asarray(classes, np.int64)
+        return Head(self.weight[rows], None if self.bias is None else self.bias[rows])
+
     def logits(self, features: FloatArray) -> NDArray[np.float64]:
         """Logits of some features, in float64: [n, d] -> [n, K], in nats up to a shift a row."""
         z = np.asarray(features, np.float64) @ self.weight.astype(np.float64).T

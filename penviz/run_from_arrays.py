@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from penviz.activations import Activations, Head
 from penviz.captured_run import CapturedRun, Statement, check_splits, held_out, in_memory, labels_digest
+from penviz.measure.simplex import nearest_means
 from penviz.runs import SPLITS, RunError
 from penviz.safe_text import safe_names
 
@@ -88,7 +89,11 @@ def from_arrays(
         by = "network" if split in given or head else "nearest class mean"
         predicted = given.get(split)
         if predicted is None:
-            predicted = head.logits(x[split]).argmax(1) if head else nearest_mean(x[split], means)
+            predicted = (
+                np.concatenate([z.argmax(1) for _, z in head.logit_blocks(x[split])])
+                if head
+                else nearest_means(x[split], means)
+            )
         digest = hashlib.sha256(y[split].tobytes()).hexdigest()[:16]
         splits[split] = Activations(
             *(x[split], y[split], predicted, np.arange(len(y[split])), names, name, split, head),
@@ -166,15 +171,3 @@ def class_means(features: Array, labels: NDArray[np.int64], n_classes: int) -> N
     counts = np.bincount(labels, minlength=n_classes).astype(float)
     with np.errstate(invalid="ignore", divide="ignore"):
         return sums / np.where(counts > 0, counts, np.nan)[:, None]
-
-
-def nearest_mean(features: Array, means: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Label [n] of the nearest class mean (Euclidean); classes without examples are never it."""
-    known = np.flatnonzero(np.isfinite(means).all(1))
-    centres = means[known]
-    squares = (centres**2).sum(1)
-    parts = []
-    for start in range(0, len(features), BATCH):
-        x = features[start : start + BATCH].astype(np.float64)
-        parts.append(known[(squares - 2 * x @ centres.T).argmin(1)])
-    return np.concatenate(parts)

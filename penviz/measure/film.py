@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from penviz.activations import Activations, ActivationsError
 from penviz.measure.frame import Frame, frame_of, held_box, share_frames
-from penviz.measure.logits import LogitNumbers
+from penviz.measure.logits import LogitNumbers, confidences_of
 from penviz.measure.panel import SPLITS, Panel, build_panel, ideal_points
 from penviz.measure.plane import DegeneratePlane
 from penviz.measure.projection import Projection
@@ -143,8 +143,7 @@ def _picture(
         targets=targets,
         frame=frame,
     )
-    z = a.logits()[panel.rows]
-    confidences = 1 / np.exp(z - z.max(axis=1, keepdims=True)).sum(axis=1)
+    confidences = confidences_of(a, panel.rows)
     # the error of its calibration would need the epoch's own head, and is no number of the picture
     metrics = {key: value for key, value in panel.metrics.items() if key != "ece"}
     return replace(panel, confidences=confidences.astype(np.float32), metrics=metrics)
@@ -157,7 +156,7 @@ def _numbers(frames: Sequence[Activations], panels: Sequence[Panel], final: Pane
             own = float(Projection.of(a, final.class_indices, final.bias).clusters.rho_d())
         except DegeneratePlane:
             own = float("nan")
-        logits = LogitNumbers.of(a.logits(), a.labels, a.predictions)
+        logits = LogitNumbers.of_all(a)
         found["rho_d"].append(panel.metrics["rho_d"])
         found["rho_d_own"].append(own)
         found["accuracy"].append(float(logits.correct.mean()))

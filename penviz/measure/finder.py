@@ -5,13 +5,14 @@ Axis letters: t triples, n examples, D width of a template, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from penviz import InputError
+from penviz.measure.class_sample import class_sample
 from penviz.measure.summary import Summary, triple_changes
 from penviz.measure.tightness import ratio
 from penviz.measure.triples import count_triples, is_sampled
@@ -63,22 +64,22 @@ def confusion(labels: ArrayLike, predictions: ArrayLike, n_classes: int) -> Int:
     return counts.reshape(n_classes, n_classes).astype(np.int64)
 
 
-def confused_pairs(counts: ArrayLike) -> Float:
-    """[K, K] symmetric: a third of the share of i predicted as j plus that of j as i.
+def confused_pairs(summary: Summary, classes: Int) -> Float:
+    """[c, c] symmetric, of some classes: a third of the share of i predicted as j plus that of j as i.
 
     Summed over the pairs of a triple: the mean over its classes of the share predicted as another of the
     three, in [0, 1]. NaN for classes without examples.
-
-    Args:
-        counts: [K, K] of `confusion`.
     """
-    c = np.asarray(counts, np.float64)
-    share = ratio(c, c.sum(axis=1, keepdims=True))
+    a = summary.activations
+    place = np.full(len(a.class_names), len(classes))
+    place[classes] = np.arange(len(classes))
+    c = confusion(place[a.labels], place[a.predictions], len(classes) + 1)[:-1].astype(np.float64)
+    share = ratio(c, c.sum(axis=1, keepdims=True))[:, :-1]
     return (share + share.T) / 3
 
 
-def alike_pairs(templates: ArrayLike) -> Float:
-    """[K, K] symmetric: a third of the cosine of two templates about the mean of all.
+def alike_pairs(templates: ArrayLike, classes: Int | None = None) -> Float:
+    """[c, c] symmetric, of some classes: a third of the cosine of two templates about the mean of all.
 
     Summed over the pairs of a triple: the mean of its three cosines, in [-1/2, 1]. The mean is subtracted
     because a shift of all templates changes no probability; a regular simplex has -1 / (K - 1) everywhere.
@@ -89,6 +90,7 @@ def alike_pairs(templates: ArrayLike) -> Float:
     w = np.asarray(templates, np.float64)
     w = w - w.mean(axis=0)
     w = ratio(w, np.sqrt(np.einsum("kd,kd->k", w, w))[:, None])
+    w = w if classes is None else w[classes]
     return w @ w.T / 3
 
 
@@ -120,10 +122,19 @@ def highest(pairs: ArrayLike, m: int = 10) -> Ranking:
     return Ranking(kept, values, n, count_triples(n_classes))
 
 
+def _highest_of(pairs: Callable[[Int], Float], classes: Int, m: int, n_classes: int) -> Ranking:
+    """`highest` of the pairs of some of K classes, or of a sample of them (`class_sample`)."""
+    some = class_sample(classes)
+    found = highest(pairs(some), m)
+    n_all = count_triples(n_classes)
+    return replace(found, triples=some[found.triples], n_all=n_all, sampled=len(some) < len(classes))
+
+
 def most_confused(summary: Summary, m: int = 10) -> Ranking:
     """Triples whose examples are most often predicted as another of the three; values in [0, 1]."""
-    a = summary.activations
-    return highest(confused_pairs(confusion(a.labels, a.predictions, len(a.class_names))), m)
+    held = np.flatnonzero(summary.moments.count)
+    n_classes = len(summary.activations.class_names)
+    return _highest_of(lambda some: confused_pairs(summary, some), held, m, n_classes)
 
 
 def most_alike(summary: Summary, m: int = 10, bias: bool = True) -> Ranking:
@@ -131,7 +142,9 @@ def most_alike(summary: Summary, m: int = 10, bias: bool = True) -> Ranking:
     a = summary.activations
     if a.head is None:
         return Ranking(np.zeros((0, 3), np.int64), np.zeros(0), 0, count_triples(len(a.class_names)))
-    return highest(alike_pairs(a.head.templates(bias)), m)
+    templates = a.head.templates(bias)
+    every = np.arange(len(templates))
+    return _highest_of(lambda some: alike_pairs(templates, some), every, m, len(templates))
 
 
 def most_changed(
@@ -165,12 +178,16 @@ FINDS = {
 def _values(how: str, triples: Int, halves: Sequence[Summary], bias: bool) -> Float:
     """[m] what triples [m, 3] are ordered by, on other examples than those that chose them; NaN without."""
     if how == "most-confused":
-        a = halves[0].activations
-        pairs = confused_pairs(confusion(a.labels, a.predictions, len(a.class_names)))
-        first, second, third = triples.T
+        classes, found = np.unique(triples, return_inverse=True)
+        pairs = confused_pairs(halves[0], classes)
+        first, second, third = found.reshape(-1, 3).T
         return pairs[first, second] + pairs[first, third] + pairs[second, third]
-    found = triple_changes(halves[0], halves[1], bias)
-    known = {} if found is None else dict(zip(map(tuple, found[0].tolist()), found[1].tolist(), strict=True))
+    changes = triple_changes(halves[0], halves[1], bias)
+    known = (
+        {}
+        if changes is None
+        else dict(zip(map(tuple, changes[0].tolist()), changes[1].tolist(), strict=True))
+    )
     return np.array([known.get(tuple(t), np.nan) for t in triples.tolist()])
 
 

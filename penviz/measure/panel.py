@@ -12,6 +12,7 @@ from penviz.activations import Activations, ActivationsError
 from penviz.measure.calibration import ece
 from penviz.measure.density import ABOVE, depth
 from penviz.measure.frame import SCALES, Frame, frame_of, share_frames
+from penviz.measure.logits import confidences_of
 from penviz.measure.projection import Projection, distinct_names
 from penviz.measure.pull import Arrows, restricted_targets
 from penviz.measure.sample import draw, sample_keys
@@ -167,9 +168,7 @@ def _confidences(a: Activations, s: Summary | None, rows: NDArray[np.int64]) -> 
         return known[rows].astype(np.float64)
     if a.head is None:
         return np.full(len(rows), np.nan)
-    z = a.head.logits(a.features[rows])
-    z -= z.max(axis=1, keepdims=True)
-    return np.asarray(1 / np.exp(z).sum(axis=1), np.float64)
+    return confidences_of(a, rows)
 
 
 def _scores(a: Activations, s: Summary | None) -> dict[str, float]:

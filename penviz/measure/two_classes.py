@@ -83,8 +83,8 @@ class TwoClasses:
         slope = float(np.linalg.norm(templates[1] - templates[0]))
         if slope == 0:
             raise ActivationsError(f"The two templates of {a.run} are equal: they span no axis.")
-        z = head.logits(a.features)
-        difference = np.asarray(z[:, pair[1]] - z[:, pair[0]], np.float64)
+        z = head.of_classes(pair).logits(a.features)
+        difference = z[:, 1] - z[:, 0]
         rows = [np.flatnonzero(a.labels == k) for k in pair]
         rows = [own[np.argsort(a.indices[own], kind="stable")] for own in rows]
         if not all(len(own) for own in rows):

@@ -12,7 +12,8 @@ from safetensors.numpy import save_file
 
 from penviz.activations import Activations, ActivationsError
 from penviz.load.arrays import adopt_arrays
-from penviz.run_from_arrays import class_means, nearest_mean
+from penviz.measure.simplex import nearest_means
+from penviz.run_from_arrays import class_means
 from penviz.runs import RunError, activations_path, differences, read_run
 
 K, D = 4, 6
@@ -79,14 +80,14 @@ def test_means_of_the_first_split_serve_both(tmp_path: Path) -> None:
     out = adopt_arrays(files, tmp_path / "run")
     means = class_means(parts["train"]["features"], parts["train"]["labels"], K)
     made = Activations.load(activations_path(out, "validation"))
-    assert np.array_equal(made.predictions, nearest_mean(parts["validation"]["features"], means))
+    assert np.array_equal(made.predictions, nearest_means(parts["validation"]["features"], means))
 
 
 def test_a_class_without_examples_is_never_predicted() -> None:
     features, labels = np.eye(3), np.array([0, 2, 2])
     means = class_means(features, labels, 4)
     assert np.isnan(means[[1, 3]]).all()
-    assert set(nearest_mean(features, means).tolist()) <= {0, 2}
+    assert set(nearest_means(features, means).tolist()) <= {0, 2}
 
 
 @pytest.mark.parametrize(

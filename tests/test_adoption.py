@@ -13,16 +13,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from penviz import cli
 from penviz.activations import Activations
+from penviz.foreign.inspection import inspect_file
 from penviz.learn import data, train
 from penviz.learn.checkpoints import write_tensors
 from penviz.learn.defaults import default_config
 from penviz.learn.models import MODELS
+from penviz.load.packed import open_packed
 from penviz.load.variants import Variant
 from penviz.runs import activations_path
-from penviz.view.snippets import SNIPPETS
+from penviz.view.snippets import SNIPPETS, capture_lines
 
 
 @pytest.fixture(scope="module")
@@ -187,10 +190,10 @@ def test_activations_of_each_split(extract: Callable[..., Ended], tmp_path: Path
     assert Activations.load(activations_path(out, "validation")).head is None
 
 
-def test_the_snippet_of_the_page_writes_what_is_read(
-    extract: Callable[..., Ended], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kind", ["alone", "torch", "wrapped", "safetensors"])
+def test_the_lines_of_the_page_write_what_it_accepts(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    snippet = SNIPPETS["PyTorch"]
     torch.manual_seed(0)
 
     class Model(torch.nn.Module):
@@ -201,13 +204,22 @@ def test_the_snippet_of_the_page_writes_what_is_read(
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.fc(torch.relu(self.body(x)))
 
-    model = Model()
+    model, trained = Model(), Model()
     loader = [(torch.randn(8, 6), torch.arange(8) % 3) for _ in range(4)]
     monkeypatch.chdir(tmp_path)
-    exec(snippet, {"torch": torch, "np": np, "model": model, "loader": loader})
-    ended = extract("validation.npz", "--split", "validation", "--out", "run")
-    assert ended.returncode == 0, ended.stderr
-    made = Activations.load(tmp_path / "run" / "activations-validation.npz")
+    if kind == "alone":
+        lines, model = SNIPPETS["PyTorch"], trained
+    else:
+        weights, path = trained.state_dict(), tmp_path / "their 'own'.pth"
+        around = {f"module.{key}": value for key, value in weights.items()}
+        content = {"torch": weights, "wrapped": {"net": around, "acc": 33.0}, "safetensors": weights}[kind]
+        (save_file if kind == "safetensors" else torch.save)(content, path)
+        lines = capture_lines(inspect_file(path))
+    exec(lines, {"model": model, "test_loader": loader})
+    report = inspect_file(tmp_path / "mine.zip")
+    assert (report.kind, report.refusal) == ("penviz run", "")
+    run = open_packed(tmp_path / "mine.zip", tmp_path / "run")
+    made, model = Activations.load(activations_path(run, "test")), trained
     with torch.no_grad():
         expected = torch.cat([model(x) for x, _ in loader]).double().numpy()
     assert np.allclose(made.logits(), expected, atol=1e-5)

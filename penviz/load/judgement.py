@@ -88,9 +88,22 @@ class Judgement:
 
     @property
     def evidence(self) -> str:
-        """What accuracy on training images tells of the images that the network has seen."""
-        if self.train_accuracy is None or self.split == "train":
+        """What the file's own accuracy and that on training images tell."""
+        return " ".join(filter(None, (self._agreement, self._gap)))
+
+    @property
+    def _agreement(self) -> str:
+        if self.stated is None or self.stated_by == "user" or self.warning:
             return ""
+        return f"The file stores {self.stated_by} = {100 * self.stated:.1f} %, which agrees."
+
+    @property
+    def _gap(self) -> str:
+        """What accuracy on training images tells of the images that the network has seen."""
+        if self.split == "train":
+            return ""
+        if self.train_accuracy is None:
+            return "There are no training images here to compare with."
         train = f"On {self.n_train:,} training images it is {100 * self.train_accuracy:.1f} %"
         gap = self.train_accuracy - self.accuracy
         spread = math.hypot(_error(self.accuracy, self.n), _error(self.train_accuracy, self.n_train))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from penviz.demo import SHIPPED
 from penviz.safe_text import safe_text
 
 BUILT_IN = {
@@ -15,6 +16,12 @@ BUILT_IN = {
     "fashion_mnist": ("Fashion-MNIST", "FashionMNIST/raw"),
 }
 """Name -> (what it is called, the directory that torchvision unpacks it to)."""
+
+SHIPPED_NOTE = (
+    "1,000 official test images that come with penviz, as many of each class. A network trained on {}'s "
+    "training images has not seen them. There is no training split here: the grid gets one column, "
+    "test (unseen)."
+)
 
 SPLIT_DIRECTORIES = ("validation", "val", "test", "train")
 MOST_FOUND = 200
@@ -28,11 +35,13 @@ class DataChoice:
 
     Attributes:
         label: in the list; source: what `penviz extract --dataset` takes; folder: a directory of images.
+        note: what to know of them, a sentence or two.
     """
 
     label: str
     source: str
     folder: bool = False
+    note: str = ""
 
 
 def data_choices(directory: Path, offer_disk: bool, uploaded: Mapping[str, Path]) -> list[DataChoice]:
@@ -48,6 +57,9 @@ def data_choices(directory: Path, offer_disk: bool, uploaded: Mapping[str, Path]
     for name, (label, unpacked) in BUILT_IN.items():
         if (directory / f"{name}.npz").is_file() or (directory / unpacked).is_dir():
             choices.append(DataChoice(label, name))
+    for source, name in SHIPPED.items():
+        label = BUILT_IN[name][0]
+        choices.append(DataChoice(f"{label}, 1,000 test images", source, note=SHIPPED_NOTE.format(label)))
     choices.append(DataChoice("scikit-learn's digits", "digits"))
     if offer_disk:
         for path in sorted(below(directory)):

@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.navigation.page import Page
 
 from penviz.demo import PAIR
+from penviz.runs import shown_splits
 from penviz.view.catalogue import Group, directory_digest, read_catalogue, run_roots, runs_directory
 from penviz.view.state import CLASS_KEYS, default_runs, suffix
 from penviz.view.words import plain
@@ -108,7 +109,7 @@ def triple_link(group: Group, classes: Sequence[int], label: str) -> None:
 
 
 def grid_link(label: str, directory: Path) -> None:
-    """A link to the grid with a run beside those that were shown there."""
+    """A link to the grid with a run beside those that were shown there, as far as they share a split."""
     from penviz.view.page_grid import show_grid
 
     roots = run_roots()
@@ -118,7 +119,10 @@ def grid_link(label: str, directory: Path) -> None:
         for run in group.runs:
             if run.directory == directory:
                 key = f"runs{suffix(group, len(groups) == 1)}"
-                shown = query.get(key) or default_runs([r for r in group.runs if r is not run])
+                split = run.judged_on()
+                others = [r for r in group.runs if r is not run and split in shown_splits([r, run])[0]]
+                names = {other.name for other in others}
+                shown = [n for n in query.get(key, ()) if n in names] or default_runs(others)
                 query[key] = [*(name for name in shown if name != run.name), run.name]
                 if len(groups) > 1:
                     query["of"] = [group.name]

@@ -11,9 +11,11 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from penviz.demo import SHIPPED
 from penviz.foreign.cage import Job
 from penviz.foreign.report import OF_WEIGHTS
 from penviz.view import uploads
+from penviz.view.class_name_lists import choose_names
 from penviz.view.data_choices import DataChoice
 from penviz.view.links import grid_link
 from penviz.view.model_report import (
@@ -26,6 +28,7 @@ from penviz.view.model_report import (
     summary_line,
     tensors_html,
 )
+from penviz.view.snippets import capture_lines
 from penviz.view.uploads import Upload
 from penviz.view.visitor import Visitor, data_directory
 from penviz.view.words import plain_sentence
@@ -37,13 +40,6 @@ STEPS = {
     "checking": "Trying inputs",
     "drawing": "Running the images",
 }
-LISTS = {
-    "cifar10": ("CIFAR-10's list", 10),
-    "cifar100": ("CIFAR-100's list", 100),
-    "imagenet": ("ImageNet's list", 1000),
-}
-"""Standard lists of class names: what they are called, and how many."""
-
 SPLITS = ("validation", "train", "test")
 
 
@@ -127,12 +123,9 @@ def _place(options: Sequence[str], said: str | None) -> int:
 
 def _choose(who: Visitor, upload: Upload, choices: Sequence[DataChoice], missing: Sequence[str]) -> None:
     """Which network, which images, what it was trained on, and the accuracy that is known of it."""
+    if not any(candidate["complete"] for candidate in upload.candidates):
+        _unknown_network(upload)
     if not upload.candidates:
-        st.warning(
-            "No network that penviz knows has these keys and shapes. On the command line a function of "
-            "your own can build it: `penviz extract FILE --model package.module:factory --dataset DATA ...`.",
-            icon=":material/help:",
-        )
         return
     left, right = st.columns(2)
     models = [c["name"] for c in upload.candidates]
@@ -146,10 +139,12 @@ def _choose(who: Visitor, upload: Upload, choices: Sequence[DataChoice], missing
         key=f"model-{key}",
     )
     labels = {choice.source: choice.label for choice in choices}
+    before = [other.fields.get("dataset") for other in who.uploads.values() if other is not upload]
+    proposed = said.get("dataset") or next((source for source in reversed(before) if source), None)
     dataset = right.selectbox(
         "Images with labels",
         list(labels),
-        _place(list(labels), said["dataset"]) if said.get("dataset") in labels else None,
+        _place(list(labels), proposed) if proposed in labels else None,
         format_func=labels.__getitem__,
         key=f"dataset-{key}",
         placeholder="What it was trained on",
@@ -170,7 +165,9 @@ def _choose(who: Visitor, upload: Upload, choices: Sequence[DataChoice], missing
     )
     upload.choices["name"] = name
     upload.fields |= {"model": model, "dataset": dataset, "name": name, "expected": expected}
-    class_names = _class_names(upload, any(c.folder for c in choices if c.source == dataset))
+    images = next((choice for choice in choices if choice.source == dataset), None)
+    order = ("Order of the network's classes", "alphabetical, as the folders")
+    class_names = choose_names(upload, *order) if images is not None and images.folder else ""
     wanted = {
         "class_names": class_names,
         "model": model,
@@ -192,28 +189,24 @@ def _choose(who: Visitor, upload: Upload, choices: Sequence[DataChoice], missing
     if dataset is None:
         st.caption("Choose the images: the check runs 512 of them through each plausible input.")
     elif not upload.check:
+        if images is not None and images.note:
+            st.caption(images.note)
         st.caption(
             "The right weights with the wrong pixels still give a plausible picture, so penviz measures the "
             "accuracy first. Nothing is drawn before you have seen it."
         )
 
 
-def _class_names(upload: Upload, folder: bool) -> str:
-    """Whose order the network's outputs have; asked where folders may be in another."""
-    n = upload.report.n_classes if upload.report else None
-    lists = {name: label for name, (label, k) in LISTS.items() if k == n}
-    if not folder or not lists:
-        return ""
-    options = {"": "alphabetical, as the folders", **lists}
-    order = st.selectbox(
-        "Order of the network's classes",
-        list(options),
-        _place(list(options), upload.fields.get("order")),
-        format_func=options.__getitem__,
-        key=f"order-{upload.id}",
+def _unknown_network(upload: Upload) -> None:
+    """What to do about a file that fits no known network: lines that write what this page accepts."""
+    assert upload.report is not None
+    st.warning(
+        "No network that penviz knows has just these keys and shapes. Run these lines where your network is "
+        "defined, and drop the zip here. Or name the network on the command line: `penviz extract FILE "
+        "--model file.py:Name --dataset DATA --out DIR`.",
+        icon=":material/help:",
     )
-    upload.fields["order"] = order
-    return order
+    st.code(capture_lines(upload.report), language="python", wrap_lines=True)
 
 
 def _targets(upload: Upload, left: DeltaGenerator, right: DeltaGenerator) -> tuple[str, float | None]:
@@ -265,16 +258,20 @@ def _checked(who: Visitor, upload: Upload) -> None:
         format_func=lambda i: f"{setup_text(rows[i])}: {100 * rows[i]['accuracy']:.1f} %",
         key=key,
     )
-    triple = right.multiselect(
-        "Three classes to look at first",
-        names,
-        upload.fields.get("triple", names[:3]),
-        max_selections=3,
-        key=f"triple-{upload.id}-{upload.checks}",
-    )
-    upload.fields |= {"row": picked, "triple": triple}
+    upload.fields["row"] = picked
+    triple = None
+    if upload.choices["dataset"] not in SHIPPED:  # those are few: all of them are run at once
+        triple = right.multiselect(
+            "Three classes to look at first",
+            names,
+            upload.fields.get("triple", names[:3]),
+            max_selections=3,
+            key=f"triple-{upload.id}-{upload.checks}",
+        )
+        upload.fields["triple"] = triple
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Yes, draw", type="primary", key=f"draw-{upload.id}", disabled=len(triple) != 3):
+        ready = triple is None or len(triple) == 3
+        if st.button("Yes, draw", type="primary", key=f"draw-{upload.id}", disabled=not ready):
             uploads.start_drawing(who, upload, row, triple)
             st.rerun()
         if st.button("No, change input", key=f"change-{upload.id}"):
@@ -317,11 +314,15 @@ def _arrays(who: Visitor, upload: Upload) -> None:
     )
     upload.fields |= {"name": name, "split": split, "partner": partner}
     targets, alpha = _targets(upload, *st.columns(2))
+    named = upload.report is not None and any(t.key == "class_names" for t in upload.report.tensors)
+    names = "" if named else choose_names(upload, "Names of the classes", "numbers: class 0, class 1, ...")
     if st.button("Draw", type="primary", key=f"draw-{upload.id}"):
         files = {split: upload}
         if partner is not None:
             files["train" if split != "train" else "validation"] = who.uploads[partner]
-        uploads.start_arrays(who, files, name, {"targets": targets, "label_smoothing": alpha})
+        uploads.start_arrays(
+            who, files, name, {"targets": targets, "label_smoothing": alpha, "class_names": names}
+        )
         st.rerun()
 
 

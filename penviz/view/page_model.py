@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from penviz import InputError
+from penviz.demo import EXAMPLE
 from penviz.view import uploads
 from penviz.view.data_choices import checkpoints_below, data_choices, missing_sets
 from penviz.view.model_card import card
@@ -32,6 +33,7 @@ def show_model() -> None:
         cage().warm_up()  # torch takes seconds to import: start while the visitor looks for the file
         uploads.poll(who)
         _drop(who)
+        _example(who)
         if offers_disk():
             _from_disk(who)
         busy = any(upload.busy for upload in who.uploads.values())
@@ -48,7 +50,7 @@ def _drop(who: Visitor) -> None:
     """The place to drop files; each is written to the visitor's directory and Streamlit's copy let go."""
     number = st.session_state.get(_NONCE, 0)
     files = st.file_uploader(
-        "Checkpoints, activations, or a zip of images",
+        "Checkpoints, activations, saved runs, or a zip of images",
         accept_multiple_files=True,
         key=f"drop-{number}",
         help="state dicts (.pth, .pt, .safetensors), activations (.npz, .safetensors), a run saved by penviz "
@@ -65,6 +67,17 @@ def _drop(who: Visitor) -> None:
         uploads.bring(who, file.name, kept.path, kept)
     st.session_state[_NONCE] = number + 1  # a fresh, empty place: the bytes are on disk now
     st.rerun()
+
+
+def _example(who: Visitor) -> None:
+    """A checkpoint to try the page with, until it is there."""
+    if any(upload.path == EXAMPLE for upload in who.uploads.values()):
+        return
+    with st.container(horizontal=True, vertical_alignment="center", key="example"):
+        if st.button("Try an example", key="try-example", icon=":material/play_arrow:"):
+            uploads.bring_example(who, data_directory())
+            st.rerun()
+        st.caption("A CIFAR-10 network of penviz, in a file as others write them, on 1,000 test images.")
 
 
 def _from_disk(who: Visitor) -> None:
@@ -101,7 +114,7 @@ def _cards(who: Visitor) -> None:
 def _what_fits() -> None:
     blocks = "".join(f"<div><b>{title}</b><p>{text}</p></div>" for title, text in FITS.items())
     st.html(f'<div class="pz-fits">{blocks}</div>')
-    with st.expander("Write activations from PyTorch, JAX or TensorFlow"):
+    with st.expander("Bring a network that lives in your code: PyTorch, JAX or TensorFlow"):
         for name, text in SNIPPETS.items():
             st.markdown(f"**{name}**")
             st.code(text, language="python")
@@ -125,7 +138,8 @@ FITS = {
     "Activations": "From any framework: <code>features</code> [n, d], <code>labels</code> [n], and the last "
     "layer's <code>weight</code> [K, d] and <code>bias</code> [K] if it has them, one <code>.npz</code> a "
     "split.",
-    "Your images": "A <code>.zip</code> with <code>train/</code> and <code>validation/</code>, one folder a "
-    "class. Drop it beside the checkpoint and choose it there.",
+    "Images": "1,000 test images each of CIFAR-10 and CIFAR-100 are here. Yours: a <code>.zip</code> with "
+    "<code>train/</code> and <code>validation/</code>, one folder a class; drop it beside the checkpoint and "
+    "choose it there.",
 }
 """What can be dropped: title -> text."""

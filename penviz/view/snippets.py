@@ -1,23 +1,18 @@
-"""A few lines that write activations, for three frameworks; docs/your-model.md shows the same."""
+"""A few lines that write what the page accepts, for three frameworks."""
+
+from __future__ import annotations
+
+import re
+
+from penviz.foreign.report import FileReport
+
+_RUN = """# model: your network with its weights; test_loader: labelled images that it has not seen
+run = penviz.capture(model, {"test": test_loader}, name="mine")  # label_smoothing=0.1, where you know it
+penviz.save(run, "mine")
+shutil.make_archive("mine", "zip", "mine")  # drop mine.zip on this page"""
 
 SNIPPETS: dict[str, str] = {
-    "PyTorch": """import numpy as np, torch
-
-features, labels = [], []
-model.eval()
-head = model.fc  # the last linear layer
-head.register_forward_pre_hook(lambda _, x: features.append(x[0].flatten(1).cpu().clone()))
-with torch.no_grad():
-    for x, y in loader:
-        model(x.to(head.weight.device))
-        labels.append(y.cpu())
-np.savez(
-    "validation.npz",
-    features=torch.cat(features).numpy(),
-    labels=torch.cat(labels).numpy(),
-    weight=head.weight.detach().cpu().numpy(),
-    bias=head.bias.detach().cpu().numpy(),
-)""",
+    "PyTorch": f"import shutil\n\nimport penviz\n\n{_RUN}",
     "JAX (Flax)": """import numpy as np
 
 # in the model, before its last layer, which is called "head":  self.sow("intermediates", "pooled", x)
@@ -51,4 +46,18 @@ np.savez(
     bias=bias,
 )""",
 }
-"""Framework -> code that writes `validation.npz`."""
+"""Framework -> code that writes `mine.zip` or `validation.npz`."""
+
+
+def capture_lines(report: FileReport) -> str:
+    """The lines of `penviz.capture` for a file of weights that no known network fits."""
+    imported, read = "import torch", f'torch.load({report.name!r}, map_location="cpu")'
+    if report.kind == "safetensors":
+        imported, read = "from safetensors.torch import load_file", f"load_file({report.name!r})"
+    lines = ["import shutil", "", "import penviz", imported, ""]
+    lines.append(f"weights = {read}{''.join(f'[{key!r}]' for key in report.wrapper)}")
+    around = re.match(r"((module|_orig_mod)\.)*", report.prefix)  # other prefixes may be the network's own
+    if around and around[0]:
+        bare = f"key.removeprefix({around[0]!r})"
+        lines.append(f"weights = {{{bare}: value for key, value in weights.items()}}")
+    return "\n".join([*lines, "model.load_state_dict(weights)", _RUN])

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from penviz import InputError
+from penviz.demo import EXAMPLE, EXAMPLE_IMAGES
 from penviz.foreign.answer import Budget, CageError
 from penviz.foreign.cage import Job
 from penviz.foreign.report import OF_WEIGHTS, FileReport
@@ -48,6 +49,7 @@ class Upload:
         choices: what the last step was started with: model, dataset, targets, ...; run: the directory drawn.
         out: the directory that the last step writes, or wrote; None where it writes none.
         fields: what the fields of the card say, by their names; checks: how many were started.
+        checks_itself: the check starts as soon as a network is found, with what `fields` say.
         quick: whether only the three classes were run; seconds_all: how long the rest will take.
         partners: files of other splits in the same run, which show as drawn with it.
         error: why the last step ended without a result, one sentence; advice: what to do about it.
@@ -66,6 +68,7 @@ class Upload:
     choices: dict[str, Any] = field(default_factory=dict)
     fields: dict[str, Any] = field(default_factory=dict)
     checks: int = 0
+    checks_itself: bool = False
     run: Path | None = None
     out: Path | None = None
     quick: bool = False
@@ -98,6 +101,22 @@ def bring(visitor: Visitor, name: str, path: Path, kept: Kept | None = None) -> 
     visitor.uploads[upload.id] = upload
     begin(visitor, upload, "reading", "inspect", {"path": str(path), "name": upload.name})
     return upload
+
+
+def bring_example(visitor: Visitor, data_directory: Path) -> None:
+    """Take in the example that comes with penviz, and check it on the test images that do."""
+    upload = bring(visitor, EXAMPLE.name, EXAMPLE)
+    upload.checks_itself = True
+    upload.fields = {"dataset": EXAMPLE_IMAGES, "name": "example", "targets": "hard"}
+    upload.choices = {
+        "name": "example",
+        "class_names": "",
+        "dataset": EXAMPLE_IMAGES,
+        "data_dir": str(data_directory),
+        "targets": "hard",
+        "label_smoothing": 0.0,
+        "expected": None,
+    }
 
 
 def being_made(visitor: Visitor) -> set[Path]:
@@ -158,6 +177,8 @@ def _take_report(visitor: Visitor, upload: Upload, result: dict[str, Any]) -> No
 
 def _take_candidates(visitor: Visitor, upload: Upload, result: dict[str, Any]) -> None:
     upload.candidates, upload.stage = result["candidates"], "ready"
+    if upload.checks_itself and upload.candidates:
+        start_check(visitor, upload, model=upload.candidates[0]["name"])
 
 
 def _take_check(visitor: Visitor, upload: Upload, result: dict[str, Any]) -> None:
@@ -191,7 +212,7 @@ def start_check(visitor: Visitor, upload: Upload, **choices: Any) -> None:
     upload.checks += 1
     for name in ("row", "triple"):  # they are of the table that this check replaces
         upload.fields.pop(name, None)
-    arguments = _source(upload) | {"expected": choices.get("expected")}
+    arguments = _source(upload) | {"expected": upload.choices.get("expected")}
     begin(visitor, upload, "checking", "check", arguments)
 
 

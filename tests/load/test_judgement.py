@@ -94,8 +94,8 @@ def test_it_is_judged_on_the_test_images(network: Any, pictures: Path, tmp_path:
     assert float((stored["test"].predictions == stored["test"].labels).mean()) == pytest.approx(test)
     assert any(f"penviz measures {100 * test:.1f} % on 1,200 test images. Is that" in line for line in said)
     assert any(
-        line
-        == f"On 300 training images it is {100 * train:.1f} %: it has seen those, and not the test images."
+        line == f"The file stores acc = {100 * test:.1f} %, which agrees. "
+        f"On 300 training images it is {100 * train:.1f} %: it has seen those, and not the test images."
         for line in said
     )
     assert run.adoption.warning == ""

@@ -13,10 +13,11 @@ def folder(root: Path, name: str) -> Path:
 
 
 def test_built_in_sets_are_offered_where_their_files_lie(tmp_path: Path) -> None:
-    assert [c.source for c in data_choices(tmp_path, False, {})] == ["digits"]
+    always = ["cifar10-1000", "cifar100-1000", "digits"]
+    assert [c.source for c in data_choices(tmp_path, False, {})] == always
     (tmp_path / "cifar10.npz").touch()
     (tmp_path / "cifar-100-python").mkdir()
-    assert [c.source for c in data_choices(tmp_path, False, {})] == ["cifar10", "cifar100", "digits"]
+    assert [c.source for c in data_choices(tmp_path, False, {})] == ["cifar10", "cifar100", *always]
     assert missing_sets(tmp_path) == ["MNIST", "Fashion-MNIST"]
 
 

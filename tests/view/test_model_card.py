@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from penviz.foreign.cage import Job
-from penviz.foreign.report import FileReport
+from penviz.foreign.report import FileReport, TensorEntry
 from penviz.view import uploads
 from penviz.view.data_choices import DataChoice
 from penviz.view.uploads import Upload
@@ -66,14 +66,19 @@ def test_a_tie_is_kept_with_the_row_that_the_check_took(
 def upload(tmp_path: Path) -> Upload:
     found = Upload("theirs.pth", tmp_path / "theirs.pth", stage="ready")
     found.report = FileReport("theirs.pth", "torch zip", 1000, "0" * 64, n_classes=4)
-    found.candidates = [{"name": n, "evidence": "all keys match"} for n in ("resnet20", "resnet56")]
+    found.candidates = [
+        {"name": n, "evidence": "all keys match", "complete": True} for n in ("resnet20", "resnet56")
+    ]
     return found
 
 
 @pytest.fixture
 def app(upload: Upload, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     who = SimpleNamespace(
-        workspace=SimpleNamespace(start=lambda *_: Held()), uploads={upload.id: upload}, folders={}
+        workspace=SimpleNamespace(start=lambda *_: Held()),
+        uploads={upload.id: upload},
+        folders={},
+        runs_directory=upload.path.parent,
     )
     monkeypatch.setattr("penviz.view.uploads.cage", lambda: None)
     choices = [DataChoice("scikit-learn's digits", "digits"), DataChoice("CIFAR-10", "cifar10")]
@@ -106,6 +111,32 @@ def test_fields_outlive_a_step_even_where_session_state_forgets(app: AppTest, up
     assert [field.value for field in app.selectbox] == ["resnet56", "cifar10", "uniform"]
     assert app.text_input[0].value == "my own"
     assert [field.value for field in app.number_input] == [0.2, 93.5]
+
+
+def test_names_are_proposed_where_there_are_as_many_classes(app: AppTest, upload: Upload) -> None:
+    tensors = [TensorEntry(key, (4, 2), "float32", 32, key) for key in ("features", "labels")]
+    upload.report = FileReport("a.npz", "npz", 1000, "0" * 64, tensors=tuple(tensors), n_classes=10)
+    app.run()
+    assert not app.exception, app.exception[0].value
+    field = next(field for field in app.selectbox if field.label == "Names of the classes")
+    assert field.value == "", "none is taken before the visitor confirms it"
+    assert [words.split(":")[0] for words in field.options] == ["numbers", "CIFAR-10's", "MNIST's"]
+    field.set_value("mnist")
+    press(app, "Draw")
+    assert upload.choices["class_names"] == "mnist"
+    named = TensorEntry("class_names", (10,), "text", 40, "class_names")
+    upload.job, upload.stage = None, "ready"
+    upload.report = FileReport("a.npz", "npz", 1000, "0" * 64, tensors=(*tensors, named), n_classes=10)
+    app.run()
+    assert "Names of the classes" not in [field.label for field in app.selectbox]
+
+
+def test_an_unknown_network_gets_lines_that_the_page_accepts(app: AppTest, upload: Upload) -> None:
+    assert not app.code
+    upload.candidates = [upload.candidates[0] | {"complete": False}]
+    app.run()
+    assert "penviz.capture(" in app.code[0].value
+    assert "'theirs.pth'" in app.code[0].value
 
 
 def test_a_second_check_with_fewer_inputs_and_other_classes(app: AppTest, upload: Upload) -> None:

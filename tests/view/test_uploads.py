@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from penviz import InputError
+from penviz.foreign.inspection import inspect_file
 from penviz.view import uploads
 from penviz.view.uploads import Upload, remove, start_arrays
 
@@ -52,6 +53,27 @@ def test_a_partner_is_given_back_where_the_run_is_removed(visitor: Any, tmp_path
     remove(visitor, files["train"])
     assert files["validation"].stage == "ready"
     assert list(visitor.uploads.values()) == [files["validation"]]
+
+
+def test_the_example_checks_itself_once_its_network_is_found(
+    visitor: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, dict[str, Any]]] = []
+    monkeypatch.setattr(
+        visitor.workspace, "start", lambda _, task, given, budget: asked.append((task, given))
+    )
+    monkeypatch.setattr(uploads, "cage", lambda: None)
+    uploads.bring_example(visitor, tmp_path)
+    (upload,) = visitor.uploads.values()
+    uploads._take_report(visitor, upload, inspect_file(upload.path).to_json())
+    uploads._take_candidates(visitor, upload, {"candidates": [{"name": "tutorial_alexnet"}]})
+    assert [task for task, _ in asked] == ["inspect", "match", "check"]
+    assert upload.stage == "checking"
+    given = asked[-1][1]
+    assert (given["model"], given["dataset"], given["expected"]) == ("tutorial_alexnet", "cifar10-1000", None)
+    assert upload.path.is_file(), "removing it must leave what came with the package"
+    remove(visitor, upload)
+    assert upload.path.is_file()
 
 
 def test_two_runs_of_one_name_under_way_get_two_directories(visitor: Any, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
-"""`streamlit run app.py`: the app itself is penviz/app/main.py; each run calls its function anew."""
+"""`streamlit run app.py`: runs penviz/app/main.py for every change, and serves the files it refers to."""
 
-from penviz.app.main import show_app
+import streamlit as st
 
-show_app()
+from penviz.app.component.served_files import SCRIPT, routes
+
+app = st.App(SCRIPT, routes=routes())

@@ -144,7 +144,7 @@ def server_ms(runs: Path, changes: int) -> list[float]:
     sys.path.insert(0, str(ROOT))
     from streamlit.testing.v1 import AppTest
 
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
+    app = AppTest.from_file(str(ROOT / "penviz" / "app" / "main.py"), default_timeout=120).run()
     took = []
     for i in range(changes):
         above = next(box for box in app.selectbox if str(box.key).startswith("above"))

@@ -327,7 +327,7 @@ def eager_calls(node: ast.AST) -> Iterator[ast.Call]:
 
 def work_at_import(tree: ast.Module, module: str, room: str, is_package: bool) -> list[str]:
     """Statements at module or class level that do more than define."""
-    if module == "app":  # app.py: Streamlit runs it as __main__
+    if module in ("app", "penviz.app.server"):  # what Streamlit starts
         return []
     factories = {n.name for n in tree.body if isinstance(n, ast.FunctionDef) and n.name.startswith("_")}
     constants = CONSTANT_CALLS | {

@@ -9,12 +9,13 @@ from typing import Any
 from small_runs import make_run
 from streamlit.testing.v1 import AppTest
 
-APP = Path(__file__).parents[1] / "app.py"
+APP = Path(__file__).parents[1] / "penviz" / "app" / "main.py"
 
 
 def opened(**parameters: Any) -> AppTest:
-    """The app as a link with some parameters opens it."""
+    """The app as a link with some parameters opens it, its panels as a chart that can be read here."""
     app = AppTest.from_file(str(APP), default_timeout=60)
+    app.query_params["plain"] = "1"
     for key, value in parameters.items():
         app.query_params[key] = value
     return checked(app.run())

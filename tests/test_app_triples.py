@@ -21,7 +21,7 @@ from penviz.measure.summary import Summary
 from penviz.measure.views import VIEWS
 from penviz.runs import read_run
 
-APP = Path(__file__).parents[1] / "app.py"
+APP = Path(__file__).parents[1] / "penviz" / "app" / "main.py"
 HARNESS = """
 import streamlit as st
 from penviz.view.page_triples import show_triples
@@ -44,6 +44,7 @@ def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Start:
     def start(triples: bool = False, **parameters: Any) -> AppTest:
         app = AppTest.from_string(HARNESS) if triples else AppTest.from_file(str(APP))
         app.default_timeout = 120
+        app.query_params["plain"] = "1"
         for key, value in parameters.items():
             app.query_params[key] = value
         return checked(app.run())

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from page_client import APP
 from small_runs import make_run, small_activations
 from typer.testing import CliRunner
 
@@ -189,7 +190,7 @@ def test_the_page_reads_the_triple_that_is_chosen(
     for split in ("train", "validation"):
         run_activations.measure_shards(read_run(directory), split)
     monkeypatch.setitem(os.environ, "PENVIZ_RUNS", str(tmp_path))
-    page = AppTest.from_file(str(Path(__file__).parents[1] / "app.py"), default_timeout=120).run()
+    page = AppTest.from_file(str(APP), default_timeout=120).run()
     assert not page.exception
     above = next(box for box in page.selectbox if str(box.key).startswith("above"))
     assert len(above.options) == 10  # all classes are offered
@@ -211,7 +212,7 @@ def test_a_damaged_shard_is_a_warning_on_the_page(
     directory, _ = sharded
     (stored_path(directory, "train").parent / "shard-00001" / "features.npy").write_bytes(b"")
     monkeypatch.setitem(os.environ, "PENVIZ_RUNS", str(tmp_path))
-    page = AppTest.from_file(str(Path(__file__).parents[1] / "app.py"), default_timeout=120).run()
+    page = AppTest.from_file(str(APP), default_timeout=120).run()
     assert not page.exception
     said = " ".join(str(w.value) for w in page.warning) + " ".join(e.proto.body for e in page.get("html"))
     assert "shard-00001 of activations-train is damaged" in said

@@ -21,9 +21,11 @@ ROOT = Path(__file__).parents[1]
 PAGE = """
 from streamlit.testing.v1 import AppTest
 import penviz.app.main
+from penviz.app.component.served_files import routes
 page = AppTest.from_file(penviz.app.main.__file__, default_timeout=60).run()
 assert not page.exception and not page.error
-print(penviz.__file__, len(page.get("plotly_chart")), *(caption.value for caption in page.sidebar.caption))
+captions = (caption.value for caption in page.sidebar.caption)
+print(penviz.__file__, len(page.get("bidi_component")), len(routes()), *captions)
 """
 
 
@@ -66,6 +68,8 @@ def test_the_wheel_holds_the_package_and_its_data(wheel: Path) -> None:
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "penviz").rglob("*.py")}
     assert modules <= names
     assert {"penviz/app/.streamlit/config.toml", "penviz/load/fingerprints.npz"} <= names
+    component = ROOT / "penviz" / "app" / "component"
+    assert {f"penviz/app/component/{file.name}" for file in component.glob("*.[jc]s*")} <= names
     assert {name.split("/")[0] for name in names} == {"penviz"}
     assert f"\nVersion: {__version__}\n" in metadata
 
@@ -88,9 +92,9 @@ def test_in_an_empty_directory_the_app_draws_the_pair_and_demo_a_figure(wheel: P
         assert ended.returncode == 0, ended.stderr
         return ended.stdout
 
-    place, charts, *caption = run("-c", PAGE).split()
+    place, panels, routes, *caption = run("-c", PAGE).split()
     assert Path(place).is_relative_to(installed)
-    assert charts == "2"
+    assert (panels, routes) == ("1", "2")
     assert " ".join(caption).startswith("The demo pair.")
     run("-m", "penviz", "demo", "--out", "figure.pdf")
     assert (empty / "figure.pdf").read_bytes().startswith(b"%PDF")

@@ -148,7 +148,7 @@ def notes(panel: Panel, cell: Cell, ink: Ink) -> list[dict[str, Any]]:
             _text(f"{panel.n_outside} {word} outside", cell, ink.note, 11) | outside | {"bgcolor": shade}
         )
     under = {"xanchor": "left", "yanchor": "top", "x": 0, "y": 0, "yshift": -17, "align": "left"}
-    made.append(_text(numbers(panel, ink), cell, ink.note, 12) | under)
+    made.append(_text(numbers(panel, ink), cell, ink.note, 12) | under | {"name": "numbers"})
     return made
 
 

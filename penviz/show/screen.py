@@ -44,6 +44,10 @@ class Marks:
     pull: bool = False
 
 
+ALL_MARKS = Marks(templates=True, pull=True)
+"""All that can be shown: a browser that has it hides what is not wanted."""
+
+
 def point_groups(panel: Panel, errors: bool = True) -> list[tuple[int, int, NDArray[np.int64]]]:
     """Points of a panel in the order in which they are drawn: errors last, on top.
 
@@ -161,7 +165,7 @@ def template_figure(
             layout["shapes"].append(shape)
             layout["annotations"].append(label)
         if (picture := under_image(panel, cell.x, cell.y, marks.shading)) is not None:
-            layout["images"].append(picture)
+            layout["images"].append(picture | {"name": "shading"})
         if marks.pull and panel.pull is not None:
             layout["shapes"] += _arrows(panel.pull, cell)
         if marks.boundaries:
@@ -207,24 +211,30 @@ def _points(panel: Panel, cell: Cell, k: int, kind: int, positions: NDArray[np.i
 
 
 def overlay_traces(panel: Panel, cell: Cell, marks: Marks, colours: Ink) -> list[dict[str, Any]]:
-    """Class means, smoothing optima and templates, each with a rim in the page's colour or in ink."""
+    """Class means, smoothing optima and templates, each with a rim in the page's colour or in ink.
+
+    `meta` of a trace, and `name` of a shape or an image, is the field of `Marks` that it belongs to.
+    """
     page, text = colours.page, colours.text
-    wanted: list[tuple[str, Any, dict[str, Any]]] = []
+    wanted: list[tuple[str, str, Any, dict[str, Any]]] = []
     if marks.templates and len(panel.templates_xy):
         diamond = {"symbol": "diamond", "size": 11, "color": list(CLASS_COLOURS)}
         word = "class mean as template" if panel.class_means else "template"
-        wanted.append((word, panel.templates_xy, diamond | {"line": {"width": 1.5, "color": text}}))
+        wanted.append(
+            ("templates", word, panel.templates_xy, diamond | {"line": {"width": 1.5, "color": text}})
+        )
     if marks.optimum and panel.ideal_xy is not None:
         star = {"symbol": "star", "size": 15, "color": page, "line": {"width": 1.5, "color": text}}
-        wanted.append(("label-smoothing optimum", panel.ideal_xy, star))
+        wanted.append(("optimum", "label-smoothing optimum", panel.ideal_xy, star))
     if marks.means and len(panel.means_xy):
         plus = {"symbol": "cross", "size": 12, "color": text, "line": {"width": 1.5, "color": page}}
-        wanted.append(("class mean", panel.means_xy, plus))
+        wanted.append(("means", "class mean", panel.means_xy, plus))
     return [
         {
             "type": "scatter",
             "mode": "markers",
             "name": name,
+            "meta": mark,
             "showlegend": False,
             "x": np.asarray(xy, np.float32)[:, 0],
             "y": np.asarray(xy, np.float32)[:, 1],
@@ -235,7 +245,7 @@ def overlay_traces(panel: Panel, cell: Cell, marks: Marks, colours: Ink) -> list
             "xaxis": cell.x,
             "yaxis": cell.y,
         }
-        for name, xy, marker in wanted
+        for mark, name, xy, marker in wanted
     ]
 
 
@@ -244,6 +254,7 @@ def _arrows(pull: Arrows, cell: Cell) -> list[dict[str, Any]]:
     return [
         {
             "type": "path",
+            "name": "pull",
             "xref": cell.x,
             "yref": cell.y,
             "path": " ".join(
@@ -263,6 +274,7 @@ def boundary_shapes(panel: Panel, cell: Cell, colour: str) -> list[dict[str, Any
     return [
         {
             "type": "line",
+            "name": "boundaries",
             "xref": cell.x,
             "yref": cell.y,
             "x0": float(start[0]),

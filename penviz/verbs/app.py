@@ -36,7 +36,7 @@ def open_app(
         if address not in ("localhost", "127.0.0.1", "::1"):
             raise RunError("--data offers what lies on this disk, so it needs --address localhost.")
         os.environ["PENVIZ_DATA"] = str(data.resolve())
-    script = Path(__file__).resolve().parents[1] / "app" / "main.py"  # with its .streamlit/config.toml
+    script = Path(__file__).resolve().parents[1] / "app" / "server.py"  # with its .streamlit/config.toml
     command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)]
     command += ["--server.address", address]
     os.execv(sys.executable, command)

@@ -134,22 +134,29 @@ def choose_classes(group: Group, end: str, rows: Sequence[int]) -> tuple[int, in
 
 
 def choose_marks(plane: bool = True) -> Marks:
-    """What is drawn beside the points; most of it belongs to the template plane only."""
-    off = not plane
+    """What is drawn beside the points; most of it belongs to the template plane only.
+
+    The browser shows and hides it: the server hears of a switch with the next change of something else.
+    """
+    plain = st.query_params.get("plain") == "1"  # a chart that the server draws anew for each switch
+
+    def switch(label: str, key: str, on: bool = True, help: str | None = None, always: bool = False) -> bool:
+        heard: Literal["rerun", "ignore"] = "rerun" if plain else "ignore"
+        off = not (plane or always)
+        return st.toggle(label, on, key=key, bind=URL, help=help, disabled=off, on_change=heard)
+
     heading("Show")
     return Marks(
-        means=st.toggle("class means (+)", True, key="means", bind=URL),
-        templates=st.toggle("templates (◆)", False, key="templates", bind=URL, disabled=off),
-        boundaries=st.toggle("decision boundaries", True, key="boundaries", bind=URL, disabled=off),
-        optimum=st.toggle("label-smoothing optimum (★)", True, key="optimum", bind=URL, disabled=off),
-        shading=st.toggle("shading (softmax of the three)", True, key="shading", bind=URL, disabled=off),
-        errors=st.toggle("errors apart (hollow, ×)", True, key="errors", bind=URL),
-        pull=st.toggle(
+        means=switch("class means (+)", "means", always=True),
+        templates=switch("templates (◆)", "templates", False),
+        boundaries=switch("decision boundaries", "boundaries"),
+        optimum=switch("label-smoothing optimum (★)", "optimum"),
+        shading=switch("shading (softmax of the three)", "shading"),
+        errors=switch("errors apart (hollow, ×)", "errors", always=True),
+        pull=switch(
             "pull of the loss (→, q − p)",
+            "pull",
             False,
-            key="pull",
-            bind=URL,
-            disabled=off,
             help="In the region of each class: where the loss among the three classes pulls an example of "
             "it. Under smoothing the pull ends at the star; under hard targets it never ends. The longer the "
             "arrow, the stronger the pull (its fourth root, because pulls span orders of magnitude).",

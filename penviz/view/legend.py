@@ -27,6 +27,11 @@ def _svg(inner: str, width: int = 14) -> str:
     return f'<img width="{width}" height="14" alt="" src="data:image/svg+xml;base64,{source}">'
 
 
+def _item(mark: str, inner: str) -> str:
+    """An entry that goes when the mark is hidden: the component hides it by the name of the mark."""
+    return f'<span data-mark="{mark}">{inner}</span>'
+
+
 def legend_html(panels: Sequence[Panel], marks: Marks, dark: bool, crosses: bool = True) -> str:
     """A line that wraps, or a column: three classes, then each mark that is drawn.
 
@@ -44,10 +49,10 @@ def legend_html(panels: Sequence[Panel], marks: Marks, dark: bool, crosses: bool
         items.append(f"<span>{_svg(drawn)}<b>{escape(name)}</b></span>")
     if marks.errors:
         hollow = "predicted as another of the three" if crosses else "wrong prediction"
-        items.append(f"<span>{_svg(_SHAPES[0].format(line))}{hollow}</span>")
+        items.append(_item("errors", f"{_svg(_SHAPES[0].format(line))}{hollow}"))
     if marks.errors and crosses and len(panels[0].class_names) > 3:
         cross = f'<path d="M3 3 L11 11 M11 3 L3 11" {line}/>'
-        items.append(f"<span>{_svg(cross)}predicted as a fourth class</span>")
+        items.append(_item("errors", f"{_svg(cross)}predicted as a fourth class"))
     if any(p.density is not None for p in panels):
         cloud = "".join(
             f'<circle cx="7" cy="7" r="{r}" fill="{CLASS_COLOURS[0]}" fill-opacity=".2"/>'
@@ -56,19 +61,19 @@ def legend_html(panels: Sequence[Panel], marks: Marks, dark: bool, crosses: bool
         items.append(f"<span>{_svg(cloud)}density of all stored examples</span>")
     if marks.means and any(len(p.means_xy) for p in panels):
         plus = f'<path d="M7 1.2 V12.8 M1.2 7 H12.8" stroke="{colours.text}" stroke-width="3.4"/>'
-        items.append(f"<span>{_svg(plus)}class mean</span>")
+        items.append(_item("means", f"{_svg(plus)}class mean"))
     if marks.optimum and panels[0].view == PLANE:
         star = f'<path d="{_STAR}" fill="{colours.page}" stroke="{colours.text}" stroke-width="1.2"/>'
-        items.append(f"<span>{_svg(star)}{optimum_words(panels)}</span>")
+        items.append(_item("optimum", f"{_svg(star)}{optimum_words(panels)}"))
     if marks.templates and panels[0].view == PLANE:
         diamond = (
             f'<path d="M7 1 L13 7 L7 13 L1 7 Z" fill="none" stroke="{colours.text}" stroke-width="1.4"/>'
         )
-        items.append(f"<span>{_svg(diamond)}{template_word(panels)}</span>")
+        items.append(_item("templates", f"{_svg(diamond)}{template_word(panels)}"))
     if marks.boundaries and panels[0].view == PLANE:
         dashes = f'<path d="M0 7 H26" {line} stroke-dasharray="4 3"/>'
-        items.append(f"<span>{_svg(dashes, 26)}{boundary_word(panels)}</span>")
+        items.append(_item("boundaries", f"{_svg(dashes, 26)}{boundary_word(panels)}"))
     if marks.pull and panels[0].view == PLANE:
         arrow = f'<path d="M1 7 H24 M17 3 L24 7 L17 11" {line}/>'
-        items.append(f"<span>{_svg(arrow, 26)}{pull_word(panels)}</span>")
+        items.append(_item("pull", f"{_svg(arrow, 26)}{pull_word(panels)}"))
     return f'<div class="pz-legend">{"".join(items)}</div>'

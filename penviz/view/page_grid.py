@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from html import escape
 from threading import Lock
 from typing import Any
@@ -11,6 +12,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from penviz import InputError
+from penviz.app.component.mount import linked_panels
+from penviz.app.component.payload import payload
 from penviz.measure.embedding import embedded
 from penviz.measure.finding import Finding, build_finding
 from penviz.measure.panel import Panel, build_grid
@@ -20,7 +23,7 @@ from penviz.measure.withheld_intervals import withheld_intervals
 from penviz.run_activations import classes_held, targets_of
 from penviz.runs import SPLITS, Run, differences, recipe_of
 from penviz.show.ready_figure import ready
-from penviz.show.screen import Marks, selected_points, template_figure
+from penviz.show.screen import ALL_MARKS, Marks, selected_points, template_figure
 from penviz.show.words import column_names
 from penviz.view.catalogue import (
     Catalogue,
@@ -45,9 +48,9 @@ from penviz.view.other_views import embeddings_of
 from penviz.view.page_two_classes import choose_axis, draw_two_classes
 from penviz.view.share import measure_command, share
 from penviz.view.state import State, in_order, suffix
-from penviz.view.style import stage_sheet, style_sheet
+from penviz.view.style import HEAD_PX, stage_sheet, style_sheet
 from penviz.view.train_here import train_here
-from penviz.view.tray import tray
+from penviz.view.tray import sprite_addresses, tray
 from penviz.view.words import alt_text, minus_signs, provenance
 
 HINT_POINTS = "Click a point, or draw a lasso or a box with the tools beside the panels, to see the images."
@@ -139,7 +142,9 @@ def _draw(
     alphas = [run.config.label_smoothing for run in runs]
     targets = [targets_of(run) for run in runs]
     known = _key(opened)
-    rows = _rows(known, state.classes, state.per_class, state.bias, state.scale, state.marks.pull, opened)
+    plain = st.query_params.get("plain") == "1"
+    pull = state.marks.pull or not plain
+    rows = _rows(known, state.classes, state.per_class, state.bias, state.scale, pull, opened)
     if state.view != PLANE:
         view = VIEWS[state.view]
         over = st.container()  # the head, above a button that says how far UMAP is
@@ -151,23 +156,42 @@ def _draw(
         rows = embedded(rows, found, state.scale)
     splits = [split for split in SPLITS if any(split in one.splits for one in opened)]
     cells = [[next((p for p in row if p.split == split), None) for split in splits] for row in rows]
-    if state.view == PLANE:
+    if not plain:
+        sent = payload(cells, sprite_addresses(runs, splits), dark)
+    elif state.view == PLANE:
         figures = _figures(
             known, state.classes, state.per_class, state.bias, state.scale, state.marks, dark, cells
         )
     else:
         figures = [_figure(row, state.marks, dark) for row in cells]
     # The charts go first and together: the browser draws them at one go while the numbers are computed.
-    st.html(stage_sheet(state.layout, len(cells), len(splits)))
+    if plain:
+        st.html(stage_sheet(state.layout, len(cells), len(splits)))
     st.html(INTRODUCTION)
     header = st.container(horizontal=True, key="header", vertical_alignment="top", gap="medium")
     show_warnings(warnings)
-    with st.container(key="stage"):
-        charts, side = st.container(key="charts"), st.container(key="side")
-    frames = [charts.container(key=f"run-{number}") for number in range(len(cells))]
-    selected = [
-        point for number, frame in enumerate(frames) for point in _chart(state, frame, number, cells, figures)
-    ]
+    hint = HINT if state.view == PLANE else HINT_POINTS
+    shown = [panel for row in rows for panel in row]
+    if plain:
+        with st.container(key="stage"):
+            charts, side = st.container(key="charts"), st.container(key="side")
+        frames = [charts.container(key=f"run-{number}") for number in range(len(cells))]
+        selected = [
+            point for n, frame in enumerate(frames) for point in _chart(state, frame, n, cells, figures)
+        ]
+        with side:
+            st.html(legend_html(shown, state.marks, dark))
+            st.html(f'<p class="pz-note">{hint}</p>')
+    else:
+        legend = legend_html(shown, ALL_MARKS, dark)
+        linked_panels(
+            sent,
+            marks=asdict(state.marks),
+            words={"legend": legend, "hint": hint, "alt": " ".join(alt_text(state, row) for row in cells)},
+            head=HEAD_PX,
+            layout=state.layout,
+            config=CONFIG | {"displayModeBar": False},
+        )
     table, finding = _table(known, state.classes, state.bias, opened)
     if state.view == PLANE:
         head = _head(finding.headline, finding.detail)
@@ -178,10 +202,8 @@ def _draw(
         with st.container(key="ways-out", width="content", gap="xsmall"):
             share(state.runs, measure_command(state), groups)
             export(state, opened)
-    with side:
-        st.html(legend_html([panel for row in rows for panel in row], state.marks, dark))
-        st.html(f'<p class="pz-note">{HINT if state.view == PLANE else HINT_POINTS}</p>')
-    tray([panel for row in cells for panel in row], selected, runs, NONCE)
+    if plain:
+        tray([panel for row in cells for panel in row], selected, runs, NONCE)
     kinds = [own.kind for own in targets]
     titles = column_names(alphas, [run.name for run in runs], table.class_means, kinds)
     if state.view != PLANE:

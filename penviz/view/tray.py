@@ -6,9 +6,11 @@ import math
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
+from penviz.app.component.served_files import image_url
 from penviz.measure.panel import CORRECT, Panel
 from penviz.runs import MANIFEST, Run, stored_path, thumbnails_path
 from penviz.show.theme import CLASS_COLOURS, CLASS_SIGNS
@@ -23,15 +25,35 @@ def _sprite(path: Path, digest: str, layout: tuple[tuple[str, int], ...]) -> Spr
     return read_sprite(path, dict(layout))
 
 
-def sprite_of(run: Run, split: str) -> Sprite | None:
-    """The sprite of a split of a run, decoded once a version of the file."""
+def _described(run: Run, split: str) -> tuple[Path, dict[str, Any]] | None:
+    """The file of thumbnails of a split and how it is laid out; None where there is none."""
     path = thumbnails_path(run.directory, split)
     described = run.record.get("thumbnails")
     layout = described.get(split) if isinstance(described, dict) else None
     in_shards = stored_path(run.directory, split).name == MANIFEST  # whose rows are no tiles
     if in_shards or not isinstance(layout, dict) or not path.is_file():
         return None
+    return path, layout
+
+
+def sprite_of(run: Run, split: str) -> Sprite | None:
+    """The sprite of a split of a run, decoded once a version of the file."""
+    if (found := _described(run, split)) is None:
+        return None
+    path, layout = found
     return _sprite(path, digest_of(path), tuple(sorted((str(k), v) for k, v in layout.items())))
+
+
+def sprite_addresses(runs: Sequence[Run], splits: Sequence[str]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Where a browser finds the sprites, with columns and count of their tiles, by run and split."""
+    made: dict[tuple[str, str], dict[str, Any]] = {}
+    for run, split in ((run, split) for run in runs for split in splits):
+        if (found := _described(run, split)) is not None:
+            path, layout = found
+            counts = {key: layout.get(key) for key in ("columns", "count")}
+            if all(isinstance(n, int) and n > 0 for n in counts.values()):
+                made[run.name, split] = {"url": image_url(path, digest_of(path)), **counts}
+    return made
 
 
 def _figure(panel: Panel, position: int, uri: str | None) -> str:

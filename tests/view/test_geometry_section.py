@@ -18,7 +18,7 @@ from penviz.measure.numbers import BY_KEY
 from penviz.measure.summary import Summary
 from penviz.runs import activations_path
 
-APP = Path(__file__).parents[2] / "app.py"
+APP = Path(__file__).parents[2] / "penviz" / "app" / "main.py"
 MANY = [f"class {k}" for k in range(20)]
 
 

@@ -1,0 +1,1 @@
+"""The linked panels: a Streamlit component in plain JavaScript, its data, and the files that it reads."""

@@ -1,0 +1,121 @@
+"""What the browser is sent: the grid's figure, and what its points are."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penviz.measure.panel import Panel
+from penviz.show.frame import FOOT_PX
+from penviz.show.screen import ALL_MARKS, point_groups, template_figure
+from penviz.show.shading import under_image
+from penviz.show.theme import CLASS_COLOURS, CLASS_SHAPES, CLASS_SIGNS, abbreviated, ink, targets_name
+
+PADS = {
+    "left": 30,
+    "right": 10,
+    "gap": 48,
+    "head": 6,
+    "foot": FOOT_PX,
+    "least": 220,
+    "beside": 300,
+    "above": 96,
+}
+"""Pixels around the panels: ticks, numbers, what stands beside the figure or above it."""
+
+
+def payload(
+    cells: Sequence[Sequence[Panel | None]],
+    sprites: Mapping[tuple[str, str], Mapping[str, Any]],
+    dark: bool,
+) -> str:
+    """The grid as JSON for panels.js, the same text whatever of its marks is shown.
+
+    Args:
+        cells: rows of panels, a row a run; None leaves a cell empty.
+        sprites: address, columns, side and count of the thumbnails, by run and split.
+        dark: for a dark page.
+    """
+    flat = [panel for row in cells for panel in row]
+    first = next(panel for panel in flat if panel is not None)
+    figure = template_figure(flat, columns=len(cells[0]), marks=ALL_MARKS, dark=dark, legend=False).to_dict()
+    traces = [trace for trace in figure["data"] if "customdata" in trace]
+    for trace in traces:  # the page's own tooltip says what these say
+        for key in ("customdata", "text", "hovertemplate", "unselected"):
+            trace.pop(key, None)
+    return json.dumps(
+        {
+            "figure": figure,
+            "panels": _panels(cells, sprites),
+            "unshaded": {f"x{n + 1 if n else ''}": _unshaded(p) for n, p in enumerate(flat) if p is not None},
+            "splits": len(cells[0]),
+            "classes": first.classes,
+            "signs": CLASS_SIGNS,
+            "colours": CLASS_COLOURS,
+            "shapes": CLASS_SHAPES,
+            "names": {int(k): first.class_names[k] for k in _named(flat)},
+            "ink": asdict(ink(dark)),
+            "pads": PADS,
+        }
+    )
+
+
+def _unshaded(panel: Panel) -> str | None:
+    """The picture under the points when the shading is off: the density of all, where there is one."""
+    picture = under_image(panel, "x", "y", shaded=False)
+    return None if picture is None else str(picture["source"])
+
+
+def _named(panels: Sequence[Panel | None]) -> NDArray[np.int64]:
+    """Classes that a tooltip may have to name, as rows of the head."""
+    parts = [np.append(p.predictions, p.class_indices) for p in panels if p is not None]
+    return np.unique(np.concatenate(parts))
+
+
+def _panels(
+    cells: Sequence[Sequence[Panel | None]], sprites: Mapping[tuple[str, str], Mapping[str, Any]]
+) -> list[dict[str, Any] | None]:
+    """For each cell what its points are, in the order in which its traces hold them."""
+    made: list[dict[str, Any] | None] = []
+    trace = 0
+    for number, panel in enumerate(panel for row in cells for panel in row):
+        if panel is None:
+            made.append(None)
+            continue
+        groups = point_groups(panel)
+        order = np.concatenate([positions for _, _, positions in groups]) if groups else np.arange(0)
+        targets = targets_name(panel.label_smoothing, panel.targets)
+        made.append(
+            {
+                "run": panel.run,
+                "split": panel.split,
+                "place": panel.place,
+                "targets": targets,
+                "short": panel.run if panel.targets == "unknown" else abbreviated(targets),
+                "row": number // len(cells[0]),
+                "axis": str(number + 1) if number else "",
+                "traces": list(range(trace, trace + len(groups))),
+                "groups": [[k, kind, len(positions)] for k, kind, positions in groups],
+                "indices": _packed(panel.indices[order], np.int32),
+                "tiles": _packed(panel.rows[order], np.int32),
+                "predictions": _packed(panel.predictions[order], np.int32),
+                "confidences": _packed(np.nan_to_num(panel.confidences[order], nan=-1.0), np.float32),
+                "class_indices": panel.class_indices,
+                "limits": panel.limits,
+                "sprite": sprites.get((panel.run, panel.split)),
+            }
+        )
+        trace += len(groups)
+    return made
+
+
+def _packed(values: NDArray[Any], dtype: type[np.generic]) -> dict[str, str]:
+    """An array as Plotly packs its own."""
+    packed = np.ascontiguousarray(values, np.dtype(dtype).newbyteorder("<"))
+    return {"dtype": np.dtype(dtype).str[1:], "bdata": base64.b64encode(packed.tobytes()).decode("ascii")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -38,10 +39,10 @@ def linked_panels(
         "module": file_url("panels.js"),
         "plotly": file_url(PLOTLY),
         "payload": payload,
-        "marks": dict(marks),
+        "marks": json.dumps(dict(marks)),  # for the sake of a mapping Streamlit would import pandas
         "head": head,
         "layout": layout,
-        "config": config,
+        "config": json.dumps(config),
         "selected": st.query_params.get("selected", ""),
         **words,
     }

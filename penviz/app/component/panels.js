@@ -119,11 +119,11 @@ class LinkedPanels {
       if (data.selected !== written(this.selection)) this.selection = read(data.selected);
       this.given = data.selected;
     }
-    const marks = JSON.stringify(data.marks);
-    const [newMarks, newData] = [marks !== this.marks, data.payload !== this.payload];
-    const moved = data.layout !== this.layout;
-    [this.marks, this.payload, this.layout, this.data] = [marks, data.payload, data.layout, data];
-    if (newMarks) this.shown = { ...data.marks };
+    const [newMarks, newData] = [data.marks !== this.data?.marks, data.payload !== this.data?.payload];
+    const moved = data.layout !== this.data?.layout;
+    this.data = data;
+    this.config = JSON.parse(data.config);
+    if (newMarks) this.shown = JSON.parse(data.marks);
     this.plot.setAttribute("aria-label", data.alt);
     this.side.querySelector(".pzc-legend").innerHTML = data.legend; // as penviz/view/legend.py wrote it
     this.root.querySelector(".pzc-hint").textContent = data.hint;
@@ -200,7 +200,7 @@ class LinkedPanels {
   place() {
     const { sent, root } = this;
     const page = {
-      rows: sent.panels.length / sent.splits, splits: sent.splits, layout: this.layout, pads: sent.pads,
+      rows: sent.panels.length / sent.splits, splits: sent.splits, layout: this.data.layout, pads: sent.pads,
       width: root.clientWidth, height: window.innerHeight - this.data.head,
     };
     const grid = arrange(page);
@@ -227,7 +227,7 @@ class LinkedPanels {
     }
     Object.assign(layout, { hovermode: false, dragmode: "pan", showlegend: false });
     this.hide(data, layout);
-    await this.Plotly.react(this.gd, data, layout, this.data.config);
+    await this.Plotly.react(this.gd, data, layout, this.config);
     this.gd.removeAllListeners?.("plotly_relayout");
     for (const name of ["plotly_relayout", "plotly_relayouting"]) this.gd.on(name, () => this.redraw());
     this.watch.observe(this.root);
@@ -269,7 +269,7 @@ class LinkedPanels {
     this.look = { ...this.look, shown: this.shown };
     for (const panel of this.panels) if (panel?.picture) panel.picture.image.src = (this.shown.shading ? this.sent.figure.layout.images.find((i) => i.xref === `x${panel.axis}`).shaded : this.sent.unshaded[`x${panel.axis}`]) || "";
     this.hide(this.gd.data, this.gd.layout);
-    this.Plotly.react(this.gd, this.gd.data, this.gd.layout, this.data.config);
+    this.Plotly.react(this.gd, this.gd.data, this.gd.layout, this.config);
     this.legend();
     this.redraw();
   }

@@ -27,8 +27,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from penviz.learn import checkpoints, models
-from penviz.load.capture import capture
+from penviz.own_code.capture import capture
+from penviz.training import checkpoints, models
 
 TARGET = 0.95
 BATCH = 256

@@ -40,7 +40,7 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
-from penviz.learn import models
+from penviz.training import models
 
 MODEL, CROP, THREADS = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 torch.set_num_threads(THREADS)
@@ -94,8 +94,8 @@ def prepare(place: Path, model: str, sizes: dict[str, int]) -> int:
     """Images, weights, a finished run and the script; gives the side of the crop."""
     import torch
 
-    from penviz.learn import checkpoints, data, defaults, models
-    from penviz.runs import MODEL_FILE, RUN_FILE, sha256_of, write_json
+    from penviz.store.runs import MODEL_FILE, RUN_FILE, sha256_of, write_json
+    from penviz.training import checkpoints, data, defaults, models
 
     rng = np.random.default_rng(0)
     parts = {}

@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 from null_pairs import networks
 
-from penviz.activations import Activations, Head
-from penviz.captured_run import CapturedRun, load
 from penviz.demo import PAIR, PAIR_NAMES
-from penviz.measure.finding import Finding
+from penviz.store.activations import Activations, Head
+from penviz.store.captured_run import CapturedRun, load
 from penviz.study.comparison import ComparisonOptions
+from penviz.study.finding import Finding
 from penviz.study.study import Study
 from penviz.study.study_run import StudyRun
 

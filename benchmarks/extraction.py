@@ -38,9 +38,9 @@ import torchvision
 from PIL import Image
 from torchvision import transforms
 
-from penviz.learn import checkpoints, evaluate, images, models
-from penviz.learn.data import Split
-from penviz.learn.folder import ImageFiles, stored_batches
+from penviz.training import checkpoints, evaluate, images, models
+from penviz.training.data import Split
+from penviz.training.folder import ImageFiles, stored_batches
 
 TARGET, FOLDER_TARGET = 0.9, 1.1
 N_CLASSES = 10

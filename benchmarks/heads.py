@@ -33,7 +33,8 @@ import torch
 from torch import Tensor, nn
 
 from penviz import InputError
-from penviz.load import architectures, head, outputs
+from penviz.external.evidence import head, outputs
+from penviz.external.networks import architectures
 
 MOST_PARAMETERS = 120_000_000
 LARGEST_SIDE = 512

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from penviz.activations import Activations, Head
-from penviz.runs import RUN_FILE, RunConfig, activations_path, write_json
-from penviz.snapshots import Snapshots, snapshots_path
+from penviz.store.activations import Activations, Head
+from penviz.store.runs import RUN_FILE, RunConfig, activations_path, write_json
+from penviz.store.snapshots import Snapshots, snapshots_path
 
 SPLITS = ("train", "validation")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from penviz.activations import Head
-from penviz.shards import ROWS, ShardedActivations, finish, shard_ready, write_shard
+from penviz.store.activations import Head
+from penviz.store.shards import ROWS, ShardedActivations, finish, shard_ready, write_shard
 
 
 def make_shards(

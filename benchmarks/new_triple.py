@@ -24,8 +24,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 from made_shards import make_shards
 
-from penviz.measure.panel import build_panel
-from penviz.shards import ShardedActivations
+from penviz.projection.panel import build_panel
+from penviz.store.shards import ShardedActivations
 
 TARGET_MS = 50.0
 

@@ -4,9 +4,9 @@
 
 Trains forty hard `fc800` on digits, 20 epochs each, in ROOT (a temporary directory without it; runs that are
 there are kept). Each of the 780 pairs is shown to the rules of the headline as if the second network were
-smoothed: a direction is an error. Prints the spreads that `penviz/measure/seed_spread.py` holds, those of
-reproduction/results.csv among them, and ends with status 1 where more than 5 % of the pairs get a direction
-or a spread is not the one held.
+smoothed: a direction is an error. Prints the spreads that `penviz/metrics/intervals/seed_spread.py` holds,
+those of reproduction/results.csv among them, and ends with status 1 where more than 5 % of the pairs get a
+direction or a spread is not the one held.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from pathlib import Path
 
 import numpy as np
 
-from penviz.activations import Activations
-from penviz.learn import data, defaults, extract, train
-from penviz.measure.calibrated import Calibrated
-from penviz.measure.calibration_finding import describe
-from penviz.measure.finding import build_finding
-from penviz.measure.seed_spread import MEASURED
-from penviz.measure.summary import Summary
-from penviz.measure.table import compare
-from penviz.runs import activations_path, read_run
+from penviz.metrics.calibration.calibrated import Calibrated
+from penviz.metrics.intervals.seed_spread import MEASURED
+from penviz.projection.split_statistics import Summary
+from penviz.store.activations import Activations
+from penviz.store.runs import activations_path, read_run
+from penviz.study.calibration_finding import describe
+from penviz.study.finding import build_finding
+from penviz.study.table import compare
+from penviz.training import data, defaults, extract, train
 
 SEEDS, EPOCHS, RECIPE = 40, 20, ("digits", "fc800")
 SPLITS = ("train", "validation")

@@ -43,11 +43,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from penviz import InputError
-from penviz.adoption_request import Request
-from penviz.foreign.inspection import inspect_file
-from penviz.learn import data
-from penviz.load import set_up
-from penviz.load.preprocessing import CIFAR10, CIFAR10_NARROW, IMAGENET, Preprocessing
+from penviz.external.evidence.preprocessing import CIFAR10, CIFAR10_NARROW, IMAGENET, Preprocessing
+from penviz.external.importing import set_up
+from penviz.external.importing.import_options import Request
+from penviz.external.reader.inspection import inspect_file
+from penviz.training import data
 
 WAYS = {
     "0..1": Preprocessing("0..1"),

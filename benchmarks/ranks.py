@@ -22,9 +22,9 @@ from statistics import mean
 import numpy as np
 import torch
 
-from penviz.learn import checkpoints, data, train
-from penviz.learn.ranks import Ranks
-from penviz.runs import MODEL_FILE, RunConfig, read_run
+from penviz.store.runs import MODEL_FILE, RunConfig, read_run
+from penviz.training import checkpoints, data, train
+from penviz.training.ranks import Ranks
 
 MODELS = ("fc800", "tutorial_alexnet", "resnet20")
 SEEDS = (0, 1, 2)

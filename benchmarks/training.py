@@ -35,9 +35,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchvision import transforms
 
-from penviz.learn import checkpoints, data, defaults, models
-from penviz.learn.training import Training
-from penviz.runs import RunConfig
+from penviz.store.runs import RunConfig
+from penviz.training import checkpoints, data, defaults, models
+from penviz.training.trainer import Training
 
 N_IMAGES, SIDE, N_CLASSES, ALPHA = 20_000, 32, 10, 0.1
 CPU_TARGET, DEVICE_TARGET, DEVICE_RECIPE_TARGET = 0.9, 0.8, 5.0

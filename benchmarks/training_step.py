@@ -20,7 +20,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 from torch.nn import functional as F
 
-from penviz.learn import checkpoints, models
+from penviz.training import checkpoints, models
 
 BATCH = 128
 

@@ -13,27 +13,27 @@ Every name below is imported when it is first used: `import penviz` itself bring
 
 from __future__ import annotations
 
-from penviz.safe_text import safe_text
+from penviz.store.safe_text import safe_text
 
 __version__ = "0.2.0"
 
 PUBLIC = {
-    "CapturedRun": "penviz.captured_run:CapturedRun",
+    "CapturedRun": "penviz.store.captured_run:CapturedRun",
     "Comparison": "penviz.study.comparison:Comparison",
-    "ComparisonFigure": "penviz.notebook.comparison_figure:ComparisonFigure",
+    "ComparisonFigure": "penviz.own_code.comparison_figure:ComparisonFigure",
     "ComparisonOptions": "penviz.study.comparison:ComparisonOptions",
-    "Recorder": "penviz.load.recorder:Recorder",
+    "Recorder": "penviz.own_code.recorder:Recorder",
     "Study": "penviz.study.study:Study",
-    "adopt": "penviz.notebook.checkpoint_verbs:adopt",
-    "capture": "penviz.load.capture:capture",
-    "compare": "penviz.notebook.comparison_figure:compare",
-    "draw_plane": "penviz.notebook.draw_plane:draw_plane",
-    "extract": "penviz.notebook.checkpoint_verbs:extract",
-    "from_arrays": "penviz.run_from_arrays:from_arrays",
-    "load": "penviz.captured_run:load",
-    "open_study": "penviz.stored_study:open_study",
-    "save": "penviz.captured_run:save",
-    "train": "penviz.notebook.checkpoint_verbs:train",
+    "adopt": "penviz.own_code.checkpoint_verbs:adopt",
+    "capture": "penviz.own_code.capture:capture",
+    "compare": "penviz.own_code.comparison_figure:compare",
+    "draw_plane": "penviz.own_code.draw_plane:draw_plane",
+    "extract": "penviz.own_code.checkpoint_verbs:extract",
+    "from_arrays": "penviz.store.run_from_arrays:from_arrays",
+    "load": "penviz.store.captured_run:load",
+    "open_study": "penviz.figures.open_study:open_study",
+    "save": "penviz.store.captured_run:save",
+    "train": "penviz.own_code.checkpoint_verbs:train",
 }
 """Public name -> where it is defined."""
 

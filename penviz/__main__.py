@@ -1,6 +1,6 @@
 """`python -m penviz`."""
 
-from penviz.cli import main
+from penviz.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -19,8 +19,8 @@ from typing import Annotated
 
 import typer
 
-from penviz import InputError, ending
-from penviz.ending import say
+from penviz import InputError, exit_codes
+from penviz.exit_codes import say
 from reproduction.manifest import HERE, TIERS, Manifest, by_recipe, read_manifest
 from reproduction.results import read_results
 from reproduction.slices import Slice, pending, take_next
@@ -64,7 +64,7 @@ def _own(tier: str, out: Path, usual: Path) -> Path:
 
 def _work(manifest: Manifest, tier: str, work: Slice, only: str | None, n_runs: int) -> int:
     """Take up to `n_runs` runs and return how many; ends with status 130 when the user stopped it."""
-    from penviz.learn.progress import stop_on_signal
+    from penviz.training.progress import stop_on_signal
 
     with stop_on_signal() as stopped:
         work.stopped = stopped
@@ -199,7 +199,7 @@ def show(tier: Tier = "short", out: Out = Path("runs/reproduction"), results: Re
 
 def main() -> None:
     """Run a verb; bad input ends with one sentence on standard error and exit status 2."""
-    ending.run(app)
+    exit_codes.run(app)
 
 
 if __name__ == "__main__":

@@ -17,12 +17,12 @@ from typing import Annotated, Any
 
 import typer
 
-from penviz import InputError, ending
-from penviz.charts.sweep import digest
-from penviz.measure.intervals import Change, one_a_seed
-from penviz.measure.sweep import mean_change, t_interval
-from penviz.runs import Run, list_runs, read_run
-from penviz.whole_file import whole_file
+from penviz import InputError, exit_codes
+from penviz.figures.charts.sweep import digest
+from penviz.metrics.intervals.bootstrap import Change, one_a_seed
+from penviz.store.atomic_write import whole_file
+from penviz.store.runs import Run, list_runs, read_run
+from penviz.study.sweep import mean_change, t_interval
 from reproduction.articles_plan import EPSILON, N_ATTACKED, ROBUST, SIGMA, Side, answer_word, read_plan, sides
 from reproduction.articles_report import Line, report
 
@@ -63,8 +63,8 @@ class Measured:
         return {split: dict(values) for split, values in digest(run).items()}
 
     def _robust(self, run: Run) -> dict[str, float | None]:
-        from penviz.learn import checkpoints, data
-        from penviz.learn.robustness import robustness
+        from penviz.training import checkpoints, data
+        from penviz.training.robustness import robustness
 
         config = run.config
         loaded = _load(config.dataset, config.seed, config.hold_out, self.data_dir)
@@ -101,7 +101,7 @@ _read = cache(read_run)
 
 @cache
 def _load(dataset: str, seed: int, hold_out: int, data_dir: Path) -> object:
-    from penviz.learn import data
+    from penviz.training import data
 
     return data.load(dataset, seed=seed, n_hold_out=hold_out, data_dir=data_dir)
 
@@ -197,14 +197,16 @@ def measure_claims(
         w: sum(line["verdict"] == w for line in lines)
         for w in ("held", "not held", "undecided", "not tested")
     }
-    ending.say(f"Wrote {table} and {target}: " + ", ".join(f"{n} {word}" for word, n in counts.items()) + ".")
+    exit_codes.say(
+        f"Wrote {table} and {target}: " + ", ".join(f"{n} {word}" for word, n in counts.items()) + "."
+    )
 
 
 def main() -> None:
     """Run it; bad input ends with one sentence on standard error and exit status 2."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(measure_claims)
-    ending.run(app)
+    exit_codes.run(app)
 
 
 if __name__ == "__main__":

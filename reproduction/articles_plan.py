@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from penviz import InputError
-from penviz.measure.sweep import SWEPT_BY_KEY
+from penviz.study.sweep import SWEPT_BY_KEY
 
 PLAN = Path(__file__).with_name("articles.yaml")
 

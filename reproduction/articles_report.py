@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from penviz.measure.sweep import SWEPT_BY_KEY
-from penviz.measure.wording import three
+from penviz.metrics.wording import three
+from penviz.study.sweep import SWEPT_BY_KEY
 from reproduction.articles_plan import EPSILON, N_ATTACKED, ROBUST, SIGMA, answer_word
 
 Line = Mapping[str, str]

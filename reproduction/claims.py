@@ -5,9 +5,9 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from penviz.measure.intervals import seed_change
-from penviz.measure.sweep import t_interval
-from penviz.pilots import conditions
+from penviz.metrics.intervals.bootstrap import seed_change
+from penviz.store.pilots import conditions
+from penviz.study.sweep import t_interval
 from reproduction.distillation import gathered, taught
 from reproduction.manifest import Recipe
 from reproduction.results import Row

@@ -22,10 +22,10 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from penviz import ending
-from penviz.activations import Activations
-from penviz.learn.extract import first_of_each_class, write_sprite
-from penviz.runs import (
+from penviz import exit_codes
+from penviz.plot.thumbnails import read_sprite
+from penviz.store.activations import Activations
+from penviz.store.runs import (
     MODEL_FILE,
     RUN_FILE,
     Run,
@@ -35,8 +35,8 @@ from penviz.runs import (
     thumbnails_path,
     write_json,
 )
-from penviz.show.thumbnails import read_sprite
-from penviz.snapshots import Snapshots, snapshots_path
+from penviz.store.snapshots import Snapshots, snapshots_path
+from penviz.training.extract import first_of_each_class, write_sprite
 
 SPLITS = ("train", "validation")
 """Those that a run needs; the test split comes along where it was extracted."""
@@ -86,7 +86,7 @@ def thin(
         about |= {} if weights else {"weights": "not shipped; see model_sha256"}
         record |= {"command": words, "thinned": about} | ({"thumbnails": pictures} if pictures else {})
         write_json(place / RUN_FILE, record)
-        ending.say(f"Wrote {place}")
+        exit_codes.say(f"Wrote {place}")
 
 
 def _thin_thumbnails(run: Run, split: str, kept: NDArray[np.int64], place: Path) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def main() -> None:
     """Run it; bad input ends with one sentence on standard error and exit status 2."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(thin)
-    ending.run(app)
+    exit_codes.run(app)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from penviz.pilots import Condition, Pilot, conditions
-from penviz.pilots import Row as Network
+from penviz.store.pilots import Condition, Pilot, conditions
+from penviz.store.pilots import Row as Network
 from reproduction.manifest import Recipe
 from reproduction.results import Row
 from reproduction.tables import NOTHING, Results, markdown, over_seeds, percent, three

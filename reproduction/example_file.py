@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 
 from penviz.demo import EXAMPLE
-from penviz.learn.checkpoints import read_tensors
-from penviz.runs import MODEL_FILE, read_run
-from penviz.whole_file import whole_file
+from penviz.store.atomic_write import whole_file
+from penviz.store.runs import MODEL_FILE, read_run
+from penviz.training.checkpoints import read_tensors
 
 RUN = Path("checkpoints") / EXAMPLE.stem
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from penviz.activations import Activations
-from penviz.charts import distillation as distillation_chart
-from penviz.charts import erasure as erasure_chart
-from penviz.charts import reliability as reliability_chart
-from penviz.measure.calibration import Reliability
-from penviz.measure.chart import Chart, Line
-from penviz.runs import Run, RunError, activations_path, read_run
-from penviz.whole_file import whole_file
+from penviz.figures.charts import distillation as distillation_chart
+from penviz.figures.charts import erasure as erasure_chart
+from penviz.figures.charts import reliability as reliability_chart
+from penviz.metrics.calibration.reliability import Reliability
+from penviz.projection.chart import Chart, Line
+from penviz.store.activations import Activations
+from penviz.store.atomic_write import whole_file
+from penviz.store.runs import Run, RunError, activations_path, read_run
 from reproduction import training_time_report
 from reproduction.distillation import gathered, taught
 from reproduction.manifest import TIERS, Listed, Manifest, Recipe
@@ -102,9 +102,9 @@ def figure1(triples: Sequence[Sequence[str | int]], runs: Sequence[Run]) -> byte
 
     Each run has axes of its own length, as in the paper; train and validation share them.
     """
-    from penviz.measure.panel import build_grid
-    from penviz.show.paper import figure_bytes, paper_figure
-    from penviz.show.screen import Marks
+    from penviz.plot.paper.plane import figure_bytes, paper_figure
+    from penviz.plot.screen import Marks
+    from penviz.projection.panel import build_grid
 
     stored = [{s: Activations.load(activations_path(run.directory, s)) for s in SPLITS} for run in runs]
     grids = [
@@ -141,8 +141,8 @@ def figure2(runs: Sequence[Run]) -> tuple[Chart, ...]:
 
 def charted(charts: Sequence[Chart]) -> bytes:
     """Charts as a PNG: 2 of activations, 5 of accuracies in results.csv, 6 of the histories of runs."""
-    from penviz.show.chart_paper import paper_charts
-    from penviz.show.paper import figure_bytes
+    from penviz.plot.paper.chart import paper_charts
+    from penviz.plot.paper.plane import figure_bytes
 
     return figure_bytes(paper_charts(charts, dpi=DPI), "png", dpi=DPI)
 
@@ -152,10 +152,10 @@ def reliabilities(runs: Sequence[Run]) -> dict[str, Reliability]:
 
     A curve a run, and for hard targets another one at the temperature fitted on the other half.
     """
-    from penviz.measure.calibration import reliability
-    from penviz.measure.summary import Summary
-    from penviz.measure.temperature import fit_temperature, halve, softmax
-    from penviz.show.theme import targets_name
+    from penviz.metrics.calibration.reliability import reliability
+    from penviz.metrics.calibration.temperature import fit_temperature, halve, softmax
+    from penviz.plot.theme import targets_name
+    from penviz.projection.split_statistics import Summary
 
     curves = {}
     for run in runs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from penviz.runs import Run
+from penviz.store.runs import Run
 from reproduction.manifest import Listed
 from reproduction.tables import NOTHING, Results, count, markdown, over_seeds, three
 
@@ -18,8 +18,8 @@ def measure_information(listed: Listed, run: Run, data_dir: Path) -> dict[str, o
     recipe = listed.recipe
     if recipe.erasure is None:
         return {}
-    from penviz.learn import checkpoints, data, erasure
-    from penviz.measure.information import mutual_information
+    from penviz.metrics.information import mutual_information
+    from penviz.training import checkpoints, data, erasure
 
     loaded = data.load(recipe.dataset, seed=run.config.held_out_seed, data_dir=data_dir)
     checkpoints.check_data(run, loaded, ("train",))

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from penviz.runs import SPLITS, RunError
+from penviz.store.runs import SPLITS, RunError
 
 HERE = Path(__file__).resolve().parent
 MANIFEST = HERE / "manifest.yaml"

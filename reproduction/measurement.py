@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from penviz.activations import Activations
-from penviz.measure.arc import Arc
-from penviz.measure.calibration import ece
-from penviz.measure.information import equivalent_smoothing
-from penviz.measure.logits import loss_floor
-from penviz.measure.panel import build_grid
-from penviz.measure.summary import Summary, triple_changes
-from penviz.measure.table import compare
-from penviz.measure.temperature import fit_temperature, halve, softmax
-from penviz.measure.training_time import quartiles
-from penviz.runs import SPLITS, Run, activations_path
+from penviz.metrics.calibration.reliability import ece
+from penviz.metrics.calibration.temperature import fit_temperature, halve, softmax
+from penviz.metrics.information import equivalent_smoothing
+from penviz.metrics.logits import loss_floor
+from penviz.metrics.tightness.arc import Arc
+from penviz.metrics.tightness.training_time import quartiles
+from penviz.projection.panel import build_grid
+from penviz.projection.split_statistics import Summary, triple_changes
+from penviz.store.activations import Activations
+from penviz.store.runs import SPLITS, Run, activations_path
+from penviz.study.table import compare
 from reproduction.manifest import Listed
 from reproduction.results import OF_ALL_TRIPLES
 

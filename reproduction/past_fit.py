@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 
-from penviz.measure.sweep import t_interval
+from penviz.study.sweep import t_interval
 from reproduction.manifest import Recipe
 from reproduction.results import OF_ALL_TRIPLES
 from reproduction.tables import NOTHING, Results, change, markdown, over_seeds, percent, three

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from penviz.runs import RunError
-from penviz.whole_file import whole_file
+from penviz.store.atomic_write import whole_file
+from penviz.store.runs import RunError
 from reproduction import (
     arc,
     claims,

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from penviz.runs import RunError
-from penviz.whole_file import whole_file
+from penviz.store.atomic_write import whole_file
+from penviz.store.runs import RunError
 
 Row = dict[str, str]
 
@@ -48,7 +48,7 @@ OF_ALL_TRIPLES = ("triples_rho_d_q1", "triples_rho_d", "triples_rho_d_q3")
 """Lower quartile, median and upper quartile of rho_d over all triples of classes."""
 
 OF_THE_ARC = ("arc_classes", "arc_isotropy", "arc_continuum")
-"""Of two similar classes and a distant one, where a recipe names them (penviz/measure/arc.py)."""
+"""Of two similar classes and a distant one, where a recipe names them (penviz/metrics/tightness/arc.py)."""
 
 ADDED = (*OF_A_STUDENT, *INFORMATION, "loss_over_floor", *OF_ALL_TRIPLES, *OF_THE_ARC)
 """Columns that tables from before they were measured lack."""

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from penviz.directory_lock import locked
-from penviz.runs import MODEL_FILE, RUN_FILE, Run, RunConfig, RunError, read_run, sha256_of
+from penviz.store.directory_lock import locked
+from penviz.store.runs import MODEL_FILE, RUN_FILE, Run, RunConfig, RunError, read_run, sha256_of
 from reproduction.manifest import Listed, Manifest
 from reproduction.results import append_results, read_results
 
@@ -144,10 +144,10 @@ def config_of(listed: Listed, image_shape: tuple[int, int, int], teacher: Run | 
     """The config that `penviz train` would make of a run's options, or `penviz distill` of a student's."""
     recipe = listed.recipe
     if teacher is not None:
-        from penviz.learn.students import student_config
+        from penviz.training.students import student_config
 
         return student_config(teacher, recipe.model, **listed.options)
-    from penviz.learn.defaults import default_config
+    from penviz.training.defaults import default_config
 
     return default_config(recipe.dataset, recipe.model, image_shape, **listed.options)
 
@@ -189,9 +189,9 @@ def _train(listed: Listed, work: Slice) -> Run | None:
     """Train or distil to the end, or to the end of the slice: then None."""
     import torch
 
-    from penviz import terminal
-    from penviz.learn import data, erasure, students, train
-    from penviz.learn.progress import Stopped
+    from penviz.cli import terminal
+    from penviz.training import data, erasure, students, train
+    from penviz.training.progress import Stopped
 
     recipe, teacher = listed.recipe, teacher_of(listed, work)
     if recipe.threads:
@@ -228,14 +228,14 @@ def _train(listed: Listed, work: Slice) -> Run | None:
 
 
 def _is_extracted(run: Run, listed: Listed) -> bool:
-    from penviz.learn.extract import is_extracted  # torch, which a finished tier does without
+    from penviz.training.extract import is_extracted  # torch, which a finished tier does without
 
     return is_extracted(run, listed.recipe.splits, listed.recipe.per_class)
 
 
 def _extract(listed: Listed, run: Run, work: Slice) -> None:
-    from penviz import terminal
-    from penviz.learn import data, extract
+    from penviz.cli import terminal
+    from penviz.training import data, extract
 
     recipe = listed.recipe
     loaded = data.load(recipe.dataset, seed=run.config.held_out_seed, data_dir=work.data_dir)

@@ -12,10 +12,10 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from penviz import ending
+from penviz import exit_codes
+from penviz.cli.options import DataDir
 from penviz.demo import SHIPPED, TEST_IMAGES
-from penviz.learn import data, shipped_images
-from penviz.verbs.options import DataDir
+from penviz.training import data, shipped_images
 
 N = 1000
 
@@ -41,14 +41,14 @@ def regenerate(
     for name in SHIPPED.values():
         dataset = data.load_published(name, data_dir=data_dir)
         images = dataset.splits["test"].images[choose(dataset)]
-        ending.say(f"Wrote {shipped_images.write(images, dataset.class_names, name, out)}")
+        exit_codes.say(f"Wrote {shipped_images.write(images, dataset.class_names, name, out)}")
 
 
 def main() -> None:
     """Run it; bad input ends with one sentence on standard error and exit status 2."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(regenerate)
-    ending.run(app)
+    exit_codes.run(app)
 
 
 if __name__ == "__main__":

@@ -8,10 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from penviz.measure.training_time import quartiles, relative_change, time_to_fit, triples_over_epochs
-from penviz.runs import Run, RunError
-from penviz.snapshots import Snapshots, snapshots_path, splits_of
-from penviz.whole_file import whole_file
+from penviz.metrics.tightness.training_time import (
+    quartiles,
+    relative_change,
+    time_to_fit,
+    triples_over_epochs,
+)
+from penviz.store.atomic_write import whole_file
+from penviz.store.runs import Run, RunError
+from penviz.store.snapshots import Snapshots, snapshots_path, splits_of
 from reproduction.manifest import HERE, Listed
 from reproduction.results import Row
 

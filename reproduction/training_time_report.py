@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from penviz.measure.chart import Chart, Line, Series
-from penviz.measure.sweep import t_interval
-from penviz.measure.training_time import MULTIPLES, nearest_epoch
-from penviz.measure.training_time_charts import EPOCH_LABEL, log_epochs, log_ticks
+from penviz.metrics.tightness.training_time import MULTIPLES, nearest_epoch
+from penviz.projection.chart import Chart, Line, Series
+from penviz.study.sweep import t_interval
+from penviz.study.training_time_charts import EPOCH_LABEL, log_epochs, log_ticks
 from reproduction.manifest import Recipe
 from reproduction.results import Row
 from reproduction.tables import NOTHING, Results, change, markdown

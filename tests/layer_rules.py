@@ -11,10 +11,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 HEAVY = ("torch", "torchvision", "safetensors", "umap", "sklearn", "scipy", "pandas")
 DRAWING = ("plotly", "matplotlib", "streamlit")
-COMMANDS = ("penviz.cli", "penviz.terminal", "penviz.verbs")
+COMMANDS = ("penviz.cli",)
 FILE_MODULES = (
     "os", "io", "pathlib", "shutil", "tempfile", "glob", "zipfile", "subprocess", "socket", "pickle",
-    "sqlite3", "mmap", "urllib", "http", "penviz.runs", "penviz.whole_file",
+    "sqlite3", "mmap", "urllib", "http", "penviz.store.runs", "penviz.store.atomic_write",
 )  # fmt: skip
 FILE_CALLS = {"open", "load", "save", "savez", "savez_compressed", "savetxt", "loadtxt", "genfromtxt"} | {
     "fromfile",
@@ -27,156 +27,90 @@ FILE_CALLS = {"open", "load", "save", "savez", "savez_compressed", "savetxt", "l
     "write_bytes",
 }
 
+TORCH_ROOMS = (
+    "penviz.training",
+    "penviz.external.networks",
+    "penviz.external.evidence",
+    "penviz.external.importing",
+    "penviz.own_code",
+)
+PURE = (
+    *TORCH_ROOMS,
+    "penviz.external",
+    "penviz.plot",
+    "penviz.figures",
+    "penviz.app",
+    *COMMANDS,
+    *HEAVY,
+    *DRAWING,
+)
+
 FORBIDDEN: dict[str, tuple[str, ...]] = {
-    "foreign": tuple(
-        f"penviz.{room}" for room in ("learn", "load", "measure", "show", "view", "cli", "terminal", "verbs")
-    ),
-    "learn": ("penviz.load", "penviz.show", "penviz.view", *COMMANDS, *DRAWING),
-    "load": ("penviz.show", "penviz.view", *COMMANDS, *DRAWING),
-    "measure": (
-        "penviz.foreign",
-        "penviz.learn",
-        "penviz.load",
-        "penviz.show",
-        "penviz.view",
-        *COMMANDS,
-        *HEAVY,
-        *DRAWING,
-        *FILE_MODULES,
-    ),
-    "show": (
-        "penviz.learn",
-        "penviz.load",
-        "penviz.view",
-        *COMMANDS,
-        "streamlit",
-        *HEAVY,
-    ),
-    "view": ("penviz.learn", "penviz.load", *COMMANDS, *HEAVY),
-    "app": ("penviz.learn", "penviz.load", *COMMANDS, *HEAVY),
-    "activations": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
-    "adopted": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
-    "study": (
-        "penviz.foreign",
-        "penviz.learn",
-        "penviz.load",
-        "penviz.show",
-        "penviz.charts",
-        "penviz.notebook",
-        "penviz.view",
-        *COMMANDS,
-        *HEAVY,
-        *DRAWING,
-        *(module for module in FILE_MODULES if module != "penviz.runs"),
-    ),
-    "stored_study": (
-        "penviz.learn",
-        "penviz.load",
-        "penviz.show",
-        "penviz.view",
+    "store": (
+        *TORCH_ROOMS,
+        "penviz.external",
+        "penviz.plot",
+        "penviz.study",
+        "penviz.app",
         *COMMANDS,
         *HEAVY,
         *DRAWING,
     ),
-    "notebook": ("penviz.view", "streamlit"),
-    "snapshots": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
-    "demo": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
-    "half": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
-    "shard_files": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
-    "shards": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
-    "filmed": ("penviz.learn", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
-    "run_activations": ("penviz.learn", "penviz.show", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
-    "charts": (
-        "penviz.foreign",
-        "penviz.learn",
-        "penviz.load",
-        "penviz.view",
-        "penviz.show.screen",
-        "penviz.show.paper",
+    "training": ("penviz.external", "penviz.plot", "penviz.app", *COMMANDS, *DRAWING),
+    "external.reader": (
+        *TORCH_ROOMS,
+        *(f"penviz.{room}" for room in ("metrics", "projection", "study", "plot", "figures", "app")),
         *COMMANDS,
-        *HEAVY,
-        *DRAWING,
     ),
-    "chart_recipe": ("penviz.learn", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
-    "chart_figure": ("penviz.learn", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
-    "recipe_yaml": ("penviz.learn", "penviz.show", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
-    "callbacks": ("penviz.show", "penviz.view", *COMMANDS, *DRAWING),
-    "captured_run": (
-        "penviz.learn",
-        "penviz.load",
-        "penviz.show",
-        "penviz.view",
-        *COMMANDS,
-        *HEAVY,
-        *DRAWING,
-    ),
-    "run_from_arrays": (
-        "penviz.learn",
-        "penviz.load",
-        "penviz.show",
-        "penviz.view",
-        *COMMANDS,
-        *HEAVY,
-        *DRAWING,
-    ),
-    "named_rows": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
-    "fair_test": ("penviz.learn", "penviz.show", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
-    "pilots": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
-    "runs": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
-    "did_you_mean": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
-    "directory_lock": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
-    "csv_text": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
-    "safe_text": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
-    "whole_file": ("penviz.learn", "penviz.measure", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
-    "recipe": ("penviz.learn", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
-    "figure": ("penviz.learn", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
-    "figure_files": ("penviz.learn", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
-    "figure_runs": ("penviz.learn", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
-    "embeddings": ("penviz.learn", "penviz.load", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
-    "umap_points": ("penviz.learn", "penviz.measure", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
-    "umap_fit": ("penviz.learn", "penviz.measure", "penviz.view", *COMMANDS, *DRAWING),
-    "adoption_request": ("penviz.learn", "penviz.load", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
-    "adoption": ("penviz.measure", "penviz.show", "penviz.view", *COMMANDS, *DRAWING),
-    "calibration_report": ("penviz.learn", "penviz.show", "penviz.view", *COMMANDS, *HEAVY, *DRAWING),
-    "cli": ("streamlit",),
-    "verbs": ("streamlit",),
-    "ending": ("penviz.learn", "penviz.load", "penviz.show", "penviz.view", *HEAVY, *DRAWING),
-    "terminal": ("streamlit", "penviz.view"),
+    "external.sandbox": ("penviz.plot", "penviz.figures", "penviz.app", *COMMANDS, *HEAVY, *DRAWING),
+    "external": ("penviz.plot", "penviz.app", *COMMANDS, *DRAWING),
+    "metrics": ("penviz.study", *PURE, *FILE_MODULES),
+    "projection": ("penviz.study", *PURE, *FILE_MODULES),
+    "study": (*PURE, *(module for module in FILE_MODULES if module != "penviz.store.runs")),
+    "plot": (*TORCH_ROOMS, "penviz.external", "penviz.figures", "penviz.app", *COMMANDS, "streamlit", *HEAVY),
+    "figures.umap_fit": (*TORCH_ROOMS, "penviz.app", *COMMANDS, *DRAWING),
+    "figures": (*TORCH_ROOMS, "penviz.external", "penviz.app", *COMMANDS, *HEAVY, *DRAWING),
+    "own_code": ("penviz.app", "streamlit"),
+    "app": (*TORCH_ROOMS, *COMMANDS, *HEAVY),
+    "cli": ("penviz.app", "streamlit"),
+    "demo": (*PURE, "numpy"),
+    "did_you_mean": (*PURE, "numpy"),
+    "exit_codes": (*TORCH_ROOMS, "penviz.plot", "penviz.app", *HEAVY, *DRAWING),
 }
-"""Room or module -> what it must not import anywhere, inside functions too."""
+"""Room or module -> what it must not import anywhere, inside functions too; the longest name counts."""
 
 GROUND = {
-    "adopted": (),
-    "runs": (
+    "store.adopted": (),
+    "store.runs": (
         "penviz.InputError",
-        "penviz.adopted",
         "penviz.did_you_mean",
-        "penviz.safe_text",
-        "penviz.whole_file",
+        "penviz.store.adopted",
+        "penviz.store.atomic_write",
+        "penviz.store.safe_text",
     ),
-    "activations": ("penviz.InputError", "penviz.safe_text", "penviz.whole_file"),
-    "snapshots": ("penviz.activations", "penviz.runs", "penviz.safe_text"),
-    "shards": (
-        "penviz.activations",
-        "penviz.half",
-        "penviz.runs",
-        "penviz.safe_text",
-        "penviz.shard_files",
-        "penviz.whole_file",
-    ),
-    "shard_files": ("penviz.activations", "penviz.runs", "penviz.whole_file"),
-    "half": (),
-    "named_rows": ("penviz.safe_text",),
-    "csv_text": (),
+    "store.activations": ("penviz.InputError", "penviz.store.safe_text", "penviz.store.atomic_write"),
+    "store.float16": (),
+    "store.csv_text": (),
+    "store.directory_lock": ("penviz.store.runs",),
+    "store.safe_text": (),
+    "store.atomic_write": (),
+    "store.class_lookup": ("penviz.store.safe_text",),
     "did_you_mean": (),
-    "directory_lock": ("penviz.runs",),
-    "safe_text": (),
-    "whole_file": (),
 }
 """Modules that everything stands on -> what of ours they may import."""
 
+STANDARD_LIBRARY_ONLY = (
+    "store.runs",
+    "store.adopted",
+    "store.safe_text",
+    "store.csv_text",
+    "did_you_mean",
+    "demo",
+)
+
 LATE_ONLY = (
-    *(f"penviz.{room}" for room in ("foreign", "learn", "load", "measure", "show")),
+    *TORCH_ROOMS,
+    *(f"penviz.{room}" for room in ("external", "metrics", "projection", "study", "plot", "figures")),
     *("numpy", "PIL", "tqdm"),
     *HEAVY,
     *DRAWING,
@@ -223,8 +157,13 @@ DECORATOR_CALLS = {
 
 
 def room_of(path: Path, package: Path) -> str:
-    """ "foreign", "learn", "load", "measure", "show", "view", or the name of a module beside them."""
-    return path.relative_to(package).parts[0].removesuffix(".py") if path.is_relative_to(package) else "app"
+    """The longest key of FORBIDDEN that fits, else the name under the package; "app" for app.py."""
+    if not path.is_relative_to(package):
+        return "app"
+    name = dotted(path, package).removeprefix("penviz").removeprefix(".") or "__init__"
+    parts = name.split(".")
+    heads = [".".join(parts[:i]) for i in range(len(parts), 0, -1)]
+    return next((head for head in heads if head in FORBIDDEN), parts[0])
 
 
 def dotted(path: Path, package: Path) -> str:
@@ -268,23 +207,24 @@ def under(name: str, prefixes: tuple[str, ...]) -> bool:
 
 def forbidden_imports(tree: ast.Module, module: str, room: str, is_package: bool) -> list[str]:
     found = []
+    own = module.removeprefix("penviz.")
     for line, name in imports(tree, module, is_package):
         if name == "a name that cannot be read" or under(name, FORBIDDEN.get(room, ())):
             found.append(f"{module}:{line} imports {name}")
-        elif room in ("runs", "adopted") and not under(name, ("penviz", *sys.stdlib_module_names)):
-            found.append(f"{module}:{line} imports {name}, and {room} is standard library only")
-        elif room == "foreign" and not under(name, ("numpy", "penviz", *sys.stdlib_module_names)):
-            found.append(f"{module}:{line} imports {name}, and foreign is standard library and NumPy only")
-        elif room in GROUND and under(name, ("penviz",)) and not under(name, GROUND[room]):
-            found.append(f"{module}:{line} imports {name}, and {room} stands on nothing of ours")
-        elif room not in ("view", "app") and under(name, ("streamlit",)):
-            found.append(f"{module}:{line} imports {name} outside the views")
+        elif own in STANDARD_LIBRARY_ONLY and not under(name, ("penviz", *sys.stdlib_module_names)):
+            found.append(f"{module}:{line} imports {name}, and {own} is standard library only")
+        elif room == "external.reader" and not under(name, ("numpy", "penviz", *sys.stdlib_module_names)):
+            found.append(f"{module}:{line} imports {name}, and the reader is standard library and NumPy only")
+        elif own in GROUND and under(name, ("penviz",)) and not under(name, GROUND[own]):
+            found.append(f"{module}:{line} imports {name}, and {own} stands on nothing of ours")
+        elif room != "app" and under(name, ("streamlit",)):
+            found.append(f"{module}:{line} imports {name} outside the app")
     return found
 
 
 def late_imports(tree: ast.Module, module: str, room: str, is_package: bool) -> list[str]:
     """Heavy imports of the command line that are not inside a function."""
-    if room not in ("cli", "verbs", "terminal", "__main__", "__init__"):
+    if room not in ("cli", "__main__", "__init__"):
         return []
     late = {
         id(node)
@@ -296,13 +236,13 @@ def late_imports(tree: ast.Module, module: str, room: str, is_package: bool) -> 
         n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom) and id(n) not in late
     ]
     top = ast.Module(list[ast.stmt](statements), [])
-    heavy = LATE_ONLY if room in ("cli", "verbs") else ("penviz.learn", *HEAVY, *DRAWING)
+    heavy = ("penviz.training", *HEAVY, *DRAWING) if module == "penviz.cli.terminal" else LATE_ONLY
     found = {(line, name) for line, name in imports(top, module, is_package) if under(name, heavy)}
     return [f"{module}:{line} imports {name} outside a verb" for line, name in sorted(found)]
 
 
 def file_calls(tree: ast.Module, module: str, room: str, is_package: bool) -> list[str]:
-    if room != "measure":
+    if room not in ("metrics", "projection"):
         return []
     return [
         f"{module}:{node.lineno} calls {name_of(node)}"
@@ -371,7 +311,7 @@ def work_at_import(tree: ast.Module, module: str, room: str, is_package: bool) -
                 found.append(f"{module}:{node.lineno} has a statement that runs at import")
 
     # MODELS is a table whose builders are made by small closures over a width: `_resnet(3)` builds nothing.
-    visit(tree.body, constants | (factories if module == "penviz.learn.models" else set()))
+    visit(tree.body, constants | (factories if module == "penviz.training.models" else set()))
     return found
 
 
@@ -407,7 +347,7 @@ def reached_by_app(root: Path) -> list[str]:
         seen.add(path)
         module = dotted(path, package)
         for line, name in imports(ast.parse(path.read_text()), module, path.name == "__init__.py"):
-            if under(name, ("torch", "torchvision", "safetensors", "penviz.learn", "penviz.load")):
+            if under(name, ("torch", "torchvision", "safetensors", *TORCH_ROOMS)):
                 found.append(f"{module}:{line} brings {name} into the app")
             parts = name.split(".")
             todo += [paths[p] for i in range(len(parts)) if (p := ".".join(parts[: i + 1])) in paths]

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from penviz.activations import Activations, Head
-from penviz.runs import MODEL_FILE, RUN_FILE, RunConfig, activations_path, thumbnails_path, write_json
-from penviz.snapshots import Snapshots, snapshots_path
+from penviz.store.activations import Activations, Head
+from penviz.store.runs import MODEL_FILE, RUN_FILE, RunConfig, activations_path, thumbnails_path, write_json
+from penviz.store.snapshots import Snapshots, snapshots_path
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 SHA = "0" * 64

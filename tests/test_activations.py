@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from penviz.activations import Activations, ActivationsError, Head
+from penviz.store.activations import Activations, ActivationsError, Head
 
 
 def example(n: int = 20, d: int = 6, n_classes: int = 4) -> Activations:

@@ -15,17 +15,17 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from penviz import cli
-from penviz.activations import Activations
-from penviz.foreign.inspection import inspect_file
-from penviz.learn import data, train
-from penviz.learn.checkpoints import write_tensors
-from penviz.learn.defaults import default_config
-from penviz.learn.models import MODELS
-from penviz.load.packed import open_packed
-from penviz.load.variants import Variant
-from penviz.runs import activations_path
-from penviz.view.snippets import SNIPPETS, capture_lines
+from penviz.app.widgets.snippets import SNIPPETS, capture_lines
+from penviz.cli import main
+from penviz.external.importing.packed import open_packed
+from penviz.external.networks.variants import Variant
+from penviz.external.reader.inspection import inspect_file
+from penviz.store.activations import Activations
+from penviz.store.runs import activations_path
+from penviz.training import data, train
+from penviz.training.checkpoints import write_tensors
+from penviz.training.defaults import default_config
+from penviz.training.models import MODELS
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def extract(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     def run(*arguments: Any) -> Ended:
         monkeypatch.setattr(sys, "argv", ["penviz", "extract", *map(str, arguments), "--progress", "none"])
         with pytest.raises(SystemExit) as stopped:
-            cli.main()
+            main.main()
         return Ended(int(stopped.value.code or 0), capsys.readouterr().err)
 
     return run

@@ -13,11 +13,11 @@ from page_client import charts, checked, headline, html, pair, points, table, wa
 from small_runs import CLASSES, make_run
 from streamlit.testing.v1 import AppTest
 
-from penviz import figure
-from penviz.recipe import RecipeError
-from penviz.runs import read_run
-from penviz.view.catalogue import Group
-from penviz.view.opened_recipe import controls_of
+from penviz.app.catalogue import Group
+from penviz.app.widgets.opened_recipe import controls_of
+from penviz.figures import plane_figure
+from penviz.figures.plane_spec import RecipeError
+from penviz.store.runs import read_run
 
 
 def test_empty_directory_gives_the_commands(open_app: Callable[..., AppTest]) -> None:
@@ -287,9 +287,9 @@ def test_names_are_escaped(open_app: Callable[..., AppTest], tmp_path: Path) -> 
 def test_no_thumbnails_is_said(open_app: Callable[..., AppTest], tmp_path: Path) -> None:
     from small_runs import small_activations
 
-    from penviz.measure.panel import build_panel
-    from penviz.runs import read_run
-    from penviz.view.tray import images_html
+    from penviz.app.widgets.image_drawer import images_html
+    from penviz.projection.panel import build_panel
+    from penviz.store.runs import read_run
 
     directory = make_run(tmp_path, "hard", 0.0)
     panel = build_panel(small_activations(), (0, 1, 2))
@@ -301,9 +301,9 @@ def test_no_thumbnails_is_said(open_app: Callable[..., AppTest], tmp_path: Path)
 def test_the_tray_shows_sixty_at_most(tmp_path: Path) -> None:
     from small_runs import small_activations
 
-    from penviz.measure.panel import build_panel
-    from penviz.runs import read_run
-    from penviz.view.tray import MOST_IMAGES, images_html
+    from penviz.app.widgets.image_drawer import MOST_IMAGES, images_html
+    from penviz.projection.panel import build_panel
+    from penviz.store.runs import read_run
 
     directory = make_run(tmp_path, "hard", 0.0, thumbnails=True)
     panel = build_panel(small_activations(), (0, 1, 2))
@@ -325,12 +325,12 @@ def test_a_recipe_that_the_page_has_no_control_for_is_not_shown_as_another(
     if "font" in choice:
         (tmp_path / "own.ttf").write_bytes(b"any")
         choice = {"font": tmp_path / "own.ttf"}
-    plain, *_ = figure.new_recipe(runs, CLASSES[:3], width="140mm")
+    plain, *_ = plane_figure.new_recipe(runs, CLASSES[:3], width="140mm")
     controls = controls_of(plain, groups)
     assert controls["runs"] == ["hard", "soft"]
     assert (controls["paper-width"], controls["paper-own-width"]) == ("own", "140mm")
     with pytest.raises(RecipeError, match="more than a page shows"):
-        controls_of(figure.new_recipe(runs, CLASSES[:3], **choice)[0], groups)
+        controls_of(plane_figure.new_recipe(runs, CLASSES[:3], **choice)[0], groups)
 
 
 def test_fewer_examples_than_the_runs_before_had(open_app: Callable[..., AppTest], tmp_path: Path) -> None:

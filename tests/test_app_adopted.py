@@ -160,7 +160,7 @@ def test_classes_of_one_name_are_told_apart(open_app: Callable[..., AppTest], tm
 def test_the_runs_of_a_visitor_stand_beside_the_others(
     open_app: Callable[..., AppTest], tmp_path: Path
 ) -> None:
-    from penviz.view.catalogue import MORE_ROOTS, directory_digest, read_catalogue
+    from penviz.app.catalogue import MORE_ROOTS, directory_digest, read_catalogue
 
     shared, own = tmp_path / "shared", tmp_path / "own"
     make_run(shared, "hard", 0.0)
@@ -185,24 +185,24 @@ def test_the_runs_of_a_visitor_stand_beside_the_others(
 
 
 def test_the_recipe_of_a_visitors_run_opens_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from penviz import figure, figure_runs
-    from penviz.view.catalogue import MORE_ROOTS, directory_digest, open_runs, read_catalogue
-    from penviz.view.export import recipe_of
-    from penviz.view.opened_recipe import controls_of
-    from penviz.view.state import State
+    from penviz.app.catalogue import MORE_ROOTS, directory_digest, open_runs, read_catalogue
+    from penviz.app.state import State
+    from penviz.app.widgets.export import recipe_of
+    from penviz.app.widgets.opened_recipe import controls_of
+    from penviz.figures import figure_runs, plane_figure
 
     shared, own = tmp_path / "shared", tmp_path / "own"
     make_run(shared, "soft", 0.1)
     make_adopted(own, "soft", 0.1)
     monkeypatch.setenv("PENVIZ_RUNS", str(shared))
     roots = (shared, own)
-    monkeypatch.setattr("penviz.view.catalogue.st.session_state", {MORE_ROOTS: (own,)})
+    monkeypatch.setattr("penviz.app.catalogue.st.session_state", {MORE_ROOTS: (own,)})
     (group,) = read_catalogue(roots, directory_digest(roots)).groups
     opened = open_runs(group.runs)
     recipe = recipe_of(State(group, group.runs, (0, 1, 2)), opened)
     assert controls_of(recipe, [group])["runs"] == ["soft", "soft (2)"]
     assert [run.path for run in recipe.runs] == [str(shared / "soft"), "soft"]  # the workspace is private
     found = figure_runs.find_runs(recipe, own)
-    again = figure.build_panels(recipe, found, figure.load_splits(recipe, found))
-    here = figure.build_panels(recipe, [one.run for one in opened], [one.splits for one in opened])
-    assert figure.draw(recipe, again, "svg") == figure.draw(recipe, here, "svg")
+    again = plane_figure.build_panels(recipe, found, plane_figure.load_splits(recipe, found))
+    here = plane_figure.build_panels(recipe, [one.run for one in opened], [one.splits for one in opened])
+    assert plane_figure.draw(recipe, again, "svg") == plane_figure.draw(recipe, here, "svg")

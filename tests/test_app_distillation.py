@@ -13,15 +13,15 @@ from small_runs import SHA, make_adopted, make_run, small_activations
 from streamlit.testing.v1 import AppTest
 from test_pilots import small_pilot, watched
 
-from penviz.activations import Activations
-from penviz.measure.erased import Erased
-from penviz.pilots import write_pilot
-from penviz.runs import RUN_FILE, write_json
+from penviz.metrics.erased import Erased
+from penviz.store.activations import Activations
+from penviz.store.pilots import write_pilot
+from penviz.store.runs import RUN_FILE, write_json
 
 PAGE = """
 import streamlit as st
-from penviz.view.page_distillation import show_distillation
-from penviz.view.page_grid import show_grid
+from penviz.app.pages.distillation import show_distillation
+from penviz.app.pages.clusters import show_grid
 pages = [st.Page(show_distillation, title="Distillation", default=True)]
 st.navigation(pages, position="hidden").run()
 """

@@ -14,8 +14,8 @@ from page_client import checked
 from small_runs import make_run
 from streamlit.testing.v1 import AppTest
 
-from penviz.activations import Activations, Head
-from penviz.runs import activations_path
+from penviz.store.activations import Activations, Head
+from penviz.store.runs import activations_path
 
 PAGES = ("grid", "calibration", "distillation", "training", "sweep", "triples")
 TWO = ("cat", "dog")
@@ -67,9 +67,9 @@ def change(directory: Path, odd: Odd | None, splits: Sequence[str]) -> None:
 
 def page(name: str, **parameters: Sequence[str]) -> AppTest:
     """One page alone, with the first page beside it, which others link to."""
-    shown = f"from penviz.view.page_{name} import show_{name}\n" if name != "grid" else ""
+    shown = f"from penviz.app.widgets.page_{name} import show_{name}\n" if name != "grid" else ""
     app = AppTest.from_string(
-        f"import streamlit as st\nfrom penviz.view.page_grid import show_grid\n{shown}"
+        f"import streamlit as st\nfrom penviz.app.pages.clusters import show_grid\n{shown}"
         f"st.navigation([st.Page(show_grid, default=True)], position='hidden')\nshow_{name}()\n",
         default_timeout=60,
     )

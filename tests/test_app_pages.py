@@ -29,8 +29,8 @@ def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Open:
     def start(name: str) -> AppTest:
         app = AppTest.from_string(
             "import streamlit as st\n"
-            "from penviz.view.page_grid import show_grid\n"
-            f"from penviz.view.page_{name} import show_{name}\n"
+            "from penviz.app.pages.clusters import show_grid\n"
+            f"from penviz.app.widgets.page_{name} import show_{name}\n"
             "st.navigation([st.Page(show_grid, default=True)], position='hidden')\n"
             f"show_{name}()\n",
             default_timeout=60,

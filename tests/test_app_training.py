@@ -11,19 +11,19 @@ import pytest
 from small_runs import make_filmed, make_run
 from streamlit.testing.v1 import AppTest
 
-from penviz.foreign.answer import CageError
-from penviz.view.film_export import chosen_epochs
+from penviz.app.widgets.film_export import chosen_epochs
+from penviz.external.sandbox.answer import CageError
 
 
 def page() -> None:
-    from penviz.view.page_training import show_training
+    from penviz.app.pages.training_dynamics import show_training
 
     show_training()
 
 
 def empty_page() -> None:
-    from penviz.view.page_grid import show_grid
-    from penviz.view.train_here import choose_trained
+    from penviz.app.pages.clusters import show_grid
+    from penviz.app.widgets.train_here import choose_trained
 
     choose_trained()
     show_grid()
@@ -122,7 +122,7 @@ def job(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeJob:
         asked.append((task, arguments))
         return made
 
-    monkeypatch.setattr("penviz.foreign.workspace.Workspace.start", start)
+    monkeypatch.setattr("penviz.external.sandbox.workspace.Workspace.start", start)
     made.asked = asked  # type: ignore[attr-defined]
     return made
 

@@ -14,19 +14,20 @@ from page_client import checked, html
 from small_runs import make_adopted, make_run
 from streamlit.testing.v1 import AppTest
 
-from penviz import run_activations, umap_points
-from penviz.embeddings import UmapPlan
-from penviz.measure.finder import find
-from penviz.measure.summary import Summary
-from penviz.measure.views import VIEWS
-from penviz.runs import read_run
+from penviz.figures import umap_points
+from penviz.figures.embeddings import UmapPlan
+from penviz.metrics.tightness.finder import find
+from penviz.projection.split_statistics import Summary
+from penviz.projection.views import VIEWS
+from penviz.store import run_activations
+from penviz.store.runs import read_run
 
 APP = Path(__file__).parents[1] / "penviz" / "app" / "main.py"
 HARNESS = """
 import streamlit as st
-from penviz.view.page_triples import show_triples
-from penviz.view.links import draw_links
-from penviz.view.page_grid import show_grid
+from penviz.app.pages.triples import show_triples
+from penviz.app.links import draw_links
+from penviz.app.pages.clusters import show_grid
 grid = st.Page(show_grid, title="penviz", default=True)
 page = st.Page(show_triples, title="Triples", url_path="triples")
 st.navigation([grid, page], position="hidden")

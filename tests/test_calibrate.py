@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from small_runs import make_run
 
-from penviz import calibration_report, cli
-from penviz.activations import Activations
-from penviz.measure.calibrated import NUMBERS, SCALED, Calibrated
-from penviz.measure.finding import Finding, three
-from penviz.runs import activations_path
+from penviz.cli.main import main
+from penviz.metrics.calibration.calibrated import NUMBERS, SCALED, Calibrated
+from penviz.metrics.wording import three
+from penviz.store.activations import Activations
+from penviz.store.runs import activations_path
+from penviz.study import calibration_report
+from penviz.study.finding import Finding
 
 SHIPPED = Path(__file__).parent.parent / "checkpoints"
 
@@ -24,7 +26,7 @@ def calibrate(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
     def run(*arguments: object) -> tuple[str, str]:
         monkeypatch.setattr(sys, "argv", ["penviz", "calibrate", *map(str, arguments)])
         with pytest.raises(SystemExit) as stop:
-            cli.main()
+            main.main()
         captured = capsys.readouterr()
         assert not stop.value.code, captured.err
         return captured.out, captured.err

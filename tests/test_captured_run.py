@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from penviz import run_activations, shards
-from penviz.activations import Activations, Head
-from penviz.captured_run import CapturedRun, Statement, in_memory, load, save
-from penviz.runs import RunError, differences, read_run, stored_path
+from penviz.store import run_activations, shards
+from penviz.store.activations import Activations, Head
+from penviz.store.captured_run import CapturedRun, Statement, in_memory, load, save
+from penviz.store.runs import RunError, differences, read_run, stored_path
 
 K, D = 4, 6
 

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from penviz import __version__, cli, ending
-from penviz.activations import Activations
-from penviz.runs import MODEL_FILE, RUN_FILE, activations_path, read_run, thumbnails_path
+from penviz import __version__, exit_codes
+from penviz.cli.main import main
+from penviz.store.activations import Activations
+from penviz.store.runs import MODEL_FILE, RUN_FILE, activations_path, read_run, thumbnails_path
 
 TRAIN = ("train", "digits", "tutorial_alexnet")
 QUICK = ("--epochs", "1", "--batch-size", "128", "--device", "cpu", "--threads", "1")
@@ -35,7 +36,7 @@ def penviz(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setattr(sys, "argv", ["penviz", *map(str, arguments)])
         capfd.readouterr()
         with pytest.raises(SystemExit) as stop:
-            cli.main()
+            main.main()
         captured = capfd.readouterr()
         code = stop.value.code
         return Ended(code if isinstance(code, int) else int(bool(code)), captured.out, captured.err)
@@ -163,7 +164,7 @@ def test_version_help_and_models(penviz: Any) -> None:
     assert "label-smoothing" in penviz("train", "--help").out
     listed = penviz("models")
     assert listed.status == 0
-    from penviz.learn.models import MODELS
+    from penviz.training.models import MODELS
 
     assert [line.split()[0] for line in listed.out.splitlines()] == [*MODELS, "torchvision:NAME"]
 
@@ -258,7 +259,7 @@ def test_a_finished_run_resumed_is_left_alone(run: Path, penviz: Any) -> None:
 def test_an_interrupted_training_says_how_to_go_on(
     penviz: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from penviz.learn.training import Training
+    from penviz.training.trainer import Training
 
     real = Training.run_step
 
@@ -352,7 +353,7 @@ def test_app_opens_streamlit_on_the_runs(
     )
     ((path, command, runs),) = told
     assert path == command[0] == sys.executable
-    script = Path(cli.__file__).parent / "app" / "main.py"
+    script = Path(main.__file__).parent / "app" / "main.py"
     assert command[1:] == [
         *("-m", "streamlit", "run", str(script), "--server.port", "8765"),
         *("--server.address", "localhost"),  # nobody else can reach it unless asked for
@@ -410,14 +411,14 @@ def test_what_does_not_fit_into_memory_is_a_sentence() -> None:
             raise error
 
         with pytest.raises(SystemExit) as stop:
-            ending.run(fail)
+            exit_codes.run(fail)
         assert stop.value.code == 2
 
     def bug(**options: Any) -> None:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
     with pytest.raises(RuntimeError):
-        ending.run(bug)
+        exit_codes.run(bug)
 
 
 def test_a_terminal_without_greek_letters_gets_the_rest() -> None:
@@ -429,7 +430,7 @@ def test_a_terminal_without_greek_letters_gets_the_rest() -> None:
 
 
 def test_an_environment_that_is_not_torchruns_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ending.TORCHRUN:
+    for name in exit_codes.TORCHRUN:
         monkeypatch.setenv(name, "abc")
-    assert ending.n_ranks() == 1
-    assert ending.speaks()
+    assert exit_codes.n_ranks() == 1
+    assert exit_codes.speaks()

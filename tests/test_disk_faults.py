@@ -17,13 +17,13 @@ from pathlib import Path
 import pytest
 from small_runs import make_run
 
-from penviz import cli
-from penviz.activations import Activations
-from penviz.directory_lock import locked
-from penviz.learn import train as training
-from penviz.runs import RUN_FILE, RunError, read_run, write_json
-from penviz.shards import shard
-from penviz.whole_file import whole_file
+from penviz.cli.main import main
+from penviz.store.activations import Activations
+from penviz.store.atomic_write import whole_file
+from penviz.store.directory_lock import locked
+from penviz.store.runs import RUN_FILE, RunError, read_run, write_json
+from penviz.store.shards import shard
+from penviz.training import train as training
 
 TRAIN = (
     "train",
@@ -52,7 +52,7 @@ def penviz(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setattr(sys, "argv", ["penviz", *map(str, words)])
         capfd.readouterr()
         with pytest.raises(SystemExit) as stop:
-            cli.main()
+            main.main()
         return int(stop.value.code or 0), capfd.readouterr().err
 
     return run
@@ -85,7 +85,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["penviz", *TRAIN, "--out", str(out)])
         with pytest.raises(SystemExit) as stop:
-            cli.main()
+            main.main()
     assert not stop.value.code
     return out
 
@@ -144,7 +144,7 @@ def test_output_that_a_full_disk_does_not_take_is_one_sentence() -> None:
 
 
 def test_a_lock_ends_with_its_process_however_it_ends(tmp_path: Path) -> None:
-    code = "import sys\nfrom pathlib import Path\nfrom penviz.directory_lock import locked\n"
+    code = "import sys\nfrom pathlib import Path\nfrom penviz.store.directory_lock import locked\n"
     code += "with locked(Path(sys.argv[1])):\n    print('held', flush=True)\n    sys.stdin.read()\n"
     with subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from penviz.cli import application
+from penviz.cli.main import application
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -15,9 +15,9 @@ from typing import Any
 import matplotlib
 import pytest
 
-from penviz import figure, figure_files
-from penviz.activations import Activations
-from penviz.recipe import Recipe
+from penviz.figures import figure_files, plane_figure
+from penviz.figures.plane_spec import Recipe
+from penviz.store.activations import Activations
 from tests.small_runs import make_adopted, make_run
 from tests.test_cli import assert_refused, penviz  # noqa: F401  (a fixture)
 
@@ -105,10 +105,10 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
     root = tmp_path_factory.mktemp("plain")
     make_run(root / "runs", "hard")
     make_run(root / "runs", "soft", 0.1)
-    recipe, runs, loaded = figure.new_recipe(
+    recipe, runs, loaded = plane_figure.new_recipe(
         [root / run for run in RUNS], ("cat", "dog", "ship"), per_class=5
     )
-    return root, figure.draw(recipe, figure.build_panels(recipe, runs, loaded), "svg")
+    return root, plane_figure.draw(recipe, plane_figure.build_panels(recipe, runs, loaded), "svg")
 
 
 @pytest.mark.parametrize("choice", CHOICES)
@@ -329,13 +329,13 @@ def test_an_old_figure_stays_when_the_new_one_fails(place: Path, penviz: Any) ->
 
 
 def test_the_paper_and_the_screen_draw_the_same_panels(place: Path) -> None:
-    recipe, runs, loaded = figure.new_recipe([place / run for run in RUNS], ("cat", "dog", "ship"))
-    (grid,) = figure.build_panels(recipe, runs, loaded)
+    recipe, runs, loaded = plane_figure.new_recipe([place / run for run in RUNS], ("cat", "dog", "ship"))
+    (grid,) = plane_figure.build_panels(recipe, runs, loaded)
     assert [[(p.run, p.split) for p in row if p] for row in grid] == [
         [("hard", "train"), ("hard", "validation")],
         [("soft", "train"), ("soft", "validation")],
     ]
-    assert figure.paper_rows(recipe, [grid]) == grid
+    assert plane_figure.paper_rows(recipe, [grid]) == grid
 
 
 def test_two_classes_make_no_plane(place: Path, penviz: Any) -> None:  # noqa: F811
@@ -350,6 +350,6 @@ def test_names_that_are_numbers_go_before_rows(place: Path) -> None:
     for split in ("train", "validation"):
         path = place / "runs" / "hard" / f"activations-{split}.npz"
         replace(Activations.load(path), class_names=names).save(path)
-    recipe, runs, loaded = figure.new_recipe([place / "runs" / "hard"], ["1", "2", "3"])
-    (grid,) = figure.build_panels(recipe, runs, loaded)
+    recipe, runs, loaded = plane_figure.new_recipe([place / "runs" / "hard"], ["1", "2", "3"])
+    (grid,) = plane_figure.build_panels(recipe, runs, loaded)
     assert grid[0][0].class_indices == (0, 2, 3)

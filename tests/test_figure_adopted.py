@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from penviz.activations import Activations
-from penviz.recipe import Recipe
+from penviz.figures.plane_spec import Recipe
+from penviz.store.activations import Activations
 from tests.small_runs import make_adopted
 from tests.test_cli import assert_refused, penviz  # noqa: F401  (a fixture)
 from tests.test_figure import CLASSES, place  # noqa: F401  (a fixture)

@@ -14,9 +14,9 @@ import pytest
 import yaml
 from scipy import stats
 
-from penviz.activations import Activations
-from penviz.measure.projection import Projection
-from penviz.runs import activations_path
+from penviz.projection.projection import Projection
+from penviz.store.activations import Activations
+from penviz.store.runs import activations_path
 from tests.small_runs import make_run
 from tests.test_cli import assert_refused, penviz  # noqa: F401  (a fixture)
 

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from small_runs import make_run
 
-from penviz import figure, figure_files, run_activations, umap_points
-from penviz.embeddings import UmapPlan
-from penviz.measure.finder import HALVED, find
-from penviz.measure.summary import Summary
-from penviz.recipe import Recipe, RecipeError
-from penviz.runs import read_run
+from penviz.figures import figure_files, plane_figure, umap_points
+from penviz.figures.embeddings import UmapPlan
+from penviz.figures.plane_spec import Recipe, RecipeError
+from penviz.metrics.tightness.finder import HALVED, find
+from penviz.projection.split_statistics import Summary
+from penviz.store import run_activations
+from penviz.store.runs import read_run
 
 
 @pytest.fixture
@@ -65,17 +66,17 @@ def test_a_recipe_makes_the_same_bytes_again(runs: list[Path], tmp_path: Path, v
 
 
 def test_a_plane_recipe_does_not_speak_of_views(runs: list[Path]) -> None:
-    recipe, *_ = figure.new_recipe(runs)
+    recipe, *_ = plane_figure.new_recipe(runs)
     assert "view" not in recipe.to_yaml()
     assert Recipe.from_yaml(recipe.to_yaml()).view == "plane"
 
 
 def test_bad_choices_are_one_sentence(runs: list[Path]) -> None:
     with pytest.raises(RecipeError, match="View is one of plane, pca, lda, umap, span"):
-        figure.new_recipe(runs, view="tsne")
+        plane_figure.new_recipe(runs, view="tsne")
     with pytest.raises(RecipeError, match="The view pca has no rho_d"):
-        figure.new_recipe(runs, view="pca", corner=("rho_d",))
-    assert figure.new_recipe(runs, view="pca", corner=("accuracy",))[0].corner == ("accuracy",)
+        plane_figure.new_recipe(runs, view="pca", corner=("rho_d",))
+    assert plane_figure.new_recipe(runs, view="pca", corner=("accuracy",))[0].corner == ("accuracy",)
 
 
 def test_umap_draws_what_is_kept(runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from penviz.figure_files import film_epochs
-from penviz.recipe import Recipe, RecipeError
-from penviz.show.theme import CLASS_COLOURS, rgb
-from penviz.snapshots import snapshots_path
+from penviz.figures.figure_files import film_epochs
+from penviz.figures.plane_spec import Recipe, RecipeError
+from penviz.plot.theme import CLASS_COLOURS, rgb
+from penviz.store.snapshots import snapshots_path
 from tests.small_runs import make_filmed, make_run, small_snapshots
 from tests.test_cli import assert_refused, penviz  # noqa: F401  (a fixture)
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from penviz import half
-from penviz.half import widen
+from penviz.store import float16
+from penviz.store.float16 import widen
 
 
 def test_every_half_float_keeps_its_value() -> None:
@@ -33,7 +33,7 @@ def test_other_types_and_strides_are_copied() -> None:
 
 
 def test_the_comparison_sees_a_wrong_exponent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(half, "SCALE", 2.0**111)
+    monkeypatch.setattr(float16, "SCALE", 2.0**111)
     out = np.empty((1, 1), np.float32)
     widen(np.ones((1, 1), np.float16), out)
     assert out[0, 0] == 0.5

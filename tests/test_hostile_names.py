@@ -19,17 +19,18 @@ from page_client import checked
 from small_runs import make_filmed, make_run
 from streamlit.testing.v1 import AppTest
 
-from penviz import InputError, cli
-from penviz.activations import Activations, write_npz
-from penviz.captured_run import Statement
-from penviz.csv_text import csv_text
-from penviz.learn.data import DataSet
-from penviz.load.class_names import read_class_names
-from penviz.named_rows import rows_named
-from penviz.runs import RunConfig, RunError, list_runs, read_run
-from penviz.safe_text import LONGEST_NAME, safe_name, safe_text
-from penviz.shards import ShardedActivations, shard
-from penviz.snapshots import Snapshots, snapshots_path
+from penviz import InputError
+from penviz.cli.main import main
+from penviz.store.activations import Activations, write_npz
+from penviz.store.captured_run import Statement
+from penviz.store.class_lookup import rows_named
+from penviz.store.csv_text import csv_text
+from penviz.store.runs import RunConfig, RunError, list_runs, read_run
+from penviz.store.safe_text import LONGEST_NAME, safe_name, safe_text
+from penviz.store.shards import ShardedActivations, shard
+from penviz.store.snapshots import Snapshots, snapshots_path
+from penviz.training.class_names import read_class_names
+from penviz.training.data import DataSet
 
 HOSTILE = (
     "\x1b[2J\x1b]0;owned\x07red", "nul\x00l", "two\nlines\r\u2028", "\u202egnp.tac\u202c",
@@ -68,7 +69,7 @@ def ended(
 ) -> tuple[int, str]:
     monkeypatch.setattr(sys, "argv", ["penviz", *map(str, words)])
     with pytest.raises(SystemExit) as stop:
-        cli.main()
+        main.main()
     said = capfd.readouterr()
     return int(stop.value.code or 0), said.out + said.err
 
@@ -234,7 +235,7 @@ def test_a_page_shows_hostile_names_inertly(
 ) -> None:
     monkeypatch.setenv("PENVIZ_RUNS", str(runs[0].parent))
     app = AppTest.from_string(
-        f"from penviz.view.page_{page} import show_{page}\nshow_{page}()", default_timeout=60
+        f"from penviz.app.widgets.page_{page} import show_{page}\nshow_{page}()", default_timeout=60
     )
     checked(app.run())
     sent = "\n".join([*words_of(app.main), *words_of(app.sidebar)])

@@ -9,9 +9,9 @@ import pytest
 from small_runs import make_adopted, make_run
 
 from penviz import InputError
-from penviz.chart_recipe import read_recipe
-from penviz.cli import application
-from penviz.runs import SPLITS, activations_path
+from penviz.cli.main import application
+from penviz.figures.chart_spec import read_recipe
+from penviz.store.runs import SPLITS, activations_path
 
 
 @pytest.fixture

@@ -21,95 +21,134 @@ def test_the_rules_hold() -> None:
 def test_the_walk_sees_every_module() -> None:
     names = {dotted(p, ROOT / "penviz") for p in (ROOT / "penviz").rglob("*.py")}
     assert {
-        "penviz.learn.train",
-        "penviz.measure.panel",
-        "penviz.show.screen",
-        "penviz.view.page_grid",
+        "penviz.training.train",
+        "penviz.projection.panel",
+        "penviz.plot.screen",
+        "penviz.app.pages.clusters",
     } <= names
     seen = {
-        name
-        for _, name in imports(ast.parse((ROOT / "penviz/verbs/train.py").read_text()), "penviz.verbs.train")
+        name for _, name in imports(ast.parse((ROOT / "penviz/cli/train.py").read_text()), "penviz.cli.train")
     }
-    assert "penviz.learn.train" in seen  # inside a verb
+    assert "penviz.training.train" in seen  # inside a verb
     rooms = {room_of(p, ROOT / "penviz") for p in (ROOT / "penviz").rglob("*.py")}
     assert rooms - {"__init__", "__main__"} <= set(FORBIDDEN), "a room without rules"
 
 
 PLANTED = {
-    "foreign uses torch": ("foreign/bad.py", "def f():\n    import torch", "standard library and NumPy only"),
-    "foreign uses safetensors": ("foreign/bad.py", "import safetensors", "standard library and NumPy only"),
-    "foreign knows load": ("foreign/bad.py", "from penviz.load import tasks", "imports penviz.load.tasks"),
-    "load draws": ("load/bad.py", "import matplotlib.pyplot", "imports matplotlib"),
-    "load knows show": ("load/bad.py", "from ..show import screen", "imports penviz.show.screen"),
-    "load knows view": ("load/bad.py", "def f():\n    import penviz.view.state", "imports penviz.view"),
-    "view knows load": ("view/bad.py", "def f():\n    from penviz.load import adopt", "imports penviz.load"),
-    "app knows load": ("../app.py", "import penviz.load.adopt", "imports penviz.load"),
-    "app reaches load through another module": ("core.py", "import penviz.load.tasks", "into the app"),
-    "learn imports show": ("learn/bad.py", "from penviz.show import screen", "imports penviz.show.screen"),
-    "learn draws": ("learn/bad.py", "import plotly.graph_objects as go", "imports plotly"),
-    "show imports learn": ("show/bad.py", "import penviz.learn.train", "imports penviz.learn"),
-    "show imports learn relatively": (
-        "show/bad.py",
-        "from ..learn import train",
-        "imports penviz.learn.train",
+    "the reader uses torch": ("external/reader/bad.py", "def f():\n    import torch", "NumPy only"),
+    "the reader uses safetensors": ("external/reader/bad.py", "import safetensors", "NumPy only"),
+    "the reader knows networks": (
+        "external/reader/bad.py",
+        "from penviz.external.networks import weights",
+        "imports penviz.external.networks.weights",
     ),
-    "relative import in a package": ("show/__init__.py", "from ..learn import x", "imports penviz.learn.x"),
-    "in a function": ("show/bad.py", "def f():\n    import torch", "imports torch"),
+    "the sandbox uses torch": ("external/sandbox/bad.py", "def f():\n    import torch", "imports torch"),
+    "networks draw": ("external/networks/bad.py", "import matplotlib.pyplot", "imports matplotlib"),
+    "networks know plot": (
+        "external/networks/bad.py",
+        "from ...plot import screen",
+        "imports penviz.plot.screen",
+    ),
+    "importing knows the app": (
+        "external/importing/bad.py",
+        "def f():\n    import penviz.app.state",
+        "imports penviz.app",
+    ),
+    "the app knows importing": (
+        "app/bad.py",
+        "def f():\n    from penviz.external.importing import adopt",
+        "imports penviz.external.importing",
+    ),
+    "app.py knows importing": ("../app.py", "import penviz.external.importing.adopt", "imports penviz.ext"),
+    "the app reaches importing through another module": (
+        "core.py",
+        "import penviz.external.importing.tasks",
+        "into the app",
+    ),
+    "training imports plot": ("training/bad.py", "from penviz.plot import screen", "penviz.plot.screen"),
+    "training draws": ("training/bad.py", "import plotly.graph_objects as go", "imports plotly"),
+    "plot imports training": ("plot/bad.py", "import penviz.training.train", "imports penviz.training"),
+    "plot imports training relatively": (
+        "plot/bad.py",
+        "from ..training import train",
+        "imports penviz.training.train",
+    ),
+    "relative import in a package": (
+        "plot/__init__.py",
+        "from ..training import x",
+        "imports penviz.training.x",
+    ),
+    "in a function": ("plot/bad.py", "def f():\n    import torch", "imports torch"),
     "import_module": (
-        "view/bad.py",
+        "app/bad.py",
         "import importlib\ndef f():\n    importlib.import_module('torch.nn')",
         "torch.nn",
     ),
     "renamed import_module": (
-        "view/bad.py",
-        "from importlib import import_module as bring\ndef f():\n    bring('penviz.learn.data')",
-        "imports penviz.learn.data",
+        "app/pages/bad.py",
+        "from importlib import import_module as bring\ndef f():\n    bring('penviz.training.data')",
+        "imports penviz.training.data",
     ),
-    "__import__": ("measure/bad.py", "def f():\n    return __import__('scipy')", "imports scipy"),
-    "a computed name": ("show/bad.py", "def f(n):\n    return __import__('to' + n)", "cannot be read"),
+    "__import__": ("metrics/bad.py", "def f():\n    return __import__('scipy')", "imports scipy"),
+    "a computed name": ("plot/bad.py", "def f(n):\n    return __import__('to' + n)", "cannot be read"),
     "in a try": (
-        "measure/bad.py",
+        "metrics/bad.py",
         "try:\n    import pandas\nexcept ImportError:\n    pass",
         "imports pandas",
     ),
-    "measure knows learn": (
-        "measure/bad.py",
-        "from penviz.learn.data import load",
-        "imports penviz.learn.data",
+    "metrics know training": (
+        "metrics/bad.py",
+        "from penviz.training.data import load",
+        "imports penviz.training.data",
     ),
-    "measure knows show": ("measure/bad.py", "from penviz import show", "imports penviz.show"),
-    "measure imports pathlib": ("measure/bad.py", "from pathlib import Path", "imports pathlib"),
-    "measure imports os": ("measure/bad.py", "import os.path", "imports os.path"),
-    "measure reads runs": ("measure/bad.py", "from penviz.runs import read_run", "imports penviz.runs"),
-    "measure opens": ("measure/bad.py", "def f(p):\n    return open(p)", "calls open"),
-    "measure loads": ("measure/bad.py", "import numpy as np\ndef f(p):\n    return np.load(p)", "calls load"),
-    "measure saves": ("measure/bad.py", "def f(a, p):\n    a.save(p)", "calls save"),
-    "measure draws": ("measure/bad.py", "import matplotlib", "imports matplotlib"),
-    "measure uses sklearn": ("measure/bad.py", "from sklearn import svm", "imports sklearn"),
-    "show knows streamlit": ("show/bad.py", "import streamlit as st", "imports streamlit"),
-    "a new room knows streamlit": ("core.py", "import streamlit", "outside the views"),
-    "view knows torch": ("view/bad.py", "def f():\n    from torch import nn", "imports torch.nn"),
-    "app knows torch": ("../app.py", "import torch", "imports torch"),
-    "app reaches learn through another module": ("core.py", "import penviz.learn.train", "into the app"),
-    "runs uses numpy": ("runs.py", "import numpy", "standard library only"),
-    "adopted uses runs": ("adopted.py", "from penviz.runs import Run", "nothing of ours"),
-    "runs uses activations": ("runs.py", "from penviz.activations import Head", "nothing of ours"),
-    "activations uses torch": ("activations.py", "def f():\n    import torch", "imports torch"),
-    "cli is heavy": ("cli.py", "from penviz.learn import data", "outside a verb"),
-    "a verb is heavy": ("verbs/bad.py", "import numpy", "outside a verb"),
-    "cli is heavy in an if": ("cli.py", "if 1:\n    import torch", "outside a verb"),
-    "a call at import": ("measure/bad.py", "print('hello')", "runs at import"),
-    "a loop at import": ("show/bad.py", "for i in range(3):\n    pass", "runs at import"),
+    "metrics know the study": ("metrics/bad.py", "from penviz.study import study", "penviz.study"),
+    "projection knows the study": ("projection/bad.py", "from penviz.study import study", "penviz.study"),
+    "projection knows plot": ("projection/bad.py", "from penviz import plot", "imports penviz.plot"),
+    "projection imports pathlib": ("projection/bad.py", "from pathlib import Path", "imports pathlib"),
+    "metrics import os": ("metrics/bad.py", "import os.path", "imports os.path"),
+    "metrics read runs": (
+        "metrics/bad.py",
+        "from penviz.store.runs import read_run",
+        "imports penviz.store.runs",
+    ),
+    "metrics open": ("metrics/tightness/bad.py", "def f(p):\n    return open(p)", "calls open"),
+    "metrics load": ("metrics/bad.py", "import numpy as np\ndef f(p):\n    return np.load(p)", "calls load"),
+    "projection saves": ("projection/bad.py", "def f(a, p):\n    a.save(p)", "calls save"),
+    "metrics draw": ("metrics/bad.py", "import matplotlib", "imports matplotlib"),
+    "metrics use sklearn": ("metrics/bad.py", "from sklearn import svm", "imports sklearn"),
+    "the study reads files": ("study/bad.py", "from pathlib import Path", "imports pathlib"),
+    "plot knows streamlit": ("plot/bad.py", "import streamlit as st", "imports streamlit"),
+    "a new room knows streamlit": ("core.py", "import streamlit", "outside the app"),
+    "the app knows torch": ("app/bad.py", "def f():\n    from torch import nn", "imports torch.nn"),
+    "app.py knows torch": ("../app.py", "import torch", "imports torch"),
+    "the app reaches training through another module": (
+        "core.py",
+        "import penviz.training.train",
+        "into the app",
+    ),
+    "runs use numpy": ("store/runs.py", "import numpy", "standard library only"),
+    "adopted uses runs": ("store/adopted.py", "from penviz.store.runs import Run", "nothing of ours"),
+    "runs use activations": (
+        "store/runs.py",
+        "from penviz.store.activations import Head",
+        "nothing of ours",
+    ),
+    "activations use torch": ("store/activations.py", "def f():\n    import torch", "imports torch"),
+    "the command line is heavy": ("cli/main.py", "from penviz.training import data", "outside a verb"),
+    "a verb is heavy": ("cli/bad.py", "import numpy", "outside a verb"),
+    "the command line is heavy in an if": ("cli/main.py", "if 1:\n    import torch", "outside a verb"),
+    "a call at import": ("metrics/bad.py", "print('hello')", "runs at import"),
+    "a loop at import": ("plot/bad.py", "for i in range(3):\n    pass", "runs at import"),
     "a computed constant": (
-        "learn/bad.py",
+        "training/bad.py",
         "import torch\nX = torch.zeros(3)",
         "calls torch.zeros at import",
     ),
-    "a dataclass that is not frozen": ("show/bad.py", "class A: ...\nX = A()", "calls A at import"),
-    "a call in a class": ("learn/bad.py", "class A:\n    x = connect()", "calls connect at import"),
-    "a call in a default": ("show/bad.py", "def f(x=read()):\n    pass", "calls read at import"),
-    "a call in a comprehension": ("show/bad.py", "X = [go(i) for i in (1, 2)]", "calls go at import"),
-    "a decorator that works": ("show/bad.py", "@register(3)\ndef f():\n    pass", "calls register at import"),
+    "a dataclass that is not frozen": ("plot/bad.py", "class A: ...\nX = A()", "calls A at import"),
+    "a call in a class": ("training/bad.py", "class A:\n    x = connect()", "calls connect at import"),
+    "a call in a default": ("plot/bad.py", "def f(x=read()):\n    pass", "calls read at import"),
+    "a call in a comprehension": ("plot/bad.py", "X = [go(i) for i in (1, 2)]", "calls go at import"),
+    "a decorator that works": ("plot/bad.py", "@register(3)\ndef f():\n    pass", "calls register at import"),
 }
 
 
@@ -118,7 +157,7 @@ def test_a_planted_module_breaks_its_rule(case: str, tmp_path: Path) -> None:
     where, text, expected = PLANTED[case]
     (tmp_path / "penviz").mkdir()
     path = (tmp_path / "penviz" / where).resolve()
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / "app.py").write_text("import penviz.core\n")
     path.write_text(text + "\n")
     assert any(expected in sentence for sentence in broken_rules(tmp_path)), broken_rules(tmp_path)
@@ -126,12 +165,13 @@ def test_a_planted_module_breaks_its_rule(case: str, tmp_path: Path) -> None:
 
 def test_harmless_modules_pass(tmp_path: Path) -> None:
     good = {
-        "measure/good.py": '"""Doc."""\nfrom __future__ import annotations\nimport numpy as np\n'
-        "from penviz.activations import Activations\nX = (1, 2)\nF = lambda: 3\n",
-        "cli.py": "import typer\napp = typer.Typer()\n@app.command()\ndef f():\n    import torch\n",
-        "foreign/good.py": "import zlib\nimport numpy as np\nfrom penviz import InputError\n",
-        "load/good.py": "import torch\nfrom penviz.foreign import report\nfrom penviz.learn import data\n",
-        "learn/good.py": "import torch\n@dataclass(frozen=True)\nclass A:\n    x: int = 1\n",
+        "metrics/good.py": '"""Doc."""\nfrom __future__ import annotations\nimport numpy as np\n'
+        "from penviz.store.activations import Activations\nX = (1, 2)\nF = lambda: 3\n",
+        "cli/good.py": "import typer\napp = typer.Typer()\n@app.command()\ndef f():\n    import torch\n",
+        "external/reader/good.py": "import zlib\nimport numpy as np\nfrom penviz import InputError\n",
+        "external/networks/good.py": "import torch\nfrom penviz.external.reader import report\n"
+        "from penviz.training import data\n",
+        "training/good.py": "import torch\n@dataclass(frozen=True)\nclass A:\n    x: int = 1\n",
     }
     for where, text in good.items():
         (tmp_path / "penviz" / where).parent.mkdir(parents=True, exist_ok=True)
@@ -146,19 +186,19 @@ WATCHED = ("torch", "torchvision", "umap", "streamlit", "sklearn", "scipy", "pan
 def report(stage):
     print(json.dumps([stage, [m for m in WATCHED if m in sys.modules]]), file=sys.stderr)
 sys.path.insert(0, root)
-import penviz.foreign.inspection, penviz.foreign.images_zip
+import penviz.external.reader.inspection, penviz.external.reader.images_zip
 report("foreign")
-import penviz.measure.panel, penviz.show.screen
+import penviz.projection.panel, penviz.plot.screen
 report("panel")
-import penviz.cli
+import penviz.cli.main
 sys.argv = ["penviz", "--help"]
 try:
-    penviz.cli.main()
+    penviz.cli.main.main()
 except SystemExit as stop:
     assert not stop.code, stop.code
 report("help")
 if with_view:
-    import penviz.view.page_grid
+    import penviz.app.pages.clusters
     report("view")
 """
 
@@ -188,10 +228,10 @@ def test_what_a_process_imports() -> None:
 @pytest.mark.parametrize(
     ("where", "stage"),
     [
-        ("foreign/kinds.py", "foreign"),
-        ("measure/plane.py", "panel"),
-        ("show/screen.py", "panel"),
-        ("cli.py", "help"),
+        ("external/reader/kinds.py", "foreign"),
+        ("projection/plane.py", "panel"),
+        ("plot/screen.py", "panel"),
+        ("cli/main.py", "help"),
     ],
 )
 def test_a_planted_import_is_seen_by_the_process(where: str, stage: str, tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from small_runs import make_run
 
-from penviz.cli import application
-from penviz.measure.wording import three
+from penviz.cli.main import application
+from penviz.metrics.wording import three
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from penviz.named_rows import rows_named
+from penviz.store.class_lookup import rows_named
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from small_runs import make_run
 
-from penviz import InputError, cli
+from penviz import InputError
+from penviz.cli.main import main, measure
 from penviz.did_you_mean import did_you_mean
-from penviz.foreign.inspection import inspect_file
-from penviz.foreign.report_text import report_text
-from penviz.load.arrays import adopt_arrays
-from penviz.runs import RUN_FILE, RunError, read_run
-from penviz.verbs import measure
+from penviz.external.importing.arrays import adopt_arrays
+from penviz.external.reader.inspection import inspect_file
+from penviz.external.reader.report_text import report_text
+from penviz.store.runs import RUN_FILE, RunError, read_run
 
 Verb = Callable[..., tuple[int, str]]
 
@@ -32,7 +32,7 @@ def penviz(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setattr(sys, "argv", ["penviz", *map(str, words)])
         capfd.readouterr()
         with pytest.raises(SystemExit) as stop:
-            cli.main()
+            main.main()
         return int(stop.value.code or 0), capfd.readouterr().err
 
     return run
@@ -119,7 +119,7 @@ def test_a_device_is_no_file_to_be_read(penviz: Verb, tmp_path: Path) -> None:
         status, heard = penviz(*words)
         assert status == 2
         assert said in heard
-    from penviz.load.class_names import read_class_names
+    from penviz.training.class_names import read_class_names
 
     with pytest.raises(RunError, match="no list of class names"):
         read_class_names("/dev/zero")
@@ -185,7 +185,8 @@ def test_a_stopped_command_says_so(penviz: Verb, monkeypatch: pytest.MonkeyPatch
 
 
 def test_ctrl_c_on_a_verb_that_reads_ends_in_a_sentence(tmp_path: Path) -> None:
-    code = "import signal, time\nfrom penviz import cli\nfrom penviz.foreign import inspection\n"
+    code = "import signal, time\nfrom penviz.cli import main as cli\n"
+    code += "from penviz.external.reader import inspection\n"
     code += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job in the background ignores it
     code += "inspection.inspect_file = lambda path: (signal.raise_signal(signal.SIGINT), time.sleep(9))\n"
     code += "cli.main()\n"

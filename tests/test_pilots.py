@@ -10,12 +10,12 @@ import pytest
 from small_runs import make_run
 
 from penviz import InputError
-from penviz.chart_figure import find_runs, new_recipe
-from penviz.chart_recipe import recipe_of
-from penviz.charts import distillation, erasure
-from penviz.pilots import PILOT_FILE, Pilot, Row, conditions, find_pilots, read_pilot, write_pilot
-from penviz.recipe_yaml import RecipeError
-from penviz.runs import RUN_FILE, Run, RunError, read_run
+from penviz.figures.chart_figure import find_runs, new_recipe
+from penviz.figures.chart_spec import recipe_of
+from penviz.figures.charts import distillation, erasure
+from penviz.figures.spec_yaml import RecipeError
+from penviz.store.pilots import PILOT_FILE, Pilot, Row, conditions, find_pilots, read_pilot, write_pilot
+from penviz.store.runs import RUN_FILE, Run, RunError, read_run
 
 
 def row(role: str, alpha: float, t: float, gamma: float, seed: int, validation: float, test: float) -> Row:

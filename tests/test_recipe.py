@@ -12,11 +12,12 @@ import matplotlib
 import pytest
 import yaml
 
-from penviz import InputError, figure, figure_runs
-from penviz.recipe import LARGEST, Recipe, RecipeError, RecipeFont, RecipeRow, RecipeRun, versions
-from penviz.runs import activations_path
-from penviz.show.figure_style import FigureStyle
-from penviz.show.screen import Marks
+from penviz import InputError
+from penviz.figures import figure_runs, plane_figure
+from penviz.figures.plane_spec import LARGEST, Recipe, RecipeError, RecipeFont, RecipeRow, RecipeRun, versions
+from penviz.plot.paper.style import FigureStyle
+from penviz.plot.screen import Marks
+from penviz.store.runs import activations_path
 from tests.small_runs import make_run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,7 +64,7 @@ def runs(tmp_path: Path) -> Path:
 
 
 def recipe_of(runs: Path, **choices: Any) -> Recipe:
-    return figure.new_recipe([runs / "hard", runs / "soft"], TRIPLE, **choices)[0]
+    return plane_figure.new_recipe([runs / "hard", runs / "soft"], TRIPLE, **choices)[0]
 
 
 # The file.
@@ -275,10 +276,10 @@ def test_changed_and_missing_activations_are_named(split: str, runs: Path) -> No
 
 
 def test_a_split_that_is_not_drawn_still_sets_the_scale(runs: Path) -> None:
-    made = figure.new_recipe([runs / "hard", runs / "soft"], TRIPLE)
-    alone = figure.new_recipe([runs / "hard", runs / "soft"], TRIPLE, splits=["validation"])
+    made = plane_figure.new_recipe([runs / "hard", runs / "soft"], TRIPLE)
+    alone = plane_figure.new_recipe([runs / "hard", runs / "soft"], TRIPLE, splits=["validation"])
     assert set(alone[0].runs[0].activations) == {"train", "validation"}
-    (one,), (both,) = figure.build_panels(*alone), figure.build_panels(*made)
+    (one,), (both,) = plane_figure.build_panels(*alone), plane_figure.build_panels(*made)
     assert [len(row) for row in one] == [1, 1]
     assert one[0][0] is not None
     assert both[0][1] is not None
@@ -289,18 +290,18 @@ def test_a_split_that_is_not_drawn_still_sets_the_scale(runs: Path) -> None:
 def test_a_run_is_called_by_its_directory_also_when_it_was_renamed(runs: Path) -> None:
     (runs / "hard").rename(runs / "other")
     make_run(runs, "hard")
-    made = figure.new_recipe([runs / "hard", runs / "other"], TRIPLE)
-    (grid,) = figure.build_panels(*made)
+    made = plane_figure.new_recipe([runs / "hard", runs / "other"], TRIPLE)
+    (grid,) = plane_figure.build_panels(*made)
     assert [row[0].run for row in grid if row[0]] == ["hard", "other"]
     named = replace(made[0], runs=(made[0].runs[0], replace(made[0].runs[1], name="theirs (2)")))
     found = figure_runs.find_runs(named, runs)
-    (grid,) = figure.build_panels(named, found, figure.load_splits(named, found))
+    (grid,) = plane_figure.build_panels(named, found, plane_figure.load_splits(named, found))
     assert [row[0].run for row in grid if row[0]] == ["hard", "theirs (2)"]
 
 
 def test_a_class_whose_name_is_not_alone_is_called_by_its_row(tmp_path: Path) -> None:
     run = make_run(tmp_path, "cranes", names=("crane", "heron", "crane", "stork"))
-    recipe, *_ = figure.new_recipe([run], ["2", "heron", "3"])
+    recipe, *_ = plane_figure.new_recipe([run], ["2", "heron", "3"])
     assert recipe.classes == (2, "heron", "stork")
     assert Recipe.from_yaml(recipe.to_yaml()) == recipe
 
@@ -319,17 +320,17 @@ def test_a_missing_or_changed_font_is_named(runs: Path, font: Path) -> None:
     assert Recipe.from_yaml(recipe.to_yaml()) == recipe
     found = figure_runs.find_font(recipe.font, Path())
     assert found == (font, hashlib.sha256(font.read_bytes()).hexdigest())
-    grids = figure.build_panels(
+    grids = plane_figure.build_panels(
         recipe,
         figure_runs.find_runs(recipe, runs),
-        figure.load_splits(recipe, figure_runs.find_runs(recipe, runs)),
+        plane_figure.load_splits(recipe, figure_runs.find_runs(recipe, runs)),
     )
     font.write_bytes(font.read_bytes() + b" ")
     with pytest.raises(RecipeError, match=r"own\.ttf has changed: the recipe has [0-9a-f]{12}, the file"):
-        figure.draw(recipe, grids, "pdf")
+        plane_figure.draw(recipe, grids, "pdf")
     font.unlink()
     with pytest.raises(RecipeError, match=r"font of the recipe is missing: there is no file .*own\.ttf"):
-        figure.draw(recipe, grids, "pdf")
+        plane_figure.draw(recipe, grids, "pdf")
 
 
 # The same bytes.
@@ -338,7 +339,7 @@ AGAIN = """
 import sys
 from pathlib import Path
 from penviz import figure, figure_runs
-from penviz.recipe import Recipe
+from penviz.figures.plane_spec import Recipe
 recipe = Recipe.read(Path(sys.argv[1]))
 runs = figure_runs.find_runs(recipe, Path(sys.argv[2]))
 grids = figure.build_panels(recipe, runs, figure.load_splits(recipe, runs))
@@ -367,5 +368,5 @@ def test_a_recipe_makes_the_same_bytes_in_every_process(
         assert first == second
         other = replace(recipe, seed=1, per_class=20)
         found = figure_runs.find_runs(other, runs)
-        grids = figure.build_panels(other, found, figure.load_splits(other, found))
-        assert figure.draw(other, grids, format) != first, "another sample, another figure"
+        grids = plane_figure.build_panels(other, found, plane_figure.load_splits(other, found))
+        assert plane_figure.draw(other, grids, format) != first, "another sample, another figure"

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from penviz import __version__
-from penviz.show.methods import BIBTEX, NAMES
+from penviz.figures.methods import BIBTEX, NAMES
 
 ROOT = Path(__file__).parents[1]
 

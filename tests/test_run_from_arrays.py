@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from penviz import InputError, run_from_arrays
-from penviz.measure.summary import Summary
-from penviz.run_from_arrays import from_arrays
-from penviz.runs import differences
+from penviz import InputError
+from penviz.projection.split_statistics import Summary
+from penviz.store import run_from_arrays
+from penviz.store.run_from_arrays import from_arrays
+from penviz.store.runs import differences
 
 K, D = 4, 6
 
@@ -95,7 +96,7 @@ def test_the_example_of_the_docs() -> None:
 def test_torch_is_not_needed_and_load_stays_a_function() -> None:
     code = "import sys, penviz; penviz.from_arrays; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
-    import penviz.load.capture
+    import penviz.own_code.capture
 
     with pytest.raises(InputError, match="no directory"):
         penviz.load("nowhere")  # type: ignore[operator]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from penviz.runs import (
+from penviz.store.runs import (
     Run,
     RunConfig,
     RunError,

@@ -13,16 +13,16 @@ from page_client import APP
 from small_runs import make_run, small_activations
 from typer.testing import CliRunner
 
-from penviz import figure, run_activations
-from penviz.activations import Activations, ActivationsError
-from penviz.cli import application
-from penviz.measure.finding import value_text
-from penviz.measure.numbers import ALL, NUMBERS
-from penviz.measure.panel import build_panel
-from penviz.measure.summary import Summary
-from penviz.measure.table import compare
-from penviz.runs import activations_path, moments_path, read_run, shards_path, stored_path
-from penviz.shards import shard
+from penviz.cli.main import application
+from penviz.figures import plane_figure
+from penviz.metrics.numbers import ALL, NUMBERS
+from penviz.projection.panel import build_panel
+from penviz.projection.split_statistics import Summary
+from penviz.store import run_activations
+from penviz.store.activations import Activations, ActivationsError
+from penviz.store.runs import activations_path, moments_path, read_run, shards_path, stored_path
+from penviz.store.shards import shard
+from penviz.study.table import compare, value_text
 
 CLASSES = ("bird", "dog", "ship")
 
@@ -175,9 +175,9 @@ def test_classes_are_named_by_their_rows_too(sharded: tuple[Path, dict[str, Acti
 def test_several_triples_of_one_recipe(sharded: tuple[Path, dict[str, Activations]]) -> None:
     directory, _ = sharded
     rows = [f"{directory}: bird dog ship", f"{directory}: cat dog deer"]
-    recipe, runs, loaded = figure.new_recipe([], rows=rows, layout="figure1")
+    recipe, runs, loaded = plane_figure.new_recipe([], rows=rows, layout="figure1")
     assert set(loaded[0]["train"].labels) == {2, 3, 4, 5, 8}
-    grids = figure.build_panels(recipe, runs, loaded)
+    grids = plane_figure.build_panels(recipe, runs, loaded)
     assert [panel.classes for grid in grids for panel in grid[0][:1]] == [CLASSES, ("cat", "dog", "deer")]
 
 

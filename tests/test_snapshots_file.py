@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from penviz.activations import ActivationsError
-from penviz.snapshots import Snapshots, snapshot_epochs
+from penviz.store.activations import ActivationsError
+from penviz.store.snapshots import Snapshots, snapshot_epochs
 from tests.small_runs import small_snapshots
 
 NAME = "snapshots-train.npz"

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from small_runs import make_run
 
-from penviz import charts
-from penviz.cli import main
-from penviz.measure.two_classes import TwoClasses
-from penviz.run_activations import load
-from penviz.runs import read_run
+from penviz.cli.main import main
+from penviz.figures import charts
+from penviz.projection.two_classes import TwoClasses
+from penviz.store.run_activations import load
+from penviz.store.runs import read_run
 
 
 def penviz(*words: object, monkeypatch: pytest.MonkeyPatch) -> int:

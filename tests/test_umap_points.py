@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from small_runs import small_activations
 
-from penviz import umap_points
-from penviz.embeddings import MOST_FITTED, UmapPlan, embed_runs
-from penviz.measure.sample import draw
-from penviz.umap_points import Job, Request, UmapError, cache_directory, kept
+from penviz.figures import umap_points
+from penviz.figures.embeddings import MOST_FITTED, UmapPlan, embed_runs
+from penviz.figures.umap_points import Job, Request, UmapError, cache_directory, kept
+from penviz.projection.sample import draw
 
 CHILD = """
 import json, os, sys, threading, time
@@ -178,7 +178,7 @@ def test_every_stored_example_gets_its_own_place(
 ) -> None:
     """The stand-in map is the first two features, so that a mixed-up row would show; turning is undone."""
     child(ANSWER)
-    monkeypatch.setattr("penviz.embeddings.MOST_FITTED", most)
+    monkeypatch.setattr("penviz.figures.embeddings.MOST_FITTED", most)
     run = {s: small_activations("hard", s) for s in ("train", "validation")}
     said: list[str] = []
     (found,) = embed_runs([run], (3, 0, 7), "umap", seed=4, say=said.append)

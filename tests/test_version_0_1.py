@@ -15,10 +15,10 @@ import pytest
 import streamlit as st
 import yaml
 from page_client import html
+from penviz.cli.main.main import main
 from streamlit.testing.v1 import AppTest
 
-from penviz import cli
-from penviz.stored_study import open_study
+from penviz.figures.open_study import open_study
 
 WRITTEN = Path(__file__).parent / "version_0_1"
 ROOT = Path(__file__).parents[1]
@@ -39,7 +39,7 @@ LINKS = yaml.safe_load((WRITTEN / "links.yaml").read_text())
 def run_verb(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
     monkeypatch.setattr(sys, "argv", ["penviz", *words])
     with pytest.raises(SystemExit) as end:
-        cli.main()
+        main.main()
     assert not end.value.code
 
 
@@ -101,8 +101,8 @@ def test_a_link_opens(link: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> 
     module, function = PAGES[link["page"]].split(".")
     app = AppTest.from_string(
         "import streamlit as st\n"
-        "from penviz.view.page_grid import show_grid\n"
-        f"from penviz.view.{module} import {function}\n"
+        "from penviz.app.pages.clusters import show_grid\n"
+        f"from penviz.{module} import {function}\n"
         "st.navigation([st.Page(show_grid, default=True)], position='hidden')\n"
         f"{function}()\n",
         default_timeout=60,

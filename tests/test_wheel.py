@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from penviz import __version__
-from penviz.activations import Activations
 from penviz.demo import DIAL, EXAMPLE, PAIR, PAIR_NAMES, TEST_IMAGES
-from penviz.runs import activations_path, read_run
+from penviz.store.activations import Activations
+from penviz.store.runs import activations_path, read_run
 
 ROOT = Path(__file__).parents[1]
 PAGE = """
@@ -67,7 +67,7 @@ def test_the_wheel_holds_the_package_and_its_data(wheel: Path) -> None:
                 assert archive.read(path.relative_to(ROOT).as_posix()) == path.read_bytes()
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "penviz").rglob("*.py")}
     assert modules <= names
-    assert {"penviz/app/.streamlit/config.toml", "penviz/load/fingerprints.npz"} <= names
+    assert {"penviz/app/.streamlit/config.toml", "penviz/external/networks/fingerprints.npz"} <= names
     component = ROOT / "penviz" / "app" / "component"
     assert {f"penviz/app/component/{file.name}" for file in component.glob("*.[jc]s*")} <= names
     assert {name.split("/")[0] for name in names} == {"penviz"}

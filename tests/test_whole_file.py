@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from penviz.whole_file import whole_file
+from penviz.store.atomic_write import whole_file
 
 
 def test_the_old_file_stands_until_the_new_one_is_whole(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from penviz.runs import sha256_of
+from penviz.store.runs import sha256_of
 
 
 def cached_weights(

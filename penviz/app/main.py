@@ -6,17 +6,17 @@ either lies in .streamlit beside it.
 
 import streamlit as st
 
-from penviz.view.links import draw_links
-from penviz.view.page_calibration import show_calibration
-from penviz.view.page_distillation import show_distillation
-from penviz.view.page_grid import show_grid
-from penviz.view.page_model import show_model
-from penviz.view.page_sweep import show_sweep
-from penviz.view.page_targets import show_targets
-from penviz.view.page_training import show_training
-from penviz.view.page_triples import show_triples
-from penviz.view.train_here import choose_trained
-from penviz.view.widget_states import mend_widget_states, say_reset
+from penviz.app.links import draw_links
+from penviz.app.pages.calibration import show_calibration
+from penviz.app.pages.clusters import show_grid
+from penviz.app.pages.distillation import show_distillation
+from penviz.app.pages.sweep import show_sweep
+from penviz.app.pages.targets import show_targets
+from penviz.app.pages.training_dynamics import show_training
+from penviz.app.pages.triples import show_triples
+from penviz.app.pages.your_model import show_model
+from penviz.app.widget_states import mend_widget_states, say_reset
+from penviz.app.widgets.train_here import choose_trained
 
 ICON = (  # drawn here: an icon by name would be fetched from the net
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from penviz import InputError
-from penviz.activations import Activations
-from penviz.measure.calibrated import Calibrated
-from penviz.measure.calibration_finding import describe
-from penviz.measure.finding import Finding
+from penviz.metrics.calibration.calibrated import Calibrated
+from penviz.store.activations import Activations
+from penviz.study.calibration_finding import describe
+from penviz.study.finding import Finding
 from penviz.study.study_run import StudyRun
 
 PREFERRED = ("validation", "test", "train")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from penviz import InputError
 from penviz.did_you_mean import did_you_mean
-from penviz.measure.finding import Finding, build_finding
-from penviz.measure.panel import SCALES, Panel, build_grid
-from penviz.measure.projection import class_indices
-from penviz.measure.table import Table, compare
-from penviz.runs import SPLITS, recipe_of
+from penviz.projection.panel import SCALES, Panel, build_grid
+from penviz.projection.projection import class_indices
+from penviz.store.runs import SPLITS, recipe_of
+from penviz.study.finding import Finding, build_finding
+from penviz.study.table import Table, compare
 
 if TYPE_CHECKING:
     from penviz.study.study import Study

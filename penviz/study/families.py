@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from penviz.runs import Run, other_data
+from penviz.store.runs import Run, other_data
 
 LOOSE = ("label_smoothing", "targets", "prior", "seed")
 """Config fields in which the runs of one network may differ: what it was asked to say, and the seed."""

@@ -12,9 +12,9 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from penviz import InputError
-from penviz.activations import Activations
-from penviz.run_activations import first_classes
-from penviz.runs import SPLITS, Run, RunConfig, differences
+from penviz.store.activations import Activations
+from penviz.store.run_activations import first_classes
+from penviz.store.runs import SPLITS, Run, RunConfig, differences
 from penviz.study.calibration_comparison import CalibrationComparison, calibration_comparison
 from penviz.study.comparison import Comparison, ComparisonOptions
 from penviz.study.study_run import StudyRun

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from penviz.activations import Activations
-from penviz.measure.summary import Summary
-from penviz.measure.target_vectors import Targets
-from penviz.run_activations import notes, ready, targets_of
-from penviz.runs import Run
+from penviz.metrics.target_vectors import Targets
+from penviz.projection.split_statistics import Summary
+from penviz.store.activations import Activations
+from penviz.store.run_activations import notes, ready, targets_of
+from penviz.store.runs import Run
 
 
 @dataclass(frozen=True, repr=False)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from penviz import InputError
-from penviz.measure.finding import Finding
-from penviz.measure.projection import class_indices
-from penviz.measure.sweep import Curve, Swept, curve, run_values, sweep_finding
+from penviz.projection.projection import class_indices
 from penviz.study.families import families
+from penviz.study.finding import Finding
 from penviz.study.study_run import StudyRun
+from penviz.study.sweep import Curve, Swept, curve, run_values, sweep_finding
 
 
 @dataclass(frozen=True, repr=False)

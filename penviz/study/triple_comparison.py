@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from penviz import InputError
-from penviz.measure.conclusion import Finding
-from penviz.measure.finder import Ranking, find
-from penviz.measure.summary import Summary
-from penviz.measure.table import reference_run
-from penviz.measure.triple_chart import TriplePair
-from penviz.measure.triples_finding import describe_triples
-from penviz.runs import differences
+from penviz.metrics.tightness.finder import Ranking, find
+from penviz.projection.split_statistics import Summary
+from penviz.store.runs import differences
+from penviz.study.conclusion import Finding
 from penviz.study.study_run import StudyRun
+from penviz.study.table import reference_run
+from penviz.study.triple_chart import TriplePair
+from penviz.study.triples_finding import describe_triples
 
 
 @dataclass(frozen=True, repr=False)

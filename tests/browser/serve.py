@@ -26,7 +26,7 @@ def main() -> None:
     signal.signal(signal.SIGUSR1, dump)
     from streamlit.web.cli import main as streamlit
 
-    from penviz.view import visitor
+    from penviz.app import visitor
 
     visitor.GRACE_SECONDS = 0.5  # a test does not wait for a connection to come back
     sys.argv = [

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from penviz.pilots import write_pilot
-from penviz.runs import RUN_FILE
+from penviz.store.pilots import write_pilot
+from penviz.store.runs import RUN_FILE
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # test_pilots
 

@@ -27,7 +27,7 @@ def film(opened: Opened, server: Server, runs: Path) -> Iterator[Page]:
     """The page with the two runs, which get snapshots for as long as this test runs."""
     from small_runs import small_snapshots
 
-    from penviz.snapshots import snapshots_path
+    from penviz.store.snapshots import snapshots_path
 
     made = []
     for name, alpha in (("hard", 0.0), ("soft", 0.1)):

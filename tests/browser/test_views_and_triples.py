@@ -37,9 +37,9 @@ def says(page: Page, words: str) -> None:
 
 
 def test_views_change_the_picture_and_say_so(opened: Opened, server: Server, runs: Path) -> None:
-    from penviz import run_activations
-    from penviz.embeddings import UmapPlan
-    from penviz.runs import read_run
+    from penviz.figures.embeddings import UmapPlan
+    from penviz.store import run_activations
+    from penviz.store.runs import read_run
 
     page = opened.page
     page.goto(server.url)

@@ -10,9 +10,9 @@ from scipy.stats import ttest_ind
 from small_runs import make_run
 
 from penviz import InputError
-from penviz.charts.sweep import digest
-from penviz.measure.intervals import Change
-from penviz.runs import list_runs
+from penviz.figures.charts.sweep import digest
+from penviz.metrics.intervals.bootstrap import Change
+from penviz.store.runs import list_runs
 from reproduction.articles import REPORT, Measured, compare_sides, lines_of, measure_claims, verdict
 from reproduction.articles_plan import PLAN, ROBUST, Side, read_plan, sides
 from reproduction.articles_report import report

@@ -9,10 +9,10 @@ import pytest
 import typer
 import yaml
 
-from penviz.cli import application
-from penviz.learn.defaults import default_config
-from penviz.learn.students import student_config
-from penviz.runs import Run, RunConfig, read_run
+from penviz.cli.main import application
+from penviz.store.runs import Run, RunConfig, read_run
+from penviz.training.defaults import default_config
+from penviz.training.students import student_config
 from reproduction.__main__ import RESULTS, SHIPPED
 from reproduction.manifest import MANIFEST, OPTIONS, Listed, Manifest, ManifestError, read_manifest
 from reproduction.results import read_results

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from small_runs import small_activations
 
-from penviz.measure.arc import Arc
-from penviz.measure.projection import Projection
-from penviz.measure.summary import Summary
+from penviz.metrics.tightness.arc import Arc
+from penviz.projection.projection import Projection
+from penviz.projection.split_statistics import Summary
 from reproduction.measurement import arc_of
 
 

@@ -20,12 +20,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from penviz.activations import Activations
-from penviz.directory_lock import locked
-from penviz.learn import data, students, train
-from penviz.learn.checkpoints import STATE_FILE
-from penviz.measure.summary import Summary
-from penviz.runs import RunError, activations_path, read_run
+from penviz.projection.split_statistics import Summary
+from penviz.store.activations import Activations
+from penviz.store.directory_lock import locked
+from penviz.store.runs import RunError, activations_path, read_run
+from penviz.training import data, students, train
+from penviz.training.checkpoints import STATE_FILE
 from reproduction.__main__ import _report as write_own_report
 from reproduction.figures import reliabilities
 from reproduction.manifest import Listed, Manifest, read_manifest
@@ -194,7 +194,7 @@ def test_figure_2_is_what_the_table_holds(made: dict[str, Any]) -> None:
 def test_the_tables_need_no_drawing(
     made: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(sys.modules, "penviz.show.paper", None)  # as where matplotlib is not installed
+    monkeypatch.setitem(sys.modules, "penviz.plot.paper.plane", None)  # as where matplotlib is not installed
     shutil.copy(made["out"] / "results.csv", tmp_path)
     target = tmp_path / "reproduction.md"
     write_own_report(read_manifest(), tmp_path / "results.csv", target, made["out"], "digits")

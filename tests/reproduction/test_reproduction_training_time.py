@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp
 
-from penviz.measure.projection import Projection
-from penviz.measure.triples import list_triples
-from penviz.runs import Run, RunError
-from penviz.snapshots import Snapshots, snapshots_path
+from penviz.metrics.tightness.triples import list_triples
+from penviz.projection.projection import Projection
+from penviz.store.runs import Run, RunError
+from penviz.store.snapshots import Snapshots, snapshots_path
 from reproduction.manifest import read_manifest
 from reproduction.results import Row
 from reproduction.tables import Results, read_published

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from small_runs import make_filmed
 
-from penviz.activations import Activations
 from penviz.demo import EXAMPLE
-from penviz.learn.checkpoints import read_tensors
-from penviz.learn.extract import first_of_each_class
-from penviz.runs import MODEL_FILE, activations_path, read_run
-from penviz.snapshots import Snapshots, snapshots_path
+from penviz.store.activations import Activations
+from penviz.store.runs import MODEL_FILE, activations_path, read_run
+from penviz.store.snapshots import Snapshots, snapshots_path
+from penviz.training.checkpoints import read_tensors
+from penviz.training.extract import first_of_each_class
 from reproduction.dial import thin
 
 CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"

@@ -10,9 +10,9 @@ import pytest
 from small_runs import CLASSES, SHA, make_adopted, make_run, small_activations
 
 from penviz import InputError
-from penviz.activations import Activations
-from penviz.runs import Run, RunConfig
-from penviz.stored_study import open_study
+from penviz.figures.open_study import open_study
+from penviz.store.activations import Activations
+from penviz.store.runs import Run, RunConfig
 from penviz.study.comparison import ComparisonOptions
 from penviz.study.study import Study
 

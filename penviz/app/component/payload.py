@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penviz.measure.panel import Panel
-from penviz.show.frame import FOOT_PX
-from penviz.show.screen import ALL_MARKS, point_groups, template_figure
-from penviz.show.shading import under_image
-from penviz.show.theme import CLASS_COLOURS, CLASS_SHAPES, CLASS_SIGNS, abbreviated, ink, targets_name
+from penviz.plot.frame import FOOT_PX
+from penviz.plot.screen import ALL_MARKS, point_groups, template_figure
+from penviz.plot.shading import under_image
+from penviz.plot.theme import CLASS_COLOURS, CLASS_SHAPES, CLASS_SIGNS, abbreviated, ink, targets_name
+from penviz.projection.panel import Panel
 
 PADS = {
     "left": 30,

@@ -1,0 +1,130 @@
+"""Links between the pages, which keep the runs and what the grid showed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import streamlit as st
+from streamlit.navigation.page import Page
+
+from penviz.app.catalogue import Group, directory_digest, read_catalogue, run_roots, runs_directory
+from penviz.app.state import CLASS_KEYS, default_runs, suffix
+from penviz.app.words import plain
+from penviz.demo import PAIR
+from penviz.store.runs import shown_splits
+
+_QUERY, _PAGE = "grid-query", "page-shown"
+_RUNS = ("of", "runs")
+"""Keys of the link that all pages share; those of the runs end in the name of their group."""
+_ASKED = "ask-"
+"""What stands before a key that is to pass to a page although the last one has a control for it."""
+
+
+def draw_links(pages: Mapping[str, Page], current: str) -> None:
+    """The name of the house and its pages by what they are called there, the grid first.
+
+    A page that is opened by one of them starts from what was shown before. That is not in the link itself,
+    because a control in a fragment could not change it there.
+    """
+    here = st.session_state.get(_PAGE)
+    st.session_state[_PAGE] = current
+    asked = [key for key in st.query_params if key.startswith(_ASKED)]
+    if asked or here not in (None, current):
+        for key in asked:
+            wanted, values = key.removeprefix(_ASKED), st.query_params.get_all(key)
+            del st.query_params[key]
+            if _is_runs(wanted):  # anything else is not ours, and Streamlit refuses some names
+                st.query_params[wanted] = values
+        whole = current == next(iter(pages)) and not st.query_params
+        for key, values in (grid_query() if whole else run_query()).items():
+            if key not in st.query_params:  # Streamlit leaves out what the last page has controls for
+                st.query_params[key] = values
+        for key in filter(_is_runs, st.query_params):  # the binding alone reads them from the second page on
+            values = st.query_params.get_all(key)
+            st.session_state[key] = values[0] if key == "of" else values
+        st.rerun()  # in the run that the browser's back button asks for, controls heed nothing said here
+    with st.sidebar:
+        st.html('<div class="pz-brand">penviz</div>')
+        with st.container(key="pages", gap=None):
+            for label, page in pages.items():
+                st.page_link(page, label=label)
+        if runs_directory() == PAIR:
+            st.caption("The demo pair. For runs of your own: `penviz app --runs DIRECTORY`.")
+
+
+def remember_grid() -> None:
+    """Keep the grid's link, which says all that its controls hold, for the way back."""
+    st.session_state[_QUERY] = {key: st.query_params.get_all(key) for key in st.query_params}
+
+
+def remember_runs() -> None:
+    """Keep which runs another page shows, so that the grid and all others show the same."""
+    here = {key: st.query_params.get_all(key) for key in st.query_params if _is_runs(key)}
+    st.session_state[_QUERY] = {k: v for k, v in grid_query().items() if not _is_runs(k)} | here
+
+
+def grid_query() -> dict[str, list[str]]:
+    """The grid's link as it was last shown."""
+    return dict(st.session_state.get(_QUERY, {}))
+
+
+def run_query() -> dict[str, list[str]]:
+    """The part of the grid's link that names the runs."""
+    return {key: value for key, value in grid_query().items() if _is_runs(key)}
+
+
+def _is_runs(key: str) -> bool:
+    return key in _RUNS or key.startswith("runs-")
+
+
+def only_link(label: str, group: Group, runs: Sequence[str]) -> None:
+    """A link to the grid with some runs of a group and no others."""
+    from penviz.app.pages.clusters import show_grid
+
+    groups = read_catalogue(run_roots(), directory_digest(run_roots())).groups
+    query = {k: v for k, v in grid_query().items() if not _is_runs(k)}
+    query[f"{_ASKED}runs{suffix(group, len(groups) == 1)}"] = list(runs)
+    if len(groups) > 1:
+        query[f"{_ASKED}of"] = [group.name]
+    page = st.Page(show_grid, title="penviz", default=True)
+    st.page_link(page, label=label, icon=":material/scatter_plot:", query_params=query)
+
+
+def triple_link(group: Group, classes: Sequence[int], label: str) -> None:
+    """A link to the grid as it was last shown, but with three classes of a group."""
+    from penviz.app.pages.clusters import show_grid
+
+    roots = run_roots()
+    groups = read_catalogue(roots, directory_digest(roots)).groups
+    query = grid_query()
+    for key, k in zip(CLASS_KEYS, classes, strict=True):
+        query[f"{key}{suffix(group, len(groups) == 1)}"] = [f"{group.class_names[k]} ({k})"]
+    query.pop("view", None)
+    if len(groups) > 1:
+        query["of"] = [group.name]
+    page = st.Page(show_grid, title="penviz", default=True)
+    icon = ":material/scatter_plot:"
+    st.page_link(page, label=plain(label), icon=icon, query_params=query, width="stretch")
+
+
+def grid_link(label: str, directory: Path) -> None:
+    """A link to the grid with a run beside those that were shown there, as far as they share a split."""
+    from penviz.app.pages.clusters import show_grid
+
+    roots = run_roots()
+    groups = read_catalogue(roots, directory_digest(roots)).groups
+    query = grid_query()
+    for group in groups:
+        for run in group.runs:
+            if run.directory == directory:
+                key = f"runs{suffix(group, len(groups) == 1)}"
+                split = run.judged_on()
+                others = [r for r in group.runs if r is not run and split in shown_splits([r, run])[0]]
+                names = {other.name for other in others}
+                shown = [n for n in query.get(key, ()) if n in names] or default_runs(others)
+                query[key] = [*(name for name in shown if name != run.name), run.name]
+                if len(groups) > 1:
+                    query["of"] = [group.name]
+    page = st.Page(show_grid, title="penviz", default=True)
+    st.page_link(page, label=label, icon=":material/scatter_plot:", query_params=query)

@@ -1,0 +1,277 @@
+"""The page "Distillation": what is left about the wrong classes, what others found, and the fair test."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from penviz.app.catalogue import Group, Opened, path_word, run_roots
+from penviz.app.links import only_link
+from penviz.app.run_selection import with_chosen_runs
+from penviz.app.widgets.chart_export import Made, export_charts
+from penviz.app.widgets.command_lines import command_lines
+from penviz.app.widgets.controls import heading
+from penviz.app.widgets.distillation_words import MEANING, advice_html, found_html
+from penviz.app.widgets.empty import show_warnings
+from penviz.figures.charts import distillation as distillation_chart
+from penviz.figures.charts import erasure as erasure_chart
+from penviz.metrics.erased import TEMPERATURES, Erased
+from penviz.metrics.information import SAMPLES, left_words
+from penviz.plot.chart_screen import chart_figure
+from penviz.store.activations import Activations
+from penviz.store.pilots import Condition, Pilot, condition_name, conditions, find_pilots
+from penviz.store.runs import SPLITS, Run, RunError, read_run
+from penviz.store.safe_text import safe_record
+from penviz.study.teacher_comparison import unfair
+
+CONFIG = {"displaylogo": False, "showSendToCloud": False, "plotlyServerURL": ""}
+PILOT_TEMPERATURES, PILOT_SEEDS = 3, 3
+"""What penviz distill --pilot tries when nothing else is said."""
+
+
+def show_distillation() -> None:
+    """Draw the page for the chosen runs."""
+    with_chosen_runs("distillation", _page)
+
+
+def _page(group: Group, opened: list[Opened]) -> None:
+    dark = st.context.theme.type == "dark"
+    st.html(
+        '<h1 class="pz-finding">Should this network teach? A picture cannot tell.</h1>'
+        f'<p class="pz-detail">{escape(MEANING)}</p>'
+    )
+    st.html(_numbers(opened))
+    _over_training(opened, dark)
+    _pilots(dark)
+    _fair_test(opened)
+    _students(group)
+    heading("What others found")
+    st.html(found_html())
+    heading("What the articles advise, and what speaks against it")
+    st.html(advice_html())
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _erased(digest: str, _activations: Activations) -> Erased | None:
+    """Keyed by the file's digest, never by arrays."""
+    return Erased.of(_activations)
+
+
+def _information(run: Run) -> dict[str, Any] | None:
+    """erasure.json of a run, where it can be read and is of its present weights."""
+    try:
+        record = safe_record(json.loads((run.directory / "erasure.json").read_text(encoding="utf-8")))
+        first, other = record["classes"]
+        fits = (
+            record["checkpoint_sha256"] == run.model_sha256
+            and math.isfinite(record["values"]["mutual_information"])
+            and isinstance(first, str)
+            and isinstance(other, str)
+            and record["examples"] >= 1
+            and record.get("samples", SAMPLES) >= 1
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return record if fits else None
+
+
+def _numbers(opened: Sequence[Opened]) -> str:
+    """The table: a run a row, the numbers of each split."""
+    splits = [s for s in SPLITS if any(s in one.splits for one in opened)]
+    known = [_information(one.run) for one in opened]
+    columns = ["wrong logits", "1 − S", *(f"γ, T = {t:g}" for t in TEMPERATURES)]
+    top = "".join(f'<th class="pz-split pz-top" colspan="{len(columns)}">{s}</th>' for s in splits)
+    second = "".join(
+        f'<th class="{"pz-split" if i == 0 else ""}">{c}</th>' for _ in splits for i, c in enumerate(columns)
+    )
+    rows = ""
+    for one, record in zip(opened, known, strict=True):
+        cells = f"<td>{record['values']['mutual_information']:.2f}</td>" if record else "<td>·</td>"
+        for split in splits:
+            found = _erased(one.digests[split], one.splits[split]) if split in one.splits else None
+            values = (
+                ["·"] * len(columns)
+                if found is None
+                else [f"{found.spread:.2f}", f"{found.instability:.3f}"]
+                + [f"{found.gamma[t]:.3f}" for t in TEMPERATURES]
+            )
+            cells += "".join(
+                f'<td class="{"pz-split" if i == 0 else ""}">{v}</td>' for i, v in enumerate(values)
+            )
+        rows += f"<tr><td>{escape(one.run.name)}</td>{cells}</tr>"
+    head = (
+        f'<tr><th rowspan="2">run</th><th rowspan="2">information</th>{top}</tr>'
+        f'<tr class="pz-second">{second}</tr>'
+    )
+    record = next((r for r in known if r), None)
+    if record:
+        first, other = record["classes"]
+        about = (
+            f"<b>information</b> nats that z({escape(first)}) − z({escape(other)}) still tells of which "
+            f"training image it came from, at most {math.log(record['examples']):.2f}; "
+            f"{left_words(record.get('samples', SAMPLES))}"
+        )
+        if not all(r.get("augmented", True) for r in known if r):
+            about += "; a run that was trained without augmentation tells every image apart"
+    else:
+        paths = " ".join(shlex.quote(path_word(one.run)) for one in opened)
+        about = f"<b>information</b> needs the network: <code>penviz erasure {escape(paths)}</code>"
+    return (
+        f'<div class="pz-scroll"><table class="pz-table"><thead>{head}</thead><tbody>{rows}</tbody></table>'
+        "</div>"
+        f'<p class="pz-note">{about}; <b>wrong logits</b> their standard deviation within an example, nats, '
+        "mean over the examples; <b>1 − S</b> spread of the probabilities within a class (Shen et al. 2021); "
+        "<b>γ</b> smoothing of labels that would take as much from the true class as this teacher does at T "
+        "(Müller et al. 2019).</p>"
+    )
+
+
+def _over_training(opened: Sequence[Opened], dark: bool) -> None:
+    runs = [one.run for one in opened if erasure_chart.followed(one.run)]
+    if not runs:
+        return
+    charts = erasure_chart.build(runs, details=True)
+    heading("Over training")
+    st.plotly_chart(chart_figure(charts[:3], dark=dark), theme=None, config=CONFIG, key="erasure")
+    watched = [one for one in opened if one.run in runs]
+    with st.container(width=140):
+        export_charts(watched, {"erasure": ({"details": True}, charts)}, key="export-erasure")
+
+
+def _pilots(dark: bool) -> None:
+    found, damaged = find_pilots(run_roots())
+    show_warnings(damaged)
+    for number, pilot in enumerate(p for p in found if p.rows):
+        heading(f"Students: {pilot.teachers} teaches {pilot.student}, {pilot.dataset}")
+        left, right = st.columns([3, 2], gap="medium")
+        with left:
+            chart = distillation_chart.chart_of(pilot)
+            st.plotly_chart(
+                chart_figure([chart], dark=dark, height=430), theme=None, config=CONFIG, key=f"pilot-{number}"
+            )
+        with right:
+            st.html(_results(pilot))
+            if student := _first_student(pilot):
+                with st.container(width=140):
+                    figure: dict[str, Made] = {"distillation": ({}, (chart,))}
+                    export_charts([Opened(student, {}, {})], figure, key=f"export-pilot-{number}")
+
+
+def _first_student(pilot: Pilot) -> Run | None:
+    """A run by which the figure finds its test again; None where the students were removed."""
+    for row in pilot.rows:
+        if row.role != "teacher":
+            try:
+                return read_run(pilot.directory / row.run)
+            except RunError:
+                return None
+    return None
+
+
+def _results(pilot: Pilot) -> str:
+    """A table of the teachers, the students alone, and each teacher's best temperature beside T = 1."""
+    split = pilot.reported_on
+    rows = ""
+    shown = [c for c in conditions(pilot) if c.role != "distilled" or c.tuned or c.temperature == 1]
+    for one in shown:
+        values = [100 * v for v in one.values(split)]
+        spread = f"<small>{min(values):.2f} to {max(values):.2f}</small>" if len(values) > 1 else ""
+        best = "<small>best T on validation</small>" if one.tuned else ""
+        gamma = "·" if one.gamma is None else f"{one.gamma:.3f}"
+        rows += (
+            f"<tr><td>{escape(condition_name(one))}{best}</td><td>{100 * one.mean(split):.2f}{spread}</td>"
+            f"<td>{gamma}</td></tr>"
+        )
+    return (
+        f'<div class="pz-scroll"><table class="pz-table"><thead><tr><th>{_seeds(shown)}, {pilot.epochs} '
+        f"epochs a student</th><th>accuracy on {split}, %</th><th>γ</th></tr></thead>"
+        f"<tbody>{rows}</tbody></table></div>"
+        f'<p class="pz-note">{_honesty(pilot)}</p>'
+    )
+
+
+def _seeds(shown: Sequence[Condition]) -> str:
+    n = max(len(one.rows) for one in shown)
+    return "one seed" if n == 1 else f"{n} seeds, least to greatest"
+
+
+def _honesty(pilot: Pilot) -> str:
+    said = "T was chosen on validation."
+    if pilot.reported_on == "validation":
+        said = "There is no test split: T was chosen on the same examples, which flatters the best one."
+    if not pilot.finished:
+        said += " The test is under way: not all students are trained."
+    if pilot.loss == "squared-logits":
+        said += (
+            f" Loss: {1 - pilot.weight:g} of the labels and {pilot.weight:g} of half the squared difference "
+            "of the logits."
+        )
+    return said
+
+
+def _fair_test(opened: Sequence[Opened]) -> None:
+    """The command for the chosen teachers, and about how long it takes."""
+    heading("The fair test")
+    teachers = [o.run for o in opened if not o.run.adopted and o.run.config.label_smoothing is not None]
+    st.html(
+        '<p class="pz-note">A teacher is judged by its students: each teacher at its own best temperature, '
+        "T = 1 among them; the student alone, with hard labels and with labels smoothed by each teacher's γ; "
+        "three seeds; T chosen on validation, results on test.</p>"
+    )
+    if not teachers:
+        st.html('<p class="pz-note">Choose runs that penviz trained on hard or smoothed labels.</p>')
+        return
+    if reason := unfair(teachers):
+        st.html(f'<p class="pz-note">{escape(reason)}</p>')
+        return
+    student = teachers[0].config.model
+    words = ["penviz", "distill", *(path_word(run) for run in teachers), "--student", student]
+    out = Path(path_word(teachers[0])).parent / f"{student}-pilot"
+    command = shlex.join([*words, "--pilot", "--out", out.as_posix()])
+    st.code(command_lines(command), language="bash", wrap_lines=True)
+    st.html(f'<p class="pz-note">{_duration(teachers, student)}</p>')
+
+
+def _duration(teachers: Sequence[Run], student: str) -> str:
+    """About how long the test takes, from the time that a run of the student's network took an epoch."""
+    said = "The command says how long it will take before it starts."
+    timed = [
+        float(run.record.get("seconds") or 0) / len(history)
+        for run in teachers
+        if (history := run.record.get("history")) and run.config.model == student
+    ]
+    if not timed or min(timed) <= 0:
+        return said
+    kinds = len({run.config.label_smoothing for run in teachers})
+    students = PILOT_SEEDS * (PILOT_TEMPERATURES * kinds + 1 + kinds)
+    a_teacher = 1.3  # a forward pass of the teacher beside the student's three
+    minutes = students * min(timed) * a_teacher / 60
+    length = f"{minutes:.0f} minutes" if minutes < 100 else f"{minutes / 60:.0f} hours"
+    each = "about a minute" if minutes < 1.5 else f"about {length}"
+    return (
+        f"{students} students of the network {escape(student)}, {each} for each epoch they are trained "
+        f"(<code>--epochs</code>), at the speed at which these runs were trained. {said}"
+    )
+
+
+def _students(group: Group) -> None:
+    """Students that lie beside their teacher, each with a link to both in the grid."""
+    pairs = [
+        (student, teacher)
+        for student in group.runs
+        for teacher in group.runs
+        if student.config.targets == "distilled"
+        and (student.config.teacher, student.config.teacher_sha256) == (teacher.name, teacher.model_sha256)
+    ]
+    if not pairs:
+        return
+    heading("Students beside their teachers, each in its own template plane")
+    for student, teacher in pairs:
+        only_link(f"{student.name} learned from {teacher.name}", group, [teacher.name, student.name])

@@ -1,0 +1,55 @@
+"""Which runs a page other than the grid shows: the same controls, the same link, remembered between pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from penviz import InputError
+from penviz.app.catalogue import Group, Opened, directory_digest, open_runs, read_catalogue, run_roots
+from penviz.app.links import remember_runs
+from penviz.app.state import in_order, suffix
+from penviz.app.style import style_sheet
+from penviz.app.widgets.controls import choose_group, choose_runs
+from penviz.app.widgets.empty import show_damaged, show_empty, show_warnings
+
+
+def with_chosen_runs(key: str, draw: Callable[[Group, list[Opened]], None]) -> None:
+    """A page for the runs chosen in the sidebar; a change of any control in it reruns this and nothing else.
+
+    Args:
+        key: of the page's container, for the style sheet.
+        draw: what the page shows of the usable runs, at least one, hard before soft; it may add controls to
+            the sidebar with `st.sidebar`, and raise InputError with a sentence for the page.
+    """
+    st.html(style_sheet(st.context.theme.type == "dark"))
+    roots = run_roots()
+    catalogue = read_catalogue(roots, directory_digest(roots))
+    if not catalogue.groups:
+        show_empty(roots[0])
+        show_damaged(catalogue.damaged)
+        return
+
+    @st.fragment(key=f"{key}-page")
+    def page() -> None:
+        with st.sidebar:
+            group = choose_group(catalogue.groups)
+            wanted = choose_runs(group, suffix(group, len(catalogue.groups) == 1))
+        opened = open_runs([run for run in in_order(group.runs) if run.name in wanted])
+        usable = [one for one in opened if one.splits]
+        warnings = [sentence for one in opened for sentence in one.warnings]
+        with st.container(key=key):
+            if not usable:
+                st.html('<h1 class="pz-finding">Choose a run.</h1>')
+            else:
+                try:
+                    draw(group, usable)
+                except InputError as error:
+                    st.html('<h1 class="pz-finding">These runs cannot be drawn here.</h1>')
+                    warnings.insert(0, str(error))
+            show_warnings(warnings)
+            show_damaged(catalogue.damaged)
+        remember_runs()
+
+    page()

@@ -1,0 +1,170 @@
+"""Style sheet of the pages: what Streamlit's theme cannot say."""
+
+from __future__ import annotations
+
+from penviz.plot.theme import CLASS_COLOURS, ink
+
+WIDE_PX = 1180
+"""Width of the page's own column from which four panels stand in one strip."""
+HEAD_PX = 208
+"""Height of introduction and finding above the grid, left free when it is fitted to the window."""
+FRAME_PX = 50
+"""Height of a row of panels beyond the panels: ticks, numbers, borders."""
+SIDES_PX = 62
+"""Width of a row of panels beyond the panels: ticks on the left, tools on the right."""
+GAP_PX = 20
+"""Width between a figure and what stands to its right."""
+SIDE_PX = 215
+"""Width that the legend needs beside the grid."""
+LEAST_PX = 270
+"""Height of a row of panels below which their words run into each other; a narrower page scrolls them."""
+
+
+def stage_sheet(layout: str, n_runs: int, n_splits: int) -> str:
+    """CSS of the grid: panels are squares, as large as the window lets them be.
+
+    Args:
+        layout: "strip" (four panels in a row), "square" (a row a run) or "auto" (by the width of the page).
+        n_runs: figures; n_splits: panels in each.
+    """
+    fitted = f"calc((100vh - {HEAD_PX}px) / {min(n_runs, 2)})"
+    columns = 3 - n_splits  # two panels stand side by side, of one run or of two
+    least = n_splits * (LEAST_PX - FRAME_PX + 13) + SIDES_PX
+    taken = SIDE_PX + columns * (SIDES_PX + GAP_PX)
+    beside = f"calc((100cqw - {taken}px) / 2 + {FRAME_PX - 13}px)"
+    square = f""".st-key-stage {{ grid-template-columns: auto minmax({SIDE_PX}px, 1fr); }}
+.st-key-charts {{ --h: max({LEAST_PX}px, min({fitted}, {beside}));
+  grid-template-columns: repeat({columns}, max-content); }}
+.st-key-charts > * {{ width: calc({n_splits} * (var(--h) - {FRAME_PX - 13}px) + {SIDES_PX}px); }}
+.st-key-side .pz-legend {{ flex-direction: column; align-items: flex-start; gap: .35rem; }}
+.st-key-side .pz-legend span {{ white-space: normal; line-height: 1.25; }}
+.st-key-side .pz-legend img {{ flex: none; }}
+@container (max-width: {columns * least + (columns - 1) * 16 + SIDE_PX + GAP_PX}px) {{
+.st-key-stage {{ grid-template-columns: 100%; }}
+.st-key-charts {{ --h: {LEAST_PX}px; overflow-x: auto; grid-template-columns: max-content; }} }}"""
+    columns = min(n_runs, 4 // n_splits)
+    panel = f"calc((97cqw / {columns} - {SIDES_PX + 14}px) / {n_splits} + {FRAME_PX}px)"
+    strip = f""".st-key-stage {{ grid-template-columns: 100%; }}
+.st-key-charts {{ --h: max({LEAST_PX}px, min({panel}, calc(100vh - {HEAD_PX}px))); overflow-x: auto;
+  grid-template-columns: repeat({columns}, 1fr); }}
+.st-key-charts > * {{ width: 100%; min-width: {least}px; }}
+.st-key-stage > :has(.st-key-side) {{ order: -1; }}
+.st-key-side {{ flex-direction: row; flex-wrap: wrap; gap: .1rem 1.4rem; }}
+.st-key-side > * {{ width: auto !important; }}
+.st-key-side .pz-legend {{ flex-direction: row; gap: .1rem 1.05rem; }}"""
+    if layout == "strip" and n_runs > 1:
+        rules = strip
+    elif layout == "auto" and n_runs > 1:
+        rules = f"{square}\n@container (min-width: {WIDE_PX}px) {{ {strip} }}"
+    else:
+        rules = square
+    return f"<style>{rules}</style>"
+
+
+def style_sheet(dark: bool) -> str:
+    """CSS of all pages for a light or dark theme."""
+    colours = ink(dark)
+    rule = f"1px solid {colours.frame}"
+    return f"""<style>
+.stMainBlockContainer {{ padding: 1.1rem 1.6rem 3rem 1.6rem; max-width: 2200px; }}
+header.stAppHeader {{ background: transparent; pointer-events: none; height: 2.4rem; min-height: 2.4rem; }}
+header.stAppHeader button {{ pointer-events: auto; }}
+[data-testid="stSidebarHeader"] {{ height: 2.2rem; min-height: 2.2rem; margin-bottom: -1.6rem; }}
+section.stSidebar [data-testid="stSidebarContent"] {{ padding: 0; }}
+section.stSidebar [data-testid="stSidebarUserContent"] {{ padding: 0 1.1rem 1.5rem 1.1rem; }}
+section.stSidebar [data-testid="stButtonGroup"] button p, [class*="st-key-triple-"] a p {{
+  white-space: normal; overflow-wrap: anywhere; text-align: left; line-height: 1.3; }}
+section.stSidebar [data-testid="stButtonGroup"] button {{ height: auto;
+  padding-left: .6rem; padding-right: .6rem; }}
+[class*="st-key-left"] [data-testid="stIconMaterial"] {{ color: {CLASS_COLOURS[0]}; }}
+[class*="st-key-right"] [data-testid="stIconMaterial"] {{ color: {CLASS_COLOURS[1]}; }}
+[class*="st-key-above"] [data-testid="stIconMaterial"] {{ color: {CLASS_COLOURS[2]}; }}
+section.stSidebar [data-testid="stVerticalBlock"] {{ gap: .5rem; }}
+.pz-brand {{ font-weight: 700; font-size: 1.15rem; letter-spacing: -.01em; }}
+.pz-head {{ font-size: .72rem; font-weight: 700; letter-spacing: .09em; text-transform: uppercase;
+  color: {colours.note}; margin-top: .55rem; }}
+.pz-finding {{ font-size: 1.34rem; line-height: 1.25; font-weight: 700; letter-spacing: -.012em; margin: 0; }}
+.pz-intro {{ font-size: .88rem; line-height: 1.4; color: {colours.text}; margin: 0; padding: .35rem .7rem;
+  border-left: 3px solid {CLASS_COLOURS[0]};
+  background: color-mix(in srgb, {CLASS_COLOURS[0]} 6%, transparent); }}
+.pz-detail {{ font-size: .92rem; line-height: 1.4; color: {colours.note}; margin: .2rem 0 0 0; }}
+.pz-legend {{ display: flex; flex-wrap: wrap; gap: .1rem 1.05rem; font-size: .84rem; color: {colours.note};
+  align-items: center; min-height: 1.5rem; }}
+.pz-legend span {{ display: inline-flex; align-items: center; gap: .35rem; white-space: nowrap; }}
+.pz-legend b {{ color: {colours.text}; font-weight: 600; }}
+.pz-foot {{ font-size: .84rem; line-height: 1.45; color: {colours.note}; max-width: 110ch; }}
+.pz-note {{ font-size: .88rem; line-height: 1.4; color: {colours.note}; }}
+table.pz-table {{ border-collapse: collapse; width: 100%; font-size: .88rem; }}
+table.pz-table th {{ font-weight: 600; text-align: right; color: {colours.note}; padding: .25rem .7rem;
+  border-bottom: {rule}; white-space: nowrap; }}
+table.pz-table td {{ text-align: right; padding: .3rem .7rem; border-bottom: {rule};
+  font-variant-numeric: tabular-nums; white-space: nowrap; }}
+table.pz-table th:first-child, table.pz-table td:first-child {{ text-align: left; white-space: normal;
+  padding-left: 0; }}
+table.pz-table td:first-child {{ min-width: 11rem; }}
+table.pz-words-last th:last-child, table.pz-words-last td:last-child {{ text-align: left;
+  padding-left: 1rem; white-space: normal; }}
+table.pz-words-last td:first-child {{ white-space: nowrap !important; }}
+table.pz-table tr.pz-second th:first-child {{ text-align: right; padding-left: .7rem; }}
+table.pz-table th.pz-top {{ text-align: left; border-bottom: 0; }}
+table.pz-table .pz-split {{ border-left: {rule}; }}
+table.pz-table small {{ color: {colours.note}; font-size: .8rem; font-weight: 400; margin-left: .5rem; }}
+table.pz-table td.pz-change {{ color: {colours.note}; }}
+.pz-scroll {{ overflow-x: auto; }}
+.pz-scroll + .pz-note {{ margin-top: .6rem; }}
+.st-key-distillation {{ gap: .55rem; }}
+.st-key-numbers div:has(> [data-testid="stMultiSelectTagsContainer"]) {{ max-height: none; height: auto; }}
+.st-key-page {{ container-type: inline-size; gap: .7rem; }}
+.st-key-header {{ flex-wrap: nowrap; }}
+.st-key-ways-out {{ flex: none; min-width: 6.6rem; }}
+.st-key-ways-out button {{ min-height: 2.1rem; padding-top: .2rem; padding-bottom: .2rem; }}
+.stApp:has([data-testid="stExpandSidebarButton"]) .stMainBlockContainer {{ padding-left: 3.2rem; }}
+@media (max-width: 768px) {{
+  .stApp .stMainBlockContainer.stMainBlockContainer {{ padding: 2.6rem 1rem 3rem 1rem; }}
+  .st-key-header {{ flex-wrap: wrap; }}
+  table.pz-words-last td:last-child {{ min-width: 16rem; }} }}
+:is(.st-key-film, .st-key-dial-chart, .st-key-sweep-chart, .st-key-chart-reliability,
+  .st-key-chart-risk-coverage, .st-key-two-classes, .st-key-erasure) {{ overflow-x: auto; }}
+:is(.st-key-film, .st-key-dial-chart, .st-key-sweep-chart, .st-key-chart-reliability,
+  .st-key-chart-risk-coverage, .st-key-two-classes, .st-key-erasure) > * {{ min-width: 44rem; }}
+.st-key-film > * {{ min-width: 56rem !important; }}
+.st-key-stage {{ display: grid; gap: .3rem 1.2rem; align-items: start; }}
+.st-key-charts {{ display: grid; gap: .3rem 1rem; }}
+.st-key-side {{ gap: .6rem; }}
+[class*="st-key-run-"] {{ height: var(--h); flex: none !important; }}
+[class*="st-key-run-"] > *, [class*="st-key-run-"] .stElementContainer, [class*="st-key-run-"] .stPlotlyChart,
+[class*="st-key-run-"] div:has(> .stPlotlyChart) {{ height: 100% !important; }}
+.st-key-page > :has(> .st-key-tray) {{ position: sticky; bottom: 0; z-index: 50; }}
+.st-key-tray {{ background: {colours.page}; border: {rule};
+  border-radius: 6px; padding: .6rem .9rem; box-shadow: 0 -4px 18px rgba(0,0,0,.14); max-height: 36vh;
+  overflow-y: auto; }}
+.pz-images {{ display: flex; flex-wrap: wrap; gap: .55rem .5rem; }}
+.pz-images figure {{ margin: 0; width: 92px; font-size: .74rem; line-height: 1.25; color: {colours.note}; }}
+.pz-images .tile {{ display: block; width: 64px; height: 64px; border-radius: 3px; border: {rule};
+  margin-bottom: .2rem; }}
+.pz-images b {{ color: {colours.text}; font-weight: 600; }}
+.pz-images .wrong b {{ text-decoration: underline dotted; }}
+.st-key-pages {{ margin: .1rem -.5rem .2rem -.5rem; }}
+.st-key-pages a {{ padding: .02rem .5rem; min-height: 1.7rem; border-radius: 5px; }}
+.st-key-model {{ max-width: 58rem; gap: .9rem; }}
+.pz-file {{ font-weight: 650; font-size: 1.02rem; overflow-wrap: anywhere; }}
+[class*="st-key-head-"] > :first-child {{ flex: 1; min-width: 0; }}
+.pz-ask {{ font-size: 1.05rem; margin: .2rem 0; }}
+.pz-facts {{ display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; font-size: .86rem;
+  margin: 0 0 .6rem 0; padding: 0 !important; }}
+.pz-facts dt {{ color: {colours.note}; }}
+.pz-facts dd {{ margin: 0; overflow-wrap: anywhere; }}
+.pz-keys {{ max-height: 22rem; overflow-y: auto; }}
+.pz-keys td:first-child {{ overflow-wrap: anywhere; }}
+table.pz-table tr.pz-best td {{ font-weight: 650;
+  background: color-mix(in srgb, {CLASS_COLOURS[0]} 9%, transparent); }}
+.pz-fits {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: 1rem 1.6rem;
+  font-size: .9rem; line-height: 1.45; margin-top: .4rem; }}
+.pz-pairs {{ grid-template-columns: repeat(auto-fit, minmax(24rem, 1fr)); margin-bottom: 1.1rem; }}
+.pz-fits code {{ font-size: .88em; }}
+.pz-fits p {{ margin: .2rem 0 0 0; font-size: inherit; color: {colours.note}; }}
+.pz-value {{ font-size: .88rem; color: {colours.note}; font-variant-numeric: tabular-nums;
+  white-space: nowrap; }}
+[class*="st-key-triple-"] > :first-child {{ flex: 1; min-width: 0; }}
+.st-key-empty {{ max-width: 46rem; margin-top: 6vh; }}
+</style>"""

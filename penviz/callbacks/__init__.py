@@ -1,1 +1,0 @@
-"""`penviz.Recorder` as callbacks of training libraries; each is imported where that library is installed."""

@@ -1,0 +1,109 @@
+"""Options that several verbs share. What is heavy is imported inside a function."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from penviz.exit_codes import n_ranks, speaks
+from penviz.store.runs import RunConfig, RunError
+
+if TYPE_CHECKING:
+    from penviz.training.data import DataSet
+
+DataDir = Annotated[
+    Path,
+    typer.Option(help="Where data sets lie: <name>.npz, or torchvision's archive, downloaded on first use."),
+]
+Threads = Annotated[
+    int | None, typer.Option(min=1, max=1024, help="Threads of torch; its own choice when not given.")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")]
+ProgressKind = Annotated[str, typer.Option(help="bar, json (a line of JSON a message) or none.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue from the saved state in --out.")]
+
+# How a network is trained; None is the network's own setting.
+Epochs = Annotated[int | None, typer.Option(help="Passes over the training split.")]
+BatchSize = Annotated[int | None, typer.Option(help="Examples a step.")]
+LearningRate = Annotated[float | None, typer.Option(help="Learning rate at the top of the schedule.")]
+Momentum = Annotated[float | None, typer.Option(help="Momentum of SGD.")]
+WeightDecay = Annotated[float | None, typer.Option(help="L2 factor on weights.")]
+LossFactor = Annotated[float | None, typer.Option(help="The loss is multiplied by it.")]
+ClipNorm = Annotated[float | None, typer.Option(help="Largest norm of the gradient; 0 for any.")]
+Schedule = Annotated[str | None, typer.Option(help="one-cycle, steps or constant.")]
+Milestones = Annotated[
+    list[float] | None, typer.Option(help="Share of the run at which steps divides; may be repeated.")
+]
+Crop = Annotated[int | None, typer.Option(help="Side of the random crop, pixels; 0 for the whole image.")]
+Pad = Annotated[int | None, typer.Option(help="Zero padding before the crop, pixels.")]
+Flip = Annotated[bool | None, typer.Option(help="Mirror half of the training images.")]
+Compiled = Annotated[
+    bool, typer.Option("--compile", help="Let torch compile the steps: for accelerators, a minute at first.")
+]
+Precision = Annotated[str | None, typer.Option(help="float32 or bfloat16 (autocast).")]
+
+# Which images.
+HoldOut = Annotated[int, typer.Option(help="Validation examples taken from the training part.")]
+ImageSize = Annotated[
+    int, typer.Option(min=0, help="Side to which images of a directory are resized; 0 for the usual.")
+]
+PerClass = Annotated[int, typer.Option(min=0, help="Training examples a class; 0 for all.")]
+Thumbnails = Annotated[bool, typer.Option(help="Write small images for the app.")]
+
+
+def not_options(
+    context: typer.Context, parameter: typer.CallbackParam, words: tuple[str, ...] | None
+) -> tuple[str, ...] | None:
+    """The words of an option that takes several.
+
+    Raises:
+        RunError: one of them is an option: it came where a word was left out.
+    """
+    known = {name for p in context.command.params for name in (*p.opts, *p.secondary_opts)}
+    if taken := [word for word in words or () if word in known]:
+        names, n = parameter.opts[0], len(words or ())
+        raise RunError(f"{names} takes {n} names with spaces between, and {taken[0]} stands in place of one.")
+    return words
+
+
+def data_of(config: RunConfig, data_dir: Path, dataset: str | None = None) -> DataSet:
+    """The data that a run was trained on, split as then; `dataset` is where they are now, if they moved.
+
+    Raises:
+        RunError: as `learn.data.load`.
+    """
+    from penviz.training import data
+
+    return data.load(
+        dataset or config.dataset,
+        seed=config.held_out_seed,
+        n_hold_out=config.hold_out,
+        data_dir=data_dir,
+        image_size=config.image_size,
+    )
+
+
+def set_threads(threads: int | None) -> None:
+    """Torch's threads, where a number was given."""
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+def check_progress(kind: str) -> str:
+    """The kind that this process shows: none where another rank does; RunError for an unknown one."""
+    if kind not in ("bar", "json", "none"):
+        raise RunError("--progress must be bar, json or none.")
+    return kind if speaks() else "none"
+
+
+def check_resumed(out: Path, resume: bool) -> None:
+    """RunError where a work is to be resumed that was never begun: a directory that is empty or mistyped.
+
+    Several ranks may begin with --resume, because torchrun starts a lost rank again with the same command.
+    """
+    if resume and n_ranks() == 1 and not (out.is_dir() and any(out.iterdir())):
+        raise RunError(f"There is nothing to resume in {out}: mend the name, or leave out --resume.")

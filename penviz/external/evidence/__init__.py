@@ -1,0 +1,1 @@
+"""What is inferred of a foreign network, with evidence: its head, its input, its accuracy."""

@@ -1,0 +1,364 @@
+"""Which pixels and which body a network was trained with, measured by its accuracy on labelled images.
+
+W h + b equals the logits for the wrong pixels too, the picture stays plausible and its conclusion can
+reverse. So every plausible preprocessing, and every variant of the body that leaves no key, is tried on the
+same images before anything is drawn. The table is shown; an error that costs less than two points is not seen
+this way. Where the images do not decide, the plainest set-up is taken: nothing in a file speaks for another.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from penviz.external.evidence.label_order import (
+    PERMUTED,
+    near_chance,
+    permuted_accuracy,
+    permuted_right,
+    sentences,
+)
+from penviz.external.evidence.outputs import as_logits, kind_of_scores, run
+from penviz.external.evidence.preprocessing import Preprocessing
+from penviz.external.evidence.tie_break import clearly_worse, oddness
+from penviz.external.evidence.ties import settle
+from penviz.external.networks import variants as bodies
+from penviz.external.networks.variants import Variant
+from penviz.store.runs import RunError
+from penviz.training.data import DataSet
+
+IMAGES = 512
+FEWEST = 64
+"""Images of a first look where all set-ups on IMAGES would take too long."""
+
+POINTS = 0.02
+"""Accuracies further apart than this are called different."""
+
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Row:
+    """One set-up and what it scores.
+
+    Attributes:
+        preprocessing, variant: the set-up.
+        accuracy: top-1 in [0, 1]; nll: mean -log p of the label, nats; n: images.
+        permuted: accuracy under the best assignment of outputs to labels, found on one half of the images and
+            counted on the other, both ways round.
+        temperature: fitted on these images, where ties were settled (ties.py); None elsewhere.
+    """
+
+    preprocessing: Preprocessing
+    variant: Variant
+    accuracy: float
+    nll: float
+    n: int
+    permuted: float
+    temperature: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """A dictionary for JSON."""
+        numbers: dict[str, Any] = {"accuracy": self.accuracy, "nll": self.nll, "n": self.n}
+        finite = self.temperature is not None and 0 < self.temperature < float("inf")
+        numbers |= {"permuted": self.permuted, "temperature": self.temperature if finite else None}
+        said = {"describe": self.preprocessing.describe(), "body": self.variant.describe()}
+        setup = {"preprocessing": self.preprocessing.to_json(), "variant": self.variant.to_json()}
+        return setup | said | numbers
+
+
+@dataclass(frozen=True)
+class Check:
+    """All set-ups that were tried, the best first, and what is to be said of them.
+
+    Attributes:
+        rows: best first.
+        sentences: warnings on the order of the classes and on accuracy near chance.
+        untried: set-ups left out for lack of time.
+        n_classes: K.
+        undecided: the rows that these images cannot tell from the first, the most accurate first.
+        settled: a sentence on how ties were settled, or "".
+    """
+
+    rows: tuple[Row, ...]
+    sentences: tuple[str, ...]
+    untried: int
+    n_classes: int
+    undecided: tuple[Row, ...] = ()
+    settled: str = ""
+
+    @property
+    def best(self) -> Row:
+        """The row that is marked."""
+        return self.rows[0]
+
+    def to_json(self) -> dict[str, Any]:
+        """A dictionary for JSON."""
+        rows = [row.to_json() for row in self.rows]
+        told = " ".join(filter(None, (self.settled, self.undecided_sentence)))
+        said = {"sentences": list(self.sentences), "undecided": told}
+        return {"rows": rows, "untried": self.untried} | said
+
+    @property
+    def undecided_sentence(self) -> str:
+        """How many set-ups the images do not tell apart, and which of them is taken; "" for one alone."""
+        if not self.undecided:
+            return ""
+        taken = "known recipe" if self.best.preprocessing.is_recipe else "plainest"
+        if self.best.variant != Variant():
+            taken = "most accurate"
+        return (
+            f"Of {len(self.rows)} set-ups tried, {self.best.n:,} images cannot tell "
+            f"{len(self.undecided) + 1} apart; of these the {taken} is taken."
+        )
+
+
+def sample(labels: NDArray[np.int64], n: int = IMAGES) -> NDArray[np.int64]:
+    """Rows [m], ascending, of at most n examples that share the classes evenly.
+
+    Splits are sorted by the hashes of their pixels, so the first of each class are a random sample.
+    """
+    order = np.argsort(labels, kind="stable")
+    starts = np.searchsorted(labels[order], labels[order])
+    turn = np.arange(len(labels)) - starts  # 0 for the first of each class, 1 for the second, ...
+    return np.sort(order[np.lexsort((order, turn))][:n])
+
+
+def sample_of(dataset: DataSet) -> tuple[str, NDArray[np.uint8], NDArray[np.int64]]:
+    """The split on which a network is judged (`DataSet.judged_on`), and images and labels of it."""
+    name = dataset.judged_on
+    split = dataset.splits[name]
+    rows = sample(split.labels)
+    return name, split.images[rows], split.labels[rows]
+
+
+@torch.no_grad()
+def scores_of(
+    network: nn.Module,
+    preprocessing: Preprocessing,
+    images: NDArray[np.uint8],
+    variant: Variant | None = None,
+) -> Tensor:
+    """Scores [n, K] of stored images under one set-up."""
+    first = preprocessing.apply(images[:2])
+    with bodies.varied(network.eval(), variant or Variant(), first):
+        parts = range(0, len(images), BATCH)
+        return torch.cat([run(network, preprocessing.apply(images[i : i + BATCH])) for i in parts]).float()
+
+
+def check_outputs(
+    network: nn.Module,
+    preprocessing: Preprocessing,
+    images: NDArray[np.uint8],
+    n_names: int,
+    variant: Variant | None = None,
+) -> None:
+    """RunError unless the network has one output a class name."""
+    n_classes = scores_of(network, preprocessing, images[:2], variant).shape[1]
+    if n_classes == 1:
+        raise RunError(
+            "The network has a single output; penviz needs one output a class, also for two classes."
+        )
+    if n_classes != n_names:
+        raise RunError(
+            f"The network has {n_classes} outputs and the data have {n_names} classes: it was trained on "
+            "others, unless a list of class names, in the order of the outputs, holds those of the data."
+        )
+
+
+def measure(scores: Tensor, labels: NDArray[np.int64]) -> tuple[float, float]:
+    """Top-1 accuracy in [0, 1] and NLL in nats of scores [n, K], whichever scores they are."""
+    y = torch.from_numpy(labels)
+    logits = as_logits(scores, kind_of_scores(scores))
+    return float((scores.argmax(1) == y).double().mean()), float(F.cross_entropy(logits, y))
+
+
+def expectation_warning(measured: float, expected: float | None, n: int) -> str:
+    """A sentence where a measured and an expected accuracy in [0, 1] differ; "" otherwise.
+
+    That is by more than POINTS, and by more than the n images measured leave room for: two standard errors.
+    """
+    if expected is None:
+        return ""
+    room = 2 * max(expected * (1 - expected), 1 / n) ** 0.5 / n**0.5
+    if abs(measured - expected) <= max(POINTS, room):
+        return ""
+    cause = "the pixels, the body of the network or the order of the classes differ from its training"
+    if measured > expected:
+        cause = "it may have been trained on these images, or the other accuracy is not that of these weights"
+    said = f"penviz measures {100 * measured:.1f} % on {n} images where {100 * expected:.1f} % is expected"
+    return f"{said}: {cause}."
+
+
+def check(
+    network: nn.Module,
+    preprocessings: Sequence[Preprocessing],
+    bodies_tried: Sequence[Variant],
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    *,
+    proved: Sequence[Preprocessing] = (),
+    whole: tuple[NDArray[np.uint8], NDArray[np.int64]] | None = None,
+    seconds: float = 240.0,
+    report: Callable[[int, int, float], None] = lambda done, n, left: None,
+) -> Check:
+    """Try every plausible set-up on the same labelled images.
+
+    First the scalings at the first geometry; then the other geometries with the best three scalings, and the
+    variants of the body with the best three of all; with all of them while everything is near chance, because
+    then a first step cannot guide the next. Where all that would take longer than `seconds`, the first look
+    is at fewer images (FEWEST or more) and only the best are measured on all of them.
+
+    The most accurate row is not always first. Where the first batch norm proves the preprocessing, only its
+    rows count, unless they are over POINTS less accurate. Of the rows that are not clearly worse than the
+    best, those that more images of the split leave count (ties.py), and of them the plainest (plainness.py)
+    is first.
+
+    Args:
+        network: with its weights.
+        preprocessings: the known recipe first, if there is one (`recipes.plausible`).
+        bodies_tried: the network as built first (`variants.plausible`).
+        images: [n, h, w, c] uint8, as stored; labels: [n].
+        proved: by the first batch norm (`NormProof.proved`).
+        whole: more images and labels of the split, to settle ties on.
+        seconds: that this may take, about.
+        report: told set-ups done, set-ups in all as known by now, and seconds left.
+
+    Raises:
+        RunError: no set-up runs, or the network has another number of outputs than there are classes.
+    """
+    started = time.monotonic()
+    table: dict[tuple[Preprocessing, Variant], tuple[Row, NDArray[np.int64]]] = {}
+    n_classes = scores_of(network, preprocessings[0], images[:2]).shape[1]
+    if labels.max() >= n_classes:
+        raise RunError(_too_few(n_classes, labels))
+    clock = time.monotonic()
+    scores_of(network, preprocessings[0], images[:FEWEST])
+    per_image = (time.monotonic() - clock) / len(images[:FEWEST])
+    total = len(preprocessings) + 3 * len(bodies_tried)
+    few = int(np.clip(seconds / max(per_image * total, 1e-9), FEWEST, len(images)))
+    untried = 0
+
+    def attempt(setups: Sequence[tuple[Preprocessing, Variant]], n: int) -> None:
+        nonlocal untried, total
+        todo = [s for s in setups if s not in table or table[s][0].n < n]
+        total = len(table) + len(todo)
+        for preprocessing, variant in todo:
+            spent = time.monotonic() - started
+            if spent > 1.5 * seconds and table:
+                untried += (preprocessing, variant) not in table
+                continue
+            try:
+                scores = scores_of(network, preprocessing, images[:n], variant)
+            except RunError:
+                continue  # the shapes do not fit: not a way in which it was trained
+            row = row_of(preprocessing, variant, scores, labels[:n])
+            table[preprocessing, variant] = row, scores.argmax(1).numpy()
+            spent = time.monotonic() - started
+            report(len(table), total, spent / len(table) * max(total - len(table), 0))
+
+    def doubted() -> bool:
+        return any(row.permuted > row.accuracy + PERMUTED for row, _ in table.values())
+
+    def ranked() -> list[Row]:
+        by_order = doubted()
+        rows = [row for row, _ in table.values()]
+        return sorted(rows, key=lambda r: (-r.n, -(r.permuted if by_order else r.accuracy), r.nll))
+
+    def of_proof() -> list[Row]:
+        return [row for row in ranked() if row.preprocessing in proved]
+
+    def undecided(held: Sequence[Row] = ()) -> list[Row]:
+        best, *rows = held or ranked()
+        by_order = doubted()
+
+        def right(row: Row) -> NDArray[np.bool_]:
+            predictions, y = table[row.preprocessing, row.variant][1], labels[: row.n]
+            return permuted_right(predictions, y, n_classes) if by_order else predictions == y
+
+        most = right(best)
+        return [best, *(r for r in rows if r.n == best.n and not clearly_worse(right(r), most))]
+
+    def plainest(rows: Sequence[Row]) -> Row:
+        return min(rows, key=lambda r: oddness(r.preprocessing, r.variant))  # of equals the first
+
+    def lost() -> bool:
+        best = ranked()[0]
+        return near_chance(max(best.accuracy, best.permuted), n_classes, best.n)
+
+    def leading(n: int) -> list[Preprocessing]:
+        return list(dict.fromkeys(row.preprocessing for row in ranked()))[:n]
+
+    plain = bodies_tried[0]
+    geometry = preprocessings[0].size, preprocessings[0].crop
+    attempt([(p, plain) for p in preprocessings if (p.size, p.crop) == geometry], few)
+    if not table:
+        raise RunError("The network runs on these images in none of the usual sizes.")
+    names = {p.name for p in (preprocessings if lost() else leading(3))}
+    attempt([(p, plain) for p in preprocessings if p.name in names], few)
+    held = list(dict.fromkeys(row.preprocessing for row in of_proof()))[:3]
+    guided = preprocessings if lost() else held or leading(3)
+    attempt([(p, body) for p in guided for body in bodies_tried], few)
+    if few < len(images):
+        leaders = [*ranked()[:3], plainest(undecided()), *of_proof()[:3]]
+        seconds *= 2
+        attempt([*((r.preprocessing, r.variant) for r in leaders), (preprocessings[0], plain)], len(images))
+    proof = of_proof()
+    said: tuple[str, ...] = ()
+    if proof and max(proof[0].accuracy, proof[0].permuted) < max(r.accuracy for r in ranked()) - POINTS:
+        said, proof = (_contradiction(proof[0], ranked()[0]),), []
+    alike = undecided(proof)
+    settled = ""
+    if len(alike) > 1 and whole is not None and not doubted() and not lost():
+        alike, settled = settle(network, alike, *whole, seconds / 2)
+    first = plainest(alike)
+    known = {(row.preprocessing, row.variant): row for row in alike}
+    ordered = [known.get((r.preprocessing, r.variant), r) for r in ranked()]
+    rows = [first, *(row for row in ordered if row is not first)]
+    _, predictions = table[first.preprocessing, first.variant]
+    said += sentences(predictions, labels[: len(predictions)], n_classes)
+    ties = tuple(row for row in alike if row is not first)
+    return Check(tuple(rows), said, untried, n_classes, ties, settled)
+
+
+def _contradiction(proved: Row, best: Row) -> str:
+    first, second = (f"'{r.preprocessing.describe()}' ({100 * r.accuracy:.1f} %)" for r in (proved, best))
+    said = f"The first batch norm speaks for {first}, accuracy for {second}, which is taken"
+    return f"{said}: the body or the class order may be another than in its training."
+
+
+def row_of(preprocessing: Preprocessing, variant: Variant, scores: Tensor, labels: NDArray[np.int64]) -> Row:
+    """The row of one set-up whose scores [n, K] are known."""
+    accuracy, nll = measure(scores, labels)
+    permuted = permuted_accuracy(scores.argmax(1).numpy(), labels, scores.shape[1])
+    return Row(preprocessing, variant, accuracy, nll, len(labels), permuted)
+
+
+def measure_setup(
+    network: nn.Module,
+    preprocessing: Preprocessing,
+    variant: Variant,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+) -> Row:
+    """The row of one set-up, as `check` makes it.
+
+    Raises:
+        RunError: the network does not run so, or has fewer outputs than there are labels.
+    """
+    scores = scores_of(network, preprocessing, images, variant)
+    if labels.max() >= scores.shape[1]:
+        raise RunError(_too_few(scores.shape[1], labels))
+    return row_of(preprocessing, variant, scores, labels)
+
+
+def _too_few(n_classes: int, labels: NDArray[np.int64]) -> str:
+    return f"The network has {n_classes} outputs, and the data have labels up to {labels.max()}."

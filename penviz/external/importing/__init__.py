@@ -1,0 +1,1 @@
+"""From a file of someone else's to a run."""

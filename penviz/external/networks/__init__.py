@@ -1,0 +1,1 @@
+"""Architectures of networks that penviz did not train, and their weights."""

@@ -1,0 +1,42 @@
+"""Runs on disk as a study: read, named apart, and with what must be said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from penviz.figures.figure_runs import stale
+from penviz.store import run_activations
+from penviz.store.runs import SPLITS, Run, named_apart, read_runs
+from penviz.study.study import Study
+from penviz.study.study_run import StudyRun
+
+
+def open_run(run: Run, classes: Sequence[str | int] = (), splits: Sequence[str] = SPLITS) -> StudyRun:
+    """A run with its activations.
+
+    Args:
+        run: on disk; classes: names or rows of those that are read of a split in shards, its first three
+            without them; splits: which are read.
+
+    Raises:
+        InputError: no activations, or such as cannot be read.
+    """
+    parts = run_activations.load(run, splits, classes)
+    if not parts:
+        raise run_activations.lacking(run)
+    said = [*run_activations.notes(run, parts), *stale([run], [parts])]
+    return StudyRun(run, parts, tuple(said))
+
+
+def open_study(directories: Sequence[Path | str], classes: Sequence[str | int] = ()) -> Study:
+    """A study of runs on disk; arguments and errors as `open_run` and `Study`.
+
+    >>> import numpy as np, penviz
+    >>> labels = np.arange(60) % 3
+    >>> run = penviz.from_arrays(4.0 * np.eye(3)[labels], labels, weight=np.eye(3), name="theirs")
+    >>> penviz.open_study([penviz.save(run, "runs/theirs")]).splits
+    ('validation',)
+    """
+    runs = named_apart(read_runs([Path(directory) for directory in directories]))
+    return Study(tuple(open_run(run, classes) for run in runs))

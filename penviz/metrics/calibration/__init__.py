@@ -1,0 +1,1 @@
+"""Confidence against accuracy: bins, smooth ECE, temperature scaling, selective classification."""

@@ -1,0 +1,1 @@
+"""Numbers over all classes: neural collapse, norms, ranks, margins, and their moments."""

@@ -1,0 +1,1 @@
+"""95 % intervals: over examples, over training seeds, and where one would not hold."""

@@ -1,0 +1,1 @@
+"""Figures for papers: matplotlib and TikZ, at a venue's own width."""

@@ -1,0 +1,241 @@
+"""A film as one Plotly figure: panels with a slider and a play button, and curves with the epoch marked.
+
+All epochs are sent once; the browser moves the points by itself. Between two epochs that were kept they move
+on straight lines, which are no data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from penviz.plot.animation_controls import film_controls, put_below
+from penviz.plot.frame import Cell, axes, heading, scale_bar
+from penviz.plot.screen import Marks, boundary_shapes, overlay_traces
+from penviz.plot.shading import under_image
+from penviz.plot.theme import CLASS_COLOURS, CLASS_SHAPES, Ink, as_written, blank, ink, rgb
+from penviz.projection.panel import CORRECT, Panel
+from penviz.projection.snapshot_animation import Film
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+MEAN = "class mean"
+DIGITS = 4
+"""Decimals of a coordinate: a ten-thousandth of the distance between the class means."""
+
+PANEL_PX, READOUT_PX, SLIDER_PX, TOP_PX, SIDE_PX = 255, 22, 78, 8, 12
+"""Height of a row of panels, of the line under it, of the slider with its labels; the margins."""
+
+HOLLOW = "rgba(0,0,0,0)"
+"""Fill of a wrong prediction, whichever class it names."""
+
+GAP = 0.02
+"""Space between two columns as a share of the figure's width."""
+
+
+def film_figure(
+    films: Sequence[Film], curves: Figure | None = None, *, marks: Marks | None = None, dark: bool = False
+) -> Figure:
+    """Panels of all runs and splits, four a row, over a slider, over curves.
+
+    Runs are shown at the same epochs, those that all of them kept.
+
+    Args:
+        films: of one triple of classes (`build_films`).
+        curves: a figure of `chart_figure` whose x axes are epochs; a line in each marks the epoch shown.
+        marks: what is drawn beside the points.
+        dark: for a dark page.
+
+    Raises:
+        ValueError: no films, or no epoch that all of them kept.
+    """
+    from plotly.graph_objects import Figure
+
+    epochs = common_epochs(films)
+    if not epochs:
+        raise ValueError("There is no epoch that all of the runs kept.")
+    marks, colours = marks or Marks(), ink(dark)
+    strips = [
+        [panels[film.epochs.index(e)] for e in epochs] for film in films for panels in film.panels.values()
+    ]
+    columns = min(4, len(strips))
+    rows = -(-len(strips) // columns)
+    below = int(curves.layout.height) if curves is not None else 0
+    height = TOP_PX + rows * (PANEL_PX + READOUT_PX) + SLIDER_PX + below
+    free = height - TOP_PX - 1
+    cells = _cells(len(strips), columns, free)
+    layout: dict[str, Any] = {
+        "height": height,
+        "margin": {"l": SIDE_PX, "r": SIDE_PX, "t": TOP_PX, "b": 1},
+        **blank(colours),
+        "dragmode": "pan",
+        "showlegend": curves is not None,
+        "annotations": [],
+        "shapes": [],
+        "images": [],
+    }
+    fixed: list[dict[str, Any]] = []
+    stars: list[dict[str, Any]] = []
+    moving: list[list[dict[str, Any]]] = [[] for _ in epochs]
+    for strip, cell in zip(strips, cells, strict=True):
+        final = strip[-1]
+        both = axes(final, cell, cell, colours)
+        for axis in both.values():
+            axis |= {"showticklabels": False, "ticks": "", "fixedrange": True}
+        both[cell.xaxis]["constraintoward"] = "center"
+        layout |= both
+        bar, length = scale_bar(final, cell, colours)
+        layout["shapes"].append(bar)
+        layout["annotations"] += [length, _heading(final, cell, colours)]
+        if (picture := under_image(final, cell.x, cell.y, marks.shading)) is not None:
+            layout["images"].append(picture)
+        if marks.boundaries:
+            layout["shapes"] += boundary_shapes(final, cell, colours.line)
+        own_stars = overlay_traces(final, cell, replace(marks, means=False), colours)
+        stars += own_stars
+        for number, panel in enumerate(strip):
+            # A frame names the stars too, though they stay: the browser puts what it does not name below.
+            moving[number] += [*_picture(panel, cell, marks, colours, epochs[number]), *own_stars]
+    lines = put_below(layout, fixed, curves, len(cells), below, free, colours) if curves is not None else []
+    for number, epoch in enumerate(epochs):
+        moving[number] += [line | {"x": [epoch, epoch]} for line in lines]
+    # Painted in this order: curves, examples, the stars that they would hide, the class means over all.
+    still = [*map(id, stars)]
+    examples = [trace for trace in moving[-1] if trace["name"] != MEAN and id(trace) not in still]
+    means = [trace for trace in moving[-1] if trace["name"] == MEAN]
+    data = [*fixed, *examples, *stars, *means]
+    traces = [next(n for n, one in enumerate(data) if one is trace) for trace in moving[-1]]
+    frames = [
+        {"name": str(epoch), "data": [_moved(trace) for trace in data], "traces": traces}
+        for epoch, data in zip(epochs, moving, strict=True)
+    ]
+    top = 1 - rows * (PANEL_PX + READOUT_PX) / free
+    layout |= film_controls(epochs, top, colours)
+    return Figure({"data": data, "layout": layout, "frames": frames}, _validate=False)
+
+
+def common_epochs(films: Sequence[Film]) -> list[int]:
+    """Epochs that all of some films have, ascending."""
+    return sorted(set.intersection(*(set(film.epochs) for film in films))) if films else []
+
+
+def _cells(n: int, columns: int, free: int) -> list[Cell]:
+    """Cells of n panels in reading order; free: height of the figure between its margins, pixels."""
+    width = (1 - GAP * (columns - 1)) / columns
+    made = []
+    for i in range(n):
+        row, column = divmod(i, columns)
+        number = str(i + 1) if i else ""
+        top = 1 - row * (PANEL_PX + READOUT_PX) / free
+        left = column * (width + GAP)
+        made.append(
+            Cell(
+                f"x{number}", f"y{number}", round(left, 5), round(min(left + width, 1), 5),
+                round(top - PANEL_PX / free, 5), round(top, 5),
+            )
+        )  # fmt: skip
+    return made
+
+
+def _heading(panel: Panel, cell: Cell, colours: Ink) -> dict[str, Any]:
+    """Targets, split and run; the accuracy changes and stands under the panel."""
+    quiet = replace(panel, metrics={}, epoch=None)
+    return {
+        "text": heading(quiet, colours),
+        "showarrow": False,
+        "font": {"color": colours.text, "size": 12.5},
+        "xref": f"{cell.x} domain",
+        "yref": f"{cell.y} domain",
+        "xanchor": "left",
+        "yanchor": "top",
+        "x": 0,
+        "y": 1,
+        "xshift": 3,
+        "yshift": -2,
+        "align": "left",
+        "bgcolor": "rgba({},{},{},0.55)".format(*rgb(colours.page)),
+        "borderpad": 2,
+    }
+
+
+def _picture(panel: Panel, cell: Cell, marks: Marks, colours: Ink, epoch: int) -> list[dict[str, Any]]:
+    """What moves: the examples of each class, the class means, and the line under the panel."""
+    own = {"xaxis": cell.x, "yaxis": cell.y, "showlegend": False}
+    made = []
+    for k, (name, colour, shape) in enumerate(
+        zip(map(as_written, panel.classes), CLASS_COLOURS, CLASS_SHAPES, strict=True)
+    ):
+        chosen = np.flatnonzero(panel.labels == k)
+        kinds = panel.kinds[chosen] if marks.errors else np.full(len(chosen), CORRECT)
+        # hollow by its fill and not by another symbol: a browser cannot turn one outline into the other
+        fills = np.where(kinds == CORRECT, colour, HOLLOW)
+        made.append(
+            own
+            | {
+                "type": "scatter",
+                "mode": "markers",
+                "name": name,
+                "x": np.round(panel.xy[chosen, 0].astype(np.float64), DIGITS).tolist(),
+                "y": np.round(panel.xy[chosen, 1].astype(np.float64), DIGITS).tolist(),
+                "ids": [str(i) for i in panel.indices[chosen].tolist()],
+                "text": [as_written(panel.class_names[p]) for p in panel.predictions[chosen]],
+                "marker": {
+                    "color": fills.tolist(),
+                    "size": 5.5,
+                    "opacity": 0.75,
+                    "symbol": shape,
+                    "line": {"width": 1.2, "color": colour},
+                },
+                "hovertemplate": f"{panel.split} example %{{id}}<br>label <b>{name}</b><br>prediction "
+                "<b>%{text}</b><extra></extra>",
+            }
+        )
+    x0, x1, y0, _ = panel.limits
+    inside = (x1 - x0) / 1000  # what lies on the edge may fall outside by rounding, and is not drawn
+    said = f"epoch {epoch}   ρ/d {panel.metrics['rho_d']:.3f}   accuracy {panel.metrics['accuracy']:.3f}"
+    if panel.n_outside:
+        said += f"   {panel.n_outside} outside"
+    if marks.means:
+        plus = {"symbol": "cross", "size": 12, "color": colours.text, "opacity": 1}
+        made.append(
+            own
+            | {
+                "type": "scatter",
+                "mode": "markers",
+                "name": MEAN,
+                "x": np.round(panel.means_xy[:, 0], DIGITS).tolist(),
+                "y": np.round(panel.means_xy[:, 1], DIGITS).tolist(),
+                "marker": plus | {"line": {"width": 1.5, "color": colours.page}},
+                "text": [*map(as_written, panel.classes)],
+                "hovertemplate": "class mean of <b>%{text}</b><extra></extra>",
+            }
+        )
+    made.append(
+        own
+        | {
+            "type": "scatter",
+            "mode": "markers+text",  # an unseen marker holds the line off the frame
+            "marker": {"size": 7, "opacity": 0},
+            "name": "numbers",
+            "x": [round(x0 + inside, DIGITS)],
+            "y": [round(y0 + inside, DIGITS)],
+            "text": [said],
+            "textposition": "bottom right",
+            "textfont": {"size": 12, "color": colours.note},
+            "cliponaxis": False,
+            "hoverinfo": "skip",
+        }
+    )
+    return made
+
+
+def _moved(trace: dict[str, Any]) -> dict[str, Any]:
+    """The part of a trace that a frame changes."""
+    moved: dict[str, Any] = {key: trace[key] for key in ("x", "y", "text") if key in trace}
+    if trace["mode"] == "markers" and "ids" in trace:
+        moved["marker"] = {"color": trace["marker"]["color"]}
+    return moved

@@ -1,0 +1,1 @@
+"""Runs, activations, shards and snapshots on disk, and how files are written whole."""

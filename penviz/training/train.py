@@ -1,0 +1,226 @@
+"""Training: one straight loop from a RunConfig to a directory with run.json and model.safetensors.
+
+At any moment the process may be killed; `resume=True` continues from the last saved state to the same
+weights, bit for bit on a CPU with the same versions and number of threads. Random choices depend on the seed,
+the epoch and the step only, so no generator state has to be kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from penviz.store.runs import MODEL_FILE, RUN_FILE, RunConfig, RunError, read_run, sha256_of, write_json
+from penviz.training import checkpoints, data
+from penviz.training import erasure as erasing
+from penviz.training.checkpoints import Observer
+from penviz.training.models import Network
+from penviz.training.progress import Meter, Progress, Stopped
+from penviz.training.ranks import ALONE, Ranks
+from penviz.training.snapshots import PER_CLASS, SNAPSHOT_FILES, SNAPSHOT_PARTS, SnapshotKeeper
+from penviz.training.trainer import Training, machine, versions
+
+PART_FILES = (f"{RUN_FILE}.part", f"{MODEL_FILE}.part", f"{checkpoints.STATE_FILE}.part", *SNAPSHOT_PARTS)
+OWN_FILES = (RUN_FILE, MODEL_FILE, checkpoints.STATE_FILE, *SNAPSHOT_FILES, *PART_FILES)
+"""What a training leaves in its directory; it removes nothing else."""
+
+
+def train(
+    config: RunConfig,
+    dataset: data.DataSet,
+    out: Path | str,
+    *,
+    resume: bool = False,
+    device: str = "auto",
+    save_every: float = 120.0,
+    validate_every: int = 1,
+    snapshots: int = 0,
+    snapshots_per_class: int = PER_CLASS,
+    snapshots_spacing: str = "quadratic",
+    report: Callable[[Progress], None] = lambda progress: None,
+    say: Callable[[str], None] = lambda sentence: None,
+    stopped: Callable[[], bool] = lambda: False,
+    observe: Observer = lambda point: None,
+    command: str = "",
+    teacher: Network | None = None,
+    erasure: tuple[int, int] | None = None,
+    ranks: Ranks = ALONE,
+    accumulate: int = 1,
+    compiled: bool = False,
+) -> Path:
+    """Train one run to its end, or continue one.
+
+    Args:
+        config: what to train.
+        dataset: its data, in memory (training/data.py).
+        out: directory of the run; it must be new or empty unless `resume`.
+        resume: continue from the state in `out`, or start when there is none yet.
+        device: "auto", "cpu", "cuda", "mps", ...
+        save_every: seconds between saved states within an epoch; each epoch's end is saved in any case.
+        validate_every: epochs between evaluations of the validation split; the last epoch always has one.
+        snapshots: epochs at whose end features are kept (penviz/store/snapshots.py says which), 0 for none;
+            snapshots_per_class: of how many examples a class, of train and of validation;
+            snapshots_spacing: of these epochs, "quadratic" or "log".
+        report: called a few times a second and at the end of each epoch.
+        say: called with sentences a user should read.
+        stopped: asked after each step; when it says yes, the state is saved and Stopped is raised.
+        observe: called with the name of every point reached (tests stop the process there).
+        command: the command line, kept in run.json.
+        teacher: the network that distilled targets come from; training/distill.py finds it and checks it.
+        erasure: two classes whose erasure (training/erasure.py) stands in the history of every epoch.
+        ranks: the processes that share the work; each comes here with the same request, and `out` lies where
+            all of them see it. Rank 0 writes, reports and speaks.
+        accumulate: passes in which a rank takes its part of a batch, so that less memory is needed.
+        compiled: whether torch compiles the network's steps: faster on an accelerator, after a minute or so
+            at the start; weights differ by rounding.
+
+    Returns:
+        The directory, holding run.json and model.safetensors.
+
+    Raises:
+        RunError: a directory that is not empty or that another process writes to, a state of another config,
+            or a loss that is not finite. Nothing is written before the request is known to be sound.
+    """
+    out = Path(out)
+    used = out.is_dir() and any(out.iterdir())
+    if used and not resume:
+        raise RunError(f"{out} is not empty: choose another --out, or continue it with --resume.")
+    if out.exists() and not out.is_dir():
+        raise RunError(f"{out} is a file: choose another --out.")
+    if used and not any((out / name).exists() for name in OWN_FILES):
+        raise RunError(f"{out} holds no run to resume: choose another --out.")
+    if config.targets == "unknown":
+        raise RunError("Unknown targets cannot be trained on: choose a label smoothing, 0 for hard targets.")
+    if (teacher is None) == (config.targets == "distilled"):
+        raise RunError("Distilled targets, and no others, need a teacher: use penviz distill.")
+    with contextlib.ExitStack() as held:
+        if used:
+            held.enter_context(ranks.alone_in(out))
+            if _is_finished(out, config):
+                if ranks.first:
+                    (out / checkpoints.STATE_FILE).unlink(missing_ok=True)
+                    say(f"{out} is finished already.")
+                return out
+        training = Training(
+            config, dataset, out, ranks.device(device), observe, teacher, ranks, accumulate, compiled
+        )
+        if (out / checkpoints.STATE_FILE).is_file():
+            for note in training.restore():
+                if ranks.first:
+                    say(note)
+        keeper = SnapshotKeeper(training, snapshots, snapshots_per_class, say, snapshots_spacing)
+        if not ranks.agree(training.steps_done()):  # here every rank has looked, and none has written
+            raise RunError(f"The ranks see different files in {out}: it must lie on a disk that they share.")
+        if ranks.first:
+            out.mkdir(parents=True, exist_ok=True)
+        if not used:
+            held.enter_context(ranks.alone_in(out))
+            if ranks.any(ranks.first and any(out.iterdir()))[0]:
+                raise RunError(f"Another process has begun a run in {out}: choose another --out.")
+        if ranks.first:
+            for name in PART_FILES:
+                (out / name).unlink(missing_ok=True)
+        observe("start")
+        _write_run(training, command, {})
+        _train_epochs(training, keeper, erasure, save_every, validate_every, report, stopped, command)
+        _finish(training, command)
+    return out
+
+
+def _is_finished(out: Path, config: RunConfig) -> bool:
+    if not (out / RUN_FILE).is_file():
+        return False
+    run = read_run(out)
+    if run.config != config:
+        changed = ", ".join(run.config.differences(config))
+        raise RunError(f"{out} was started with another config ({changed}): use the same, or another --out.")
+    return checkpoints.has_weights(run)
+
+
+def _train_epochs(
+    training: Training,
+    keeper: SnapshotKeeper,
+    erasure: tuple[int, int] | None,
+    save_every: float,
+    validate_every: int,
+    report: Callable[[Progress], None],
+    stopped: Callable[[], bool],
+    command: str,
+) -> None:
+    config, state, ranks = training.config, training.state, training.ranks
+    meter = Meter(training, report)
+    saved = time.monotonic()
+    while state.epoch < config.last_epoch:
+        training.network.train()
+        plan = training.plan()
+        while state.step < training.n_steps:
+            training.run_step(plan)
+            training.observe(f"step {state.epoch} {state.step}")
+            meter.update()
+            ending, due = ranks.any(stopped(), ranks.first and time.monotonic() - saved > save_every)
+            if ending:
+                training.save_state()
+                raise Stopped("Stopped; the state is saved. Continue with the same command and --resume.")
+            if due and state.step < training.n_steps:
+                training.save_state()
+                saved = time.monotonic()
+        training.check_finite()
+        line = training.line(state.epoch + 1 == config.last_epoch or (state.epoch + 1) % validate_every == 0)
+        if erasure is not None and ranks.first:
+            line |= erasing.erasure(training.network, training.dataset, config, erasure)
+        state.history.append(line)
+        meter.update(line)
+        state.epoch, state.step = state.epoch + 1, 0
+        state.sums.zero_()
+        state.largest.zero_()
+        meter.told_sums.zero_()
+        if ranks.first:
+            keeper.keep()
+        training.save_state()
+        saved = time.monotonic()
+        _write_run(training, command, {})
+
+
+def _write_run(training: Training, command: str, extra: dict[str, Any]) -> None:
+    if not training.ranks.first:
+        return
+    state, config = training.state, training.config
+    record: dict[str, Any] = {
+        "config": config.to_json(),
+        "class_names": list(training.dataset.class_names),
+        "image_shape": list(training.dataset.image_shape),
+        "splits": {
+            name: {"n": len(split), "dataset_id": split.dataset_id}
+            for name, split in training.dataset.splits.items()
+        },
+        "source_id": training.dataset.source_id,
+        "status": "finished" if extra else "training",
+        "command": command,
+        "versions": versions(),
+        "machine": machine(training.device)
+        | {
+            "ranks": training.ranks.size,
+            "accumulate": training.accumulate,
+            "compiled": training.compiled,
+        },
+        "seconds": round(state.seconds, 1),
+        **({"prior": list(training.objective.targets.prior)} if config.targets == "prior" else {}),
+        "history": state.history,
+    }
+    write_json(training.out / RUN_FILE, record | extra)
+
+
+def _finish(training: Training, command: str) -> None:
+    config, out = training.config, training.out
+    metrics = {name: training.scores(name) for name in training.dataset.splits}
+    if not training.ranks.first:
+        return
+    model = out / MODEL_FILE
+    meta = {"config": config.to_json(), "class_names": list(training.dataset.class_names)}
+    checkpoints.write_tensors(model, training.network.state_dict(), meta, training.observe)
+    _write_run(training, command, {"metrics": metrics, "model_sha256": sha256_of(model)})
+    training.observe("run finished")
+    (out / checkpoints.STATE_FILE).unlink(missing_ok=True)

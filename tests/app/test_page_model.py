@@ -1,0 +1,58 @@
+"""The page "Your model": what is polled while a step is under way, and what stands still beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from small_runs import make_run
+from streamlit.testing.v1 import AppTest
+from test_model_card import Held
+
+from penviz.app.pages import your_model
+from penviz.app.uploads import Upload
+
+
+def cards(who):  # type: ignore[no-untyped-def]  # its source runs alone, without imports
+    from penviz.app.pages.your_model import _cards
+
+    _cards(who)
+
+
+def page():  # type: ignore[no-untyped-def]
+    from penviz.app.pages.your_model import show_model
+
+    show_model()
+
+
+def labels_of_downloads(app: AppTest) -> list[str]:
+    assert not app.exception, app.exception[0].value
+    return [button.proto.label for button in app.get("download_button")]
+
+
+@pytest.fixture
+def who(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    found = SimpleNamespace(runs_directory=tmp_path, uploads={}, folders={})
+    cage = SimpleNamespace(warm_up=lambda: None, enforced={})
+    monkeypatch.setattr(your_model, "visitor", lambda: found)
+    monkeypatch.setattr(your_model, "cage", lambda: cage)
+    return found
+
+
+def test_a_download_stands_outside_of_what_is_polled(who: Any, tmp_path: Path) -> None:
+    make_run(tmp_path, "mine", 0.0)
+    polled = AppTest.from_function(cards, kwargs={"who": who}).run()
+    assert not labels_of_downloads(polled)
+    assert labels_of_downloads(AppTest.from_function(page).run()) == ["Download"]
+
+
+def test_a_run_is_listed_when_it_is_taken_over(who: Any, tmp_path: Path) -> None:
+    make_run(tmp_path, "mine", 0.0)
+    upload = Upload("mine.npz", tmp_path / "mine.npz", stage="drawing", out=tmp_path / "mine")
+    upload.job = Held()
+    who.uploads[upload.id] = upload
+    assert not labels_of_downloads(AppTest.from_function(page).run())
+    upload.run = upload.out
+    assert labels_of_downloads(AppTest.from_function(page).run()) == ["Download"], "drawn anew, it stays"

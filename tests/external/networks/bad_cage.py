@@ -1,0 +1,81 @@
+"""A cage whose tasks misbehave, and a look for what they leave behind."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from penviz.external.sandbox.sandbox import Budget, Cage, CageError, Job
+
+SERVER = Path(__file__).with_name("caged_badly.py")
+SMALL = Budget(memory_bytes=256 << 20, cpu_seconds=20, wall_seconds=30, file_bytes=4 << 20)
+
+
+@dataclass(frozen=True)
+class BadCage:
+    """A cage with tasks that misbehave.
+
+    Attributes:
+        cage: its client; marker: stands in the command line of its server and of all that it forks.
+    """
+
+    cage: Cage
+    marker: str
+
+    def start(self, task: str, directory: Path, budget: Budget = SMALL, **arguments: Any) -> Job:
+        return self.cage.start(task, arguments, budget, directory=directory)
+
+    def run(self, task: str, directory: Path, budget: Budget = SMALL, **arguments: Any) -> dict[str, Any]:
+        job = self.start(task, directory, budget, **arguments)
+        assert job.wait(120), "it should have ended long ago"
+        return job.result()
+
+    def refusal(self, task: str, directory: Path, budget: Budget = SMALL, **arguments: Any) -> CageError:
+        """The error of a job that must not succeed: one sentence."""
+        with pytest.raises(CageError) as caught:
+            self.run(task, directory, budget, **arguments)
+        sentence = str(caught.value)
+        assert sentence.endswith(".")
+        assert "\n" not in sentence
+        assert "Traceback" not in sentence
+        return caught.value
+
+    def processes(self) -> list[int]:
+        """The server and its children."""
+        return with_command(self.marker)
+
+    @property
+    def server(self) -> int:
+        assert self.cage._server is not None
+        return self.cage._server.pid
+
+    def assert_clean(self, directory: Path) -> None:
+        """Nothing left but the server, and it still answers."""
+        assert list(directory.iterdir()) == []
+        assert self.processes() == [self.server]
+        assert self.run("echo", directory, still="here")["arguments"] == {"still": "here"}
+
+
+def with_command(marker: str) -> list[int]:
+    """Processes that live and have a text in their command line."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdecimal():
+            try:
+                if marker.encode() in Path("/proc", entry, "cmdline").read_bytes():
+                    found.append(int(entry))
+            except OSError:
+                continue
+    return sorted(found)
+
+
+def make_cage(weight: str = "light", **options: Any) -> BadCage:
+    """A new cage; "heavy" is with torch, imported before the fork."""
+    marker = f"marker-{secrets.token_hex(8)}"
+    return BadCage(Cage([sys.executable, str(SERVER), marker, weight], **options), marker)

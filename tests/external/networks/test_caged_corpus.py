@@ -1,0 +1,109 @@
+"""The hostile corpus through the cage: inspected, and loaded where the inspection allows it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bad_cage import BadCage, make_cage
+from foreign.corpus import HostileFile, hostile_files
+
+from penviz.external.reader.report import FileReport
+from penviz.external.sandbox.sandbox import Budget, CageError, Job
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fork server is for Linux")
+
+BUDGET = Budget(memory_bytes=512 << 20, cpu_seconds=20, wall_seconds=60, file_bytes=64 << 20)
+"""What no file of the corpus may reach; a pickle of a million opcodes takes 300 MB to read."""
+
+
+@pytest.fixture(scope="module")
+def cage() -> Iterator[BadCage]:
+    bad = make_cage("heavy")
+    yield bad
+    bad.cage.close()
+    assert bad.processes() == []
+
+
+def one_sentence(text: str) -> bool:
+    return text.isprintable() and text[-1] in ".?" and "Traceback" not in text
+
+
+@pytest.mark.slow
+def test_the_corpus_in_the_cage(cage: BadCage, tmp_path: Path) -> None:
+    canary, files, session = tmp_path / "canary", tmp_path / "files", tmp_path / "session"
+    for directory in (files, session):
+        directory.mkdir()
+    corpus = hostile_files(files, canary, heavy=True)
+    before = listing(files)
+    cage.run("echo", session)
+    server, resident = cage.server, cage.start("echo", session)
+    resident.result()
+    assert resident.usage is not None
+    n_loaded = 0
+    for hostile in corpus:
+        job = cage.start("inspect", session, BUDGET, path=str(hostile.path), name="theirs")
+        loading = cage.start("load", session, BUDGET, path=str(hostile.path))
+        report = FileReport.from_json(job.result())
+        assert (report.refusal != "") == (hostile.expectation == "refused"), hostile.label
+        assert not report.refusal or one_sentence(report.refusal), hostile.label
+        loaded = was_loaded(hostile, loading)
+        n_loaded += loaded
+        for each in (job, loading):
+            assert each.usage is not None
+            assert each.usage.max_rss_bytes < resident.usage.max_rss_bytes + BUDGET.memory_bytes, (
+                hostile.label
+            )
+            assert each.usage.cpu_seconds < BUDGET.cpu_seconds, hostile.label
+        assert not canary.exists(), hostile.label
+        assert list(session.iterdir()) == [], hostile.label
+    assert len(corpus) >= 60
+    assert n_loaded > 3  # or nothing was tried
+    assert listing(files) == before  # nothing was written beside the files
+    assert cage.server == server  # it never died
+    cage.assert_clean(session)
+
+
+def was_loaded(hostile: HostileFile, job: Job) -> bool:
+    """Whether a file was loaded; if not, a reader refused it in a sentence, and nothing broke."""
+    error = failure(job)
+    if error is None:
+        assert hostile.expectation == "report", f"{hostile.label} was loaded"
+        return True
+    assert error.reason == "refused", (hostile.label, str(error), error.detail)
+    assert one_sentence(str(error).splitlines()[0]), hostile.label
+    return False
+
+
+def failure(job: Job) -> CageError | None:
+    try:
+        job.result()
+    except CageError as error:
+        return error
+    return None
+
+
+def test_the_canary_can_die_in_the_cage(cage: BadCage, tmp_path: Path) -> None:
+    """A reader that unpickles does what the files ask for: the test above could fail."""
+    canary, files = tmp_path / "canary", tmp_path / "files"
+    files.mkdir()
+    armed = [hostile for hostile in hostile_files(files, canary) if hostile.runs_code]
+    assert len(armed) > 20
+    n_touched = 0
+    for hostile in armed[:20]:
+        failure(cage.start("unpickle", tmp_path, BUDGET, path=str(hostile.path)))
+        if canary.exists():
+            (canary.rmdir if canary.is_dir() else canary.unlink)()
+            n_touched += 1
+    assert n_touched > 10
+
+
+def listing(directory: Path) -> list[tuple[str, int]]:
+    return sorted(
+        (os.path.join(root, name), os.lstat(os.path.join(root, name)).st_size)
+        for root, _, names in os.walk(directory)
+        for name in names
+    )

@@ -1,0 +1,327 @@
+"""The calibration figures as data against plain loops, and the figures made again from their recipes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from small_runs import make_run, small_activations
+
+from penviz import InputError
+from penviz.cli.main import main
+from penviz.figures import chart_figure, charts
+from penviz.figures.chart_spec import ChartRecipe, read_recipe, recipe_of
+from penviz.figures.charts import reliability, risk_coverage
+from penviz.figures.charts.calibrations import load_split
+from penviz.figures.plane_spec import Recipe, RecipeError
+from penviz.metrics.calibration.calibrated import PLAIN, SCALED, Calibrated
+from penviz.metrics.calibration.reliability import Reliability
+from penviz.metrics.calibration.temperature import halve
+from penviz.metrics.collapse.moments import class_rows
+from penviz.store.activations import Activations
+from penviz.store.runs import activations_path, read_run
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> list[Path]:
+    return [make_run(tmp_path, "hard"), make_run(tmp_path, "soft", 0.1)]
+
+
+def reported(a: Activations, seed: int) -> np.ndarray:
+    """Rows of the half that is reported on."""
+    return halve(class_rows(a.labels, len(a.class_names), a.indices), seed)[1]
+
+
+def probabilities(a: Activations, temperature: float) -> np.ndarray:
+    z = a.logits().astype(np.float64) / temperature
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return np.asarray(e / e.sum(axis=1, keepdims=True))
+
+
+def bins_by_loop(a: Activations, temperature: float, seed: int) -> dict[int, tuple[int, float, float]]:
+    """Bin -> (n, mean confidence, accuracy) of the reported half, 15 bins closed on the right."""
+    held: dict[int, list[tuple[float, bool]]] = {}
+    p = probabilities(a, temperature)
+    for row in reported(a, seed):
+        confidence = float(p[row].max())
+        b = next(k for k in range(15) if confidence <= (k + 1) / 15 + 1e-15 or k == 14)
+        held.setdefault(b, []).append((confidence, bool(p[row].argmax() == a.labels[row])))
+    return {
+        b: (len(own), float(np.mean([c for c, _ in own])), float(np.mean([r for _, r in own])))
+        for b, own in held.items()
+    }
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_diagrams_are_those_of_the_half_that_nothing_was_fitted_on(pair: list[Path], seed: int) -> None:
+    runs = [read_run(path) for path in pair]
+    made = charts.build("reliability", runs, {"seed": seed})
+    assert [c.title for c in made] == ["hard", "soft"]
+    for run, chart in zip(runs, made, strict=True):
+        a = load_split(run, "validation")
+        temperature = Calibrated.of(a, seed).temperature.value
+        for series, t in ((chart.series[2], 1.0), (chart.series[3], temperature)):
+            wanted = bins_by_loop(a, t, seed)
+            order = sorted(wanted)
+            np.testing.assert_allclose(series.x, [wanted[b][1] for b in order], rtol=1e-9)
+            np.testing.assert_allclose(series.y, [wanted[b][2] for b in order], rtol=1e-9)
+            assert series.labels == tuple(f"n = {wanted[b][0]:,}" for b in order)
+        n = len(reported(a, seed))
+        shares = chart.series[0].y
+        assert shares.sum() == pytest.approx(1)
+        assert sorted(np.rint(shares[shares > 0] * n)) == sorted(
+            own[0] for own in bins_by_loop(a, 1.0, seed).values()
+        )
+
+
+def test_the_ece_in_the_legend_is_that_of_the_bins_drawn(pair: list[Path]) -> None:
+    for chart in charts.build("reliability", [read_run(p) for p in pair], {}):
+        for series in chart.series[2:]:
+            n = np.array([int(word.removeprefix("n = ").replace(",", "")) for word in series.labels])
+            ece = float((n * np.abs(series.x - series.y)).sum() / n.sum())
+            assert float(series.name.split("ECE ")[1]) == pytest.approx(ece, rel=5e-3)
+
+
+def test_bounds_of_a_bin_solve_wilsons_equation() -> None:
+    bins = Reliability(
+        np.linspace(0, 1, 5), np.array([10, 0, 1, 400]), np.full(4, 0.5), np.array([0.3, np.nan, 1.0, 0.97])
+    )
+    for ends in bins.bounds():
+        assert np.isnan(ends[1])
+        for p, a, n in zip(ends, bins.accuracy, bins.counts, strict=True):
+            if n:
+                assert abs(a - p) == pytest.approx(1.959963984540054 * np.sqrt(p * (1 - p) / n), abs=1e-12)
+    low, high = bins.bounds()
+    assert high[2] == pytest.approx(1)
+    assert (low[[0, 2, 3]] < high[[0, 2, 3]]).all()
+
+
+def test_risk_is_the_share_of_errors_among_the_surest(pair: list[Path]) -> None:
+    runs = [read_run(path) for path in pair]
+    made = charts.build("risk-coverage", runs, {})
+    assert [c.title for c in made] == list(risk_coverage.SCORES.values())
+    for number, run in enumerate(runs):
+        a = load_split(run, "validation")
+        rows = reported(a, 0)
+        z = a.logits().astype(np.float64)[rows]
+        wrong = a.predictions[rows] != a.labels[rows]
+        norm = Calibrated.of(a).norm
+        centred = z - z.mean(axis=1, keepdims=True)
+        scores = {
+            "max-softmax": probabilities(a, 1.0)[rows].max(axis=1),
+            "max-logit": z.max(axis=1),
+            "p-norm logit": centred.max(axis=1) / (np.abs(centred) ** norm).sum(axis=1) ** (1 / norm),
+        }
+        for position, chart in enumerate(made):
+            order = np.argsort(-scores[chart.title], kind="stable")
+            risk = [wrong[order[: i + 1]].mean() for i in range(len(rows))]
+            series = chart.series[number]
+            at = np.rint(series.x * len(rows)).astype(int) - 1
+            np.testing.assert_allclose(series.y, np.array(risk)[at], atol=1e-12)
+            area = float(series.name.split("AURC ")[1].split(", ")[position])
+            assert area == pytest.approx(float(np.mean(risk)), rel=6e-3, abs=1e-9)
+
+
+def test_curves_share_their_limits_so_that_they_can_be_compared(pair: list[Path]) -> None:
+    made = charts.build("risk-coverage", [read_run(p) for p in pair], {"scores": ["logit", "softmax"]})
+    assert [c.title for c in made] == ["max-logit", "max-softmax"]
+    assert len({c.y_limits for c in made}) == 1
+
+
+def test_without_the_scaled_curve(pair: list[Path]) -> None:
+    made = reliability.build([read_run(pair[0])], split="validation", seed=0, scaled=False)
+    assert len(made) == 1
+    assert not any(s.dashed for s in made[0].series)
+    assert "Dashed" not in made[0].about
+
+
+def test_a_network_that_is_always_right_has_no_scaled_curve(tmp_path: Path) -> None:
+    a = small_activations()
+    found = Calibrated.of(
+        Activations(
+            a.features, a.logits().argmax(axis=1), a.predictions, a.indices, a.class_names, "sure", "train",
+            a.head, "small", a.checkpoint_sha256,
+        )
+    )  # fmt: skip
+    assert not found.temperature.finite
+    assert SCALED not in found.reliability
+    (chart,) = reliability.charts_of([found], ["sure"], 0)
+    assert len(chart.series) == 3
+    assert "No finite temperature fits sure best." in chart.about
+    risk = risk_coverage.charts_of([found], ["sure"], 0)
+    assert all(c.y_limits == (0, 1) for c in risk)
+    assert found.reliability[PLAIN].counts.sum() == found.n
+
+
+# The registry.
+
+
+@pytest.mark.parametrize("name", list(charts.FIGURES))
+def test_every_figure_has_what_the_registry_says(name: str) -> None:
+    module = charts.figure_module(name)
+    assert charts.FIGURES[name] == module.__name__
+    assert module.__name__.startswith("penviz.figures.charts."), "so that the layer test sees its imports"
+    assert isinstance(module.SETTINGS, dict)
+    assert callable(module.build)
+    assert callable(module.files)
+
+
+def test_unknown_figures_and_options_are_one_sentence(pair: list[Path]) -> None:
+    runs = [read_run(pair[0])]
+    for name, options, words in (
+        ("nothing", {}, "no figure nothing"),
+        ("reliability", {"bins": 3}, "no option bins"),
+        ("reliability", {"seed": "x"}, "cannot be 'x'"),
+        ("reliability", {"seed": 0.5}, "cannot be 0.5"),
+        ("reliability", {"seed": None}, "cannot be None"),
+        ("reliability", {"seed": -1}, "must be at least 0"),
+        ("sweep", {"classes": [[0], 1, 2]}, "cannot be"),
+        ("sweep", {"classes": 5}, "cannot be 5"),
+        ("reliability", {"seed": True}, "cannot be True"),
+        ("reliability", {"scaled": 1}, "cannot be 1"),
+        ("reliability", {"split": "nowhere"}, "no split nowhere"),
+        ("reliability", {"split": "test"}, "has no test activations"),
+        ("risk-coverage", {"scores": []}, "at least one score"),
+        ("risk-coverage", {"scores": ["x"]}, "no score x"),
+    ):
+        with pytest.raises(InputError, match=words):
+            charts.build(name, runs, options)
+    with pytest.raises(InputError, match="Name the runs"):
+        charts.build("reliability", [], {})
+    with pytest.raises(InputError, match="at most 12"):
+        charts.build("reliability", runs * 13, {})
+
+
+# Recipes and files.
+
+
+def penviz(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["penviz", "figure", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stop:
+        main.main()
+    return int(stop.value.code or 0)
+
+
+@pytest.mark.parametrize("ending", ["pdf", "svg", "png", "tex", "html"])
+def test_a_recipe_gives_the_same_bytes(
+    pair: list[Path], ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, again, recipe = (tmp_path / name for name in (f"a.{ending}", f"b.{ending}", "r.yaml"))
+    assert not penviz(
+        monkeypatch, *pair, "--figure", "reliability", "--seed", 2, "--venue", "icml", "--width", "column",
+        "--out", out, "--save-recipe", recipe,
+    )  # fmt: skip
+    assert read_recipe(recipe).options == {"split": "validation", "seed": 2, "scaled": True}  # type: ignore[union-attr]
+    assert not penviz(monkeypatch, "--recipe", recipe, "--out", again)
+    assert out.read_bytes() == again.read_bytes()
+
+
+def test_another_process_writes_the_same_bytes_and_the_bundle_holds_the_series(
+    pair: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = tmp_path / "b.zip"
+    options = ("--option", "scores=[logit]", "--bundle", bundle)
+    assert not penviz(monkeypatch, *pair, "--figure", "risk-coverage", *options)
+    with zipfile.ZipFile(bundle) as file:
+        file.extractall(tmp_path / "bundle")
+    held = {p.name for p in (tmp_path / "bundle").iterdir()}
+    assert {"series.csv", "series.npz", "caption.txt", "recipe.yaml", "figure.pdf"} <= held
+    command = [sys.executable, "-m", "penviz", "figure", "--recipe", "bundle/recipe.yaml", "--out", "c.pdf"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "c.pdf").read_bytes() == (tmp_path / "bundle" / "figure.pdf").read_bytes()
+
+
+def test_changed_files_are_named(pair: list[Path], tmp_path: Path) -> None:
+    recipe, _, _ = chart_figure.new_recipe("reliability", pair, {})
+    small_activations("hard", "validation", seed=5).save(activations_path(pair[0], "validation"))
+    with pytest.raises(RecipeError, match=r"activations-validation\.npz of run hard has changed"):
+        chart_figure.find_runs(recipe, tmp_path)
+    activations_path(pair[0], "validation").unlink()
+    with pytest.raises(RecipeError, match=r"activations-validation\.npz of run hard is missing"):
+        chart_figure.find_runs(recipe, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--figure", "nothing"], "no figure nothing"),
+        (["--figure", "reliability", "--layout", "strip"], "choices of template planes"),
+        (["--figure", "reliability", "--show", "means"], "choices of template planes"),
+        (["--figure", "reliability", "--option", "seed"], "KEY=VALUE"),
+        (["--figure", "reliability", "--option", "a=[b"], "KEY=VALUE"),
+        (["--figure", "reliability", "--columns", "99"], "columns are 1 to 8"),
+        (["--option", "seed=3"], "name it with --figure"),
+        (["--columns", "3"], "name it with --figure"),
+    ],
+)
+def test_bad_requests_are_one_sentence_and_write_nothing(
+    pair: list[Path],
+    arguments: list[str],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "x.pdf"
+    assert penviz(monkeypatch, *pair, *arguments, "--out", out) == 2
+    said = capsys.readouterr().err.strip()
+    assert words in said
+    assert "\n" not in said
+    assert not out.exists()
+
+
+def record(pair: list[Path]) -> dict[str, Any]:
+    made: dict[str, Any] = yaml.safe_load(chart_figure.new_recipe("reliability", pair, {})[0].to_yaml())
+    return made
+
+
+def test_a_recipe_is_read_back_equal(pair: list[Path]) -> None:
+    recipe, _, _ = chart_figure.new_recipe("reliability", pair, {"seed": 4}, columns=1, letters=False)
+    found = recipe_of(recipe.to_yaml())
+    assert isinstance(found, ChartRecipe)
+    assert found.to_yaml() == recipe.to_yaml()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"figure": 3}, "Figure is a name"),
+        ({"options": {"a": {"b": 1}}}, "options are names"),
+        ({"options": [1]}, "options are names"),
+        ({"columns": 0}, "columns are 1 to"),
+        ({"dpi": 9}, "dots per inch"),
+        ({"venue": "nowhere"}, "Unknown venue"),
+        ({"layout": "strip"}, "Unknown key"),
+        ({"runs": []}, "1 to 64 runs"),
+        ({"runs": [{"name": "a", "path": "a", "model_sha256": "", "files": {"../x": "0"}}]}, "not names"),
+        ({"runs": [{"name": "a", "path": "a"}]}, "A key is missing"),
+    ],
+)
+def test_a_recipe_that_does_not_fit_is_one_sentence(
+    pair: list[Path], change: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        recipe_of(yaml.safe_dump(record(pair) | change))
+
+
+def test_a_recipe_of_charts_is_no_recipe_of_planes(pair: list[Path]) -> None:
+    with pytest.raises(RecipeError, match="figure of charts"):
+        Recipe.from_yaml(yaml.safe_dump(record(pair)))
+
+
+def test_a_recipe_without_a_digest_is_refused(pair: list[Path]) -> None:
+    held = record(pair)
+    for run in held["runs"]:
+        run["files"] = {}
+    recipe = recipe_of(yaml.safe_dump(held))
+    assert isinstance(recipe, ChartRecipe)
+    runs = chart_figure.find_runs(recipe, Path())
+    with pytest.raises(RecipeError, match=r"no digest of activations-validation\.npz"):
+        chart_figure.build(recipe, runs)

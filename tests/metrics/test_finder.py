@@ -1,0 +1,217 @@
+"""The finder against loops over all triples, and all triples of 100 classes against the path of one."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from types import ModuleType
+
+import numpy as np
+import pytest
+from mutants import mutant
+from sklearn.metrics import confusion_matrix
+from sklearn.metrics.pairwise import cosine_similarity
+from synthetic import make
+
+from penviz.metrics.calibration.temperature import halve
+from penviz.metrics.collapse.moments import class_rows
+from penviz.metrics.tightness import finder as FINDER
+from penviz.metrics.tightness.finder import Ranking, highest, most_alike, most_changed, most_confused, rank_of
+from penviz.projection.projection import Projection
+from penviz.projection.split_statistics import Summary, triple_changes
+from penviz.store.activations import Activations
+
+A, B = make(0, n=300, n_classes=8, noise=2.5), make(1, n=300, n_classes=8, noise=1.5)
+ALL = list(itertools.combinations(range(8), 3))
+
+
+def as_loop(ranking: Ranking, values: dict[tuple[int, ...], float], m: int) -> None:
+    """The ranking is the first m of the values, highest first."""
+    expected = sorted(values, key=lambda t: -values[t])[:m]
+    assert [values[tuple(t)] for t in ranking.triples.tolist()] == pytest.approx(
+        [values[t] for t in expected]
+    )
+    assert ranking.values == pytest.approx([values[t] for t in expected])
+    assert len({tuple(t) for t in ranking.triples.tolist()}) == m
+
+
+def check_confused(module: ModuleType) -> None:
+    shares = {}
+    for triple in ALL:
+        parts = []
+        for k in triple:
+            own = [p for p, y in zip(A.predictions, A.labels, strict=True) if y == k]
+            parts.append(sum(p != k and p in triple for p in own) / len(own))
+        shares[triple] = sum(parts) / 3
+    found = module.most_confused(Summary.of(A), 12)
+    as_loop(found, shares, 12)
+    assert (found.n, found.n_all) == (56, 56)
+    assert found.values[0] > 1.2 * found.values[-1]
+
+
+def test_most_confused_by_a_loop() -> None:
+    check_confused(FINDER)
+
+
+def check_confusion(module: ModuleType) -> None:
+    np.testing.assert_array_equal(
+        module.confusion(A.labels, A.predictions, 8),
+        confusion_matrix(A.labels, A.predictions, labels=range(8)),
+    )
+
+
+def test_confusion_is_scikit_learns() -> None:
+    check_confusion(FINDER)
+
+
+def check_alike(module: ModuleType) -> None:
+    for bias in (True, False):
+        w = A.head.templates(bias)
+        cosine = cosine_similarity(w - w.mean(axis=0))
+        values = {t: sum(cosine[i, j] for i, j in itertools.combinations(t, 2)) / 3 for t in ALL}
+        as_loop(module.most_alike(Summary.of(A), 9, bias), values, 9)
+
+
+def test_most_alike_is_scikit_learns() -> None:
+    check_alike(FINDER)
+    bare = Activations(A.features, A.labels, A.predictions, A.indices, A.class_names, "r", "train")
+    assert most_alike(Summary.of(bare)).n == 0
+
+
+def check_changed(module: ModuleType) -> None:
+    changes = {}
+    for triple in ALL:
+        here, there = (float(Projection.of(a, triple).clusters.rho_d()) for a in (A, B))
+        changes[triple] = there / here - 1
+    order = sorted(ALL, key=lambda t: -abs(math.log1p(changes[t])))
+    for least in (False, True):
+        found = module.most_changed(Summary.of(A), Summary.of(B), 5, least=least)
+        expected = order[::-1][:5] if least else order[:5]
+        assert [tuple(t) for t in found.triples.tolist()] == expected
+        assert found.values == pytest.approx([changes[t] for t in expected], rel=1e-9)
+        assert (found.n, found.n_all) == (56, 56)
+    triples, values, _ = triple_changes(Summary.of(A), Summary.of(B))
+    for place in (0, 7, 55):
+        down = sorted(ALL, key=lambda t: -changes[t])[place]
+        assert module.rank_of((down[2], down[0], down[1]), triples, values) == place + 1
+        assert module.rank_of(down, triples, values, lowest=True) == 56 - place
+
+
+def test_most_and_least_changed_and_the_rank_of_the_chosen() -> None:
+    check_changed(FINDER)
+    triples, values, _ = triple_changes(Summary.of(A), Summary.of(B))
+    assert rank_of((0, 1, 8), triples, values) is None
+    assert rank_of((0, 1, 2), triples, np.where((triples == [0, 1, 2]).all(axis=1), np.nan, values)) is None
+    assert rank_of((0, 1, 3), triples, np.ones(len(triples))) == 1
+
+
+def test_half_and_double_count_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    triples = np.array([[0, 1, 2], [0, 1, 3], [0, 1, 4]])
+    monkeypatch.setattr(FINDER, "triple_changes", lambda *_: (triples, np.array([0.9, -0.5, 0.1]), 3))
+    assert most_changed(Summary.of(A), Summary.of(B), 1).values == pytest.approx([-0.5])
+    assert most_changed(Summary.of(A), Summary.of(B), 1, least=True).values == pytest.approx([0.1])
+
+
+def test_runs_without_common_triples() -> None:
+    fewer = Summary.of(B.take(B.labels != 1))
+    assert most_changed(Summary.of(A), fewer).n == 0
+    found = most_confused(fewer, 100)
+    assert (found.n, found.n_all) == (35, 56)
+    assert not (found.triples == 1).any()
+
+
+def test_equal_sums_stand_in_the_order_of_the_classes() -> None:
+    assert highest(np.zeros((5, 5)), 4).triples.tolist() == [[0, 1, 2], [0, 1, 3], [0, 1, 4], [0, 2, 3]]
+    assert highest(np.zeros((2, 2))).n == 0
+
+
+def test_two_hundred_triples_of_a_hundred_classes_are_those_of_one() -> None:
+    a = make(5, d=64, n_classes=100, n=3000)
+    whole = Summary.of(a)
+    assert len(whole.triples.triples) == 161_700
+    for bias in (True, False):
+        for at in np.random.default_rng(0).choice(161_700, 200, replace=False):
+            triple = whole.triples.triples[at].tolist()
+            expected = float(Projection.of(a, triple, bias).clusters.rho_d())
+            assert whole.rho_d[bias][at] == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_finder_does_a_thousand_classes() -> None:
+    rng = np.random.default_rng(0)
+    w = rng.normal(size=(1000, 32))
+    w[700], w[20] = w[431] + 0.01, w[431] - 0.01
+    start = time.perf_counter()
+    found = highest(FINDER.alike_pairs(w), 3)
+    assert found.triples[0].tolist() == [20, 431, 700]
+    assert found.n == 166_167_000
+    assert time.perf_counter() - start < 60  # about 5 s on an idle core
+
+
+def check_halves(module: ModuleType) -> None:
+    """Ordered by one half of the examples, with the values of the other, by a loop over all triples."""
+    parts = []
+    for a in (A, B):
+        fit, report = halve(class_rows(a.labels, 8, a.indices))
+        assert not set(fit) & set(report)
+        assert len(fit) + len(report) == len(a)
+        parts.append((a.take(fit), a.take(report)))
+
+    def changes(half: int) -> dict[tuple[int, ...], float]:
+        ratios = [{t: float(Projection.of(p[half], t).clusters.rho_d()) for t in ALL} for p in parts]
+        return {t: ratios[1][t] / ratios[0][t] - 1 for t in ALL}
+
+    chosen, other = changes(0), changes(1)
+    order = sorted(ALL, key=lambda t: -abs(math.log1p(chosen[t])))
+    runs = [Summary.of(A), Summary.of(B)]
+    for how, expected in (("most-changed", order[:6]), ("least-changed", order[::-1][:6])):
+        found = module.find(how, runs, 6)
+        assert [tuple(t) for t in found.triples.tolist()] == expected
+        assert found.values == pytest.approx([other[t] for t in expected], rel=1e-9)
+        assert found.halved
+    first, second = (Summary.of(half) for half in parts[0])
+    confused, everything = module.find("most-confused", runs[:1], 6), module.most_confused(second, 56)
+    values = {tuple(t): v for t, v in zip(everything.triples.tolist(), everything.values, strict=True)}
+    assert confused.triples.tolist() == module.most_confused(first, 6).triples.tolist()
+    assert confused.values == pytest.approx([values[tuple(t)] for t in confused.triples.tolist()])
+    assert not module.find("most-alike", runs[:1]).halved
+
+
+def test_what_is_found_is_not_judged_on_what_found_it() -> None:
+    check_halves(FINDER)
+
+
+def test_the_highest_of_many_noisy_changes_are_not_too_high() -> None:
+    """Two networks of one kind: the triples chosen on a half seem to move there, and do not on the other."""
+    flattered, honest = [], []
+    for seed in range(4):
+        runs = [Summary.of(make(10 * seed + i, n=480, n_classes=12, dataset_id="")) for i in (1, 2)]
+        found = FINDER.find("most-changed", runs, 10)
+        own = most_changed(runs[0].halves()[0], runs[1].halves()[0], 10)
+        assert own.triples.tolist() == found.triples.tolist()
+        sign = np.sign(own.values)
+        flattered.append(float(np.mean(sign * np.log1p(own.values))))
+        honest.append(float(np.mean(sign * np.log1p(found.values))))
+    assert min(flattered) > 0.2
+    assert np.mean(honest) < 0.5 * np.mean(flattered)
+
+
+MUTANTS = [
+    (check_halves, "others, bias)", "chosen, bias)"),
+    (check_confused, "(share + share.T) / 3", "share / 3"),
+    (check_confused, "c.sum(axis=1, keepdims=True)", "c.sum(axis=0, keepdims=True)"),
+    (check_confused, "sums[best], -m)[-m]", "sums[best], -2)[-2]"),
+    (check_confusion, "y * n_classes + guess", "guess * n_classes + y"),
+    (check_alike, "w = w - w.mean(axis=0)", "w = w * 1.0"),
+    (check_alike, "p[a, a + 1 :, None] + p[a, a + 1 :]", "p[a, a + 1 :, None] + 0"),
+    (check_changed, "np.abs(np.log1p(change))", "np.log1p(change)"),
+    (check_changed, "size if least else -size", "size"),
+    (check_changed, "np.sort(np.asarray(chosen))", "np.asarray(chosen)"),
+    (check_changed, "v < v[own[0]] if lowest", "v > v[own[0]] if lowest"),
+]
+
+
+@pytest.mark.parametrize(("check", "old", "new"), MUTANTS)
+def test_an_error_is_seen(check, old: str, new: str) -> None:
+    with mutant("finder", old, new, "finder") as module, pytest.raises((AssertionError, ValueError)):
+        check(module)

@@ -1,0 +1,457 @@
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+import pytest
+from synthetic import make
+
+from penviz.metrics.class_means import with_class_means
+from penviz.metrics.intervals.bootstrap import Change
+from penviz.metrics.wording import change_text, three
+from penviz.projection.projection import Projection
+from penviz.projection.split_statistics import Summary
+from penviz.store.activations import ActivationsError, Head
+from penviz.study.finding import Finding, build_finding
+from penviz.study.table import compare
+
+CLASSES = ("class 0", "class 4", "class 2")
+FORBIDDEN = re.compile(r"better|worse|separat|improve", re.IGNORECASE)
+
+
+def run(noise: float, seed: int = 0, splits: tuple[str, ...] = ("train", "validation"), n: int = 1200):
+    return {s: Summary.of(make(seed, split=s, n=n, noise=noise)) for s in splits}
+
+
+def headless(noise: float) -> dict[str, Summary]:
+    splits = {s: replace(v.activations, head=None) for s, v in run(noise).items()}
+    return {s: Summary.of(a) for s, a in with_class_means(splits).items()}
+
+
+def scaled(summaries: dict[str, Summary], factor: float) -> dict[str, Summary]:
+    """The same function of the images: features times a factor, weights over it, in another file."""
+    made = {}
+    for split, summary in summaries.items():
+        a = summary.activations
+        head = Head(a.head.weight / factor, a.head.bias)
+        digest = hashlib.sha256(a.checkpoint_sha256.encode() + str(factor).encode()).hexdigest()
+        features = a.features * np.float32(factor)
+        made[split] = Summary.of(replace(a, features=features, head=head, checkpoint_sha256=digest))
+    return made
+
+
+def say(
+    runs, alphas, seeds=None, differences=(), classes=CLASSES, adopted=(), recipe=None, bias=True
+) -> Finding:
+    table = compare(runs, classes, label_smoothings=alphas, bias=bias)
+    finding = build_finding(
+        table,
+        names=[f"run {i}" for i in range(len(runs))],
+        label_smoothings=alphas,
+        seeds=[0] * len(runs) if seeds is None else seeds,
+        differences=differences,
+        runs=runs,
+        adopted=adopted,
+        recipe=recipe,
+    )
+    assert not FORBIDDEN.search(finding.headline + finding.detail)
+    assert not finding.headline.endswith(".")
+    assert "nan" not in finding.headline + finding.detail
+    return finding
+
+
+def test_a_pair_that_is_tighter() -> None:
+    """The one place where the whole sentence stands; the numbers in it are those of the table."""
+    runs = [run(1.0), run(0.7)]
+    finding = say(runs, [0, 0.1])
+    row = compare(runs, CLASSES).row("rho_d")
+    assert finding.kind == "tighter"
+
+    def numbers(split: str) -> str:
+        before, after = (own[split] for own in row.values)
+        change = row.changes[split]
+        value, low, high = (f"−{-round(100 * v)}" for v in (change.value, change.low, change.high))
+        assert -1 < change.low < change.value < change.high < 0
+        return f"{before:#.3g} → {after:#.3g} ({value} %, 95 % CI {low} to {high})"
+
+    percent = round(100 * (1 - row.values[1]["train"] / row.values[0]["train"]))
+    assert finding.headline == (
+        f"Label smoothing (α = 0.1): training clusters are {percent} % tighter than with hard targets, "
+        "in this pair of networks"
+    )
+    assert finding.detail.startswith(f"ρ/d {numbers('train')}; validation {numbers('validation')}. ")
+    assert "95 % CI over examples; variation across training seeds is not included." in finding.detail
+    more = say(runs, [0.1, 0.2])
+    assert more.headline.startswith("More label smoothing (α = 0.2, not 0.1): training clusters are ")
+
+
+def test_rank_among_all_triples_by_a_loop() -> None:
+    runs = [run(1.0), run(0.7)]
+    changes = {}
+    for a in range(7):
+        for b in range(a + 1, 7):
+            for c in range(b + 1, 7):
+                one, two = (
+                    float(Projection.of(r["train"].activations, (a, b, c)).clusters.rho_d()) for r in runs
+                )
+                changes[a, b, c] = 1 - two / one
+    rank = 1 + sum(v > changes[0, 2, 4] for v in changes.values())
+    tighter = sum(v > 0 for v in changes.values())
+    median = round(100 * float(np.median(list(changes.values()))))
+    suffix = "th" if rank % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(rank % 10, "th")
+    of = f"Of all 35 triples {tighter} are tighter (median −{median} %)"
+    expected = f"{of}; the current triple ranks {rank}{suffix}."
+    assert say(runs, [0, 0.1]).detail.endswith(expected)
+
+
+def test_the_order_of_the_runs_does_not_matter() -> None:
+    runs = [run(1.0), run(0.7)]
+    assert say(runs, [0, 0.1]) == say(runs[::-1], [0.1, 0])
+
+
+def test_a_pair_that_is_looser() -> None:
+    finding = say([run(0.7), run(1.0)], [0, 0.1])
+    assert finding.kind == "looser"
+    assert "looser" in finding.headline
+    low, high = map(int, re.search(r"95 % CI \+(\d+) to \+(\d+)", finding.detail).groups())
+    assert 0 < low < high
+    assert re.search(r"\d+ are looser \(median \+\d+ %\)", finding.detail)
+
+
+def test_no_clear_difference() -> None:
+    finding = say([run(1.0), run(1.0, seed=5)], [0, 0.1])
+    assert (finding.kind, finding.headline) == ("unclear", "No clear difference")
+    assert re.search(r"Of all 35 triples \d+ are tighter", finding.detail)
+
+
+def test_equal_targets_show_no_difference() -> None:
+    finding = say([run(1.0), run(0.7, seed=1)], [0.1, 0.1], seeds=[0, 1])
+    assert finding.kind == "equal"
+    assert "Both runs have the same targets" in finding.headline
+    assert "there is no difference between targets to see" in finding.headline
+    assert "They differ in seed." in finding.detail
+    assert say([run(1.0), run(1.0)], [0, 0]).kind == "equal"
+
+
+def test_configs_that_differ_otherwise_allow_no_conclusion() -> None:
+    finding = say(
+        [run(1.0), run(0.7)], [0, 0.1], differences=["epochs", "label_smoothing", "targets", "seed"]
+    )
+    assert finding.kind == "differs"
+    assert finding.headline == "These runs differ in epochs too; penviz draws them and concludes nothing"
+    two = say([run(1.0), run(0.7)], [0, 0.1], differences=["epochs", "batch_size", "lr"])
+    assert "differ in epochs, batch size and lr too" in two.headline
+    assert say([run(1.0), run(0.7)], [0, 0.1], differences=["seed", "targets"]).kind == "tighter"
+
+
+def test_different_seeds_are_named() -> None:
+    assert "different seeds (0 and 3)" in say([run(1.0), run(0.7)], [0, 0.1], seeds=[0, 3]).detail
+
+
+def test_one_run_has_two_numbers() -> None:
+    r = run(1.0)
+    finding = say([r], [0])
+    values = compare([r], CLASSES).row("rho_d").values[0]
+    assert finding.kind == "one"
+    assert finding.headline == (
+        f"run 0: ρ/d {values['train']:#.3g} on train and {values['validation']:#.3g} on validation"
+    )
+    bounds = compare([r], CLASSES).row("rho_d").intervals[0]["train"]
+    assert bounds[0] < values["train"] < bounds[1]
+    assert say([run(1.0, splits=("validation",))], [None]).headline.endswith("on validation")
+
+
+def test_unknown_targets_are_said() -> None:
+    finding = say([run(1.0), run(0.7)], [0, None])
+    assert finding.kind == "unknown"
+    assert finding.headline == (
+        "The targets of run 1 are not known: penviz draws these runs and concludes nothing"
+    )
+    assert "targets of run 0 and run 1 are" in say([run(1.0), run(0.7)], [None, None]).headline
+    one = say([run(1.0)], [None])
+    assert one.kind == "one"
+    assert one.detail.endswith("Its targets are not known.")
+
+
+def test_two_adopted_runs_are_compared_as_stated() -> None:
+    runs = [run(1.0), run(0.7)]
+    plain, stated = say(runs, [0, 0.1]), say(runs, [0, 0.1], seeds=[None, None], adopted=[True, True])
+    assert stated.kind == "tighter"
+    assert stated.headline == plain.headline.replace("(α = 0.1)", "(α = 0.1, as stated)")
+    assert "does not know what else differs" in stated.detail
+    assert "seeds (" not in stated.detail
+    equal = say(runs, [0.1, 0.1], adopted=[True, True])
+    assert "(label smoothing 0.1, as stated)" in equal.headline
+    assert "does not know what else differs" in equal.detail
+    series = say([*runs, run(0.85)], [0, 0.1, 0.2], adopted=[True] * 3)
+    assert series.headline.endswith("at label smoothing 0, 0.1 and 0.2, as stated")
+    assert "does not know what else differs" in series.detail
+    one = say(runs[:1], [0.1], adopted=[True])
+    assert one.detail.endswith("Label smoothing 0.1, as stated: penviz did not train it.")
+    differ = say(runs, [0, 0.1], differences=["model"], adopted=[True, True])
+    assert differ.headline == "These runs differ in model too; penviz draws them and concludes nothing"
+
+
+def test_unknown_seeds_allow_no_interval_over_seeds() -> None:
+    runs = [run(noise, seed) for noise in (1.0, 0.7) for seed in (0, 1, 2)]
+    finding = say(runs, [0, 0, 0, 0.1, 0.1, 0.1], seeds=[None] * 6, adopted=[True] * 6)
+    assert finding.kind == "series"
+    assert "training seeds are not known" in finding.headline
+
+
+@pytest.mark.parametrize("alphas", [[0, 0.1], [0, 0]])
+def test_an_adopted_run_beside_one_of_penviz_allows_no_conclusion(alphas: list[float]) -> None:
+    finding = say([run(1.0), run(0.7)], alphas, adopted=[False, True])
+    assert finding.kind == "adopted"
+    assert finding.headline == (
+        "penviz did not train run 1 and does not know what else differs: it draws these runs and "
+        "concludes nothing"
+    )
+    assert finding.detail.startswith("ρ/d on train: ")
+
+
+def test_planes_of_two_kinds_allow_no_conclusion() -> None:
+    runs = [run(1.0), headless(0.7)]
+    finding = say(runs, [0, 0.1])
+    assert finding.kind == "planes"
+    assert finding.headline.startswith(
+        "Class means stand in for the templates of run 1 and not of the others"
+    )
+    table = compare(runs, CLASSES)
+    assert not table.row("rho_d").changes.get("train")
+    assert table.row("triple_ratio").changes["train"] is not None
+    both = say([headless(1.0), headless(0.7)], [0, 0.1])
+    assert both.kind == "tighter"
+    assert "Of all 35 triples" in both.detail
+
+
+def test_a_quick_look_has_no_rank() -> None:
+    runs = [run(1.0), run(0.7)]
+    looked = [{s: Summary.of(replace(v.activations, partial=True)) for s, v in r.items()} for r in runs]
+    assert say(looked, [0, 0.1]).detail.endswith("The rank among all triples needs the full pass.")
+    assert say(looked, [0, 0.1]).headline == say(runs, [0, 0.1]).headline
+
+
+def test_three_alphas_are_a_series() -> None:
+    runs = [run(0.7), run(1.0), run(0.85)]
+    finding = say(runs, [0.2, 0, 0.1])
+    values = [r["train"] for r in compare(runs, CLASSES).row("rho_d").values]
+    listed = f"{values[1]:#.3g}, {values[2]:#.3g} and {values[0]:#.3g}"
+    assert finding.kind == "series"
+    assert finding.headline == f"ρ/d on train is {listed} at label smoothing 0, 0.1 and 0.2"
+
+
+def test_three_seeds_a_side_have_an_interval_over_seeds() -> None:
+    runs = [run(noise, seed) for noise in (1.0, 0.7) for seed in (0, 1, 2)]
+    finding = say(runs, [0, 0, 0, 0.1, 0.1, 0.1], seeds=[0, 1, 2, 0, 1, 2])
+    assert finding.kind == "tighter"
+    assert finding.headline.endswith(" % tighter than with hard targets, over 3 training seeds per setting")
+    few = say(runs[:5], [0, 0, 0, 0.1, 0.1], seeds=[0, 1, 2, 0, 1])
+    assert few.kind == "series"
+    repeated = say(runs, [0, 0, 0, 0.1, 0.1, 0.1], seeds=[0, 1, 2, 0, 1, 1])
+    assert repeated.kind == "series"
+    twice = say([*runs, runs[0], runs[3]], [0, 0, 0, 0.1, 0.1, 0.1, 0, 0.1], seeds=[0, 1, 2, 0, 1, 2, 0, 0])
+    assert twice == finding  # a run and its copy are one seed
+    noise = [run(1.0, seed) for seed in range(6)]
+    assert say(noise, [0, 0, 0, 0.1, 0.1, 0.1], seeds=[0, 1, 2, 3, 4, 5]).kind == "unclear"
+
+
+def test_one_split_alone_and_none_in_common() -> None:
+    pair = [run(1.0, splits=("validation",)), run(0.7)]
+    assert "validation clusters are" in say(pair, [0, 0.1]).headline
+    apart = [run(1.0, splits=("validation",)), run(0.7, splits=("train",))]
+    assert say(apart, [0, 0.1]).kind == "none"
+    assert build_finding(compare(pair, CLASSES), names=[], label_smoothings=[], seeds=[]).kind == "none"
+
+
+def test_runs_of_other_classes_are_not_compared() -> None:
+    other = {"train": Summary.of(make(0, n_classes=8))}
+    with pytest.raises(ActivationsError, match="different lists"):
+        compare([run(1.0), other], CLASSES)
+    with pytest.raises(ActivationsError, match="nothing to compare"):
+        compare([{}], CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.32, "0.320"),
+        (0.24649, "0.246"),
+        (-0.5, "-0.500"),
+        (12.345, "12.3"),
+        (123.4, "123"),
+        (999.96, "1000"),
+        (1234.5, "1234"),
+        (1e-9, "1.00e-09"),
+        (0, "0.00"),
+        (None, "–"),
+        (float("nan"), "–"),
+    ],
+)
+def test_three_significant_digits(value: float | None, text: str) -> None:
+    assert three(value) == text
+
+
+def test_changes_in_words() -> None:
+    assert change_text(Change(-0.238, -0.28, -0.2)) == "-24 % [-28, -20]"
+    assert change_text(Change(0.004, -0.3, 0.2)) == "0 % [-30, 20]"
+    assert change_text(Change(0.0031, -0.001, 0.007, False)) == "+0.003 [-0.001, 0.007]"
+    assert change_text(Change(-0.5)) == "-50 %"
+    assert change_text(None) == "–"
+
+
+def test_measure_imports_no_heavy_library() -> None:
+    code = (
+        "import sys, penviz.projection.panel, penviz.study.table, penviz.study.finding;"
+        "print([m for m in ('torch', 'scipy', 'sklearn', 'pandas', 'matplotlib', 'plotly', 'streamlit')"
+        " if m in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("width", [0.0, 1e-9])
+def test_clusters_that_are_points_are_not_compared(width: float) -> None:
+    """One example a class has no radius; and one of rounding would make any change of it."""
+    wide = [run(1.0, seed) for seed in range(3)]
+    points = [run(width, seed, n=8 if width == 0 else 600) for seed in range(3)]
+    seeds = [0, 1, 2] * 2
+    finding = say([*points, *wide], [0, 0, 0, 0.1, 0.1, 0.1], seeds)
+    assert finding.kind == "unclear"
+    assert finding.headline == "Clusters that are single points cannot be compared"
+
+
+def test_a_triple_that_does_not_move_is_not_counted_as_tighter() -> None:
+    """The triples that are tighter, counted one by one, the chosen one among them only where it is."""
+    for seed in range(8):
+        runs = [run(1.0), run(1.0, seed=seed + 5)]
+        finding = say(runs, [0, 0.1])
+        if finding.kind != "unclear":
+            continue
+        n = len(runs[0]["train"].activations.class_names)
+        count = 0
+        for triple in combinations(range(n), 3):
+            before, after = (
+                float(Projection.of(r["train"].activations, triple).clusters.rho_d()) for r in runs
+            )
+            count += after < before
+        assert f"Of all 35 triples {count} are tighter" in finding.detail
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_conclusion_that_changes_with_the_bias_switch_is_not_drawn(bias: bool) -> None:
+    """A copy with features times 100 and weights over 100 is the same function, and its plane another."""
+    plain = run(1.0)
+    copy = scaled(plain, 100)
+    ratios = [
+        [float(Projection.of(r["train"].activations, CLASSES, b).clusters.rho_d()) for r in (plain, copy)]
+        for b in (True, False)
+    ]
+    assert abs(ratios[0][1] / ratios[0][0] - 1) > 0.25  # looser or tighter by the paper's plane alone
+    assert ratios[1][1] == pytest.approx(ratios[1][0], rel=1e-5)
+    finding = say([plain, copy], [0, 0.1], bias=bias)
+    assert finding.kind == "depends"
+    assert finding.headline.endswith("it depends on whether the bias counts as part of the template")
+    table = compare([plain, copy], CLASSES, bias=bias)
+    with_bias, without = (table.row("rho_d"), table.switched)[:: 1 if bias else -1]
+    assert [v["train"] for v in with_bias.values] == pytest.approx(ratios[0])
+    assert [v["train"] for v in without.values] == pytest.approx(ratios[1])
+    assert table.row("rho_d").number.scale_free is not bias
+    assert say([run(1.0), run(0.7)], [0, 0.1], bias=bias).kind == "tighter"
+
+
+def test_without_a_bias_there_is_one_plane() -> None:
+    runs = []
+    for noise in (1.0, 0.7):
+        own = {s: v.activations for s, v in run(noise).items()}
+        runs.append({s: Summary.of(replace(a, head=Head(a.head.weight, None))) for s, a in own.items()})
+    table = compare(runs, CLASSES)
+    assert table.switched is None
+    assert all(table.row(key).number.scale_free for key in ("rho_d", "plane_share", "radius_ratio"))
+    assert say(runs, [0, 0.1]).kind == "tighter"
+
+
+def test_over_seeds_the_bias_switch_counts_too() -> None:
+    hard = [run(1.0, seed) for seed in range(3)]
+    runs = [*hard, *(scaled(run(1.0, seed + 3), 100) for seed in range(3))]
+    assert say(runs, [0, 0, 0, 0.1, 0.1, 0.1], seeds=[0, 1, 2, 0, 1, 2]).kind == "depends"
+
+
+def test_a_change_that_two_seeds_often_show_is_no_difference() -> None:
+    runs = [run(1.0, n=60_000), run(0.93, n=60_000)]
+    change = compare(runs, CLASSES).row("rho_d").changes["train"]
+    assert change.clear
+    assert -0.1 < change.value < -0.05
+    unknown = say(runs, [0, 0.1])
+    assert (unknown.kind, unknown.headline) == ("unclear", "No clear difference")
+    assert "was not measured" in unknown.detail
+    measured = say(runs, [0, 0.1], recipe=("cifar10", "tutorial_alexnet"))
+    assert measured.kind == "tighter"
+    assert "Two seeds of this recipe differ by about" in measured.detail
+
+
+def test_a_trifle_over_seeds_is_no_difference() -> None:
+    """Three seeds a side that hardly vary: an interval that excludes 0 by far less than matters."""
+    table = compare([run(1.0)] * 6, CLASSES)
+    values = tuple({"train": 0.3 * f} for f in (1, 1.0001, 0.9999, 1.01, 1.0101, 1.0099))
+    small = replace(table, rows=(replace(table.row("rho_d"), values=values),), switched=None, alike=())
+    given = {"label_smoothings": [0, 0, 0, 0.1, 0.1, 0.1], "seeds": [0, 1, 2] * 2, "names": list("abcdef")}
+    assert build_finding(small, **given).kind == "unclear"
+    wide = tuple({"train": v["train"] * (1.03 if i > 2 else 1)} for i, v in enumerate(values))
+    large = replace(small, rows=(replace(small.rows[0], values=wide),))
+    assert build_finding(large, **given).kind == "looser"
+
+
+def test_a_triple_against_the_median_of_all_is_mixed() -> None:
+    """Class 0 alone is tightened, and all the others are loosened."""
+    runs = [run(1.0, n=3000), run(1.5, n=3000)]
+    made = {}
+    for split, summary in runs[1].items():
+        a = summary.activations
+        means = np.array([a.features[a.labels == k].mean(axis=0) for k in range(7)])
+        factor = np.where(np.isin(a.labels, (0, 4, 2)), 0.3, 1.0)[:, None]
+        features = (means[a.labels] + factor * (a.features - means[a.labels])).astype(np.float32)
+        made[split] = Summary.of(replace(a, features=features))
+    finding = say([runs[0], made], [0, 0.1])
+    assert finding.kind == "mixed"
+    assert re.search(r"tighter .*, but the median of all triples is \d+ % looser$", finding.headline)
+    assert say([runs[0], made], [0, 0.1], classes=(1, 3, 5)).kind == "looser"
+
+
+def test_one_network_under_two_alphas_is_not_compared() -> None:
+    plain = run(1.0)
+    for copy in (
+        plain,
+        {s: Summary.of(replace(v.activations, checkpoint_sha256="other")) for s, v in plain.items()},
+    ):
+        finding = say([plain, copy], [0, 0.1])
+        assert finding.kind == "same"
+        assert "one and the same network" in finding.headline
+        assert say([plain, copy], [0, 0]).kind == "equal"
+    hard = [run(1.0, seed) for seed in range(3)]
+    copies = [run(0.7, 0)] * 3
+    assert say([*hard, *copies], [0, 0, 0, 0.1, 0.1, 0.1], seeds=[0, 1, 2] * 2).kind == "series"
+
+
+def test_runs_that_hold_other_examples_are_called_so() -> None:
+    other = {s: Summary.of(make(1, split=s, n=1200, noise=0.7, dataset_id="other")) for s in ("train",)}
+    finding = say([run(1.0), other], [0, 0.1])
+    assert "They hold different examples" in finding.detail
+    assert "different examples" not in say([run(1.0), run(0.7)], [0, 0.1]).detail
+
+
+@pytest.mark.parametrize("wide", [Change(-0.2, -0.6, 0.9), Change(0.6, 0.01, 4.0), Change(-0.9, -1.0, 0.1)])
+def test_an_interval_too_wide_to_read_is_not_printed(wide: Change) -> None:
+    table = compare([run(1.0), run(0.7)], CLASSES)
+    row = replace(table.row("rho_d"), changes={"train": wide, "validation": wide})
+    finding = build_finding(
+        replace(table, rows=(row,)), names=["a", "b"], label_smoothings=[0, 0.1], seeds=[0, 0]
+    )
+    assert (finding.kind, finding.headline) == ("unclear", "Too few examples for an interval")
+    assert "too wide" in finding.detail
+    assert change_text(wide) == f"{round(100 * wide.value):+d} %"

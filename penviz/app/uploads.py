@@ -89,8 +89,11 @@ def begin(visitor: Visitor, upload: Upload, stage: str, task: str, arguments: di
     upload.stage = stage
     upload.started = time.monotonic()
     upload.out = Path(arguments["out"]) if "out" in arguments else None
+    makes = [] if upload.out is None else [upload.out]
+    if upload.out is not None:
+        arguments = arguments | {"out": upload.out.name}
     try:
-        upload.job = visitor.workspace.start(cage(), task, arguments, Budget(*BUDGETS[task]))
+        upload.job = visitor.workspace.start(cage(), task, arguments, Budget(*BUDGETS[task]), makes)
     except InputError as error:
         _fail(upload, str(error))
 
@@ -187,12 +190,12 @@ def _take_check(visitor: Visitor, upload: Upload, result: dict[str, Any]) -> Non
 
 def _take_drawn(visitor: Visitor, upload: Upload, result: dict[str, Any]) -> None:
     upload.stage = "drawn"
-    if upload.report is not None and upload.report.kind == IMAGES:
-        visitor.folders[upload.id] = Path(result["directory"])
+    if upload.report is not None and upload.report.kind == IMAGES and upload.out is not None:
+        visitor.folders[upload.id] = upload.out
         upload.check = result
         _drop_copy(visitor, upload)
         return
-    upload.run = Path(result["directory"])
+    upload.run = upload.out
     upload.quick = bool(result.get("quick_look"))
     upload.seconds_all = result.get("seconds_all")
 

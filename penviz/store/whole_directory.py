@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,13 +17,10 @@ def whole_directory(out: Path, *, private: bool = False) -> Iterator[Path]:
     Args:
         out: nothing, or an empty directory, in a directory that exists; private: for its owner's eyes only.
     """
-    part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
+    part = out.with_name(f".{out.name}.{secrets.token_hex(8)}.part")
+    part.mkdir(0o700 if private else 0o777)  # a mode that is changed later is refused in the sandbox
     try:
         yield part
-        if not private:
-            mask = os.umask(0)
-            os.umask(mask)
-            part.chmod(0o777 & ~mask)
         os.replace(part, out)
     finally:
         shutil.rmtree(part, ignore_errors=True)

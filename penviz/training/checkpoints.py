@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,8 @@ def write_tensors(
             if number is None:
                 raise
             raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
-        part.chmod(0o666 & ~_umask())  # safetensors makes it private
+        if stat.S_IMODE(part.stat().st_mode) != (mode := 0o666 & ~_umask()):
+            part.chmod(mode)  # safetensors makes it private
         observe(f"{path.name} written")
     observe(f"{path.name} renamed")
 

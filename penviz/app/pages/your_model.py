@@ -128,6 +128,10 @@ LIMITS = {
     "open_files": "open files",
     "processes": "further processes",
     "network": "the network",
+    "reading": "files that it may read",
+    "writing": "files that it may write",
+    "system_calls": "system calls",
+    "dies_with_app": "life after the app",
 }
 """What the cage enforces where the system lets it -> words."""
 

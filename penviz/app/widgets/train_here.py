@@ -85,11 +85,12 @@ def _start(epochs: int) -> None:
     taken = {path.name for path in who.runs_directory.iterdir()}
     number = next(i for i in range(1, len(taken) + 2) if not taken & set(_names(i)))
     names = _names(number)
-    arguments = {"out": str(who.runs_directory), "names": list(names), "epochs": epochs}
+    arguments = {"names": list(names), "epochs": epochs}
+    makes = [who.runs_directory / name for name in names]
     who.training = TrainedHere(None, names, time.monotonic())
     budget = Budget(MEMORY_BYTES, CPU_SECONDS, WALL_SECONDS, FILE_BYTES)
     try:
-        who.training.job = who.workspace.start(cage(), "train digits", arguments, budget)
+        who.training.job = who.workspace.start(cage(), "train digits", arguments, budget, makes)
     except InputError as error:
         who.training.error = str(error)
 
@@ -149,12 +150,12 @@ def _take(who: Visitor, training: TrainedHere, job: Job) -> None:
     """Let the two runs be chosen on the page, or say why there are none."""
     training.job = None
     try:
-        directories = [Path(place) for place in job.result()["directories"]]
+        job.result()
     except CageError as error:
         training.error = str(error)
         return
     who.training = None
-    st.session_state[_CHOSEN] = directories
+    st.session_state[_CHOSEN] = [who.runs_directory / name for name in training.names]
     st.toast(f"Trained in {time.monotonic() - training.started:.0f} s.")
 
 

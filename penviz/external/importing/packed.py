@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def open_packed(path: Path, out: Path) -> Path:
                 report = inspect_file(model)
                 if report.kind != "safetensors" or report.refusal:
                     raise RunError(f"The weights in the zip are damaged. {report.refusal}".strip())
-                model.rename(part / MODEL_FILE)
+                shutil.copyfile(model, part / MODEL_FILE)
             for split in run.splits():
                 if stored_path(unpacked, split) != activations_path(unpacked, split):
                     raise RunError("The zip holds a run in shards, which is too large to be brought so.")
@@ -56,7 +57,7 @@ def open_packed(path: Path, out: Path) -> Path:
                     Snapshots.load(film).save(snapshots_path(part, split))
                 sprite = thumbnails_path(unpacked, split)
                 if sprite.exists() and _decodes(sprite):
-                    sprite.rename(thumbnails_path(part, split))
+                    shutil.copyfile(sprite, thumbnails_path(part, split))
             write_json(part / RUN_FILE, run.record)
     return out
 

@@ -1,15 +1,12 @@
 """What may be asked of the cage: name -> function of JSON arguments and a way to tell progress.
 
-Paths are strings: of uploads, and of directories to make, below the session's workspace, or of data below a
-directory that the app allows. What is made lies in the job's own directory until it takes its name at the
-end: a job that is ended half-way leaves nothing.
+Paths are strings: of uploads in the session's workspace, or of data below a directory that the app allows.
+What is made lies in the job's own directory under a name, `out`; the app looks at it and gives it its place.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import os
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -111,11 +108,9 @@ def adopt_checkpoint(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
     Arguments: those of `check`; out; preprocessing and variant as of a row of the check; judged as of the
     check where the row is its best; targets, label_smoothing, expected, warnings, undecided, splits, classes
     (names or rows) and per_class as of `adopt.adopt`.
-    An older run at `out`, such as a quick look, gives way.
 
     Returns:
-        directory: the run's; quick_look: whether some classes alone were run, and then seconds_all, about how
-        long all will take.
+        quick_look: whether some classes alone were run, and then seconds_all, about how long all will take.
     """
     report, network, dataset = _open(arguments)
     choices = adopt.Choices(
@@ -126,18 +121,17 @@ def adopt_checkpoint(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
         arguments.get("label_smoothing"),
         arguments.get("expected"),
     )
-    out = Path(arguments["out"])
     names = list(dataset.class_names)
     classes = [names.index(c) if isinstance(c, str) else int(c) for c in arguments.get("classes") or ()]
     per_class = arguments.get("per_class", TRAINING_PER_CLASS)
     splits = arguments.get("splits") or dataset.shown
     judged = arguments.get("judged")
     started = time.monotonic()
-    made = adopt.adopt(
+    adopt.adopt(
         network,
         choices,
         dataset,
-        Path(out.name),
+        Path(arguments["out"]),
         report=report,
         splits=splits,
         judged=Judgement(**judged) if judged else None,
@@ -148,7 +142,7 @@ def adopt_checkpoint(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
         per_class=per_class,
         progress=_progress(tell),
     )
-    done = _move(made, out, replace=True) | {"quick_look": bool(classes)}
+    done: dict[str, Any] = {"quick_look": bool(classes)}
     if classes:
         counts = {split: np.bincount(dataset.splits[split].labels) for split in splits}
         n_quick = sum(int(np.minimum(c[classes], per_class).sum()) for c in counts.values())
@@ -163,9 +157,6 @@ def adopt_activations(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
 
     Arguments: files (split -> path), out; class_names, dataset, model, targets and label_smoothing as of
     `arrays.adopt_arrays`.
-
-    Returns:
-        directory: the run's.
     """
     files = {split: Path(path) for split, path in arguments["files"].items()}
     for path in files.values():
@@ -173,21 +164,19 @@ def adopt_activations(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
     known = ("dataset", "model", "targets", "label_smoothing")
     options = {key: arguments[key] for key in known if key in arguments}
     options["class_names"] = _class_names(arguments)
-    out = Path(arguments["out"])
-    return _move(arrays.adopt_arrays(files, Path(out.name), **options), out)
+    arrays.adopt_arrays(files, Path(arguments["out"]), **options)
+    return {}
 
 
 def folder(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
-    """Unpack a zip of images. Arguments: path, out. Returns the fields of `FolderSummary`, and directory."""
-    out = Path(arguments["out"])
-    summary = unpack_folder(Path(arguments["path"]), Path.cwd() / out.name)
-    return dataclasses.asdict(summary) | _move(Path(out.name), out)
+    """Unpack a zip of images. Arguments: path, out. Returns the fields of `FolderSummary`."""
+    return dataclasses.asdict(unpack_folder(Path(arguments["path"]), Path(arguments["out"])))
 
 
 def run(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
-    """Open a run that penviz packed. Arguments: path, out. Returns directory."""
-    out = Path(arguments["out"])
-    return _move(open_packed(Path(arguments["path"]), Path.cwd() / out.name), out)
+    """Open a run that penviz packed. Arguments: path, out."""
+    open_packed(Path(arguments["path"]), Path(arguments["out"]))
+    return {}
 
 
 def _usable(arguments: dict[str, Any]) -> FileReport:
@@ -236,32 +225,12 @@ def _progress(tell: Tell) -> adopt.Progress:
     return lambda done, n, left: tell({"done": done, "of": n, "seconds_left": left})
 
 
-def _move(made: Path, out: Path, replace: bool = False) -> dict[str, Any]:
-    """Give what was made its place; both lie on one disk."""
-    if out.exists() and not replace:
-        raise RunError(f"{out.name} exists already.")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if out.exists():
-        old = Path.cwd() / "replaced"
-        os.replace(out, old)
-        os.replace(made, out)
-        shutil.rmtree(old)
-    else:
-        os.replace(made, out)
-    return {"directory": str(out)}
-
-
 def train_digits(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
     """Train a hard and a soft network on digits.
 
-    Arguments: out, where the two runs go; names, of the two; epochs, of each.
-
-    While it trains, the two runs lie in the job's own directory under these names, with their snapshots.
-
-    Returns:
-        directories: of the two runs.
+    Arguments: names, of the two runs; epochs, of each. While it trains, their snapshots lie in the two.
     """
-    out, (hard, soft) = Path(arguments["out"]), arguments["names"]
+    hard, soft = arguments["names"]
     started = time.monotonic()
 
     def told(number: int, epoch: int, epochs: int) -> None:
@@ -269,8 +238,8 @@ def train_digits(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
         left = (time.monotonic() - started) / done * (of - done)
         tell({"run": number, "epoch": epoch, "epochs": epochs, "done": done, "of": of, "seconds_left": left})
 
-    made = train_pair(Path.cwd(), (hard, soft), int(arguments["epochs"]), told)
-    return {"directories": [_move(one, out / one.name)["directory"] for one in made]}
+    train_pair(Path.cwd(), (hard, soft), int(arguments["epochs"]), told)
+    return {}
 
 
 TASKS: dict[str, Callable[[dict[str, Any], Tell], dict[str, Any]]] = {

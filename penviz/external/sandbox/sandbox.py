@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,10 @@ from penviz.external.sandbox.answer import BadMessage, Budget, CageError, judge,
 from penviz.external.sandbox.children import START_SECONDS, Child, ForkServer, FreshChild, ask_limits
 
 REQUEST_FILE = "request.json"
-"""In a job's directory: what the job is to do, and its budget."""
+"""In a job's directory: what the job is to do, its budget, and what it may read."""
+
+PATHS = ("path", "files", "dataset", "data_dir")
+"""Arguments of tasks that name what a job may read: a path, or paths by split."""
 
 logger = logging.getLogger(__name__)
 
@@ -50,9 +53,10 @@ class ServerGone(Exception):
 class Job:
     """One task in one child process, watched by a thread of its own."""
 
-    def __init__(self, cage: Cage, directory: Path, budget: Budget) -> None:
+    def __init__(self, cage: Cage, directory: Path, budget: Budget, makes: Sequence[Path]) -> None:
         self.directory = directory
         self.budget = budget
+        self._makes = {place: place.exists() for place in makes}
         self.progress: dict[str, Any] = {}
         self.usage: Usage | None = None
         self._cage = cage
@@ -157,7 +161,14 @@ class Job:
             raise ServerGone
         wall_seconds = time.monotonic() - started if started else 0.0
         self.usage = Usage(ending.max_rss_bytes, ending.cpu_seconds, wall_seconds)
-        return judge(answer, fault, ending.status, self._stopped, self.budget)
+        result = judge(answer, fault, ending.status, self._stopped, self.budget)
+        for place, replace in self._makes.items():
+            from penviz.external.sandbox.handover import (
+                hand_over,  # with NumPy, which the other side does without
+            )
+
+            hand_over(self.directory / place.name, place, replace)
+        return result
 
     def _clock(self, seconds: float) -> threading.Timer:
         clock = threading.Timer(seconds, self._stop, ("time",))
@@ -196,14 +207,22 @@ class Cage:
         self._closed = False
 
     def start(
-        self, task: str, arguments: dict[str, Any], budget: Budget | None = None, *, directory: Path
+        self,
+        task: str,
+        arguments: dict[str, Any],
+        budget: Budget | None = None,
+        makes: Sequence[Path] = (),
+        *,
+        directory: Path,
     ) -> Job:
         """Start a task, or put it in the queue, and return at once.
 
         Args:
             task: a name in `penviz.external.importing.tasks.TASKS`.
-            arguments: what the task takes; JSON only.
+            arguments: what the task takes; JSON only. It may read what stands under PATHS.
             budget: what it may use.
+            makes: directories that it makes, each under its name in the job's own; moved here at the end,
+                where one that is here at the start gives way.
             directory: where the job's own temporary directory is made; it is removed with the job.
         """
         budget = budget or Budget()
@@ -213,8 +232,9 @@ class Cage:
         own = Path(tempfile.mkdtemp(prefix="job-", dir=directory))
         try:
             request = {"task": task, "arguments": arguments, "budget": asdict(budget)}
+            request["reads"] = readable(arguments)
             (own / REQUEST_FILE).write_text(json.dumps(request), encoding="utf-8")
-            job = Job(self, own, budget)
+            job = Job(self, own, budget, makes)
             with self._turn:
                 self._queue.append(job)
             job._thread.start()
@@ -298,6 +318,21 @@ class Cage:
                 sentence = "The process that loads files could not start; the app's log says why."
                 raise CageError("died", sentence) from None
             return self._server
+
+
+def readable(arguments: Mapping[str, Any]) -> list[str]:
+    """What a job may read by its arguments: real paths, because links lead to what is not theirs to read."""
+    found: list[str] = []
+    for name in PATHS:
+        value = arguments.get(name) or ""
+        for text in value.values() if isinstance(value, Mapping) else (value,):
+            path = Path(text)
+            if path.is_absolute() and path.exists():
+                # An index of shards names files beside it; a data directory may be made of links.
+                found.append(str(path.parent if path.name.endswith(".index.json") else path))
+                if path.is_dir():
+                    found += [str(child.resolve()) for child in path.iterdir() if child.is_symlink()]
+    return found
 
 
 def remove_tree(directory: Path) -> None:

@@ -17,7 +17,6 @@ import selectors
 import signal
 import socket
 import sys
-import tempfile
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -43,11 +42,7 @@ def main(arguments: list[str], tasks: Callable[[], Mapping[str, Task]]) -> None:
         _silence()
         work(tasks(), Path(arguments[1]), channel, os.getppid())
     elif arguments == ["--probe"]:
-        with tempfile.TemporaryDirectory() as directory:
-            try:
-                print(json.dumps(confinement.probe(Path(directory))), flush=True)
-            finally:
-                os.chdir("/")
+        print(json.dumps(confinement.probe()), flush=True)
     else:
         sys.exit("This is the caged side of penviz; the app starts it.")
 
@@ -64,7 +59,7 @@ class Server:
     def run(self) -> None:
         """Say which limits bite, then serve until the app closes the socket or dies."""
         confinement.isolate()
-        self._app.send(json.dumps({"enforced": self._probe()}).encode())
+        self._app.send(json.dumps({"enforced": confinement.probe()}).encode())
         gc.collect()
         gc.freeze()  # the collector must not touch, and so copy, pages that children share
         woken, wakes = socket.socketpair()
@@ -165,24 +160,6 @@ class Server:
                 with contextlib.suppress(OSError):
                     os.waitpid(stray, 0)
 
-    def _probe(self) -> dict[str, bool]:
-        """What a child that tries to break its limits finds."""
-        reading, writing = os.pipe()
-        child = os.fork()
-        if child == 0:
-            try:
-                _silence()
-                with tempfile.TemporaryDirectory() as directory:
-                    os.write(writing, json.dumps(confinement.probe(Path(directory))).encode())
-                    os.chdir("/")
-            finally:
-                os._exit(0)
-        os.close(writing)
-        with os.fdopen(reading, "rb") as stream:
-            said = stream.read()
-        os.waitpid(child, 0)
-        return dict(json.loads(said))
-
 
 def work(tasks: Mapping[str, Task], directory: Path, channel: int, parent: int) -> NoReturn:
     """Do the job whose request lies in a directory, in this process, and end it.
@@ -198,7 +175,8 @@ def work(tasks: Mapping[str, Task], directory: Path, channel: int, parent: int) 
     status = 1
     try:
         request = json.loads((directory / REQUEST_FILE).read_text(encoding="utf-8"))
-        confinement.confine(Budget(**request["budget"]), directory, parent)
+        reads = map(Path, request["reads"])
+        confinement.confine(Budget(**request["budget"]), directory, parent, reads)
         _send(channel, {"begun": True})
         _send(channel, _answer(tasks, request, lambda message: _send(channel, {"tell": message})))
         status = 0

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO
@@ -143,13 +143,20 @@ class Workspace:
             upload.path.unlink()
             self._take(-upload.n_bytes, always=True)
 
-    def start(self, cage: Cage, task: str, arguments: dict[str, Any], budget: Budget | None = None) -> Job:
+    def start(
+        self,
+        cage: Cage,
+        task: str,
+        arguments: dict[str, Any],
+        budget: Budget | None = None,
+        makes: Sequence[Path] = (),
+    ) -> Job:
         """Start a job in the cage that ends with this session (`Cage.start`)."""
         with self._lock:
             if not self._is_open:
                 raise InputError("The session has ended: open the page again.")
             self._jobs = [job for job in self._jobs if not job.done]
-            job = cage.start(task, arguments, budget, directory=self.directory)
+            job = cage.start(task, arguments, budget, makes, directory=self.directory)
             self._jobs.append(job)
             return job
 

@@ -59,7 +59,7 @@ def where(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
             "descriptors": sorted(int(n) for n in os.listdir("/proc/self/fd")),
             "threads": status["Threads"],
             "group": os.getpgid(0) == os.getpid(),
-            "nice": os.nice(0),
+            "nice": os.getpriority(os.PRIO_PROCESS, 0),
             "pid": os.getpid(),
             "ppid": os.getppid(),
         }
@@ -234,12 +234,17 @@ def write_outside(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
 
 
 def litter(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
-    Path("locked/inner").mkdir(parents=True)
-    Path("locked/inner/file").write_text("x")
-    Path("link").symlink_to("/")
-    os.mkfifo("fifo")
-    os.chmod("locked/inner", 0)
-    os.chmod("locked", 0)
+    Path("locked").mkdir()
+    Path("locked/file").write_text("x")
+    os.umask(0o777)
+    Path("locked/inner").mkdir()
+    for attempt in (
+        lambda: Path("link").symlink_to("/"),
+        lambda: os.mkfifo("fifo"),
+        lambda: os.chmod("locked", 0),
+    ):
+        with contextlib.suppress(PermissionError):
+            attempt()
     return {}
 
 

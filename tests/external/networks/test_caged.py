@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from bad_cage import SERVER, SMALL, BadCage, make_cage, with_command
 
+from penviz.external.sandbox.confinement import LIMITS
 from penviz.external.sandbox.sandbox import Budget, CageError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fork server is for Linux")
@@ -52,7 +53,7 @@ def test_a_task_runs_in_a_directory_of_its_own(bad_cage: BadCage, tmp_path: Path
     assert answer["home"] == str(own)
     assert answer["threads"] == "1"
     assert answer["group"]
-    assert answer["nice"] == os.nice(0) + 5
+    assert answer["nice"] == os.getpriority(os.PRIO_PROCESS, 0) + 5
     assert answer["ppid"] == bad_cage.server
     # Standard streams and the pipe to the app; the other two are the listing and the file just written.
     assert len(answer["descriptors"]) == 6
@@ -77,9 +78,7 @@ def test_the_server_knows_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_what_is_enforced_is_found_by_trying(bad_cage: BadCage, tmp_path: Path) -> None:
     bad_cage.run("echo", tmp_path)
     enforced = bad_cage.cage.enforced
-    assert enforced.keys() == {
-        "memory", "cpu_time", "wall_time", "file_size", "open_files", "processes", "network", "dies_with_app",
-    }  # fmt: skip
+    assert enforced.keys() == set(LIMITS)
     for name in ("memory", "cpu_time", "wall_time", "file_size", "open_files", "dies_with_app"):
         assert enforced[name], name
 
@@ -216,7 +215,9 @@ def test_there_is_no_network(bad_cage: BadCage, tmp_path: Path) -> None:
         socket.create_connection(("127.0.0.1", port)).close()  # there is one here
         bad_cage.run("echo", tmp_path)
         if bad_cage.cage.enforced["network"]:
-            assert "unexpected OSError" in str(bad_cage.refusal("connect", tmp_path, port=port))
+            assert re.search(
+                "unexpected (OS|Permission)Error", str(bad_cage.refusal("connect", tmp_path, port=port))
+            )
         else:
             assert bad_cage.run("connect", tmp_path, port=port) == {"connected": True}
 
@@ -378,7 +379,7 @@ def test_without_a_fork_server_each_job_is_a_fresh_process(tmp_path: Path) -> No
     try:
         assert bad.run("echo", tmp_path, a=1)["arguments"] == {"a": 1}
         assert bad.cage.enforced["memory"]
-        assert not bad.cage.enforced["network"]
+        assert bad.cage.enforced["network"] == bad.cage.enforced["system_calls"]  # no server to leave it
         assert bad.refusal("allocate_python", tmp_path, bytes=GIGABYTE).reason == "memory"
         assert bad.refusal("segfault", tmp_path).reason == "died"
         assert bad.refusal("sleep_deaf", tmp_path, Budget(wall_seconds=0.5)).reason == "time"

@@ -56,8 +56,9 @@ def test_in_the_cage_it_tells_shows_its_snapshots_and_leaves_nothing_when_cancel
         workspace = workspaces.open()
         out = workspace.directory / "runs"
         out.mkdir()
-        arguments = {"out": str(out), "names": ["hard", "soft"], "epochs": 20}
-        job = workspace.start(cage, "train digits", arguments, BUDGET)
+        arguments = {"names": ["hard", "soft"], "epochs": 20}
+        makes = [out / "hard", out / "soft"]
+        job = workspace.start(cage, "train digits", arguments, BUDGET, makes)
         path = snapshots_path(job.directory / "hard", "train")
         deadline = time.monotonic() + 120
         while not (path.is_file() and job.progress) and time.monotonic() < deadline and not job.done:

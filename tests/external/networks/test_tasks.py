@@ -41,7 +41,8 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
 
 
 def ask(cage: Cage, workspace: Workspace, task: str, **arguments: Any) -> dict[str, Any]:
-    return workspace.start(cage, task, arguments, BUDGET).result()
+    makes = [workspace.directory / arguments["out"]] if "out" in arguments else []
+    return workspace.start(cage, task, arguments, BUDGET, makes).result()
 
 
 def network() -> models.Network:
@@ -93,8 +94,8 @@ def test_from_a_checkpoint_to_a_run(cage: Cage, workspace: Workspace, data_file:
 
     out = workspace.directory / "run-1"
     setup = {"preprocessing": row["preprocessing"], "variant": row["variant"]}
-    job = workspace.start(cage, "adopt", asked | setup | {"out": str(out), "expected": 0.9}, BUDGET)
-    assert job.result() == {"directory": str(out), "quick_look": False}
+    job = workspace.start(cage, "adopt", asked | setup | {"out": "run-1", "expected": 0.9}, BUDGET, [out])
+    assert job.result() == {"quick_look": False}
     assert job.progress["done"] == job.progress["of"] == 64
     adopted = json.loads((out / RUN_FILE).read_text())["adopted"]
     assert (adopted["file"], adopted["accuracy"]["expected"]) == ("theirs.pth", 0.9)
@@ -129,7 +130,7 @@ def test_what_a_file_of_penviz_says_is_tried_first(
     assert "images cannot tell" in checked["undecided"]
     setup = {key: row[key] for key in ("preprocessing", "variant")} | {"undecided": checked["undecided"]}
     out = workspace.directory / "run-1"
-    ask(cage, workspace, "adopt", **asked, **setup, out=str(out))
+    ask(cage, workspace, "adopt", **asked, **setup, out="run-1")
     kept = json.loads((out / RUN_FILE).read_text())["adopted"]["accuracy"]
     assert (kept["undecided"], kept["warning"]) == (checked["undecided"], "")
 
@@ -139,7 +140,7 @@ def test_a_run_that_is_cancelled_half_way_leaves_nothing(
 ) -> None:
     file = uploaded(workspace, saved(network().state_dict()))
     asked = {**file, "model": "resnet20", "dataset": str(data_file), "preprocessing": {"name": "0..1"}}
-    job = workspace.start(cage, "adopt", asked | {"out": str(workspace.directory / "run-1")}, BUDGET)
+    job = workspace.start(cage, "adopt", asked | {"out": "run-1"}, BUDGET, [workspace.directory / "run-1"])
     while not job.progress and not job.done:
         job.wait(0.01)
     job.cancel()
@@ -170,12 +171,19 @@ def test_from_arrays_to_a_run(cage: Cage, workspace: Workspace) -> None:
     np.savez(buffer, features=features, labels=labels, weight=random.normal(size=(3, 5)).astype(np.float32))
     path = uploaded(workspace, buffer.getvalue(), "theirs.npz")["path"]
     out = workspace.directory / "run-1"
-    answer = ask(cage, workspace, "activations", files={"train": path}, out=str(out), dataset="theirs")
-    assert answer == {"directory": str(out)}
+    answer = ask(cage, workspace, "activations", files={"train": path}, out="run-1", dataset="theirs")
+    assert answer == {}
     np.testing.assert_array_equal(Activations.load(activations_path(out, "train")).features, features)
+    before = (out / RUN_FILE).read_bytes()
+    ask(cage, workspace, "activations", files={"train": path}, out="run-1", dataset="again")  # gives way
+    assert (out / RUN_FILE).read_bytes() != before
+    later = workspace.directory / "run-2"
+    job = workspace.start(cage, "activations", {"files": {"train": path}, "out": "run-2"}, BUDGET, [later])
+    later.mkdir()  # made by somebody else meanwhile
     with pytest.raises(CageError, match=r"exists already\.$") as caught:
-        ask(cage, workspace, "activations", files={"train": path}, out=str(out), dataset="theirs")
+        job.result()
     assert caught.value.reason == "refused"
+    assert list(later.iterdir()) == []
 
 
 def test_from_a_zip_of_images_to_a_folder(cage: Cage, workspace: Workspace) -> None:
@@ -188,7 +196,6 @@ def test_from_a_zip_of_images_to_a_folder(cage: Cage, workspace: Workspace) -> N
                 archive.writestr(f"pets/{split}/{name}/1.png", png.getvalue())
     path = uploaded(workspace, buffer.getvalue(), "pets.zip")["path"]
     out = workspace.directory / "folder-1"
-    answer = ask(cage, workspace, "folder", path=path, out=str(out))
+    answer = ask(cage, workspace, "folder", path=path, out="folder-1")
     assert tuple(answer["class_names"]) == ("cat", "dog")
-    assert answer["directory"] == str(out)
     assert (out / "train/cat/1.png").is_file()

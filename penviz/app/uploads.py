@@ -139,6 +139,8 @@ def poll(visitor: Visitor) -> bool:
             except CageError as error:
                 _fail(upload, str(error))
                 upload.advice = error.advice
+            except (KeyError, TypeError, ValueError, AttributeError):  # a child may answer anything
+                _fail(upload, "The process that read this sent an answer without a meaning.")
     return changed
 
 

@@ -196,7 +196,7 @@ def _broken(place: Path) -> dict[str, bool]:
         "memory": _fails(
             lambda: mmap.mmap(-1, 256 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
         ),
-        "cpu_time": resource.getrlimit(resource.RLIMIT_CPU)[0] <= 20 + math.ceil(time.process_time()),
+        "cpu_time": 0 <= resource.getrlimit(resource.RLIMIT_CPU)[0] <= 20 + math.ceil(time.process_time()),
         "wall_time": signal.getitimer(signal.ITIMER_REAL)[0] > 0,
         "file_size": _fails(lambda: Path("large").write_bytes(bytes(8192))),
         "processes": _fails(fork),

@@ -1,6 +1,7 @@
 """The caged side with tasks that misbehave, for the tests: python caged_badly.py MARKER heavy --serve.
 
-"light" in place of "heavy" leaves torch out, for tests of processes alone.
+"light" in place of "heavy" leaves torch out, for tests of processes alone. "light,landlock,cpu_time" also
+leaves out these limits, so that a test can show that it would fail without them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from penviz import InputError
-from penviz.external.sandbox import server
+from penviz.external.sandbox import confinement, server
 
 Tell = Callable[[dict[str, Any]], None]
 
@@ -249,17 +250,18 @@ def litter(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
 
 
 def unpickle(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
-    """What no task of penviz does."""
+    """What no task of penviz does. Returns what the file made of it."""
     import pickle
     import zipfile
 
     path = Path(arguments["path"])
+    tell({"pid": os.getpid()})
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            pickle.loads(archive.read(next(n for n in archive.namelist() if n.endswith(".pkl"))))
+            data = archive.read(next(n for n in archive.namelist() if n.endswith(".pkl")))
     else:
-        pickle.loads(path.read_bytes())
-    return {}
+        data = path.read_bytes()
+    return {"loaded": pickle.loads(data)}
 
 
 def load(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
@@ -288,9 +290,47 @@ def load(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
 BAD_TASKS = {
     name: value
     for name, value in list(globals().items())
-    if callable(value) and getattr(value, "__module__", "") == __name__ and name != "channel"
+    if callable(value)
+    and getattr(value, "__module__", "") == __name__
+    and name not in ("channel", "leave_out")
 }
 
+
+def leave_out(limits: set[str]) -> None:
+    """Take limits out of this process and its children."""
+    kinds = {
+        "memory": "RLIMIT_DATA",
+        "address_space": "RLIMIT_AS",
+        "cpu_time": "RLIMIT_CPU",
+        "file_size": "RLIMIT_FSIZE",
+        "open_files": "RLIMIT_NOFILE",
+        "processes": "RLIMIT_NPROC",
+    }
+    import resource
+
+    without = {getattr(resource, kinds[name]) for name in limits & kinds.keys()}
+    set_limit, control = confinement._limit, confinement._control
+
+    def some_limits(kind: int, value: int, spare: int = 0) -> None:
+        if kind not in without:
+            set_limit(kind, value, spare)
+
+    confinement._limit = some_limits
+    if "landlock" in limits:
+        confinement.landlock.restrict = lambda rules: False
+    if "new_landlock" in limits:
+        confinement.landlock.abi = lambda: 1
+    if "seccomp" in limits:
+        confinement.seccomp.restrict = lambda: False
+    if "network" in limits:
+        confinement._leave_network = lambda: None
+    if "wall_time" in limits:
+        confinement.signal.setitimer = lambda *_: None
+    if "death" in limits:
+        confinement._control = lambda option, value: (
+            option == confinement._PR_SET_PDEATHSIG or control(option, value)
+        )
+
+
 if __name__ == "__main__":
-    heavy = sys.argv[2] == "heavy"
-    server.main(sys.argv[3:], lambda: BAD_TASKS | (server.penviz_tasks() if heavy else {}))
+from penviz.external.sandbox import confinement, server

@@ -24,7 +24,7 @@ import numpy as np
 
 from penviz.metrics.calibration.calibrated import Calibrated
 from penviz.metrics.intervals.seed_spread import MEASURED
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.activations import Activations
 from penviz.store.runs import activations_path, read_run
 from penviz.study.calibration_finding import describe
@@ -55,7 +55,7 @@ def networks(root: Path, seeds: int = SEEDS, alpha: float = 0.0) -> list[Path]:
     return found
 
 
-def said_of(runs: Sequence[Mapping[str, Summary]], seeds: Sequence[int]) -> str:
+def said_of(runs: Sequence[Mapping[str, SplitStatistics]], seeds: Sequence[int]) -> str:
     """The kind of finding of a pair, the second taken for smoothed."""
     alphas = [0.0, 0.1]
     table = compare(runs, (0, 1, 2), label_smoothings=alphas)
@@ -73,7 +73,7 @@ def report(name: str, kinds: Counter[str]) -> bool:
     return wrong <= MOST * total
 
 
-def spreads(runs: Sequence[Mapping[str, Summary]]) -> dict[str, float]:
+def spreads(runs: Sequence[Mapping[str, SplitStatistics]]) -> dict[str, float]:
     """Split -> standard deviation over seeds of ln rho/d of the triple 0 1 2; all triples are printed."""
     held = {}
     for split in SPLITS:
@@ -129,7 +129,7 @@ def main() -> int:
         root = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(made)
         places = networks(root)
         stored = [{s: Activations.load(activations_path(place, s)) for s in SPLITS} for place in places]
-    runs = [{s: Summary.of(a) for s, a in splits.items()} for splits in stored]
+    runs = [{s: SplitStatistics.of(a) for s, a in splits.items()} for splits in stored]
     fine = True
     for split, deviation in spreads(runs).items():
         fine &= round(deviation, 4) == MEASURED[RECIPE][split].deviation

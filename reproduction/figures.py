@@ -155,11 +155,11 @@ def reliabilities(runs: Sequence[Run]) -> dict[str, Reliability]:
     from penviz.metrics.calibration.reliability import reliability
     from penviz.metrics.calibration.temperature import fit_temperature, halve, softmax
     from penviz.plot.theme import targets_name
-    from penviz.projection.split_statistics import Summary
+    from penviz.projection.split_statistics import SplitStatistics
 
     curves = {}
     for run in runs:
-        summary = Summary.of(Activations.load(activations_path(run.directory, "validation")))
+        summary = SplitStatistics.of(Activations.load(activations_path(run.directory, "validation")))
         half, other = halve(summary.rows)
         z, labels = summary.activations.logits(), summary.activations.labels
         right = summary.activations.predictions[other] == labels[other]

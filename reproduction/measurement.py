@@ -15,7 +15,7 @@ from penviz.metrics.logits import loss_floor
 from penviz.metrics.tightness.arc import Arc
 from penviz.metrics.tightness.training_time import quartiles
 from penviz.projection.panel import build_grid
-from penviz.projection.split_statistics import Summary, triple_changes
+from penviz.projection.split_statistics import SplitStatistics, triple_changes
 from penviz.store.activations import Activations
 from penviz.store.runs import SPLITS, Run, activations_path
 from penviz.study.table import compare
@@ -23,15 +23,15 @@ from reproduction.manifest import Listed
 from reproduction.results import OF_ALL_TRIPLES
 
 
-def summarise(run: Run) -> dict[str, Summary]:
+def summarise(run: Run) -> dict[str, SplitStatistics]:
     """The stored activations of a run, digested, by split."""
-    return {s: Summary.of(Activations.load(activations_path(run.directory, s))) for s in run.splits()}
+    return {s: SplitStatistics.of(Activations.load(activations_path(run.directory, s))) for s in run.splits()}
 
 
 def measure(
     listed: Listed,
     run: Run,
-    reference: Mapping[str, Summary] | None,
+    reference: Mapping[str, SplitStatistics] | None,
     command: str,
     *,
     teacher: Run | None = None,
@@ -83,7 +83,7 @@ def measure(
     return rows
 
 
-def of_one_split(listed: Listed, summary: Summary) -> dict[str, object]:
+def of_one_split(listed: Listed, summary: SplitStatistics) -> dict[str, object]:
     """Columns that need one extracted split alone: loss over its floor, quartiles over all triples, the arc.
 
     With the uniform distribution u and the one-hot y, H(u, p) - H(y, p) is (K - 1) / K times the mean gap, so
@@ -100,7 +100,7 @@ def of_one_split(listed: Listed, summary: Summary) -> dict[str, object]:
     return found
 
 
-def arc_of(summary: Summary, classes: Sequence[str] | None) -> dict[str, object]:
+def arc_of(summary: SplitStatistics, classes: Sequence[str] | None) -> dict[str, object]:
     """`results.OF_THE_ARC` of two similar classes and a distant one; nothing where none are named."""
     if classes is None:
         return {}
@@ -123,7 +123,7 @@ def of_a_student(run: Run, teacher: Run) -> dict[str, object]:
     return {"teacher": teacher.name, "teacher_temperature": f"{temperature:g}", "gamma": gamma}
 
 
-def fit(validation: Summary) -> dict[str, object]:
+def fit(validation: SplitStatistics) -> dict[str, object]:
     """Fit the temperature on half of the examples, and ECE of the other half: `results.CALIBRATION`."""
     activations, numbers = validation.activations, validation.logits
     assert numbers is not None
@@ -145,9 +145,9 @@ def fit(validation: Summary) -> dict[str, object]:
 
 def measure_triple(
     listed: Listed,
-    own: Mapping[str, Summary],
+    own: Mapping[str, SplitStatistics],
     triple: tuple[int, int, int],
-    reference: Mapping[str, Summary] | None,
+    reference: Mapping[str, SplitStatistics] | None,
 ) -> dict[str, dict[str, object]]:
     """split -> the numbers of one triple, by the names in `results.OF_A_TRIPLE`."""
     alpha = listed.label_smoothing
@@ -184,7 +184,7 @@ def measure_triple(
     return found
 
 
-def _triples(before: Summary, after: Summary) -> dict[str, object]:
+def _triples(before: SplitStatistics, after: SplitStatistics) -> dict[str, object]:
     """How rho/d of all triples of classes changes, so that one triple cannot be a lucky one."""
     compared = triple_changes(before, after)
     if compared is None:

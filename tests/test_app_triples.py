@@ -17,7 +17,7 @@ from streamlit.testing.v1 import AppTest
 from penviz.figures import umap_points
 from penviz.figures.embeddings import UmapPlan
 from penviz.metrics.tightness.finder import find
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 from penviz.projection.views import VIEWS
 from penviz.store import run_activations
 from penviz.store.runs import read_run
@@ -78,7 +78,7 @@ def test_page_ranks_all_triples_and_links_to_ten(start: Start, tmp_path: Path) -
     shown = links(app)
     assert len(shown) == 10
     a = run_activations.load(read_run(tmp_path / "runs" / "hard"))["validation"]
-    best = find("most-confused", [Summary.of(a)]).triples[0]
+    best = find("most-confused", [SplitStatistics.of(a)]).triples[0]
     words = ", ".join(a.class_names[k] for k in best)
     assert shown[0].label == f"1. {words}"
     query = parse_qs(shown[0].query_string)

@@ -15,7 +15,7 @@ from penviz.figures import figure_files, plane_figure, umap_points
 from penviz.figures.embeddings import UmapPlan
 from penviz.figures.plane_spec import Recipe, RecipeError
 from penviz.metrics.tightness.finder import HALVED, find
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 from penviz.store import run_activations
 from penviz.store.runs import read_run
 
@@ -113,7 +113,7 @@ def test_find_prints_ten_rows(runs: list[Path]) -> None:
     assert head == "most changed, validation, all 120 triples"
     assert note == HALVED
     assert len(lines) == 10
-    loaded = [Summary.of(run_activations.load(read_run(run))["validation"]) for run in runs]
+    loaded = [SplitStatistics.of(run_activations.load(read_run(run))["validation"]) for run in runs]
     ranking = find("most-changed", loaded)
     for line, triple, value in zip(lines, ranking.triples, ranking.values, strict=True):
         assert all(f"({k})" in line for k in triple)

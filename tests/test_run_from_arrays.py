@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from penviz import InputError
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 from penviz.store import run_from_arrays
 from penviz.store.run_from_arrays import from_arrays
 from penviz.store.runs import differences
@@ -50,7 +50,9 @@ def test_examples_are_paired_only_where_the_data_are_named() -> None:
         return from_arrays(name="mine", **arrays(), **options)
 
     def same(a: Any, b: Any) -> bool:
-        return Summary.of(a.splits["validation"]).same_examples(Summary.of(b.splits["validation"]))
+        return SplitStatistics.of(a.splits["validation"]).same_examples(
+            SplitStatistics.of(b.splits["validation"])
+        )
 
     assert same(made(dataset="cifar10"), made(dataset="cifar10"))
     assert not same(made(dataset="cifar10"), made(dataset="cifar100"))

@@ -17,7 +17,7 @@ from penviz.cli.main import application
 from penviz.figures import plane_figure
 from penviz.metrics.numbers import ALL, NUMBERS
 from penviz.projection.panel import build_panel
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 from penviz.store import run_activations
 from penviz.store.activations import Activations, ActivationsError
 from penviz.store.runs import activations_path, moments_path, read_run, shards_path, stored_path
@@ -71,7 +71,9 @@ def test_numbers_over_all_are_pending_until_the_pass_and_then_those_of_the_whole
     run = read_run(directory)
 
     def table(splits: dict[str, Activations]) -> dict[str, object]:
-        made = compare([{s: Summary.of(a) for s, a in splits.items()}], CLASSES, label_smoothings=[0.1])
+        made = compare(
+            [{s: SplitStatistics.of(a) for s, a in splits.items()}], CLASSES, label_smoothings=[0.1]
+        )
         return {row.number.key: row for row in made.rows}
 
     whole = table(run_activations.ready(run, were))

@@ -12,7 +12,7 @@ import numpy as np
 import streamlit as st
 
 from penviz.demo import PAIR
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.activations import Activations, ActivationsError
 from penviz.store.run_activations import extract_command, notes, ready, some_classes
 from penviz.store.runs import (
@@ -285,18 +285,18 @@ def _ready(key: str, _run: Run, _splits: dict[str, Activations]) -> dict[str, Ac
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def read_summary(digest: str, _activations: Activations) -> Summary:
+def read_summary(digest: str, _activations: Activations) -> SplitStatistics:
     """What a split has to say whatever triple is chosen; keyed by the file's digest, never by arrays."""
-    return Summary.of(_activations)
+    return SplitStatistics.of(_activations)
 
 
 @st.cache_resource(max_entries=SHARD_TRIPLES, show_spinner=False)
-def read_triple_summary(digest: str, _activations: Activations) -> Summary:
+def read_triple_summary(digest: str, _activations: Activations) -> SplitStatistics:
     """The same of some classes of a split in shards."""
-    return Summary.of(_activations)
+    return SplitStatistics.of(_activations)
 
 
-def summaries_of(opened: Opened) -> dict[str, Summary]:
+def summaries_of(opened: Opened) -> dict[str, SplitStatistics]:
     """Split -> summary of a run's activations."""
     return {
         split: (read_triple_summary if split in opened.shards else read_summary)(opened.digests[split], a)

@@ -43,7 +43,7 @@ def measure(
     from penviz.cli import terminal
     from penviz.figures.figure_runs import stale
     from penviz.plot.words import column_names
-    from penviz.projection.split_statistics import Summary
+    from penviz.projection.split_statistics import SplitStatistics
     from penviz.store import run_activations
     from penviz.study.finding import build_finding
     from penviz.study.geometry import geometry_table, measure_geometry, no_room
@@ -72,7 +72,7 @@ def measure(
             "drawn by penviz figure --figure two-classes and in the app."
         )
     triple = classes or run_activations.first_classes(opened)
-    loaded = [{split: Summary.of(a) for split, a in parts.items()} for parts in opened]
+    loaded = [{split: SplitStatistics.of(a) for split, a in parts.items()} for parts in opened]
     alphas = [run.config.label_smoothing for run in found]
     targets = [run_activations.targets_of(run) for run in found]
     table = compare(loaded, triple, bias=bias, label_smoothings=alphas, targets=targets)
@@ -120,7 +120,7 @@ def _found(
     """Ten triples as text or JSON; confusion and likeness are those of the first run."""
     from penviz.cli import terminal
     from penviz.metrics.tightness.finder import find
-    from penviz.projection.split_statistics import Summary
+    from penviz.projection.split_statistics import SplitStatistics
 
     shared = [
         s
@@ -136,5 +136,5 @@ def _found(
         raise RunError(f"{sharded.run} is kept in shards: triples are found in one file of activations.")
     if len({parts[chosen].class_names for parts in opened}) > 1:
         raise RunError("Runs with different lists of classes have no triples in common: choose others.")
-    ranking = find(how, [Summary.of(parts[chosen]) for parts in opened], bias=bias)
+    ranking = find(how, [SplitStatistics.of(parts[chosen]) for parts in opened], bias=bias)
     return terminal.ranking_text(ranking, how, opened[0][chosen].class_names, chosen, as_json)

@@ -13,7 +13,7 @@ from penviz.plot.theme import short_names
 from penviz.plot.words import column_names, counts_words, dashed_words, template_word, unit_splits
 from penviz.projection.panel import INSIDE, OUTSIDE, SPLITS, Panel
 from penviz.projection.views import PLANE, VIEWS
-from penviz.study.table import Row, value_text
+from penviz.study.table import NumberRow, value_text
 
 if TYPE_CHECKING:
     from penviz.figures.bundle import Part
@@ -134,7 +134,7 @@ def booktabs(part: Part, bold_best: bool = False) -> str:
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
 
-def _best(row: Row, split: str) -> set[int]:
+def _best(row: NumberRow, split: str) -> set[int]:
     """Runs with the best value, as it is printed; none where it says nothing."""
     values = {i: v for i, own in enumerate(row.values) if (v := own.get(split)) is not None}
     if row.number.key not in BEST or split == "train" or len(values) < max(2, len(row.values)):
@@ -150,7 +150,7 @@ def _best(row: Row, split: str) -> set[int]:
     return found if len(found) < len(values) else set()
 
 
-def _half(part: Part, row: Row, run: int, split: str) -> str:
+def _half(part: Part, row: NumberRow, run: int, split: str) -> str:
     """Half of the interval over seeds behind a mean; "" where there is none."""
     ends = row.intervals[run].get(split) if part.sides else None
     return "" if ends is None else f" ± {three((ends[1] - ends[0]) / 2)}"
@@ -165,7 +165,7 @@ def _minus(text: str) -> str:
     return text.replace("-", "−")
 
 
-def _empty(row: Row) -> bool:
+def _empty(row: NumberRow) -> bool:
     return all(value is None for values in row.values for value in values.values())
 
 

@@ -19,7 +19,7 @@ from penviz.projection.embedding import LINEAR, Embedding, LinearMap, embedded
 from penviz.projection.panel import Panel, build_grid
 from penviz.projection.plane import Plane
 from penviz.projection.projection import class_indices
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 from penviz.projection.views import PLANE
 from penviz.store import run_activations
 from penviz.store.activations import Activations
@@ -91,7 +91,7 @@ def build_panels(
     recipe: Recipe,
     runs: Sequence[Run],
     loaded: Sequence[Mapping[str, Activations]],
-    summaries: Sequence[Mapping[str, Summary]] | None = None,
+    summaries: Sequence[Mapping[str, SplitStatistics]] | None = None,
     say: Callable[[str], None] | None = None,
 ) -> list[Grid]:
     """Panels of every triple of a recipe; None where a run lacks a split.
@@ -134,7 +134,7 @@ def _grid(
     recipe: Recipe,
     runs: Sequence[Run],
     loaded: Sequence[Mapping[str, Activations]],
-    summaries: Sequence[Mapping[str, Summary]] | None,
+    summaries: Sequence[Mapping[str, SplitStatistics]] | None,
     positions: Sequence[int],
     classes: Sequence[Class],
 ) -> list[list[Panel]]:
@@ -241,11 +241,11 @@ def build_parts(
     runs: Sequence[Run],
     loaded: Sequence[Mapping[str, Activations]],
     grids: Sequence[Grid],
-    summaries: Sequence[Mapping[str, Summary]] | None = None,
+    summaries: Sequence[Mapping[str, SplitStatistics]] | None = None,
 ) -> list[Part]:
     """What the bundle says about every triple: panels, numbers, finding; arguments as `build_panels`."""
     if summaries is None:
-        summaries = [{s: Summary.of(a) for s, a in parts.items()} for parts in loaded]
+        summaries = [{s: SplitStatistics.of(a) for s, a in parts.items()} for parts in loaded]
     made = []
     for (positions, classes), grid in zip(triples(recipe), grids, strict=True):
         own = [runs[i] for i in positions]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from penviz.metrics.wording import change_text
 from penviz.study.comparison import Comparison
-from penviz.study.table import Row, Table, value_text
+from penviz.study.table import NumberRow, Table, value_text
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -113,7 +113,7 @@ class ComparisonTable:
     def _repr_html_(self) -> str:
         return self.html()
 
-    def _main(self) -> list[Row]:
+    def _main(self) -> list[NumberRow]:
         rows = [self.data.row(key) for key in MAIN]
         return [row for row in rows if any(v is not None for values in row.values for v in values.values())]
 

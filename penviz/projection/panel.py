@@ -17,7 +17,7 @@ from penviz.projection.frame import SCALES, Frame, frame_of, share_frames
 from penviz.projection.loss_gradient import Arrows, restricted_targets
 from penviz.projection.projection import Projection, distinct_names
 from penviz.projection.sample import draw, sample_keys
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 from penviz.projection.views import PLANE
 from penviz.store.activations import Activations, ActivationsError
 
@@ -155,7 +155,9 @@ def ideal_points(a: Activations, projection: Projection, targets: Targets) -> Fl
     return projection.plane.at_differences(z[:, 1:] - z[:, :1]) if np.isfinite(z).all() else None
 
 
-def _project(a: Activations, classes: Sequence[str | int], bias: bool, s: Summary | None) -> Projection:
+def _project(
+    a: Activations, classes: Sequence[str | int], bias: bool, s: SplitStatistics | None
+) -> Projection:
     return Projection.of(a, classes, bias) if s is None else s.project(classes, bias)
 
 
@@ -163,7 +165,7 @@ def _title(run: str, split: str, targets: Targets) -> str:
     return f"{run if targets.kind == 'unknown' else targets_words(targets)}, {split}"
 
 
-def _confidences(a: Activations, s: Summary | None, rows: NDArray[np.int64]) -> Float:
+def _confidences(a: Activations, s: SplitStatistics | None, rows: NDArray[np.int64]) -> Float:
     """Largest probability of some examples, [m]; NaN without a head."""
     known = a.confidences if s is None or s.logits is None else s.logits.confidence
     if known is not None:
@@ -173,7 +175,7 @@ def _confidences(a: Activations, s: Summary | None, rows: NDArray[np.int64]) -> 
     return confidences_of(a, rows)
 
 
-def _scores(a: Activations, s: Summary | None) -> dict[str, float]:
+def _scores(a: Activations, s: SplitStatistics | None) -> dict[str, float]:
     """Accuracy and ECE over all classes, where they are known and where there is a head."""
     known = (a.over_all or {}) if s is None else s.numbers
     scores = {key: v for key in ("accuracy", "ece") if (v := known.get(key)) is not None}
@@ -225,7 +227,7 @@ def _panel(
     bias: bool,
     scale: str,
     targets: Targets,
-    summary: Summary | None,
+    summary: SplitStatistics | None,
     remark: str,
     unit_split: str,
     pull: bool,
@@ -318,7 +320,7 @@ def build_panel(
     label_smoothing: float | None = None,
     targets: Targets | None = None,
     frame: Frame | None = None,
-    summary: Summary | None = None,
+    summary: SplitStatistics | None = None,
     remark: str = "",
     pull: bool = False,
 ) -> Panel:
@@ -374,7 +376,7 @@ def build_grid(
     scale: str = "distance",
     label_smoothings: Sequence[float | None] | None = None,
     targets: Sequence[Targets] | None = None,
-    summaries: Sequence[Mapping[str, Summary]] | None = None,
+    summaries: Sequence[Mapping[str, SplitStatistics]] | None = None,
     remarks: Sequence[str] | None = None,
     pull: bool = False,
 ) -> list[list[Panel]]:
@@ -397,7 +399,7 @@ def build_grid(
     asked = [Targets.of(alpha) for alpha in alphas] if targets is None else list(targets)
     if len({a.class_names for run in runs for a in run.values()}) > 1:
         raise ActivationsError("Runs with different lists of classes cannot share a picture: choose others.")
-    rows: list[tuple[list[Activations], list[Projection], list[Summary | None]]] = []
+    rows: list[tuple[list[Activations], list[Projection], list[SplitStatistics | None]]] = []
     frames: list[Frame] = []
     for number, (run, own) in enumerate(zip(runs, asked, strict=True)):
         splits = [s for s in SPLITS if s in run]

@@ -25,7 +25,7 @@ KEPT = 2
 
 
 @dataclass(frozen=True, repr=False)
-class Summary:
+class SplitStatistics:
     """One run's split, digested.
 
     Attributes:
@@ -58,13 +58,13 @@ class Summary:
     projections: dict[tuple[tuple[int, int, int], bool], Projection] = field(
         default_factory=dict, repr=False, compare=False
     )
-    halved: list[Summary] = field(default_factory=list, repr=False, compare=False)
+    halved: list[SplitStatistics] = field(default_factory=list, repr=False, compare=False)
 
     def __repr__(self) -> str:
         return f"<statistics of {self.activations.run}, {self.activations.split}>"
 
     @classmethod
-    def of(cls, activations: Activations) -> Summary:
+    def of(cls, activations: Activations) -> SplitStatistics:
         """Digest the activations of one run and split."""
         a, n_classes = activations, len(activations.class_names)
         rows = class_rows(a.labels, n_classes, a.indices)
@@ -105,13 +105,13 @@ class Summary:
             self.projections[key] = found
         return found
 
-    def halves(self) -> tuple[Summary, Summary]:
+    def halves(self) -> tuple[SplitStatistics, SplitStatistics]:
         """Digests of the two halves of the examples, class by class, drawn with seed 0 and kept.
 
         Two runs that hold the same examples are halved alike. Of an odd class the second holds one more.
         """
         if not self.halved:
-            self.halved.extend(Summary.of(self.activations.take(half)) for half in halve(self.rows))
+            self.halved.extend(SplitStatistics.of(self.activations.take(half)) for half in halve(self.rows))
         return self.halved[0], self.halved[1]
 
     def by_example(self, key: str) -> NDArray[np.float64] | None:
@@ -119,7 +119,7 @@ class Summary:
         values = None if self.logits is None else getattr(self.logits, key)
         return None if values is None else values[np.concatenate(self.rows)]
 
-    def same_examples(self, other: Summary, classes: Sequence[int] | None = None) -> bool:
+    def same_examples(self, other: SplitStatistics, classes: Sequence[int] | None = None) -> bool:
         """Both hold the same examples, of all classes or of some: equal data set, split, indices."""
         a, b = self.activations, other.activations
         if not a.dataset_id or a.dataset_id != b.dataset_id or a.split != b.split:
@@ -131,7 +131,7 @@ class Summary:
 
 
 def triple_changes(
-    before: Summary, after: Summary, bias: bool = True
+    before: SplitStatistics, after: SplitStatistics, bias: bool = True
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], int] | None:
     """Relative change of rho/d of every triple from one run to another.
 

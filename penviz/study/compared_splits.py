@@ -14,7 +14,7 @@ from penviz.metrics.intervals.bootstrap import Estimate, Jackknifed, mean_differ
 from penviz.metrics.numbers import BY_KEY
 from penviz.metrics.tightness.tightness import SURE, Clusters
 from penviz.projection.plane import DegeneratePlane
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.activations import Activations
 
 CLUSTER: Mapping[str, Callable[[Clusters], np.ndarray]] = {
@@ -60,7 +60,7 @@ class ComparedSplit:
             where there is no other plane.
     """
 
-    def __init__(self, summary: Summary, classes: Sequence[str | int], bias: bool) -> None:
+    def __init__(self, summary: SplitStatistics, classes: Sequence[str | int], bias: bool) -> None:
         self.summary = summary
         self.projection = summary.project(classes, bias)
         self.probs = self.projection.probs()

@@ -27,8 +27,8 @@ from penviz.metrics.wording import (
     signed_percent,
     than_words,
 )
-from penviz.projection.split_statistics import Summary, triple_changes
-from penviz.study.table import Row, Table
+from penviz.projection.split_statistics import SplitStatistics, triple_changes
+from penviz.study.table import NumberRow, Table
 
 SEEDS_NEEDED = 3
 NEGLIGIBLE = 1e-6
@@ -79,7 +79,7 @@ class Pair:
     """
 
     table: Table
-    summaries: Sequence[Mapping[str, Summary]]
+    summaries: Sequence[Mapping[str, SplitStatistics]]
     split: str
     others: Sequence[str]
     levels: Sequence[float]
@@ -92,11 +92,11 @@ class Pair:
         """How far two seeds lie apart."""
         return seed_spread(*(self.recipe or ("", "")), split)
 
-    def verdict(self, row: Row, split: str) -> Verdict:
+    def verdict(self, row: NumberRow, split: str) -> Verdict:
         """What the change of rho/d of a row allows to say."""
         return judge(row.changes.get(split), self.spread(split).least)
 
-    def words(self, row: Row, split: str) -> str:
+    def words(self, row: NumberRow, split: str) -> str:
         """Both values and the change."""
         first = self.table.reference
         before, after = (row.values[i].get(split) for i in (first, 1 - first))
@@ -132,7 +132,7 @@ def judge_pair(pair: Pair) -> Finding:
     return Finding(kind, head, " ".join(filter(None, sentences)))
 
 
-def _depends(pair: Pair, turned: Row) -> Finding:
+def _depends(pair: Pair, turned: NumberRow) -> Finding:
     """No conclusion: with the bias in the templates rho/d says something else than without it."""
     row = pair.table.row("rho_d")
     with_bias, without = (row, turned) if pair.table.bias else (turned, row)
@@ -147,7 +147,7 @@ def _depends(pair: Pair, turned: Row) -> Finding:
     return Finding("depends", head, " ".join(filter(None, sentences)))
 
 
-def _other_splits(pair: Pair, row: Row) -> list[str]:
+def _other_splits(pair: Pair, row: NumberRow) -> list[str]:
     """The numbers of the splits that the headline is not about."""
     found = []
     for split in pair.others:
@@ -158,7 +158,7 @@ def _other_splits(pair: Pair, row: Row) -> list[str]:
     return found
 
 
-def _remarks(pair: Pair, row: Row) -> list[str]:
+def _remarks(pair: Pair, row: NumberRow) -> list[str]:
     """What the numbers of a pair are worth."""
     said = [STATED] if pair.stated else []
     turned = pair.table.switched
@@ -231,7 +231,7 @@ def judge_seeds(
 
 
 def seed_verdict(
-    row: Row, sides: Sequence[Sequence[tuple[int | None, float | None]]]
+    row: NumberRow, sides: Sequence[Sequence[tuple[int | None, float | None]]]
 ) -> tuple[Verdict, Change | None, tuple[float, float]]:
     """What (seed, rho/d) of two sides allow to say, the change and both means; no change for points."""
     measured = [one_a_seed(side) for side in sides]

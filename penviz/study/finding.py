@@ -23,7 +23,7 @@ from penviz.metrics.wording import (
     targets_words,
     three,
 )
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 from penviz.study.conclusion import (
     NO_INTERVAL,
     SEEDS_NEEDED,
@@ -52,7 +52,7 @@ def build_finding(
     seeds: Sequence[int | None],
     targets: Sequence[Targets] | None = None,
     differences: Sequence[str] = (),
-    runs: Sequence[Mapping[str, Summary]] = (),
+    runs: Sequence[Mapping[str, SplitStatistics]] = (),
     adopted: Sequence[bool] = (),
     recipe: tuple[str, str] | None = None,
 ) -> Finding:

@@ -20,8 +20,8 @@ from penviz.metrics.collapse.margins import margins
 from penviz.metrics.collapse.simplex import attainable, nc4_terms
 from penviz.metrics.intervals.bootstrap import Change, mean_difference, mean_log_ratio
 from penviz.metrics.numbers import GEOMETRY
-from penviz.projection.split_statistics import Summary
-from penviz.study.table import Row, Table
+from penviz.projection.split_statistics import SplitStatistics
+from penviz.study.table import NumberRow, Table
 
 Float = NDArray[np.float64]
 
@@ -43,7 +43,7 @@ class Geometry:
 
     Attributes:
         values: by key of GEOMETRY; None where a number is undefined.
-        terms: [n] numbers an example, in the order of `Summary.rows`, whose means have honest intervals.
+        terms: [n] numbers an example, in the order of `SplitStatistics.rows`; their means have intervals.
         width, n_classes: d and K.
         attainable: a regular simplex of K classes fits, d >= K - 1.
         n_present: classes with examples.
@@ -59,7 +59,7 @@ class Geometry:
     n_present: int = 0
 
     @classmethod
-    def of(cls, summary: Summary, train: Summary | None = None) -> Geometry:
+    def of(cls, summary: SplitStatistics, train: SplitStatistics | None = None) -> Geometry:
         """From the summary of one split.
 
         Args:
@@ -101,13 +101,13 @@ class Geometry:
         return cls(finite, terms, width, n_classes, room, n_present=summary.n_present)
 
 
-def measure_geometry(splits: Mapping[str, Summary]) -> dict[str, Geometry]:
+def measure_geometry(splits: Mapping[str, SplitStatistics]) -> dict[str, Geometry]:
     """The geometry of every split of one run."""
     return {name: Geometry.of(summary, splits.get("train")) for name, summary in splits.items()}
 
 
 def geometry_table(
-    table: Table, runs: Sequence[Mapping[str, Summary]], found: Sequence[Mapping[str, Geometry]]
+    table: Table, runs: Sequence[Mapping[str, SplitStatistics]], found: Sequence[Mapping[str, Geometry]]
 ) -> Table:
     """The table of the geometry of all classes, with the columns of another.
 
@@ -132,7 +132,7 @@ def geometry_table(
                     )
         pending = tuple(any(g.pending for g in one.values()) for one in found)
         note = _note(number.key, found)
-        rows.append(Row(number, values, changes, note, pending=pending))
+        rows.append(NumberRow(number, values, changes, note, pending=pending))
     return replace(table, rows=tuple(rows))
 
 

@@ -10,7 +10,7 @@ from penviz.metrics.intervals.bootstrap import Change, one_a_seed, seed_change
 from penviz.projection.panel import Panel
 from penviz.study.finding import SEEDS_NEEDED
 from penviz.study.sweep import mean_change, t_interval
-from penviz.study.table import Row, Table, reference_run
+from penviz.study.table import NumberRow, Table, reference_run
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def table_over_seeds(table: Table, sides: Sequence[Side], label_smoothings: Sequ
     return replace(table, rows=rows, reference=first, class_means=on_means)
 
 
-def _row(row: Row, splits: Sequence[str], sides: Sequence[Side], first: int) -> Row:
+def _row(row: NumberRow, splits: Sequence[str], sides: Sequence[Side], first: int) -> NumberRow:
     held = [{s: side.of([row.values[i].get(s) for i in side.positions]) for s in splits} for side in sides]
     complete = [
         {s: own[s] for s in splits if len(own[s]) == side.n_seeds}
@@ -94,7 +94,7 @@ def _row(row: Row, splits: Sequence[str], sides: Sequence[Side], first: int) -> 
     return replace(row, values=values, intervals=intervals, changes=changes, pending=pending)
 
 
-def _change(row: Row, before: list[float], after: list[float]) -> Change | None:
+def _change(row: NumberRow, before: list[float], after: list[float]) -> Change | None:
     if not row.number.relative:
         return mean_change(before, after)
     return seed_change([before, after]) if min(*before, *after) > 0 else None

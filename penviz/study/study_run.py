@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from penviz.metrics.target_vectors import Targets
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.activations import Activations
 from penviz.store.run_activations import notes, ready, targets_of
 from penviz.store.runs import Run
@@ -48,6 +48,6 @@ class StudyRun:
         return targets_of(self.run)
 
     @cached_property
-    def statistics(self) -> dict[str, Summary]:
+    def statistics(self) -> dict[str, SplitStatistics]:
         """Split -> what does not depend on the triple, computed when it is first asked for."""
-        return {split: Summary.of(a) for split, a in self.splits.items()}
+        return {split: SplitStatistics.of(a) for split, a in self.splits.items()}

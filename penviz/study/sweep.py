@@ -21,11 +21,11 @@ from penviz.metrics.label_noise import misled
 from penviz.metrics.numbers import BY_KEY, NUMBERS, SWEPT_TOO, Number
 from penviz.metrics.target_vectors import Targets
 from penviz.metrics.wording import change_words, series, soft_words, three
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.activations import Activations
 from penviz.study.conclusion import POINTS, SEEDS_NEEDED, TOO_FEW_SEEDS, Finding, seed_verdict
 from penviz.study.finding import build_finding
-from penviz.study.table import Row, Table, compare
+from penviz.study.table import NumberRow, Table, compare
 
 Float = NDArray[np.float64]
 SWITCHED = "rho_d_switched"
@@ -112,7 +112,7 @@ def calibrated_values(activations: Activations, split: str) -> dict[str, float |
 
 
 def run_values(
-    splits: Mapping[str, Summary],
+    splits: Mapping[str, SplitStatistics],
     classes: Sequence[str | int],
     *,
     bias: bool = True,
@@ -194,11 +194,11 @@ def sweep_finding(
         at = series([f"{level:g}" for level in levels])
         head = f"{before}ρ/d on {splits[0]} is {means} at {soft} {at}; too few seeds for a conclusion"
         return Finding("series", head, TOO_FEW_SEEDS)
-    row = Row(BY_KEY["rho_d"], values)
+    row = NumberRow(BY_KEY["rho_d"], values)
     turned = tuple(
         {s: run.values[s].get(SWITCHED, run.values[s].get("rho_d")) for s in splits} for run in runs
     )
-    switched = None if turned == values else Row(BY_KEY["rho_d"], turned)
+    switched = None if turned == values else NumberRow(BY_KEY["rho_d"], turned)
     found = build_finding(
         Table((row,), splits, classes, bias, switched=switched),
         names=[run.name for run in runs],
@@ -220,7 +220,7 @@ def _against_first(
     split: str,
     levels: Sequence[float],
     counts: Sequence[int],
-    rows: Sequence[Row],
+    rows: Sequence[NumberRow],
 ) -> str:
     """Each alpha beside the least one: the change of rho/d with its interval over seeds.
 
@@ -230,7 +230,7 @@ def _against_first(
     if min(counts) < SEEDS_NEEDED:
         return f"Means over the runs of one α. {TOO_FEW_SEEDS}"
 
-    def side(row: Row, level: float) -> list[tuple[int | None, float | None]]:
+    def side(row: NumberRow, level: float) -> list[tuple[int | None, float | None]]:
         given = zip(runs, row.values, strict=True)
         return [(run.seed, own.get(split)) for run, own in given if run.label_smoothing == level]
 

@@ -19,11 +19,11 @@ from penviz.metrics.target_vectors import Targets, optimal_gaps
 from penviz.metrics.tightness.tightness import Clusters, space_ratio, towards_centre
 from penviz.metrics.wording import FULL_PASS, three
 from penviz.projection.projection import distinct_names
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.activations import ActivationsError
 from penviz.study.compared_splits import CLUSTER, ComparedSplit, SplitPair, bias_counts, one_network
 
-__all__ = ["NUMBERS", "Change", "Number", "Row", "Summary", "Table", "compare", "reference_run"]
+__all__ = ["NUMBERS", "Change", "Number", "NumberRow", "SplitStatistics", "Table", "compare", "reference_run"]
 
 OF_PAIRS = ("space_distance", "space_ratio", "cdnv")
 """Numbers over all pairs of classes, or over those of a sample of many."""
@@ -33,7 +33,7 @@ HELD_OUT = ("validation", "test")
 
 
 @dataclass(frozen=True)
-class Row:
+class NumberRow:
     """One number of all runs.
 
     Attributes:
@@ -73,14 +73,14 @@ class Table:
         alike: pairs of positions of runs that are one and the same network.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[NumberRow, ...]
     splits: tuple[str, ...]
     classes: tuple[int, int, int]
     bias: bool
     reference: int = 0
     class_means: tuple[bool, ...] = ()
     partial: bool = False
-    switched: Row | None = None
+    switched: NumberRow | None = None
     unpaired: tuple[str, ...] = ()
     alike: tuple[tuple[int, int], ...] = ()
 
@@ -92,7 +92,7 @@ class Table:
         """Whether all runs stand on planes of one kind, so that numbers of the plane can be compared."""
         return len(set(self.class_means)) < 2
 
-    def row(self, key: str) -> Row:
+    def row(self, key: str) -> NumberRow:
         """The row of a number; KeyError for an unknown key."""
         return next(r for r in self.rows if r.number.key == key)
 
@@ -103,7 +103,7 @@ def reference_run(label_smoothings: Sequence[float | None]) -> int:
     return int(np.argmin(known)) if known and len(known) == len(label_smoothings) else 0
 
 
-def _best_gap(targets: Targets, summary: Summary) -> float | None:
+def _best_gap(targets: Targets, summary: SplitStatistics) -> float | None:
     """Mean over the examples of the true logit's gap at the optimum of their targets, None without one."""
     n_classes = len(summary.activations.class_names)
     if not targets.smoothed or (targets.kind == "prior" and len(targets.prior) != n_classes):
@@ -149,7 +149,7 @@ def _run_values(splits: Mapping[str, dict[str, float | None]]) -> None:
 
 def _switched_row(
     parts: Sequence[Mapping[str, ComparedSplit]], pairs: Mapping[str, SplitPair], reference: int
-) -> Row | None:
+) -> NumberRow | None:
     """rho_d with the bias switch turned; where a run has one plane only, that."""
     if not any(one.switched is not None for mine in parts for one in mine.values()):
         return None
@@ -164,7 +164,7 @@ def _switched_row(
         estimate = before.change_to(after, Clusters.rho_d, paired=pair.paired)
         a, b = values[reference][split], values[1 - reference][split]
         changes[split] = None if a is None or b is None else _change("rho_d", a, b, estimate)
-    return Row(BY_KEY["rho_d"], values, changes)
+    return NumberRow(BY_KEY["rho_d"], values, changes)
 
 
 def _finite(value: np.ndarray | float) -> float | None:
@@ -201,7 +201,7 @@ def _changes(
 
 
 def compare(
-    runs: Sequence[Mapping[str, Summary]],
+    runs: Sequence[Mapping[str, SplitStatistics]],
     classes: Sequence[str | int],
     *,
     bias: bool = True,
@@ -255,7 +255,7 @@ def compare(
         if key[-2:] in ("_0", "_1", "_2"):
             number = replace(number, label=f"{number.label.split(',')[0]}, {names[int(key[-1])]}")
         rows.append(
-            Row(
+            NumberRow(
                 number,
                 tuple({split: v.get(key) for split, v in mine.items()} for mine in values),
                 _changes(pairs, values[first], values[1 - first], key)
@@ -282,7 +282,7 @@ def compare(
     )
 
 
-def _alike(runs: Sequence[Mapping[str, Summary]]) -> tuple[tuple[int, int], ...]:
+def _alike(runs: Sequence[Mapping[str, SplitStatistics]]) -> tuple[tuple[int, int], ...]:
     """Pairs of runs that are one network in every split that both have."""
     found = []
     for i, j in combinations(range(len(runs)), 2):
@@ -292,7 +292,7 @@ def _alike(runs: Sequence[Mapping[str, Summary]]) -> tuple[tuple[int, int], ...]
     return tuple(found)
 
 
-def _pending(key: str, run: Mapping[str, Summary], alpha: float | None) -> bool:
+def _pending(key: str, run: Mapping[str, SplitStatistics], alpha: float | None) -> bool:
     """Whether a number of a run needs the full pass."""
     if key == "accuracy_gap":
         return len(run) > 1 and _pending("accuracy", run, alpha)
@@ -301,7 +301,7 @@ def _pending(key: str, run: Mapping[str, Summary], alpha: float | None) -> bool:
     return any(key in s.pending for s in run.values())
 
 
-def _note(key: str, runs: Sequence[Mapping[str, Summary]]) -> str:
+def _note(key: str, runs: Sequence[Mapping[str, SplitStatistics]]) -> str:
     if key in OF_PAIRS:
         return sample_words(max(s.n_present for run in runs for s in run.values()))
     ranks = sorted({s.nc1_rank for run in runs for s in run.values() if "nc1" not in s.pending})
@@ -310,7 +310,7 @@ def _note(key: str, runs: Sequence[Mapping[str, Summary]]) -> str:
     return f"inverse truncated at rank {' and '.join(map(str, ranks))}"
 
 
-def value_text(row: Row, run: int, split: str) -> str:
+def value_text(row: NumberRow, run: int, split: str) -> str:
     """A number of the table with three digits; where it is missing because not all classes are held, that."""
     value = row.values[run].get(split)
     pending = split in row.values[run] and value is None and run < len(row.pending) and row.pending[run]

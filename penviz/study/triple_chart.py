@@ -15,7 +15,7 @@ from penviz import InputError
 from penviz.metrics.tightness.finder import rank_of
 from penviz.metrics.tightness.triples import is_sampled
 from penviz.projection.chart import Chart, Line, Series
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -46,7 +46,7 @@ class TriplePair:
         return f"<rho/d of {len(self.triples):,} triples in two runs>"
 
     @classmethod
-    def of(cls, before: Summary, after: Summary, bias: bool = True) -> TriplePair:
+    def of(cls, before: SplitStatistics, after: SplitStatistics, bias: bool = True) -> TriplePair:
         """From the summaries of one split of two runs.
 
         Raises:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from penviz import InputError
 from penviz.metrics.tightness.finder import Ranking, find
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.runs import differences
 from penviz.study.conclusion import Finding
 from penviz.study.study_run import StudyRun
@@ -35,7 +35,7 @@ class TripleComparison:
         return f"<triples of {self.before.name} and {self.after.name} on {self.split}>"
 
     @property
-    def statistics(self) -> tuple[Summary, Summary]:
+    def statistics(self) -> tuple[SplitStatistics, SplitStatistics]:
         """Of the split, in the order of the runs."""
         return self.before.statistics[self.split], self.after.statistics[self.split]
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from penviz.cli.main import application
 from penviz.metrics.numbers import BY_KEY
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.activations import Activations
 from penviz.store.runs import activations_path
 from penviz.study.geometry import KEYS, measure_geometry
@@ -70,7 +70,7 @@ def test_json_holds_the_numbers_and_text_says_each_once(tmp_path: Path) -> None:
     assert tuple(record["numbers"]) == KEYS
     for run in runs:
         splits = {s: Activations.load(activations_path(run, s)) for s in ("train", "validation")}
-        found = measure_geometry({s: Summary.of(a) for s, a in splits.items()})
+        found = measure_geometry({s: SplitStatistics.of(a) for s, a in splits.items()})
         for split, geometry in found.items():
             for key, value in geometry.values.items():
                 assert record["numbers"][key]["values"][run.name][split] == pytest.approx(value)

@@ -13,7 +13,7 @@ from penviz.store.run_activations import load
 from penviz.store.runs import Run, list_runs, read_run
 from penviz.study.families import families
 from penviz.study.sweep import SWEPT_BY_KEY
-from penviz.study.table import Summary, compare
+from penviz.study.table import SplitStatistics, compare
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_the_charts_hold_the_numbers_of_the_table(runs: list[Run]) -> None:
     assert list(by_name) == ["train, single runs", "train", "validation, single runs", "validation"]
     values = {}
     for run in runs:
-        summaries = {split: Summary.of(a) for split, a in load(run, ("train", "validation")).items()}
+        summaries = {split: SplitStatistics.of(a) for split, a in load(run, ("train", "validation")).items()}
         values[run.name] = compare([summaries], ("bird", "cat", "dog")).row("rho_d").values[0]
     for split in ("train", "validation"):
         single = by_name[f"{split}, single runs"]

@@ -12,7 +12,7 @@ from penviz.metrics.class_means import class_means, with_class_means
 from penviz.projection.panel import build_grid, build_panel
 from penviz.projection.plane import boundary_sides
 from penviz.projection.projection import Projection
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.activations import Activations, ActivationsError
 from penviz.study.table import compare
 
@@ -77,7 +77,7 @@ def test_one_split_alone_gives_its_own_means() -> None:
 
 
 def test_numbers_of_logits_are_absent_and_the_others_are_there() -> None:
-    runs = {s: Summary.of(a) for s, a in with_class_means(splits()).items()}
+    runs = {s: SplitStatistics.of(a) for s, a in with_class_means(splits()).items()}
     table = compare([runs], CLASSES, label_smoothings=[0.1])
     gone = {"ece", "gap", "gap_ratio", "spread", "confidence", "nll", "top5"} | {
         f"towards_centre_{k}" for k in range(3)
@@ -94,7 +94,7 @@ def test_numbers_of_logits_are_absent_and_the_others_are_there() -> None:
 
 def test_tightness_of_all_triples_equals_the_projections() -> None:
     a = with_class_means(splits())["validation"]
-    s = Summary.of(a)
+    s = SplitStatistics.of(a)
     for triple, value in zip(s.triples.triples, s.rho_d[True], strict=True):
         assert value == pytest.approx(
             float(Projection.of(a, [int(k) for k in triple]).clusters.rho_d()), rel=1e-6
@@ -107,7 +107,7 @@ def test_a_class_without_a_mean_is_refused() -> None:
     made = with_class_means(runs)
     with pytest.raises(ActivationsError, match=r"No train examples of class 4 .* no class mean"):
         build_panel(made["validation"], CLASSES)
-    assert not (Summary.of(made["validation"]).triples.triples == 4).any()
+    assert not (SplitStatistics.of(made["validation"]).triples.triples == 4).any()
     assert build_panel(made["validation"], ("class 0", "class 1", "class 2")).class_means == "train"
 
 

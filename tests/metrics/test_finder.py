@@ -19,7 +19,7 @@ from penviz.metrics.collapse.moments import class_rows
 from penviz.metrics.tightness import finder as FINDER
 from penviz.metrics.tightness.finder import Ranking, highest, most_alike, most_changed, most_confused, rank_of
 from penviz.projection.projection import Projection
-from penviz.projection.split_statistics import Summary, triple_changes
+from penviz.projection.split_statistics import SplitStatistics, triple_changes
 from penviz.store.activations import Activations
 
 A, B = make(0, n=300, n_classes=8, noise=2.5), make(1, n=300, n_classes=8, noise=1.5)
@@ -44,7 +44,7 @@ def check_confused(module: ModuleType) -> None:
             own = [p for p, y in zip(A.predictions, A.labels, strict=True) if y == k]
             parts.append(sum(p != k and p in triple for p in own) / len(own))
         shares[triple] = sum(parts) / 3
-    found = module.most_confused(Summary.of(A), 12)
+    found = module.most_confused(SplitStatistics.of(A), 12)
     as_loop(found, shares, 12)
     assert (found.n, found.n_all) == (56, 56)
     assert found.values[0] > 1.2 * found.values[-1]
@@ -70,13 +70,13 @@ def check_alike(module: ModuleType) -> None:
         w = A.head.templates(bias)
         cosine = cosine_similarity(w - w.mean(axis=0))
         values = {t: sum(cosine[i, j] for i, j in itertools.combinations(t, 2)) / 3 for t in ALL}
-        as_loop(module.most_alike(Summary.of(A), 9, bias), values, 9)
+        as_loop(module.most_alike(SplitStatistics.of(A), 9, bias), values, 9)
 
 
 def test_most_alike_is_scikit_learns() -> None:
     check_alike(FINDER)
     bare = Activations(A.features, A.labels, A.predictions, A.indices, A.class_names, "r", "train")
-    assert most_alike(Summary.of(bare)).n == 0
+    assert most_alike(SplitStatistics.of(bare)).n == 0
 
 
 def check_changed(module: ModuleType) -> None:
@@ -86,12 +86,12 @@ def check_changed(module: ModuleType) -> None:
         changes[triple] = there / here - 1
     order = sorted(ALL, key=lambda t: -abs(math.log1p(changes[t])))
     for least in (False, True):
-        found = module.most_changed(Summary.of(A), Summary.of(B), 5, least=least)
+        found = module.most_changed(SplitStatistics.of(A), SplitStatistics.of(B), 5, least=least)
         expected = order[::-1][:5] if least else order[:5]
         assert [tuple(t) for t in found.triples.tolist()] == expected
         assert found.values == pytest.approx([changes[t] for t in expected], rel=1e-9)
         assert (found.n, found.n_all) == (56, 56)
-    triples, values, _ = triple_changes(Summary.of(A), Summary.of(B))
+    triples, values, _ = triple_changes(SplitStatistics.of(A), SplitStatistics.of(B))
     for place in (0, 7, 55):
         down = sorted(ALL, key=lambda t: -changes[t])[place]
         assert module.rank_of((down[2], down[0], down[1]), triples, values) == place + 1
@@ -100,7 +100,7 @@ def check_changed(module: ModuleType) -> None:
 
 def test_most_and_least_changed_and_the_rank_of_the_chosen() -> None:
     check_changed(FINDER)
-    triples, values, _ = triple_changes(Summary.of(A), Summary.of(B))
+    triples, values, _ = triple_changes(SplitStatistics.of(A), SplitStatistics.of(B))
     assert rank_of((0, 1, 8), triples, values) is None
     assert rank_of((0, 1, 2), triples, np.where((triples == [0, 1, 2]).all(axis=1), np.nan, values)) is None
     assert rank_of((0, 1, 3), triples, np.ones(len(triples))) == 1
@@ -109,13 +109,15 @@ def test_most_and_least_changed_and_the_rank_of_the_chosen() -> None:
 def test_half_and_double_count_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     triples = np.array([[0, 1, 2], [0, 1, 3], [0, 1, 4]])
     monkeypatch.setattr(FINDER, "triple_changes", lambda *_: (triples, np.array([0.9, -0.5, 0.1]), 3))
-    assert most_changed(Summary.of(A), Summary.of(B), 1).values == pytest.approx([-0.5])
-    assert most_changed(Summary.of(A), Summary.of(B), 1, least=True).values == pytest.approx([0.1])
+    assert most_changed(SplitStatistics.of(A), SplitStatistics.of(B), 1).values == pytest.approx([-0.5])
+    assert most_changed(SplitStatistics.of(A), SplitStatistics.of(B), 1, least=True).values == pytest.approx(
+        [0.1]
+    )
 
 
 def test_runs_without_common_triples() -> None:
-    fewer = Summary.of(B.take(B.labels != 1))
-    assert most_changed(Summary.of(A), fewer).n == 0
+    fewer = SplitStatistics.of(B.take(B.labels != 1))
+    assert most_changed(SplitStatistics.of(A), fewer).n == 0
     found = most_confused(fewer, 100)
     assert (found.n, found.n_all) == (35, 56)
     assert not (found.triples == 1).any()
@@ -128,7 +130,7 @@ def test_equal_sums_stand_in_the_order_of_the_classes() -> None:
 
 def test_two_hundred_triples_of_a_hundred_classes_are_those_of_one() -> None:
     a = make(5, d=64, n_classes=100, n=3000)
-    whole = Summary.of(a)
+    whole = SplitStatistics.of(a)
     assert len(whole.triples.triples) == 161_700
     for bias in (True, False):
         for at in np.random.default_rng(0).choice(161_700, 200, replace=False):
@@ -163,13 +165,13 @@ def check_halves(module: ModuleType) -> None:
 
     chosen, other = changes(0), changes(1)
     order = sorted(ALL, key=lambda t: -abs(math.log1p(chosen[t])))
-    runs = [Summary.of(A), Summary.of(B)]
+    runs = [SplitStatistics.of(A), SplitStatistics.of(B)]
     for how, expected in (("most-changed", order[:6]), ("least-changed", order[::-1][:6])):
         found = module.find(how, runs, 6)
         assert [tuple(t) for t in found.triples.tolist()] == expected
         assert found.values == pytest.approx([other[t] for t in expected], rel=1e-9)
         assert found.halved
-    first, second = (Summary.of(half) for half in parts[0])
+    first, second = (SplitStatistics.of(half) for half in parts[0])
     confused, everything = module.find("most-confused", runs[:1], 6), module.most_confused(second, 56)
     values = {tuple(t): v for t, v in zip(everything.triples.tolist(), everything.values, strict=True)}
     assert confused.triples.tolist() == module.most_confused(first, 6).triples.tolist()
@@ -185,7 +187,7 @@ def test_the_highest_of_many_noisy_changes_are_not_too_high() -> None:
     """Two networks of one kind: the triples chosen on a half seem to move there, and do not on the other."""
     flattered, honest = [], []
     for seed in range(4):
-        runs = [Summary.of(make(10 * seed + i, n=480, n_classes=12, dataset_id="")) for i in (1, 2)]
+        runs = [SplitStatistics.of(make(10 * seed + i, n=480, n_classes=12, dataset_id="")) for i in (1, 2)]
         found = FINDER.find("most-changed", runs, 10)
         own = most_changed(runs[0].halves()[0], runs[1].halves()[0], 10)
         assert own.triples.tolist() == found.triples.tolist()

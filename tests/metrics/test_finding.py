@@ -15,7 +15,7 @@ from penviz.metrics.class_means import with_class_means
 from penviz.metrics.intervals.bootstrap import Change
 from penviz.metrics.wording import change_text, three
 from penviz.projection.projection import Projection
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.activations import ActivationsError, Head
 from penviz.study.finding import Finding, build_finding
 from penviz.study.table import compare
@@ -25,15 +25,15 @@ FORBIDDEN = re.compile(r"better|worse|separat|improve", re.IGNORECASE)
 
 
 def run(noise: float, seed: int = 0, splits: tuple[str, ...] = ("train", "validation"), n: int = 1200):
-    return {s: Summary.of(make(seed, split=s, n=n, noise=noise)) for s in splits}
+    return {s: SplitStatistics.of(make(seed, split=s, n=n, noise=noise)) for s in splits}
 
 
-def headless(noise: float) -> dict[str, Summary]:
+def headless(noise: float) -> dict[str, SplitStatistics]:
     splits = {s: replace(v.activations, head=None) for s, v in run(noise).items()}
-    return {s: Summary.of(a) for s, a in with_class_means(splits).items()}
+    return {s: SplitStatistics.of(a) for s, a in with_class_means(splits).items()}
 
 
-def scaled(summaries: dict[str, Summary], factor: float) -> dict[str, Summary]:
+def scaled(summaries: dict[str, SplitStatistics], factor: float) -> dict[str, SplitStatistics]:
     """The same function of the images: features times a factor, weights over it, in another file."""
     made = {}
     for split, summary in summaries.items():
@@ -41,7 +41,7 @@ def scaled(summaries: dict[str, Summary], factor: float) -> dict[str, Summary]:
         head = Head(a.head.weight / factor, a.head.bias)
         digest = hashlib.sha256(a.checkpoint_sha256.encode() + str(factor).encode()).hexdigest()
         features = a.features * np.float32(factor)
-        made[split] = Summary.of(replace(a, features=features, head=head, checkpoint_sha256=digest))
+        made[split] = SplitStatistics.of(replace(a, features=features, head=head, checkpoint_sha256=digest))
     return made
 
 
@@ -232,7 +232,9 @@ def test_planes_of_two_kinds_allow_no_conclusion() -> None:
 
 def test_a_quick_look_has_no_rank() -> None:
     runs = [run(1.0), run(0.7)]
-    looked = [{s: Summary.of(replace(v.activations, partial=True)) for s, v in r.items()} for r in runs]
+    looked = [
+        {s: SplitStatistics.of(replace(v.activations, partial=True)) for s, v in r.items()} for r in runs
+    ]
     assert say(looked, [0, 0.1]).detail.endswith("The rank among all triples needs the full pass.")
     assert say(looked, [0, 0.1]).headline == say(runs, [0, 0.1]).headline
 
@@ -270,7 +272,7 @@ def test_one_split_alone_and_none_in_common() -> None:
 
 
 def test_runs_of_other_classes_are_not_compared() -> None:
-    other = {"train": Summary.of(make(0, n_classes=8))}
+    other = {"train": SplitStatistics.of(make(0, n_classes=8))}
     with pytest.raises(ActivationsError, match="different lists"):
         compare([run(1.0), other], CLASSES)
     with pytest.raises(ActivationsError, match="nothing to compare"):
@@ -369,7 +371,9 @@ def test_without_a_bias_there_is_one_plane() -> None:
     runs = []
     for noise in (1.0, 0.7):
         own = {s: v.activations for s, v in run(noise).items()}
-        runs.append({s: Summary.of(replace(a, head=Head(a.head.weight, None))) for s, a in own.items()})
+        runs.append(
+            {s: SplitStatistics.of(replace(a, head=Head(a.head.weight, None))) for s, a in own.items()}
+        )
     table = compare(runs, CLASSES)
     assert table.switched is None
     assert all(table.row(key).number.scale_free for key in ("rho_d", "plane_share", "radius_ratio"))
@@ -416,7 +420,7 @@ def test_a_triple_against_the_median_of_all_is_mixed() -> None:
         means = np.array([a.features[a.labels == k].mean(axis=0) for k in range(7)])
         factor = np.where(np.isin(a.labels, (0, 4, 2)), 0.3, 1.0)[:, None]
         features = (means[a.labels] + factor * (a.features - means[a.labels])).astype(np.float32)
-        made[split] = Summary.of(replace(a, features=features))
+        made[split] = SplitStatistics.of(replace(a, features=features))
     finding = say([runs[0], made], [0, 0.1])
     assert finding.kind == "mixed"
     assert re.search(r"tighter .*, but the median of all triples is \d+ % looser$", finding.headline)
@@ -427,7 +431,7 @@ def test_one_network_under_two_alphas_is_not_compared() -> None:
     plain = run(1.0)
     for copy in (
         plain,
-        {s: Summary.of(replace(v.activations, checkpoint_sha256="other")) for s, v in plain.items()},
+        {s: SplitStatistics.of(replace(v.activations, checkpoint_sha256="other")) for s, v in plain.items()},
     ):
         finding = say([plain, copy], [0, 0.1])
         assert finding.kind == "same"
@@ -439,7 +443,9 @@ def test_one_network_under_two_alphas_is_not_compared() -> None:
 
 
 def test_runs_that_hold_other_examples_are_called_so() -> None:
-    other = {s: Summary.of(make(1, split=s, n=1200, noise=0.7, dataset_id="other")) for s in ("train",)}
+    other = {
+        s: SplitStatistics.of(make(1, split=s, n=1200, noise=0.7, dataset_id="other")) for s in ("train",)
+    }
     finding = say([run(1.0), other], [0, 0.1])
     assert "They hold different examples" in finding.detail
     assert "different examples" not in say([run(1.0), run(0.7)], [0, 0.1]).detail

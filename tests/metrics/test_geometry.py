@@ -19,7 +19,7 @@ from synthetic import make, random_rotation
 from penviz.metrics.class_means import with_class_means
 from penviz.metrics.collapse.margins import margins
 from penviz.metrics.numbers import GEOMETRY, NUMBERS
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.activations import Activations, Head
 from penviz.study import geometry as GEOMETRY_MODULE
 from penviz.study.geometry import KEYS, NEEDS_ROOM, Geometry, measure_geometry, no_room
@@ -29,7 +29,7 @@ TRIPLE = (5, 0, 2)
 
 
 def shown(runs: list[dict[str, Activations]], module: ModuleType = GEOMETRY_MODULE):
-    summaries = [{split: module.Summary.of(a) for split, a in run.items()} for run in runs]
+    summaries = [{split: module.SplitStatistics.of(a) for split, a in run.items()} for run in runs]
     compare = importlib.import_module("penviz.study.table").compare
     table = compare(summaries, TRIPLE, label_smoothings=[0.0, 0.1][: len(runs)])
     return module.geometry_table(table, summaries, [module.measure_geometry(s) for s in summaries])
@@ -188,17 +188,17 @@ def test_vci_ignores_every_linear_map_and_nc1_does_not() -> None:
     rng = np.random.default_rng(1)
     stretch = random_rotation(9) @ np.diag(rng.uniform(0.2, 5, size=9))
     a = RUN["train"]
-    mapped = Summary.of(replace(a, features=a.features.astype(np.float64) @ stretch))
-    plain = Geometry.of(Summary.of(a)).values["vci"]
+    mapped = SplitStatistics.of(replace(a, features=a.features.astype(np.float64) @ stretch))
+    plain = Geometry.of(SplitStatistics.of(a)).values["vci"]
     assert Geometry.of(mapped).values["vci"] == pytest.approx(plain, rel=1e-5)
-    assert mapped.numbers["nc1"] != pytest.approx(Summary.of(a).numbers["nc1"], rel=0.15)
+    assert mapped.numbers["nc1"] != pytest.approx(SplitStatistics.of(a).numbers["nc1"], rel=0.15)
 
 
 def test_vci_of_classes_of_one_size_takes_the_pooled_scatter() -> None:
     a = RUN["train"]
     kept = np.concatenate([np.flatnonzero(a.labels == k)[:20] for k in range(6)])
     even = a.take(kept)
-    assert Geometry.of(Summary.of(even)).values["vci"] == pytest.approx(vci(even), rel=1e-9)
+    assert Geometry.of(SplitStatistics.of(even)).values["vci"] == pytest.approx(vci(even), rel=1e-9)
 
 
 def test_margins_of_one_example_by_hand() -> None:
@@ -236,12 +236,12 @@ def test_too_few_dimensions_are_said() -> None:
     tight = [{s: make(0, split=s, n=300, d=5, n_classes=7) for s in ("train", "validation")}]
     table = shown(tight)
     assert {row.number.key for row in table.rows if row.note == "0 is out of reach"} == set(NEEDS_ROOM)
-    found = [measure_geometry({s: Summary.of(a) for s, a in tight[0].items()})]
+    found = [measure_geometry({s: SplitStatistics.of(a) for s, a in tight[0].items()})]
     assert no_room(found).startswith("A regular simplex of 7 classes needs 6 dimensions and features have 5:")
-    assert no_room([measure_geometry({s: Summary.of(a) for s, a in RUN.items()})]) == ""
+    assert no_room([measure_geometry({s: SplitStatistics.of(a) for s, a in RUN.items()})]) == ""
     # Six dimensions are enough for seven classes, five are not.
     enough = make(0, n=300, d=6, n_classes=7)
-    assert no_room([measure_geometry({"train": Summary.of(enough)})]) == ""
+    assert no_room([measure_geometry({"train": SplitStatistics.of(enough)})]) == ""
 
 
 def test_intervals_stand_where_a_number_is_a_mean_over_examples_only() -> None:
@@ -287,8 +287,8 @@ def test_some_classes_only_need_the_full_pass() -> None:
 
 def test_without_all_of_train_there_is_no_nc4() -> None:
     """The rule is of the class means of train: those of validation would be too kind to validation."""
-    train, validation = (Summary.of(RUN[split]) for split in ("train", "validation"))
-    some = Summary.of(replace(RUN["train"].take(np.isin(RUN["train"].labels, TRIPLE)), partial=True))
+    train, validation = (SplitStatistics.of(RUN[split]) for split in ("train", "validation"))
+    some = SplitStatistics.of(replace(RUN["train"].take(np.isin(RUN["train"].labels, TRIPLE)), partial=True))
     for splits in ({"validation": validation}, {"train": some, "validation": validation}):
         found = measure_geometry(splits)["validation"]
         assert found.values["nc4"] is None

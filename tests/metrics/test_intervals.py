@@ -21,7 +21,7 @@ from penviz.metrics.intervals.bootstrap import (
 from penviz.metrics.intervals.interval_limits import carriers, far_share, most_far_share
 from penviz.metrics.tightness.tightness import Clusters
 from penviz.projection.projection import Projection
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 from penviz.study.table import CLUSTER, compare
 
 
@@ -163,7 +163,9 @@ def test_interval_over_seeds_is_that_of_welch() -> None:
 def test_table_pairs_the_same_examples_in_any_order_and_no_others() -> None:
     a, b = make(0, n=900), make(0, n=900, noise=0.8)
     plain = (
-        compare([{"train": Summary.of(a)}, {"train": Summary.of(b)}], (0, 1, 2)).row("rho_d").changes["train"]
+        compare([{"train": SplitStatistics.of(a)}, {"train": SplitStatistics.of(b)}], (0, 1, 2))
+        .row("rho_d")
+        .changes["train"]
     )
     order = np.random.default_rng(0).permutation(900)
     for other, same in (
@@ -171,7 +173,7 @@ def test_table_pairs_the_same_examples_in_any_order_and_no_others() -> None:
         (make(0, n=900, noise=0.8, dataset_id="other"), False),
         (make(0, n=900, noise=0.8, dataset_id=""), False),
     ):
-        table = compare([{"train": Summary.of(a)}, {"train": Summary.of(other)}], (0, 1, 2))
+        table = compare([{"train": SplitStatistics.of(a)}, {"train": SplitStatistics.of(other)}], (0, 1, 2))
         change = table.row("rho_d").changes["train"]
         assert change.value == pytest.approx(plain.value, rel=1e-9)
         assert (change.low == pytest.approx(plain.low, rel=1e-9)) is same
@@ -184,7 +186,10 @@ def test_table_pairs_the_same_examples_in_any_order_and_no_others() -> None:
 
 def test_table_changes_have_the_right_sign_and_variance() -> None:
     runs = [
-        {split: Summary.of(make(0, split=split, n=400, noise=noise)) for split in ("train", "validation")}
+        {
+            split: SplitStatistics.of(make(0, split=split, n=400, noise=noise))
+            for split in ("train", "validation")
+        }
         for noise in (1.0, 0.8)
     ]
     table = compare(runs, (0, 1, 2), label_smoothings=[0, 0.1])

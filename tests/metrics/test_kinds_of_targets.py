@@ -15,7 +15,7 @@ from penviz.plot.theme import abbreviated, short_names, targets_name
 from penviz.plot.words import optimum_words
 from penviz.projection.panel import Panel, build_grid, build_panel
 from penviz.projection.plane import Plane
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.run_activations import targets_of
 from penviz.store.runs import Run, RunConfig, differences
 from penviz.study.finding import Finding, build_finding
@@ -74,7 +74,7 @@ def test_stars_of_a_prior_are_nearer_to_classes_of_more_weight() -> None:
 def test_there_is_no_star_without_an_optimum(targets: Targets) -> None:
     (row,) = build_grid([{"train": make()}], CLASSES, targets=[targets])
     assert row[0].ideal_xy is None
-    table = compare([{"train": Summary.of(make())}], CLASSES, targets=[targets])
+    table = compare([{"train": SplitStatistics.of(make())}], CLASSES, targets=[targets])
     assert table.row("gap_ratio").values[0]["train"] is None
 
 
@@ -85,7 +85,7 @@ def test_there_is_no_star_without_an_optimum(targets: Targets) -> None:
 )
 def test_the_share_of_the_optimal_gap(targets: Targets, best: float | None) -> None:
     a = make(n=300)
-    table = compare([{"train": Summary.of(a)}], CLASSES, targets=[targets])
+    table = compare([{"train": SplitStatistics.of(a)}], CLASSES, targets=[targets])
     z = a.logits()
     gap = np.mean([z[i, y] - (z[i].sum() - z[i, y]) / 6 for i, y in enumerate(a.labels)])
     best = best or math.log((0.9 + 0.1 / 7) / (0.1 / 7))
@@ -94,7 +94,7 @@ def test_the_share_of_the_optimal_gap(targets: Targets, best: float | None) -> N
 
 def test_the_share_of_the_gap_of_a_prior_is_over_the_examples() -> None:
     a, targets = make(n=300), Targets("prior", 0.2, PRIOR)
-    table = compare([{"train": Summary.of(a)}], CLASSES, targets=[targets])
+    table = compare([{"train": SplitStatistics.of(a)}], CLASSES, targets=[targets])
     z, best = a.logits(), []
     for y in a.labels:
         q = [0.8 * (k == y) + 0.2 * PRIOR[k] for k in range(7)]
@@ -108,7 +108,7 @@ def test_the_share_of_the_gap_of_a_prior_is_over_the_examples() -> None:
 
 
 def say(*targets: Targets, differ: tuple[str, ...] = ()) -> Finding:
-    runs = [{"train": Summary.of(make(n=1200, noise=1 - 0.2 * i))} for i in range(len(targets))]
+    runs = [{"train": SplitStatistics.of(make(n=1200, noise=1 - 0.2 * i))} for i in range(len(targets))]
     alphas = [t.label_smoothing for t in targets]
     return build_finding(
         compare(runs, CLASSES, label_smoothings=alphas, targets=targets),

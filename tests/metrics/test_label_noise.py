@@ -7,7 +7,7 @@ import pytest
 
 from penviz.metrics.label_noise import given_labels, misled, mixed
 from penviz.metrics.target_vectors import Targets
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.activations import Activations, ActivationsError, Head
 from penviz.study.sweep import run_values
 
@@ -136,7 +136,7 @@ def test_without_a_plane_there_is_no_share() -> None:
     line = replace(a, head=Head(np.outer(np.arange(5), np.ones(5)), a.head.bias))  # templates span no plane
     assert np.isnan(misled(line, 0.2).given)
     for kept, there in ((a, True), (left, False)):
-        summaries = {"train": Summary.of(kept)}
+        summaries = {"train": SplitStatistics.of(kept)}
         values = run_values(summaries, (0, 1, 2), targets=Targets.of(0.1), label_noise=0.2)["train"]
         assert ("misled_given" in values, "misled_true" in values) == (there, there)
 

@@ -77,7 +77,7 @@ MUTANTS = {
 
 
 def check(key: str, module: ModuleType, bias: bool = True) -> None:
-    summaries = {split: module.Summary.of(a) for split, a in RUN.items()}
+    summaries = {split: module.SplitStatistics.of(a) for split, a in RUN.items()}
     shown = module.compare([summaries], TRIPLE, bias=bias, label_smoothings=[ALPHA])
     split, expected = reference(key, RUN, TRIPLE, bias, ALPHA)
     assert shown.row(key).values[0][split] == pytest.approx(expected, rel=1e-9, abs=1e-12)

@@ -10,7 +10,7 @@ from penviz.projection.panel import CORRECT, INSIDE, OUTSIDE, SCALES, build_grid
 from penviz.projection.plane import DegeneratePlane, Plane
 from penviz.projection.projection import Projection, class_indices
 from penviz.projection.sample import draw, sample_keys
-from penviz.projection.split_statistics import KEPT, Summary
+from penviz.projection.split_statistics import KEPT, SplitStatistics
 from penviz.store.activations import Activations, ActivationsError, Head
 
 CLASSES = ("class 0", "class 4", "class 2")
@@ -149,7 +149,7 @@ def test_grid_has_a_row_a_run_and_its_splits_in_order() -> None:
 
 def test_summaries_change_nothing() -> None:
     runs = two_runs()
-    digests = [{s: Summary.of(a) for s, a in run.items()} for run in runs]
+    digests = [{s: SplitStatistics.of(a) for s, a in run.items()} for run in runs]
     for plain, quick in zip(
         build_grid(runs, CLASSES), build_grid(runs, CLASSES, summaries=digests), strict=True
     ):
@@ -243,7 +243,7 @@ def test_a_given_frame_is_kept() -> None:
 
 def test_projections_of_a_summary_are_those_of_their_classes_and_bias() -> None:
     a = make(0, n=600)
-    s = Summary.of(a)
+    s = SplitStatistics.of(a)
     for classes, bias in (((0, 4, 2), True), ((0, 4, 2), False), ((4, 0, 2), True), ((0, 4, 2), True)):
         kept, anew = s.project(classes, bias), Projection.of(a, classes, bias)
         np.testing.assert_array_equal(np.concatenate(kept.points), np.concatenate(anew.points))

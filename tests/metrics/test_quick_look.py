@@ -9,7 +9,7 @@ import pytest
 from synthetic import make
 
 from penviz.metrics.numbers import ALL, NUMBERS
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 from penviz.study.table import compare, value_text
 
 
@@ -18,7 +18,7 @@ def test_a_quick_look_says_nothing_over_all_classes() -> None:
     full = {s: make(0, split=s, n=900) for s in ("train", "validation")}
     some = {s: replace(a.take(np.isin(a.labels, (0, 2, 4))), partial=True) for s, a in full.items()}
     tables = [
-        compare([{s: Summary.of(a) for s, a in run.items()}], (0, 4, 2), label_smoothings=[0.1])
+        compare([{s: SplitStatistics.of(a) for s, a in run.items()}], (0, 4, 2), label_smoothings=[0.1])
         for run in (full, some)
     ]
     pending = set()

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from penviz.metrics.calibration.temperature import halve
 from penviz.metrics.collapse.moments import class_rows
 from penviz.metrics.target_vectors import Targets
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.activations import Activations, Head
 from penviz.study.sweep import (
     SWEPT,
@@ -82,7 +82,7 @@ def test_a_curve_against_a_plain_loop() -> None:
 
 
 def test_the_numbers_of_a_run_are_those_of_the_table() -> None:
-    splits = {s: Summary.of(activations(s)) for s in ("train", "validation")}
+    splits = {s: SplitStatistics.of(activations(s)) for s in ("train", "validation")}
     values = run_values(splits, (2, 5, 7), targets=Targets.of(0.1))
     table = compare([splits], (2, 5, 7), label_smoothings=[0.1])
     for split in splits:
@@ -136,7 +136,7 @@ def test_ece_after_scaling_by_a_loop() -> None:
 
 
 def ece_at_one(a: Activations) -> float:
-    return Summary.of(a).numbers["ece"] or 0.0
+    return SplitStatistics.of(a).numbers["ece"] or 0.0
 
 
 def test_the_order_of_errors_by_hand() -> None:

@@ -11,15 +11,15 @@ from synthetic import make
 from penviz import InputError
 from penviz.metrics.tightness.finder import FINDS, find, most_changed, value_words
 from penviz.projection.projection import Projection
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 from penviz.study import triple_chart as module
 from penviz.study.triple_chart import TriplePair, triple_chart
 
 
-def summaries(n_classes: int = 14) -> tuple[Summary, Summary]:
+def summaries(n_classes: int = 14) -> tuple[SplitStatistics, SplitStatistics]:
     hard = make(n=40 * n_classes, d=9, n_classes=n_classes, run="hard")
     soft = make(n=40 * n_classes, d=9, n_classes=n_classes, run="soft", noise=0.4, head_seed=5)
-    return Summary.of(hard), Summary.of(replace(soft, labels=hard.labels))
+    return SplitStatistics.of(hard), SplitStatistics.of(replace(soft, labels=hard.labels))
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -110,11 +110,11 @@ def test_find_gives_what_its_words_say() -> None:
 
 def test_triples_without_a_width_are_left_out_and_said() -> None:
     hard, soft = summaries(6)
-    one_each = [Summary.of(s.activations.take(np.unique(s.activations.labels, return_index=True)[1]))
+    one_each = [SplitStatistics.of(s.activations.take(np.unique(s.activations.labels, return_index=True)[1]))
                 for s in (hard, soft)]  # fmt: skip
     with pytest.raises(InputError, match="more than a point"):
         TriplePair.of(*one_each)
-    without = [Summary.of(s.activations.take(s.activations.labels != 2)) for s in (hard, soft)]
+    without = [SplitStatistics.of(s.activations.take(s.activations.labels != 2)) for s in (hard, soft)]
     pair = TriplePair.of(*without)
     assert (len(pair.triples), pair.n_all) == (10, 20)
     assert not pair.sampled

@@ -11,7 +11,7 @@ from penviz.metrics.collapse.moments import class_rows
 from penviz.metrics.tightness import triples as TRIPLES
 from penviz.metrics.tightness.triples import TripleMoments, list_triples
 from penviz.projection.projection import Projection
-from penviz.projection.split_statistics import Summary, triple_changes
+from penviz.projection.split_statistics import SplitStatistics, triple_changes
 from penviz.store.activations import Activations, Head
 
 
@@ -76,14 +76,14 @@ def test_triples_on_a_line_are_left_out() -> None:
 
 def test_changes_of_all_triples() -> None:
     a, b = make(0), make(1, noise=0.9)
-    found = triple_changes(Summary.of(a), Summary.of(b))
+    found = triple_changes(SplitStatistics.of(a), SplitStatistics.of(b))
     assert found is not None
     triples, changes, n_all = found
     assert n_all == len(triples) == 35
     for triple, change in zip(triples.tolist(), changes, strict=True):
         here, there = (float(Projection.of(x, triple).clusters.rho_d()) for x in (a, b))
         assert change == pytest.approx(there / here - 1, rel=1e-9)
-    assert triple_changes(Summary.of(a), Summary.of(b.take(b.labels != 1))) is None
+    assert triple_changes(SplitStatistics.of(a), SplitStatistics.of(b.take(b.labels != 1))) is None
 
 
 def test_a_hundred_classes_take_about_a_second() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from synthetic import make
 
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.activations import Activations
 from penviz.study.finding import build_finding
 from penviz.study.table import compare
@@ -27,7 +27,10 @@ def test_a_number_that_few_examples_carry_has_a_sentence_and_no_interval() -> No
     plain, other = make(n=1200), make(n=1200, noise=0.7)
     some = np.flatnonzero(np.isin(other.labels, CLASSES))[:4]
     order = np.r_[some, np.setdiff1d(np.arange(1200), some)]
-    runs = [{"train": Summary.of(plain.take(order))}, {"train": Summary.of(far(other.take(order), 4))}]
+    runs = [
+        {"train": SplitStatistics.of(plain.take(order))},
+        {"train": SplitStatistics.of(far(other.take(order), 4))},
+    ]
     table = compare(runs, CLASSES, label_smoothings=[0, 0.1])
     change = table.row("rho_d").changes["train"]
     assert change.low is None
@@ -41,10 +44,10 @@ def test_a_number_that_few_examples_carry_has_a_sentence_and_no_interval() -> No
 
 
 def test_few_examples_are_said_for_one_run() -> None:
-    table = compare([{"train": Summary.of(make(n=140))}], CLASSES)
+    table = compare([{"train": SplitStatistics.of(make(n=140))}], CLASSES)
     (sentence,) = withheld_intervals(table, ["a"])
     assert sentence == "No interval for radius / distance: it takes at least 300 examples."
     assert table.row("rho_d").intervals[0]["train"] is None
-    enough = compare([{"train": Summary.of(make(n=1200))}], CLASSES)
+    enough = compare([{"train": SplitStatistics.of(make(n=1200))}], CLASSES)
     assert withheld_intervals(enough, ["a"]) == []
     assert enough.row("rho_d").intervals[0]["train"] is not None

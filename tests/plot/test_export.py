@@ -22,7 +22,7 @@ from penviz.metrics.intervals.bootstrap import Change
 from penviz.plot.screen import Marks, template_figure
 from penviz.projection.panel import build_grid
 from penviz.projection.plane import Plane
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 from penviz.study.finding import build_finding
 from penviz.study.table import compare
 from tests.small_runs import small_activations
@@ -40,7 +40,7 @@ def part(alphas: Sequence[float] = (0.0, 0.1), classes: Sequence[str] = TRIPLE, 
         }
         for i, (name, alpha) in enumerate(zip(names, alphas, strict=True))
     ]
-    summaries = [{split: Summary.of(a) for split, a in run.items()} for run in runs]
+    summaries = [{split: SplitStatistics.of(a) for split, a in run.items()} for run in runs]
     bias = choices.get("bias", True)
     grid = build_grid(runs, classes, label_smoothings=alphas, **choices)
     table = compare(summaries, classes, bias=bias, label_smoothings=alphas)

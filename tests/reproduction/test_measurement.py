@@ -7,7 +7,7 @@ from small_runs import small_activations
 
 from penviz.metrics.tightness.arc import Arc
 from penviz.projection.projection import Projection
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 from reproduction.measurement import arc_of
 
 
@@ -15,9 +15,9 @@ def test_the_distant_class_is_the_last_that_is_named() -> None:
     a = small_activations("hard", "train", 0.0)
     names = [a.class_names[k] for k in (4, 1, 2)]
     first, second, last = Projection.of(a, names).points
-    found, expected = arc_of(Summary.of(a), names), Arc.of([second, first], last)
+    found, expected = arc_of(SplitStatistics.of(a), names), Arc.of([second, first], last)
     assert found["arc_classes"] == ", ".join(names)
     assert found["arc_isotropy"] == pytest.approx(expected.isotropy)
     assert found["arc_continuum"] == pytest.approx(expected.continuum)
     assert expected.isotropy != pytest.approx(Arc.of([first, last], second).isotropy)
-    assert arc_of(Summary.of(a), None) == {}
+    assert arc_of(SplitStatistics.of(a), None) == {}

@@ -20,7 +20,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.activations import Activations
 from penviz.store.directory_lock import locked
 from penviz.store.runs import RunError, activations_path, read_run
@@ -163,7 +163,7 @@ def test_the_loss_over_its_floor_is_that_of_torch(made: dict[str, Any]) -> None:
             q = np.array([1 - 0.9 * alpha] + [alpha / 10] * 9)
             floor = -float((q * np.log(np.where(q > 0, q, 1))).sum())
             assert float(rows[name, split]["loss_over_floor"]) == pytest.approx(loss - floor, rel=1e-4)
-            values = Summary.of(a).rho_d[True]
+            values = SplitStatistics.of(a).rho_d[True]
             quarter = [float(rows[name, split][column]) for column in OF_ALL_TRIPLES]
             np.testing.assert_allclose(quarter, np.quantile(values, [0.25, 0.5, 0.75]), rtol=1e-5)
     assert rows[STUDENT, "train"]["loss_over_floor"] == ""

@@ -21,7 +21,7 @@ from penviz.figures.charts.triples import SHOWN, charts_of
 from penviz.figures.plane_figure import class_words
 from penviz.metrics.tightness.finder import FINDS, HALVED, Ranking, find, value_words
 from penviz.plot.chart_screen import chart_figure
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.runs import SPLITS, differences
 from penviz.study.triple_chart import TriplePair
 from penviz.study.triples_finding import describe_triples
@@ -152,7 +152,7 @@ def _chosen(group: Group) -> tuple[int, int, int]:
 
 
 def _table(
-    group: Group, how: str, ranking: Ranking, summaries: Sequence[Summary], names: Sequence[str]
+    group: Group, how: str, ranking: Ranking, summaries: Sequence[SplitStatistics], names: Sequence[str]
 ) -> None:
     """A line a triple: what it is ordered by, and a link to it in the plane."""
     meaning = MEANINGS[how]

@@ -18,7 +18,7 @@ from penviz.figures.charts.sweep import swept
 from penviz.plot.alpha_slider import dial_figure
 from penviz.plot.screen import Marks
 from penviz.projection.alpha_slider import Dial, build_dial
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.run_activations import load, targets_of
 from penviz.store.runs import Run, list_runs, shown_splits
 from penviz.study.sweep import Swept, run_values, sweep_finding
@@ -80,7 +80,7 @@ def _dial(digest: str, classes: tuple[int, int, int], bias: bool) -> tuple[Dial,
     splits = [load(run, own) for run, own in zip(runs, shown_splits(runs), strict=True)]
     numbers = []
     for run, parts in zip(runs, splits, strict=True):
-        summaries = {split: Summary.of(a) for split, a in parts.items()}
+        summaries = {split: SplitStatistics.of(a) for split, a in parts.items()}
         numbers.append(swept(run, run_values(summaries, classes, bias=bias, targets=targets_of(run))))
     return build_dial(splits, alphas, classes, bias=bias), numbers
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from penviz.app.catalogue import Opened
 from penviz.app.widgets.numbers import pair_table
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 from penviz.study.geometry import KEYS, Geometry, geometry_table, measure_geometry, no_room
 from penviz.study.table import Table
 
@@ -21,7 +21,7 @@ WORDS = (
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _read_geometry(digests: tuple[str, ...], _splits: Mapping[str, Summary]) -> dict[str, Geometry]:
+def _read_geometry(digests: tuple[str, ...], _splits: Mapping[str, SplitStatistics]) -> dict[str, Geometry]:
     """`measure_geometry` of one run; keyed by the digests of its files."""
     return measure_geometry(_splits)
 
@@ -30,7 +30,7 @@ def show_geometry(
     table: Table,
     titles: Sequence[str],
     opened: Sequence[Opened],
-    summaries: Sequence[Mapping[str, Summary]],
+    summaries: Sequence[Mapping[str, SplitStatistics]],
 ) -> None:
     """A section that is folded at first.
 

@@ -8,7 +8,7 @@ from html import escape
 from penviz.metrics.numbers import NUMBERS
 from penviz.metrics.wording import FULL_PASS, change_text
 from penviz.study.geometry import FROM_TABLE
-from penviz.study.table import Row, Table, value_text
+from penviz.study.table import NumberRow, Table, value_text
 
 MAIN = (
     "rho_d",
@@ -31,28 +31,28 @@ def _cell(words: str, kind: str = "") -> str:
     return f'<td class="{kind}">{words}</td>' if kind else f"<td>{words}</td>"
 
 
-def _value(row: Row, run: int, split: str) -> str:
+def _value(row: NumberRow, run: int, split: str) -> str:
     text = value_text(row, run, split)
     return f"<small>{text}</small>" if text == FULL_PASS else text
 
 
-def _change(row: Row, split: str) -> str:
+def _change(row: NumberRow, split: str) -> str:
     return change_text(row.changes.get(split)).replace("-", "−")
 
 
-def _name(row: Row) -> str:
+def _name(row: NumberRow) -> str:
     unit = f", {row.number.unit}" if row.number.unit not in ("", "share") else ""
     note = f"; {row.note}" if row.note else ""
     meaning = escape(f"{row.number.meaning}{unit}{note}")
     return f"<td>{escape(row.number.label)}<small>{meaning}</small></td>"
 
 
-def _empty(row: Row) -> bool:
+def _empty(row: NumberRow) -> bool:
     missing = all(value is None for values in row.values for value in values.values())
     return missing and not any(row.pending)
 
 
-def _rows(table: Table, keys: Sequence[str]) -> list[Row]:
+def _rows(table: Table, keys: Sequence[str]) -> list[NumberRow]:
     return [row for key in keys for row in table.rows if row.number.key == key and not _empty(row)]
 
 

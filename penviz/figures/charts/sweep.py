@@ -11,7 +11,7 @@ from penviz import InputError
 from penviz.did_you_mean import did_you_mean
 from penviz.metrics.wording import series
 from penviz.projection.chart import Chart, Series
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.run_activations import first_classes, load, targets_of
 from penviz.store.runs import Run, stored_path
 from penviz.study.families import families
@@ -159,7 +159,7 @@ def digest(
     """
     splits = load(run, SPLITS)
     chosen = first_classes([splits]) if classes is None else classes
-    summaries = {split: Summary.of(a) for split, a in splits.items()}
+    summaries = {split: SplitStatistics.of(a) for split, a in splits.items()}
     return run_values(
         summaries,
         chosen,

@@ -10,7 +10,7 @@ from penviz.figures.charts.calibrations import names_of, split_file
 from penviz.metrics.tightness.finder import FINDS, find
 from penviz.projection.chart import Chart
 from penviz.projection.projection import class_indices, distinct_names
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.run_activations import lacking, load
 from penviz.store.runs import Run
 from penviz.study.triple_chart import TriplePair, triple_chart
@@ -40,13 +40,13 @@ def build(runs: Sequence[Run], *, split: str, classes: Sequence[str | int], find
     for run in runs:
         if split_file(split) and split not in run.splits():
             raise lacking(run, split)
-        summaries.append(Summary.of(load(run, (split,))[split]))
+        summaries.append(SplitStatistics.of(load(run, (split,))[split]))
     chosen = class_indices(list(classes), runs[0].class_names)
     return charts_of(summaries, names_of(runs), runs[0].class_names, split, chosen, find)
 
 
 def charts_of(
-    summaries: Sequence[Summary],
+    summaries: Sequence[SplitStatistics],
     names: Sequence[str],
     class_names: Sequence[str],
     split: str,

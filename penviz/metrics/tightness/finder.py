@@ -15,7 +15,7 @@ from penviz import InputError
 from penviz.metrics.class_sample import class_sample
 from penviz.metrics.tightness.tightness import ratio
 from penviz.metrics.tightness.triples import count_triples, is_sampled
-from penviz.projection.split_statistics import Summary, triple_changes
+from penviz.projection.split_statistics import SplitStatistics, triple_changes
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -64,7 +64,7 @@ def confusion(labels: ArrayLike, predictions: ArrayLike, n_classes: int) -> Int:
     return counts.reshape(n_classes, n_classes).astype(np.int64)
 
 
-def confused_pairs(summary: Summary, classes: Int) -> Float:
+def confused_pairs(summary: SplitStatistics, classes: Int) -> Float:
     """[c, c] symmetric, of some classes: a third of the share of i predicted as j plus that of j as i.
 
     Summed over the pairs of a triple: the mean over its classes of the share predicted as another of the
@@ -130,14 +130,14 @@ def _highest_of(pairs: Callable[[Int], Float], classes: Int, m: int, n_classes: 
     return replace(found, triples=some[found.triples], n_all=n_all, sampled=len(some) < len(classes))
 
 
-def most_confused(summary: Summary, m: int = 10) -> Ranking:
+def most_confused(summary: SplitStatistics, m: int = 10) -> Ranking:
     """Triples whose examples are most often predicted as another of the three; values in [0, 1]."""
     held = np.flatnonzero(summary.moments.count)
     n_classes = len(summary.activations.class_names)
     return _highest_of(lambda some: confused_pairs(summary, some), held, m, n_classes)
 
 
-def most_alike(summary: Summary, m: int = 10, bias: bool = True) -> Ranking:
+def most_alike(summary: SplitStatistics, m: int = 10, bias: bool = True) -> Ranking:
     """Triples of the most alike templates; values are mean cosines. Empty without a head."""
     a = summary.activations
     if a.head is None:
@@ -148,7 +148,7 @@ def most_alike(summary: Summary, m: int = 10, bias: bool = True) -> Ranking:
 
 
 def most_changed(
-    before: Summary, after: Summary, m: int = 10, *, bias: bool = True, least: bool = False
+    before: SplitStatistics, after: SplitStatistics, m: int = 10, *, bias: bool = True, least: bool = False
 ) -> Ranking:
     """Triples whose rho/d changes most (or least) from one run to another, in either direction.
 
@@ -175,7 +175,7 @@ FINDS = {
 """Ways to find triples -> words; the last two compare two runs."""
 
 
-def _values(how: str, triples: Int, halves: Sequence[Summary], bias: bool) -> Float:
+def _values(how: str, triples: Int, halves: Sequence[SplitStatistics], bias: bool) -> Float:
     """[m] what triples [m, 3] are ordered by, on other examples than those that chose them; NaN without."""
     if how == "most-confused":
         classes, found = np.unique(triples, return_inverse=True)
@@ -191,15 +191,15 @@ def _values(how: str, triples: Int, halves: Sequence[Summary], bias: bool) -> Fl
     return np.array([known.get(tuple(t), np.nan) for t in triples.tolist()])
 
 
-def find(how: str, runs: Sequence[Summary], m: int = 10, bias: bool = True) -> Ranking:
+def find(how: str, runs: Sequence[SplitStatistics], m: int = 10, bias: bool = True) -> Ranking:
     """The first triples of one of FINDS.
 
     Args:
         how: one of FINDS; runs: summaries of one split, the reference first: confusion and likeness are those
             of the first, changes go from the first to the second; m: how many; bias: the template holds it.
 
-    What depends on examples is ordered by one half of them (`Summary.halves`) and its values come from the
-    other, because the highest of many noisy values are too high. Likeness of templates is no estimate.
+    What depends on examples is ordered by one half of them (`SplitStatistics.halves`) and its values come
+    from the other, because the highest of many noisy values are too high. Likeness of templates is no estimate.
 
     Raises:
         InputError: an unknown name, or a change with fewer than two runs.

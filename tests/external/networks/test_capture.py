@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from penviz import InputError
 from penviz.own_code.capture import capture
-from penviz.projection.split_statistics import Summary
+from penviz.projection.split_statistics import SplitStatistics
 from penviz.store import shards
 from penviz.store.captured_run import CapturedRun
 from penviz.store.runs import differences
@@ -173,7 +173,9 @@ def by_index(run: CapturedRun) -> np.ndarray:
 
 
 def same(a: CapturedRun, b: CapturedRun) -> bool:
-    return Summary.of(a.splits["validation"]).same_examples(Summary.of(b.splits["validation"]))
+    return SplitStatistics.of(a.splits["validation"]).same_examples(
+        SplitStatistics.of(b.splits["validation"])
+    )
 
 
 def test_examples_are_paired_by_what_they_are_and_not_by_their_place() -> None:

@@ -199,7 +199,7 @@ def find(how: str, runs: Sequence[SplitStatistics], m: int = 10, bias: bool = Tr
             of the first, changes go from the first to the second; m: how many; bias: the template holds it.
 
     What depends on examples is ordered by one half of them (`SplitStatistics.halves`) and its values come
-    from the other, because the highest of many noisy values are too high. Likeness of templates is no estimate.
+    from the other, because the highest of many noisy values are too high. Likeness of templates is exact.
 
     Raises:
         InputError: an unknown name, or a change with fewer than two runs.

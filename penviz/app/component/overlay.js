@@ -136,7 +136,7 @@ function drawMark(ctx, name, x, y, colour, { page, text }) {
  */
 function drawGround(ctx, panel, frame, look, alpha) {
   ctx.globalAlpha = alpha;
-  if (panel.picture?.image.complete) {
+  if (panel.picture?.visible && panel.picture.image.complete) {
     const [left, top, width, height] = panel.picture.place;
     const [x0, y0] = toPixels(frame, left, top);
     const [x1, y1] = toPixels(frame, left + width, top - height);

@@ -90,6 +90,7 @@ class LinkedPanels {
     this.spot = null;
     this.root = parent.appendChild(element("div", "pzc"));
     this.root.innerHTML = MARKUP;
+    this.root.linked = this; // for a console, and for tests
     const one = (query) => this.root.querySelector(query);
     [this.plot, this.gd, this.tip, this.side, this.tray] = [".pzc-plot", ".pzc-plotly", ".pzc-tip", ".pzc-side", ".pzc-tray"].map(one);
     [this.still, this.live] = [...this.root.querySelectorAll("canvas")];
@@ -154,6 +155,15 @@ class LinkedPanels {
   take(sent) {
     this.sent = sent;
     const { data, layout } = sent.figure;
+    const groups = sent.panels.flatMap((panel) => panel?.groups ?? []);
+    sent.figure.data = data.flatMap((trace, t) => {
+      const [k, kind] = groups[t] ?? [];
+      trace.uid = `${trace.meta || (kind ? "wrong" : "points")}-${t}`; // part of a class
+      if (!kind) return [trace];
+      trace.wrong = trace.marker;
+      trace.right = { color: sent.colours[k], symbol: sent.shapes[k], size: 5.5, opacity: 0.75 };
+      return trace.type === "scatter" ? [trace, { ...trace, marker: trace.right, uid: `alike-${t}`, twin: true }] : [trace];
+    });
     /** @type {Panel[]} */
     this.panels = sent.panels.map((panel, number) => {
       if (!panel) return null;
@@ -170,7 +180,8 @@ class LinkedPanels {
         labels: panel.groups.flatMap(([k, , count]) => Array(count).fill(k)),
         indices: unpack(panel.indices), tiles: unpack(panel.tiles),
         predictions: unpack(panel.predictions), confidences: unpack(panel.confidences),
-        picture: shading && { image, place: [shading.x, shading.y, shading.sizex, shading.sizey] },
+        shaded: shading?.source, unshaded: sent.unshaded[`x${panel.axis}`],
+        picture: shading && { image, visible: true, place: [shading.x, shading.y, shading.sizex, shading.sizey] },
         lines: of(layout.shapes).filter((s) => s.name === "boundaries").map((s) => [s.x0, s.y0, s.x1, s.y1]),
         arrows: of(layout.shapes).filter((s) => s.name === "pull").map((s) => ({ path: s.path, colour: s.line.color })),
       };
@@ -226,10 +237,10 @@ class LinkedPanels {
       else layout[key] = value;
     }
     Object.assign(layout, { hovermode: false, dragmode: "pan", showlegend: false });
-    this.hide(data, layout);
     await this.Plotly.react(this.gd, data, layout, this.config);
-    this.gd.removeAllListeners?.("plotly_relayout");
-    for (const name of ["plotly_relayout", "plotly_relayouting"]) this.gd.on(name, () => this.redraw());
+    const events = ["plotly_afterplot", "plotly_relayout", "plotly_relayouting"];
+    for (const name of this.heard ? [] : events) this.gd.on(name, () => this.redraw());
+    this.heard = true;
     this.watch.observe(this.root);
     this.redraw();
     this.trayed();
@@ -243,35 +254,56 @@ class LinkedPanels {
     this.redraw();
   }
 
-  /** Say in a figure what of its marks is shown. */
-  hide(data, layout) {
-    const { shown, sent } = this;
-    for (const trace of data) if (trace.meta) trace.visible = shown[trace.meta];
-    for (const shape of layout.shapes) if (shape.name) shape.visible = shown[shape.name];
-    for (const image of layout.images) {
-      image.shaded ??= image.source;
-      const source = shown.shading ? image.shaded : sent.unshaded[image.xref];
-      image.visible = Boolean(source);
-      if (source) image.source = source;
+  /**
+   * Plotly draws every mark, and what is not wanted is hidden: to draw anew takes a tenth of a second.
+   * Only in WebGL, which has no nodes to hide, errors that are to look like the others are drawn anew.
+   */
+  showMarks() {
+    const { gd, shown } = this;
+    this.look = { ...this.look, shown };
+    for (const image of gd.layout.images) {
+      const panel = this.panels.find((p) => p && image.xref === `x${p.axis}`);
+      image.source = (shown.shading ? panel.shaded : panel.unshaded) || image.source;
+      image.visible = shown.shading || Boolean(panel.unshaded);
+      const drawn = gd.querySelector(`.subplot.x${panel.axis}y${panel.axis} .imagelayer image`);
+      drawn?.setAttribute("href", image.source);
+      if (drawn) drawn.style.display = image.visible ? "" : "none";
+      panel.picture.image.src = image.source;
+      panel.picture.visible = image.visible;
     }
-    for (const panel of this.panels) {
-      if (!panel) continue;
-      const right = data[panel.traces[0]].marker;
-      for (const [n, t] of panel.traces.entries()) {
-        const [k, kind] = panel.groups[n];
-        data[t].wrong ??= data[t].marker;
-        if (kind) data[t].marker = shown.errors ? data[t].wrong : { ...right, color: sent.colours[k], symbol: sent.shapes[k] };
-      }
+    const gl = gd.data.flatMap((trace, t) => (trace.type === "scattergl" && trace.wrong ? [t] : []));
+    if (gl.length && gd.data[gl[0]].marker !== gd.data[gl[0]][shown.errors ? "wrong" : "right"]) {
+      for (const t of gl) gd.data[t].marker = gd.data[t][shown.errors ? "wrong" : "right"];
+      this.Plotly.react(gd, gd.data, gd.layout, this.config);
+    }
+    this.legend();
+    this.hide();
+    this.morph(this.t);
+  }
+
+  /** Hide the nodes of marks that are not wanted; Plotly makes new ones whenever the axes change. */
+  hide() {
+    const { gd, shown } = this;
+    const set = (node, on) => (node.style.display = on ? "" : "none");
+    for (const node of gd.querySelectorAll(".scatterlayer > .trace")) {
+      const [, kind] = /\btrace(\w+)-\d/.exec(node.getAttribute("class")) || [];
+      if (kind in shown) set(node, shown[kind]);
+      else if (kind === "wrong" || kind === "alike") set(node, shown.errors === (kind === "wrong"));
+    }
+    for (const node of gd.querySelectorAll(".shapelayer [data-index]")) {
+      const name = gd.layout.shapes[node.dataset.index]?.name;
+      if (name) set(node, shown[name]);
     }
   }
 
-  showMarks() {
-    this.look = { ...this.look, shown: this.shown };
-    for (const panel of this.panels) if (panel?.picture) panel.picture.image.src = (this.shown.shading ? this.sent.figure.layout.images.find((i) => i.xref === `x${panel.axis}`).shaded : this.sent.unshaded[`x${panel.axis}`]) || "";
-    this.hide(this.gd.data, this.gd.layout);
-    this.Plotly.react(this.gd, this.gd.data, this.gd.layout, this.config);
-    this.legend();
-    this.redraw();
+  /** The figure as it is shown, for a file. */
+  figure() {
+    const { data, layout } = this.gd;
+    const { shown } = this;
+    return {
+      data: data.filter((trace) => (trace.meta ? shown[trace.meta] : trace.twin ? !shown.errors : trace.type === "scattergl" || !trace.wrong || shown.errors)),
+      layout: { ...layout, shapes: layout.shapes.filter((s) => !s.name || shown[s.name]), images: layout.images.filter((i) => i.visible) },
+    };
   }
 
   legend() {
@@ -295,6 +327,7 @@ class LinkedPanels {
   redraw() {
     const { _fullLayout: full } = this.gd;
     const { width, height } = full;
+    this.hide();
     for (const canvas of [this.still, this.live]) {
       const ratio = window.devicePixelRatio || 1;
       Object.assign(canvas, { width: width * ratio, height: height * ratio });
@@ -599,7 +632,7 @@ class LinkedPanels {
     } else if (act === "reset") {
       const ranges = this.panels.filter(Boolean).flatMap(({ axis, limits: [a, b, c, d] }) => [[`xaxis${axis}.range`, [a, b]], [`yaxis${axis}.range`, [c, d]]]);
       await this.Plotly.relayout(this.gd, Object.fromEntries(ranges));
-    } else if (act === "save") await this.Plotly.downloadImage(this.gd, { format: "svg", filename: "penviz" });
+    } else if (act === "save") await this.Plotly.downloadImage(this.figure(), { format: "svg", filename: "penviz" });
     else if (act === "play") this.play();
     else if (act === "clear") {
       this.selection = {};

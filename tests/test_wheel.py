@@ -69,7 +69,7 @@ def test_the_wheel_holds_the_package_and_its_data(wheel: Path) -> None:
     assert modules <= names
     assert {"penviz/app/.streamlit/config.toml", "penviz/external/networks/fingerprints.npz"} <= names
     component = ROOT / "penviz" / "app" / "component"
-    assert {f"penviz/app/component/{file.name}" for file in component.glob("*.[jc]s*")} <= names
+    assert {f"penviz/app/component/{file.name}" for file in component.glob("panels.*")} <= names
     assert {name.split("/")[0] for name in names} == {"penviz"}
     assert f"\nVersion: {__version__}\n" in metadata
 

@@ -21,8 +21,8 @@ STUB = """export default async (component) => {
 
 @cache
 def _component() -> Any:
-    css = (FOLDER / "panels.css").read_text(encoding="utf-8")
-    return st.components.v2.component("penviz.panels", css=css, js=STUB, isolate_styles=False)
+    html, css = ((FOLDER / f"panels.{kind}").read_text(encoding="utf-8") for kind in ("html", "css"))
+    return st.components.v2.component("penviz.panels", html=html, css=css, js=STUB, isolate_styles=False)
 
 
 def linked_panels(

@@ -19,7 +19,7 @@ from penviz.projection.panel import Panel
 
 PADS = {
     "left": 30,
-    "right": 10,
+    "right": 48,
     "gap": 48,
     "head": 6,
     "foot": FOOT_PX,
@@ -53,6 +53,7 @@ def payload(
         {
             "figure": figure,
             "panels": _panels(cells, sprites),
+            "source": "|".join(_sources(flat)),
             "unshaded": {f"x{n + 1 if n else ''}": _unshaded(p) for n, p in enumerate(flat) if p is not None},
             "splits": len(cells[0]),
             "classes": first.classes,
@@ -83,6 +84,8 @@ def _panels(
 ) -> list[dict[str, Any] | None]:
     """For each cell what its points are, in the order in which its traces hold them."""
     made: list[dict[str, Any] | None] = []
+    flat = [panel for row in cells for panel in row if panel is not None]
+    sources, names = _sources(flat), _names(flat)
     trace = 0
     for number, panel in enumerate(panel for row in cells for panel in row):
         if panel is None:
@@ -90,14 +93,14 @@ def _panels(
             continue
         groups = point_groups(panel)
         order = np.concatenate([positions for _, _, positions in groups]) if groups else np.arange(0)
-        targets = targets_name(panel.label_smoothing, panel.targets)
         made.append(
             {
                 "run": panel.run,
                 "split": panel.split,
                 "place": panel.place,
-                "targets": targets,
-                "short": panel.run if panel.targets == "unknown" else abbreviated(targets),
+                "source": sources[_identity(panel)],
+                "name": names[panel.run],
+                "short": abbreviated(names[panel.run]),
                 "row": number // len(cells[0]),
                 "axis": str(number + 1) if number else "",
                 "traces": list(range(trace, trace + len(groups))),
@@ -113,6 +116,28 @@ def _panels(
         )
         trace += len(groups)
     return made
+
+
+def _identity(panel: Panel) -> str:
+    """What says whether two panels show the same images: only equal data that have an identity do."""
+    return f"{panel.split} {panel.dataset_id or 'of ' + panel.checkpoint_sha256 + panel.run}"
+
+
+def _sources(panels: Sequence[Panel | None]) -> dict[str, str]:
+    """Names of what images come from, by identity: the split, from the second one on with a number."""
+    made: dict[str, str] = {}
+    for panel in panels:
+        if panel is not None and _identity(panel) not in made:
+            count = sum(name.rstrip("0123456789") == panel.split for name in made.values())
+            made[_identity(panel)] = f"{panel.split}{count + 1 if count else ''}"
+    return made
+
+
+def _names(panels: Sequence[Panel]) -> dict[str, str]:
+    """What each run is called: its targets, or its own name where these are unknown or not its alone."""
+    made = {panel.run: targets_name(panel.label_smoothing, panel.targets) for panel in panels}
+    known = {panel.run: panel.targets != "unknown" for panel in panels}
+    return {run: n if known[run] and [*made.values()].count(n) == 1 else run for run, n in made.items()}
 
 
 def _packed(values: NDArray[Any], dtype: type[np.generic]) -> dict[str, str]:

@@ -53,8 +53,12 @@ from penviz.study.finding import Finding, build_finding
 from penviz.study.table import Table, compare
 from penviz.study.withheld_intervals import withheld_intervals
 
-HINT_POINTS = "Click a point, or draw a lasso or a box with the tools beside the panels, to see the images."
-HINT = f"ρ/d: radius of the clusters over the distance between them. {HINT_POINTS}"
+HINT = "ρ/d: radius of the clusters over the distance between them. "
+HINT_POINTS = (
+    "Point at a dot to see its image in every panel that has it; click it, or draw a lasso, to select. "
+    "Keys: arrows from dot to dot, Page Up and Down from panel to panel, Enter to select."
+)
+PLAIN_POINTS = "Click a point, or draw a lasso or a box with the tools beside the panels, to see the images."
 INTRODUCTION = (
     '<p class="pz-intro">Each dot is an image, placed by its features before the last layer. '
     "Hard targets are 1 for the label and 0 for all other classes; label smoothing (α = 0.1, ten classes) "
@@ -170,7 +174,7 @@ def _draw(
     st.html(INTRODUCTION)
     header = st.container(horizontal=True, key="header", vertical_alignment="top", gap="medium")
     show_warnings(warnings)
-    hint = HINT if state.view == PLANE else HINT_POINTS
+    hint = (HINT if state.view == PLANE else "") + (PLAIN_POINTS if plain else HINT_POINTS)
     shown = [panel for row in rows for panel in row]
     if plain:
         with st.container(key="stage"):

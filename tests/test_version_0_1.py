@@ -15,9 +15,9 @@ import pytest
 import streamlit as st
 import yaml
 from page_client import html
-from penviz.cli.main.main import main
 from streamlit.testing.v1 import AppTest
 
+from penviz.cli.main import main
 from penviz.figures.open_study import open_study
 
 WRITTEN = Path(__file__).parent / "version_0_1"

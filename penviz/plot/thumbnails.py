@@ -52,9 +52,11 @@ def read_sprite(path: Path, layout: Mapping[str, Any] | None) -> Sprite | None:
         columns, side, count = (int(layout[key]) for key in ("columns", "side", "count"))
         if min(columns, side) < 1:
             return None
-        with Image.open(path) as file:
+        with Image.open(path, formats=["WEBP", "PNG"]) as file:
+            if file.width * file.height > MOST_PIXELS:
+                return None
             return Sprite(file.convert("RGB"), columns, side, count)
-    except (KeyError, TypeError, ValueError, OSError, UnidentifiedImageError):
+    except (KeyError, TypeError, ValueError, OSError, Image.DecompressionBombError, UnidentifiedImageError):
         return None
 
 

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "TIFF", "GIF", "PPM")
+"""Of Pillow, told by a file's first bytes: of its others some start a program to decode (EPS)."""
+MOST_PIXELS = 64 * 10**6
+"""Of an image, as of a large camera; decoded it takes four bytes a pixel."""
 VALIDATION_NAMES = ("validation", "val", "test")
 
 
@@ -166,11 +170,17 @@ def _read_image(path: Path, size: int) -> tuple[NDArray[np.uint8], tuple[str, ..
 
 
 def _opened(path: Path, upright: bool) -> tuple[Image, tuple[str, ...]]:
-    """A file as `as_rgb`; RunError where it cannot be decoded or has pixels of no known colours."""
+    """A file as `as_rgb`.
+
+    Raises:
+        RunError: it cannot be decoded, is of another format, has too many pixels or colours that are not known.
+    """
     from PIL import Image as images
 
     try:
-        with images.open(path) as image:
+        with images.open(path, formats=FORMATS) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise RunError(f"{path} has {image.width} x {image.height} pixels: make it smaller.")
             return as_rgb(image, upright)
     except UnknownPixels as error:
         raise RunError(f"{path} {error}.") from None

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from load import style_families as families
-from load import style_networks as nets
+from external.networks import style_families as families
+from external.networks import style_networks as nets
 from safetensors.torch import save_file
 from torch import Tensor, nn
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from load.style_networks import Net, bn, classifier, conv, mean, named, relu
+from external.networks.style_networks import Net, bn, classifier, conv, mean, named, relu
 from torch import Tensor, nn
 from torch.nn import functional as F
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from bad_cage import BadCage, make_cage
-from foreign.corpus import HostileFile, hostile_files
+from external.reader.corpus import HostileFile, hostile_files
 
 from penviz.external.reader.report import FileReport
 from penviz.external.sandbox.sandbox import Budget, CageError, Job

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from load.checkpoint_styles import STYLES, Style, stirred
+from external.networks.checkpoint_styles import STYLES, Style, stirred
 from torch import Tensor, nn
 
 from penviz.external.evidence.head import HeadProof, features_and_scores, prove_head

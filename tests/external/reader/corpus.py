@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from foreign.corpus_archives import array_files, image_files, safetensors_files, zip_files
-from foreign.corpus_code import code_routes
-from foreign.corpus_others import broken_files, odd_files, other_files
-from foreign.corpus_pickles import old_files, pickle_files, tensor_files
-from foreign.small_files import (
+from external.reader.corpus_archives import array_files, image_files, safetensors_files, zip_files
+from external.reader.corpus_code import code_routes
+from external.reader.corpus_others import broken_files, odd_files, other_files
+from external.reader.corpus_pickles import old_files, pickle_files, tensor_files
+from external.reader.small_files import (
     entry,
     floats,
     head_safetensors,

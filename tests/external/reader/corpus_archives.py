@@ -8,7 +8,7 @@ import struct
 from pathlib import Path
 
 import numpy as np
-from foreign.small_files import (
+from external.reader.small_files import (
     Part,
     Put,
     call,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-from foreign.small_files import (
+from external.reader.small_files import (
     OLD_MAGIC,
     Part,
     Put,

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from foreign.corpus import HostileFile, hostile_files
-from foreign.corpus_code import code_routes
+from external.reader.corpus import HostileFile, hostile_files
+from external.reader.corpus_code import code_routes
 
 from penviz.external.reader.images_zip import unpack_folder
 from penviz.external.reader.inspection import inspect_file

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from foreign.small_files import floats, mapping, network, pickled, tensor, text, torch_zip
+from external.reader.small_files import floats, mapping, network, pickled, tensor, text, torch_zip
 
 from penviz.cli.main import main
 from penviz.external.reader.inspection import inspect_file

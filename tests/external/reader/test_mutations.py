@@ -13,9 +13,17 @@ from pathlib import Path, PurePath
 import numpy as np
 import pytest
 import torch
-from foreign.corpus_code import code_routes
-from foreign.small_files import Part, head_safetensors, image_folder, network, png, torch_zip, zip_bytes
-from foreign.test_hostile import sound_report
+from external.reader.corpus_code import code_routes
+from external.reader.small_files import (
+    Part,
+    head_safetensors,
+    image_folder,
+    network,
+    png,
+    torch_zip,
+    zip_bytes,
+)
+from external.reader.test_hostile import sound_report
 from safetensors.torch import save
 
 from penviz.external.reader.inspection import inspect_file

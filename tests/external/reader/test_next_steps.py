@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from foreign.test_torch_zip import network
+from external.reader.test_torch_zip import network
 from torch import nn
 
 from penviz.external.networks.weights import unpickle

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from foreign.small_files import floats, mapping, number, old_torch, pickled, tensor, text
-from foreign.test_torch_zip import DTYPES, network, same_as_torch
+from external.reader.small_files import floats, mapping, number, old_torch, pickled, tensor, text
+from external.reader.test_torch_zip import DTYPES, network, same_as_torch
 from torch import nn
 
 from penviz.external.reader.inspection import inspect_file, read_contents

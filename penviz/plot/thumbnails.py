@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+MOST_PIXELS = 64 * 10**6
+"""Of a sprite, which is decoded as a whole, at three bytes a pixel."""
+
 
 @dataclass(frozen=True)
 class Sprite:

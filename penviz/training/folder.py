@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "TIFF", "GIF", "PPM")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 """Of Pillow, told by a file's first bytes: of its others some start a program to decode (EPS)."""
 MOST_PIXELS = 64 * 10**6
 """Of an image, as of a large camera; decoded it takes four bytes a pixel."""
@@ -173,14 +173,14 @@ def _opened(path: Path, upright: bool) -> tuple[Image, tuple[str, ...]]:
     """A file as `as_rgb`.
 
     Raises:
-        RunError: it cannot be decoded, is of another format, has too many pixels or colours that are not known.
+        RunError: it cannot be decoded, is of another format, has too many pixels, or colours not known.
     """
     from PIL import Image as images
 
     try:
         with images.open(path, formats=FORMATS) as image:
             if image.width * image.height > MOST_PIXELS:
-                raise RunError(f"{path} has {image.width} x {image.height} pixels: make it smaller.")
+                raise UnknownPixels(f"has {image.width} x {image.height} pixels: make it smaller")
             return as_rgb(image, upright)
     except UnknownPixels as error:
         raise RunError(f"{path} {error}.") from None

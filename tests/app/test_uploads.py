@@ -60,7 +60,7 @@ def test_the_example_checks_itself_once_its_network_is_found(
 ) -> None:
     asked: list[tuple[str, dict[str, Any]]] = []
     monkeypatch.setattr(
-        visitor.workspace, "start", lambda _, task, given, budget: asked.append((task, given))
+        visitor.workspace, "start", lambda _, task, given, budget, makes: asked.append((task, given))
     )
     monkeypatch.setattr(uploads, "cage", lambda: None)
     uploads.bring_example(visitor, tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -91,3 +92,35 @@ def test_bad_directories(tmp_path: Path) -> None:
     shutil.rmtree(root / "validation")
     with pytest.raises(RunError, match="no validation examples"):
         data.load(str(root), image_size=6)
+
+
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 4 4\n%%EndComments\n%%EOF\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(EPS, "cannot be read as an image"), (b"", "make it smaller")]
+)
+def test_a_program_and_a_bomb_are_no_images(content: bytes, words: str, tmp_path: Path) -> None:
+    """Pillow hands PostScript to a program of its own; a flat image of any size has few bytes."""
+    root = write_folder(tmp_path / "pets", {"train": make(8), "val": make(8)})
+    target = next((root / "train/a").iterdir())
+    if content:
+        target.write_bytes(content)
+    else:
+        Image.new("1", (9000, 9000)).save(target, "PNG")
+    with pytest.raises(RunError, match=words) as caught:
+        read_folder(root, 6)
+    assert_one_sentence(caught.value)
+
+
+def test_images_are_read_where_no_thread_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = write_folder(tmp_path / "pets", {"train": make(40), "val": make(12, seed=1)})
+    expected = read_folder(root, 6)[0]
+
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    for part, (images, labels) in read_folder(root, 6)[0].items():
+        np.testing.assert_array_equal(images, expected[part][0])
+        np.testing.assert_array_equal(labels, expected[part][1])

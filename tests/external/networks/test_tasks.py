@@ -199,3 +199,25 @@ def test_from_a_zip_of_images_to_a_folder(cage: Cage, workspace: Workspace) -> N
     answer = ask(cage, workspace, "folder", path=path, out="folder-1")
     assert tuple(answer["class_names"]) == ("cat", "dog")
     assert (out / "train/cat/1.png").is_file()
+
+
+def test_a_folder_of_images_is_read_in_the_sandbox(
+    cage: Cage, workspace: Workspace, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """No thread may start there, and a data directory may be made of links."""
+    place = tmp_path_factory.mktemp("disk") / "images"
+    (x, y), (x_test, y_test) = images(40, 1), images(24, 2)
+    for part, pixels, labels in (("train", x, y), ("val", x_test, y_test)):
+        for i, (picture, label) in enumerate(zip(pixels, labels, strict=True)):
+            (place / part / "abcd"[label]).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture).save(place / part / "abcd"[label] / f"{i}.png")
+    linked = tmp_path_factory.mktemp("data")
+    for part in ("train", "val"):
+        (linked / part).symlink_to(place / part)
+    file = uploaded(workspace, saved(network().state_dict()))
+    asked = {**file, "model": "resnet20", "dataset": str(linked), "image_size": 32}
+    checked = ask(cage, workspace, "check", **asked)
+    assert checked["class_names"] == list("abcd")
+    elsewhere = {**asked, "dataset": "cifar10", "data_dir": str(tmp_path_factory.mktemp("empty"))}
+    with pytest.raises(CageError):
+        ask(cage, workspace, "check", **elsewhere)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -65,6 +66,8 @@ def distill(
     flip: options.Flip = None,
     precision: options.Precision = None,
     seed: Annotated[int, typer.Option(help="Of the student's weights, order and augmentation.")] = 0,
+    dataset: options.Where = "",
+    trust: options.Trust = False,
     data_dir: options.DataDir = Path("data"),
     device: options.Device = "auto",
     threads: options.Threads = None,
@@ -107,8 +110,8 @@ def distill(
         kind = "pilot" if pilot else "sweep"
         tried = [_number(word, "--temperatures") for word in temperatures.split(",")]
         numbers = [_seed(word) for word in seeds.split(",")]
-        where = {"out": out, "data_dir": data_dir, "device": device, "command": command}
-        _test(kind, runs, student, tried, numbers, chosen, where, threads, progress)
+        where = {"out": out, "data_dir": data_dir, "dataset": dataset, "device": device, "command": command}
+        _test(kind, runs, student, tried, numbers, chosen, where, threads, progress, trust)
         return
     if len(runs) != 2:
         raise RunError("Give a teacher's run and the student's network, or several teachers with --pilot.")
@@ -116,14 +119,15 @@ def distill(
         raise RunError(f"{out} is not empty: choose another --out, or continue it with --resume.")
     check_resumed(out, resume)
     teacher = read_run(runs[0])
-    from penviz.cli import terminal
-    from penviz.training import data, models, students
-    from penviz.training import progress as progressing
-    from penviz.training.ranks import Ranks
+    from penviz import terminal
+    from penviz.learn import data, models, students
+    from penviz.learn import progress as progressing
+    from penviz.learn.ranks import Ranks
+    from penviz.load.adopted_network import network_of
 
     models.architecture(runs[1])
     set_threads(threads)
-    config = students.student_config(teacher, runs[1], seed=seed, temperature=temperature, **chosen)
+    config = students.student_config(teacher, runs[1], dataset, seed=seed, temperature=temperature, **chosen)
     ranks = Ranks.of_torchrun()
     with ranks.joined(device):
         with ranks.one_first(config.dataset in data.BUILT_IN):
@@ -135,6 +139,7 @@ def distill(
                     loaded,
                     teacher,
                     out,
+                    partial(network_of, trust=trust),
                     resume=resume,
                     device=device,
                     validate_every=validate_every,
@@ -186,12 +191,14 @@ def _test(
     where: dict[str, Any],
     threads: int | None,
     progress: str,
+    trust: bool,
 ) -> None:
     teachers = tuple(read_run(run) for run in runs)
-    from penviz.cli import terminal
-    from penviz.training import models, pilot
-    from penviz.training import progress as progressing
-    from penviz.training.pilot_request import Request
+    from penviz import terminal
+    from penviz.learn import models, pilot
+    from penviz.learn import progress as progressing
+    from penviz.learn.pilot_request import Request
+    from penviz.load.adopted_network import network_of
 
     models.architecture(student)
     set_threads(threads)
@@ -204,7 +211,7 @@ def _test(
         chosen=chosen,
         **where,
     )
-    test = pilot.Test(request, say)
+    test = pilot.Test(request, say, partial(network_of, trust=trust))
     n, left = test.n_students(), test.n_left()
     those = f"{n} students" if left == n else f"{n} students, {n - left} of them trained already"
     say(f"{those}: about {terminal.duration(test.expected_seconds())} on this machine.")

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from penviz.cli.options import DataDir, Device, Threads, data_of, not_options, set_threads
+from penviz.cli.options import DataDir, Device, Threads, Trust, Where, data_of, not_options, set_threads
+from penviz.demo import SHIPPED
 from penviz.exit_codes import say
 from penviz.store.directory_lock import locked
-from penviz.store.runs import read_run, write_json
+from penviz.store.runs import SPLITS, Run, RunConfig, RunError, read_run, write_json
+
+if TYPE_CHECKING:
+    from penviz.training.data import DataSet
 
 
 def erasure(
@@ -25,21 +30,31 @@ def erasure(
     ] = None,
     per_class: Annotated[int, typer.Option(min=2, help="Training examples of each of the two.")] = 300,
     samples: Annotated[int, typer.Option(min=1, help="Augmented samples an example, for its mean.")] = 5,
+    pad: Annotated[
+        int | None, typer.Option(help="Measure under crops padded by so many pixels; else as in training.")
+    ] = None,
+    flip: Annotated[
+        bool | None, typer.Option(help="Measure with half of the images mirrored; else as in training.")
+    ] = None,
+    dataset: Where = "",
+    trust: Trust = False,
     data_dir: DataDir = Path("data"),
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
     """Print what runs still tell of the wrong classes, and keep it in erasure.json of each."""
     found = [read_run(path) for path in runs]
-    from penviz.training import checkpoints, data
-    from penviz.training import erasure as erasing
+    from penviz.learn import checkpoints
+    from penviz.learn import erasure as erasing
+    from penviz.load.adopted_network import network_of
 
     set_threads(threads)
     for run in found:
-        network = checkpoints.load_network(run).to(checkpoints.choose_device(device))
-        config = run.config
-        loaded = data.first_share(data_of(config, data_dir), config.data_share)
-        checkpoints.check_data(run, loaded, ("train", "validation"))
+        config, loaded = _data(run, data_dir, dataset)
+        if pad is not None or flip is not None:
+            side = loaded.image_shape[0] if pad or config.crop else 0
+            config = replace(config, pad=pad or 0, crop=config.crop or side, flip=bool(flip))
+        network = network_of(run, loaded.class_names, trust=trust).to(checkpoints.choose_device(device))
         pair = erasing.class_pair(loaded.class_names, classes)
         values = erasing.erasure(network, loaded, config, pair, per_class=per_class, samples=samples)
         names = [loaded.class_names[k] for k in pair]
@@ -56,11 +71,28 @@ def erasure(
             write_json(run.directory / "erasure.json", record)
         print("\n".join([run.name, *_lines(record)]))
         if not record["augmented"]:
-            say(
-                f"{run.name} was trained without augmentation: "
-                "its mutual information has no noise to stand against."
-            )
+            why = "penviz does not know how {} was augmented: state --pad and --flip, or"
+            why = why if run.adopted else "{} was trained without augmentation:"
+            say(f"{why.format(run.name)} its mutual information has no noise to stand against.")
     print("Lower means less is left about the wrong classes in this measure; it is not a student's accuracy.")
+
+
+def _data(run: Run, data_dir: Path, dataset: str) -> tuple[RunConfig, DataSet]:
+    """The config of a run and the data that it is measured on, with a training split."""
+    from penviz.learn import checkpoints, data
+    from penviz.learn.students import image_size
+
+    config, where = run.config, dataset or run.config.dataset
+    if not run.adopted:
+        loaded = data.first_share(data_of(config, data_dir, dataset or None), config.data_share)
+        checkpoints.check_data(run, loaded, ("train", "validation"))
+        return config, loaded
+    if where in SHIPPED:
+        raise RunError(f"{where} has no training images: name the whole data, --dataset {SHIPPED[where]}.")
+    loaded = data.load_published(where, data_dir=data_dir, image_size=image_size(run, where))
+    if not dataset:
+        checkpoints.check_data(run, loaded, ())
+    return config, loaded
 
 
 def _lines(record: Mapping[str, Any]) -> list[str]:
@@ -74,6 +106,7 @@ def _lines(record: Mapping[str, Any]) -> list[str]:
         *(
             f"  {split}: spread of the wrong logits {values[f'{split}_wrong_logit_spread']:.3f} nats, "
             f"1 - stability {values[f'{split}_instability']:.4f}"
-            for split in ("train", "validation")
+            for split in SPLITS
+            if f"{split}_instability" in values
         ),
     ]

@@ -49,6 +49,13 @@ HoldOut = Annotated[int, typer.Option(help="Validation examples taken from the t
 ImageSize = Annotated[
     int, typer.Option(min=0, help="Side to which images of a directory are resized; 0 for the usual.")
 ]
+Where = Annotated[
+    str,
+    typer.Option("--dataset", help="The data, where a run that penviz did not train names them otherwise."),
+]
+Trust = Annotated[
+    bool, typer.Option("--trust", help="Run the code of your own that builds a network (file.py:Name).")
+]
 PerClass = Annotated[int, typer.Option(min=0, help="Training examples a class; 0 for all.")]
 Thumbnails = Annotated[bool, typer.Option(help="Write small images for the app.")]
 

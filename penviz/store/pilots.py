@@ -181,7 +181,8 @@ def _fits(pilot: Pilot) -> bool:
     return (
         all(isinstance(word, str) for word in words)
         and all(isinstance(number, int | float) and math.isfinite(number) for number in numbers)
-        and all(row.role in ROLES and "validation" in row.accuracy for row in pilot.rows)
+        and all(row.role in ROLES and pilot.reported_on in row.accuracy for row in pilot.rows)
+        and all("validation" in row.accuracy for row in pilot.rows if row.role != "teacher")
         and all(isinstance(value, int | float) for row in pilot.rows for value in row.nll.values())
     )
 

@@ -27,6 +27,9 @@ from penviz.training.models import Network, build
 
 STATE_FILE = "training-state.safetensors"
 
+Loader = Callable[[Run, Sequence[str]], Network]
+"""From a run and the class names of the data to its network (`load.adopted_network.network_of`)."""
+
 Observer = Callable[[str], None]
 """Told the name of each point that a training reaches; tests stop the process there."""
 
@@ -93,9 +96,15 @@ def has_weights(run: Run) -> bool:
 def check_data(run: Run, dataset: DataSet, splits: Iterable[str]) -> None:
     """RunError unless some splits are those that a run was trained with.
 
+    Of a run that penviz did not train the data as a whole count, because they were split otherwise then.
+
     Args:
         run: any; dataset: with the share of its training split that the run used (`data.first_share`).
     """
+    if run.adopted:
+        if run.record.get("source_id") != dataset.source_id:
+            raise RunError(f"{run.name} was measured on other data than this {dataset.name}.")
+        return
     for name in splits:
         if run.record.get("splits", {}).get(name, {}).get("dataset_id") != dataset.splits[name].dataset_id:
             raise RunError(f"{run.name} was trained on other data than this {dataset.name} ({name}).")
@@ -108,13 +117,8 @@ def load_network(run: Run) -> Network:
         RunError: no model file (still training), a digest that run.json does not know, keys or shapes that
             do not fit the network.
     """
+    check_weights(run)
     path = run.directory / MODEL_FILE
-    if not path.is_file() and run.model_sha256:
-        raise RunError(f"The weights of {run.name} are not here: copy its {MODEL_FILE} to {run.directory}.")
-    if not path.is_file():
-        raise RunError(f"{run.name} has no {MODEL_FILE} yet: finish it with penviz train ... --resume.")
-    if run.model_sha256 and sha256_of(path) != run.model_sha256:
-        raise RunError(f"{path} is not the file that run.json describes: copy or train the run again.")
     shape, n_classes = network_input(run)
     network = build(run.config.model, shape, n_classes)
     tensors, _ = read_tensors(path)
@@ -123,6 +127,17 @@ def load_network(run: Run) -> Network:
     except RuntimeError:
         raise RunError(f"{path} does not fit the network {run.config.model}.") from None
     return network.eval()
+
+
+def check_weights(run: Run) -> None:
+    """RunError unless a run's weights are there, and those that its run.json describes."""
+    path = run.directory / MODEL_FILE
+    if not path.is_file() and run.model_sha256:
+        raise RunError(f"The weights of {run.name} are not here: copy its {MODEL_FILE} to {run.directory}.")
+    if not path.is_file():
+        raise RunError(f"{run.name} has no {MODEL_FILE} yet: finish it with penviz train ... --resume.")
+    if run.model_sha256 and sha256_of(path) != run.model_sha256:
+        raise RunError(f"{path} is not the file that run.json describes: copy or train the run again.")
 
 
 def choose_device(name: str = "auto") -> torch.device:

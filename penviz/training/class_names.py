@@ -71,4 +71,5 @@ def in_order(dataset: DataSet, names: tuple[str, ...]) -> DataSet:
     def renamed(split: Split) -> Split:
         return dataclasses.replace(split, labels=order[split.labels])
 
-    return DataSet(dataset.name, {k: renamed(s) for k, s in dataset.splits.items()}, names)
+    splits = {name: renamed(split) for name, split in dataset.splits.items()}
+    return dataclasses.replace(dataset, splits=splits, class_names=names)

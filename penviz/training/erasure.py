@@ -87,13 +87,13 @@ def erasure(
     Returns:
         {"mutual_information": nats, at most ln N; "<split>_wrong_logit_spread": mean standard deviation of
         the wrong logits, nats, and "<split>_instability": 1 - S of Shen et al. 2021, in [0, 1), for train
-        (the first 1,000 a class or fewer) and validation}.
+        (the first 1,000 a class or fewer) and the split that the network is judged on}.
     """
     differences = augmented_differences(
         network, dataset.splits["train"], config, classes, per_class=per_class, samples=samples, seed=seed
     )
     found: dict[str, Any] = {"mutual_information": mutual_information(differences[0], differences[1:])}
-    for name in ("train", "validation"):
+    for name in dataset.shown:
         whole = dataset.splits[name]
         rows = first_of_each_class(whole.labels, 1000 * (name == "train"))
         part = data.Split(whole.images[rows], whole.labels[rows], whole.indices[rows], whole.hashes[rows], "")

@@ -15,17 +15,18 @@ from typing import Any
 
 import torch
 
-from penviz.metrics.calibration.temperature import softmax
-from penviz.metrics.information import equivalent_smoothing
-from penviz.store.directory_lock import locked
-from penviz.store.pilots import Condition, Pilot, Row, conditions, read_pilot, write_pilot
-from penviz.store.runs import Run, RunConfig, RunError, read_run
-from penviz.training import checkpoints, data, defaults, erasure, evaluate, students
-from penviz.training import train as training
-from penviz.training.pilot_request import Request
-from penviz.training.progress import Progress
-from penviz.training.sweep import Member, is_trained
-from penviz.training.trainer import Training
+from penviz.directory_lock import locked
+from penviz.learn import checkpoints, data, defaults, erasure, evaluate, students
+from penviz.learn import train as training
+from penviz.learn.models import Network
+from penviz.learn.pilot_request import Request
+from penviz.learn.progress import Progress
+from penviz.learn.sweep import Member, is_trained
+from penviz.learn.training import Training
+from penviz.measure.information import equivalent_smoothing
+from penviz.measure.temperature import softmax
+from penviz.pilots import Condition, Pilot, Row, conditions, read_pilot, write_pilot
+from penviz.runs import Run, RunConfig, RunError, read_run
 
 TIMED_STEPS = 8
 MOST_SMOOTHING = 0.95
@@ -47,8 +48,13 @@ class Test:
 
     __test__ = False  # no test of pytest
 
-    def __init__(self, request: Request, say: Callable[[str], None] = lambda sentence: None):
-        self.request, self.say = request, say
+    def __init__(
+        self,
+        request: Request,
+        say: Callable[[str], None] = lambda sentence: None,
+        load: checkpoints.Loader = students.own_network,
+    ):
+        self.request, self.say, self.load = request, say, load
         self.device = checkpoints.choose_device(request.device)
         self.seconds = 0.0
         self.rows: list[Row] = []
@@ -125,9 +131,8 @@ class Test:
         dataset = self._dataset(teacher)
         own = self._own_share(teacher)
         with TemporaryDirectory() as nowhere:
-            one = Training(
-                config, dataset, Path(nowhere), self.device, lambda p: None, checkpoints.load_network(teacher)
-            )
+            network = self.load(teacher, dataset.class_names)
+            one = Training(config, dataset, Path(nowhere), self.device, lambda p: None, network)
             one.network.train()
             plan = one.plan()
             n = min(TIMED_STEPS, one.n_steps - 1)
@@ -156,18 +161,19 @@ class Test:
         if seed not in self._data:
             self._data = {  # one at a time: a data set can be large
                 seed: data.load(
-                    config.dataset,
+                    self.request.dataset or config.dataset,
                     seed=seed,
                     n_hold_out=config.hold_out,
                     data_dir=self.request.data_dir,
-                    image_size=config.image_size,
+                    image_size=self._config(teacher, seed, 1.0).image_size,
                 )
             }
         return self._data[seed]
 
     def _config(self, teacher: Run, seed: int, temperature: float) -> RunConfig:
+        request = self.request
         return students.student_config(
-            teacher, self.request.student, seed=seed, temperature=temperature, **self.request.chosen
+            teacher, request.student, request.dataset, seed=seed, temperature=temperature, **request.chosen
         )
 
     def _own_share(self, teacher: Run) -> data.DataSet:
@@ -179,14 +185,15 @@ class Test:
         whole = self._dataset(teacher)
         students.check_fit(teacher, self._config(teacher, teacher.config.seed, 1.0), whole)
         own = data.first_share(whole, teacher.config.data_share)
-        checkpoints.check_data(teacher, own, ("train",))
+        if not teacher.adopted:
+            checkpoints.check_data(teacher, own, ("train",))
         return own
 
     def _gamma(self, teacher: Run, temperature: float) -> float:
         """Equivalent smoothing of a teacher on its plain training images, kept for all temperatures."""
         if teacher.name not in self._gammas:
-            network = checkpoints.load_network(teacher).to(self.device)
-            split = self._own_share(teacher).splits["train"]
+            dataset = self._own_share(teacher)
+            network, split = self._network(teacher, dataset), dataset.splits["train"]
             features, _ = evaluate.features_and_predictions(network, split, teacher.config.crop)
             logits = erasure.logits_of(network, features)
             self._gammas[teacher.name] = {
@@ -223,11 +230,12 @@ class Test:
             for teacher, seed in self._alone_seeds():
                 dropped = ("distillation_weight", "distillation_loss", "student_temperature")
                 chosen = {k: v for k, v in self.request.chosen.items() if k not in dropped}
+                dataset = self.request.dataset or teacher.config.dataset
                 config = defaults.default_config(
-                    teacher.config.dataset,
+                    dataset,
                     self.request.student,
                     students.image_shape_of(teacher),
-                    **students.as_of(teacher),
+                    **students.as_of(teacher, dataset),
                     label_smoothing=level,
                     seed=seed,
                     **chosen,
@@ -250,7 +258,7 @@ class Test:
         }
         dataset = self._dataset(student.teacher)
         if student.role == "distilled":
-            students.distil(student.config, dataset, student.teacher, out, **options)
+            students.distil(student.config, dataset, student.teacher, out, self.load, **options)
         else:
             training.train(student.config, dataset, out, **options)
         run = read_run(out)
@@ -267,7 +275,17 @@ class Test:
 
     def _teacher_row(self, run: Run) -> Row:
         alpha = run.config.label_smoothing or 0.0
-        return _row(run, "teacher", "", alpha, 1.0, alpha)
+        if not run.adopted:
+            return _row(run, "teacher", "", alpha, 1.0, alpha)
+        dataset = self._dataset(run)
+        name = "test" if "test" in dataset.splits else "validation"
+        if name == "validation":
+            self.say(f"{run.name} may have been trained on the validation images that it is measured on.")
+        scores = evaluate.evaluate(self._network(run, dataset), dataset.splits[name], run.config.crop)
+        return _row(replace(run, metrics={name: scores}), "teacher", "", alpha, 1.0, alpha)
+
+    def _network(self, teacher: Run, dataset: data.DataSet) -> Network:
+        return self.load(teacher, dataset.class_names).to(self.device)
 
     def _pilot(self, finished: bool) -> Pilot:
         request = self.request
@@ -276,7 +294,7 @@ class Test:
         return Pilot(
             request.out,
             request.kind,
-            teacher.config.dataset,
+            request.dataset or teacher.config.dataset,
             teacher.config.model,
             request.student,
             config.epochs,

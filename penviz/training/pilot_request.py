@@ -31,7 +31,7 @@ class Request:
             has its teacher's.
         chosen: further RunConfig fields of all students.
         device: as in `train`.
-        data_dir: where data sets lie.
+        data_dir: where data sets lie; dataset: the data, where the teachers' own name does not say where.
         command: the command line, kept with the results.
     """
 
@@ -44,6 +44,7 @@ class Request:
     chosen: dict[str, Any] = field(default_factory=dict)
     device: str = "auto"
     data_dir: Path = Path("data")
+    dataset: str = ""
     command: str = ""
 
     def __post_init__(self) -> None:
@@ -52,9 +53,10 @@ class Request:
         for run in self.teachers:
             students.image_shape_of(run)
             if run.config.label_smoothing is None:
-                raise RunError(
-                    f"{run.name} learned from a teacher itself: a test is of hard and soft teachers."
-                )
+                why = "learned from a teacher itself"
+                if run.adopted:
+                    why = "has unknown targets (state them to penviz extract with --label-smoothing)"
+                raise RunError(f"{run.name} {why}: a test is of hard and soft teachers.")
         if reason := unfair(self.teachers):
             raise RunError(reason)
         if 1 not in self.temperatures or not all(0 < t < math.inf for t in self.temperatures):

@@ -99,10 +99,6 @@ class Training:
             zoo.load_body(self.network, _pretrained_state(config), config.pretrained)
         if config.frozen:
             zoo.freeze_body(self.network)
-        if teacher is not None and teacher.scaling is not self.network.scaling:
-            raise RunError(
-                "Teacher and student see one batch: choose networks of one normalisation of images."
-            )
         self.teacher = None if teacher is None else teacher.to(device).eval().requires_grad_(False)
         self.network.to(device).to(memory_format=torch.channels_last)
         self.stepped = ranks.in_step(self.network)
@@ -278,7 +274,8 @@ class Training:
         config, state = self.config, self.state
         # A network with dropout draws from torch's generator: the step and the part decide what.
         torch.manual_seed((config.seed * 1_000_003 + self.steps_done() + part * 2**52) % 2**63)
-        batch = self.network.scaling(images.crop_batch(self.images, rows, plan, self.size))
+        pixels = images.crop_batch(self.images, rows, plan, self.size)
+        batch = self.network.scaling(pixels)
         labels = self.labels[rows]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
             logits = self.forward(batch)
@@ -286,6 +283,8 @@ class Training:
         if self.teacher is None:
             loss = self.objective(logits, rows)
         else:
+            if self.teacher.scaling is not self.network.scaling:
+                batch = self.teacher.scaling(pixels)
             loss = distill.loss(config, logits, labels, distill.teacher_logits(self.teacher, batch))
         # The loss is a mean over the part, and gradients are means over the ranks.
         share = len(rows) * self.ranks.size / config.batch_size

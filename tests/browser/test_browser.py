@@ -34,12 +34,12 @@ def idle(page: Page) -> None:
     page.wait_for_timeout(200)
 
 
-def settled(page: Page, runs: int = 2, plots: int = 1) -> None:
+def settled(page: Page, runs: int = 2, plots: int = 1, splits: int = SPLITS) -> None:
     """Wait until all panels are drawn, in one figure or in one a run, and no rerun is under way."""
     page.wait_for_function(
         """n => document.querySelectorAll('.js-plotly-plot .scatterlayer').length === n &&
           document.querySelector('.stApp').getAttribute('data-test-script-state') !== 'running'""",
-        arg=runs * SPLITS,
+        arg=runs * splits,
         timeout=60_000,
     )
     page.wait_for_function(

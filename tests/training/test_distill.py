@@ -218,7 +218,12 @@ def test_refusals(teacher: Run, tmp_path: Path) -> None:
             digits,
             "fed 6 x 6 pixels and its teacher 8 x 8: give the student",
         ),
-        (changed(teacher, adopted={}), student(teacher), digits, "penviz did not train hard"),
+        (
+            changed(teacher, adopted={}),
+            student(teacher),
+            digits,
+            "hard was measured on other data than this digits",
+        ),
         (replace(teacher, model_sha256=""), student(teacher), digits, "hard is not finished"),
     ]
     for run, config, dataset, sentence in cases:

@@ -139,12 +139,13 @@ def _choose(who: Visitor, upload: Upload, choices: Sequence[DataChoice], missing
         key=f"model-{key}",
     )
     labels = {choice.source: choice.label for choice in choices}
-    before = [other.fields.get("dataset") for other in who.uploads.values() if other is not upload]
-    proposed = said.get("dataset") or next((source for source in reversed(before) if source), None)
+    proposed = said.get("dataset") or _chosen_elsewhere(who, upload)
+    if st.session_state.get(f"dataset-{key}") is None and proposed in labels:
+        st.session_state[f"dataset-{key}"] = proposed
     dataset = right.selectbox(
         "Images with labels",
         list(labels),
-        _place(list(labels), proposed) if proposed in labels else None,
+        None,
         format_func=labels.__getitem__,
         key=f"dataset-{key}",
         placeholder="What it was trained on",
@@ -195,6 +196,13 @@ def _choose(who: Visitor, upload: Upload, choices: Sequence[DataChoice], missing
             "The right weights with the wrong pixels still give a plausible picture, so penviz measures the "
             "accuracy first. Nothing is drawn before you have seen it."
         )
+
+
+def _chosen_elsewhere(who: Visitor, upload: Upload) -> str | None:
+    """The images last chosen for another file, which this one is likely to be tried on too."""
+    others = [other for other in who.uploads.values() if other is not upload]
+    chosen = [st.session_state.get(f"dataset-{o.id}") or o.fields.get("dataset") for o in others]
+    return next((source for source in reversed(chosen) if source), None)
 
 
 def _unknown_network(upload: Upload) -> None:

@@ -116,11 +116,14 @@ class Preprocessing:
 
     def apply(self, images: NDArray[np.uint8]) -> Tensor:
         """Pixels [n, h, w, c] uint8 -> [n, channels, h', w'] float32."""
-        pixels = torch.from_numpy(np.ascontiguousarray(images))
+        return self.scale(torch.from_numpy(np.ascontiguousarray(images)))
+
+    def scale(self, pixels: Tensor) -> Tensor:
+        """The same of a tensor, on its device."""
         if pixels.shape[3] == 1 and self.channels == 3:
             pixels = pixels.expand(-1, -1, -1, 3)
         elif pixels.shape[3] == 3 and self.channels == 1:
-            grey = pixels.float() @ torch.tensor([0.299, 0.587, 0.114])
+            grey = pixels.float() @ torch.tensor([0.299, 0.587, 0.114], device=pixels.device)
             pixels = grey.round().to(torch.uint8)[..., None]
         if self.size and min(pixels.shape[1:3]) != self.size:
             pixels = _resize(pixels, self.size, self.interpolation)
@@ -133,7 +136,7 @@ class Preprocessing:
             x = pixels.permute(0, 3, 1, 2).float().contiguous()
             x = {"0..1": x / 255, "-1..1": x / 127.5 - 1, "0..255": x}[self.scaling]
         if self.mean:
-            mean, std = (torch.tensor(v)[:, None, None] for v in (self.mean, self.std))
+            mean, std = (torch.tensor(v, device=x.device)[:, None, None] for v in (self.mean, self.std))
             x = (x - mean) / std
         # One channel makes strides that count as contiguous and that `view` refuses all the same.
         return x.clone(memory_format=torch.contiguous_format) if x.shape[1] == 1 else x

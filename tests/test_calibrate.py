@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from small_runs import make_run
+from small_runs import make_adopted, make_run
 
 from penviz.cli.main import main
 from penviz.metrics.calibration.calibrated import NUMBERS, SCALED, Calibrated
@@ -117,3 +119,15 @@ def test_shipped_pair(calibrate: Any) -> None:
         assert ((z / t).argmax(axis=1) == z.argmax(axis=1)).all()
         assert numbers["ece"]["scaled"]["values"][run.name] < numbers["ece"]["plain"]["values"][run.name]
     assert record["finding"]["headline"].startswith("Label smoothing (α = 0.1): ")
+
+
+def test_a_network_without_a_head_is_measured_on_its_own_logits(calibrate: Any, tmp_path: Path) -> None:
+    made = make_adopted(tmp_path, "with", 0.1), make_adopted(tmp_path, "without", 0.1, head=False)
+    path = activations_path(made[1], "validation")
+    z = Activations.load(activations_path(made[0], "validation")).logits()
+    replace(Activations.load(path), own_logits=z.astype(np.float32)).save(path)
+    first, second = (json.loads(calibrate(run, "--json")[0])["numbers"]["ece"]["plain"] for run in made)
+    assert second["values"]["without"] == pytest.approx(first["values"]["with"], abs=1e-6)
+    replace(Activations.load(path), own_logits=(2 * z).astype(np.float32)).save(path)
+    other = json.loads(calibrate(made[1], "--json")[0])["numbers"]["ece"]["plain"]["values"]["without"]
+    assert abs(other - first["values"]["with"]) > 1e-3

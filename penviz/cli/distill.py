@@ -119,11 +119,11 @@ def distill(
         raise RunError(f"{out} is not empty: choose another --out, or continue it with --resume.")
     check_resumed(out, resume)
     teacher = read_run(runs[0])
-    from penviz import terminal
-    from penviz.learn import data, models, students
-    from penviz.learn import progress as progressing
-    from penviz.learn.ranks import Ranks
-    from penviz.load.adopted_network import network_of
+    from penviz.cli import terminal
+    from penviz.external.importing.adopted_network import network_of
+    from penviz.training import data, models, students
+    from penviz.training import progress as progressing
+    from penviz.training.ranks import Ranks
 
     models.architecture(runs[1])
     set_threads(threads)
@@ -194,11 +194,11 @@ def _test(
     trust: bool,
 ) -> None:
     teachers = tuple(read_run(run) for run in runs)
-    from penviz import terminal
-    from penviz.learn import models, pilot
-    from penviz.learn import progress as progressing
-    from penviz.learn.pilot_request import Request
-    from penviz.load.adopted_network import network_of
+    from penviz.cli import terminal
+    from penviz.external.importing.adopted_network import network_of
+    from penviz.training import models, pilot
+    from penviz.training import progress as progressing
+    from penviz.training.pilot_request import Request
 
     models.architecture(student)
     set_threads(threads)

@@ -44,9 +44,9 @@ def erasure(
 ) -> None:
     """Print what runs still tell of the wrong classes, and keep it in erasure.json of each."""
     found = [read_run(path) for path in runs]
-    from penviz.learn import checkpoints
-    from penviz.learn import erasure as erasing
-    from penviz.load.adopted_network import network_of
+    from penviz.external.importing.adopted_network import network_of
+    from penviz.training import checkpoints
+    from penviz.training import erasure as erasing
 
     set_threads(threads)
     for run in found:
@@ -79,8 +79,8 @@ def erasure(
 
 def _data(run: Run, data_dir: Path, dataset: str) -> tuple[RunConfig, DataSet]:
     """The config of a run and the data that it is measured on, with a training split."""
-    from penviz.learn import checkpoints, data
-    from penviz.learn.students import image_size
+    from penviz.training import checkpoints, data
+    from penviz.training.students import image_size
 
     config, where = run.config, dataset or run.config.dataset
     if not run.adopted:

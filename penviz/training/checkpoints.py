@@ -10,7 +10,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from penviz.training.models import Network, build
 STATE_FILE = "training-state.safetensors"
 
 Loader = Callable[[Run, Sequence[str]], Network]
-"""From a run and the class names of the data to its network (`load.adopted_network.network_of`)."""
+"""From a run and the class names of the data to its network (`adopted_network.network_of`)."""
 
 Observer = Callable[[str], None]
 """Told the name of each point that a training reaches; tests stop the process there."""

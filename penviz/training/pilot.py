@@ -15,18 +15,18 @@ from typing import Any
 
 import torch
 
-from penviz.directory_lock import locked
-from penviz.learn import checkpoints, data, defaults, erasure, evaluate, students
-from penviz.learn import train as training
-from penviz.learn.models import Network
-from penviz.learn.pilot_request import Request
-from penviz.learn.progress import Progress
-from penviz.learn.sweep import Member, is_trained
-from penviz.learn.training import Training
-from penviz.measure.information import equivalent_smoothing
-from penviz.measure.temperature import softmax
-from penviz.pilots import Condition, Pilot, Row, conditions, read_pilot, write_pilot
-from penviz.runs import Run, RunConfig, RunError, read_run
+from penviz.metrics.calibration.temperature import softmax
+from penviz.metrics.information import equivalent_smoothing
+from penviz.store.directory_lock import locked
+from penviz.store.pilots import Condition, Pilot, Row, conditions, read_pilot, write_pilot
+from penviz.store.runs import Run, RunConfig, RunError, read_run
+from penviz.training import checkpoints, data, defaults, erasure, evaluate, students
+from penviz.training import train as training
+from penviz.training.models import Network
+from penviz.training.pilot_request import Request
+from penviz.training.progress import Progress
+from penviz.training.sweep import Member, is_trained
+from penviz.training.trainer import Training
 
 TIMED_STEPS = 8
 MOST_SMOOTHING = 0.95

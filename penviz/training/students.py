@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from penviz.demo import SHIPPED
-from penviz.learn import checkpoints, data, defaults, images
-from penviz.learn import train as training
-from penviz.learn.models import Network
-from penviz.runs import RUN_FILE, Run, RunConfig, RunError, read_run
+from penviz.store.runs import RUN_FILE, Run, RunConfig, RunError, read_run
+from penviz.training import checkpoints, data, defaults, images
+from penviz.training import train as training
+from penviz.training.models import Network
 
 
 def student_config(teacher: Run, model: str, dataset: str = "", **chosen: Any) -> RunConfig:

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from penviz.figures import charts
 from penviz.figures.charts.calibrations import load_split
 from penviz.metrics.calibration.calibrated import NUMBERS, SCALED, Calibrated
 from penviz.metrics.wording import three
-from penviz.store.runs import read_run
+from penviz.store.activations import Activations
+from penviz.store.runs import activations_path, read_run
 
 
 def script() -> None:
@@ -179,3 +181,17 @@ def test_too_many_runs_are_a_sentence(open_page: Callable[..., AppTest], tmp_pat
     made = [make_run(tmp_path, f"run{i:02}", per_class=4).name for i in range(13)]
     app = open_page(runs=made)
     assert "choose at most 12" in app.warning[0].value
+
+
+def test_a_network_without_a_head_shows_its_own_logits(
+    open_page: Callable[..., AppTest], tmp_path: Path
+) -> None:
+    make_adopted(tmp_path, "without", 0.1, head=False)
+    assert "No calibration can be measured here" in headline(open_page())
+    with_head = make_adopted(tmp_path / "other", "with", 0.1)
+    path = activations_path(tmp_path / "without", "validation")
+    z = Activations.load(activations_path(with_head, "validation")).logits()
+    replace(Activations.load(path), own_logits=z.astype(np.float32)).save(path)
+    expected = Calibrated.of(load_split(read_run(with_head), "validation"), 0).value("ece", "plain")
+    app = unfolded(open_page())
+    assert three(expected) in "".join(tables(app))

@@ -13,8 +13,8 @@ from test_browser import idle, settled
 from test_paper_export import download
 from test_your_model import STEP, drop, open_page
 
-from penviz.learn.checkpoints import read_tensors
-from penviz.load import architectures
+from penviz.external.networks import architectures
+from penviz.training.checkpoints import read_tensors
 
 if TYPE_CHECKING:
     from conftest import Opened, Server

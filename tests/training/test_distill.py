@@ -89,7 +89,8 @@ def test_loss_and_gradient_by_plain_loops(changes: dict[str, Any]) -> None:
 
 
 def test_a_sharp_teacher_is_a_hard_label_and_a_flat_one_the_uniform() -> None:
-    z, v = torch.randn(6, 5), torch.randn(6, 5)
+    generator = torch.Generator().manual_seed(0)
+    z, v = torch.randn(2, 6, 5, generator=generator)
     config = RunConfig("digits", "fc800", targets="distilled", label_smoothing=None, teacher="t")
     labels = torch.zeros(6, dtype=torch.long)  # have no say at b = 1
     sharp = distill.loss(replace(config, temperature=1e-3), z, labels, v)
@@ -217,12 +218,6 @@ def test_refusals(teacher: Run, tmp_path: Path) -> None:
             student(teacher, crop=6),
             digits,
             "fed 6 x 6 pixels and its teacher 8 x 8: give the student",
-        ),
-        (
-            changed(teacher, adopted={}),
-            student(teacher),
-            digits,
-            "hard was measured on other data than this digits",
         ),
         (replace(teacher, model_sha256=""), student(teacher), digits, "hard is not finished"),
     ]

@@ -8,14 +8,14 @@ from contextlib import ExitStack
 import torch
 from torch import Tensor, nn
 
-from penviz.learn import checkpoints
-from penviz.learn.models import Network
-from penviz.load import architectures
-from penviz.load.builders import is_factory
-from penviz.load.outputs import as_logits, run
-from penviz.load.preprocessing import Preprocessing
-from penviz.load.variants import Variant, varied
-from penviz.runs import MODEL_FILE, Run, RunError
+from penviz.external.evidence.outputs import as_logits, run
+from penviz.external.evidence.preprocessing import Preprocessing
+from penviz.external.networks import architectures
+from penviz.external.networks.builders import is_factory
+from penviz.external.networks.variants import Variant, varied
+from penviz.store.runs import MODEL_FILE, Run, RunError
+from penviz.training import checkpoints
+from penviz.training.models import Network
 
 
 class _Logits(nn.Module):

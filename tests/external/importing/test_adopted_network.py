@@ -13,16 +13,17 @@ import numpy as np
 import pytest
 import torch
 
-from penviz import adoption, run_activations
-from penviz.adoption_request import Request
-from penviz.cli import application
-from penviz.learn import data, distill, evaluate, pilot, students
-from penviz.learn.erasure import logits_of
-from penviz.learn.models import MODELS
-from penviz.learn.pilot_request import Request as Asked
-from penviz.load.adopted_network import network_of
-from penviz.pilots import read_pilot
-from penviz.runs import RUN_FILE, Run, RunError, read_run, write_json
+from penviz.cli.main import application
+from penviz.external.importing import import_checkpoint
+from penviz.external.importing.adopted_network import network_of
+from penviz.external.importing.import_options import ImportOptions
+from penviz.store import run_activations
+from penviz.store.pilots import read_pilot
+from penviz.store.runs import RUN_FILE, Run, RunError, read_run, write_json
+from penviz.training import data, distill, evaluate, pilot, students
+from penviz.training.erasure import logits_of
+from penviz.training.models import MODELS
+from penviz.training.pilot_request import Request
 
 CHOSEN = {"epochs": 1, "batch_size": 128}
 
@@ -47,12 +48,14 @@ def teachers(tmp_path_factory: pytest.TempPathFactory, digits: data.DataSet) -> 
             torch.nn.functional.cross_entropy(network(x), y, label_smoothing=alpha).backward()
             optimizer.step()
         torch.save({"net": network.state_dict()}, place / f"{name}.pth")
-        asked = Request(
+        asked = ImportOptions(
             dataset="digits", out=place / name, preprocessing="0..1", label_smoothing=alpha, per_class=0
         )
         files = [place / f"{name}.pth"]
         made.append(
-            adoption.extract_files(files, asked, say=lambda line: None, progress=lambda done, n, left: None)
+            import_checkpoint.extract_files(
+                files, asked, say=lambda line: None, progress=lambda done, n, left: None
+            )
         )
     return read_run(made[0]), read_run(made[1])
 
@@ -119,7 +122,7 @@ def test_a_teacher_sees_its_own_input_of_what_the_student_sees(
 
 def test_a_fair_test_of_two_teachers(teachers: tuple[Run, Run], tmp_path: Path) -> None:
     said: list[str] = []
-    asked = Asked(
+    asked = Request(
         teachers, "fc800", tmp_path / "o", temperatures=(1.0,), seeds=(0,), chosen=CHOSEN, device="cpu"
     )
     found = pilot.Test(asked, said.append, network_of).run()
@@ -185,4 +188,4 @@ def test_refusals(teachers: tuple[Run, Run], tmp_path: Path) -> None:
         students.student_config(few, "fc800")
     config = replace(hard.config, targets="unknown", label_smoothing=None)
     with pytest.raises(RunError, match="hard has unknown targets"):
-        Asked((replace(hard, config=config),), "fc800", tmp_path / "o")
+        Request((replace(hard, config=config),), "fc800", tmp_path / "o")

@@ -16,7 +16,7 @@ import torch
 from penviz.cli.main import application
 from penviz.external.importing import import_checkpoint
 from penviz.external.importing.adopted_network import network_of
-from penviz.external.importing.import_options import ImportOptions
+from penviz.external.importing.import_options import Request as ImportOptions
 from penviz.store import run_activations
 from penviz.store.pilots import read_pilot
 from penviz.store.runs import RUN_FILE, Run, RunError, read_run, write_json

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from small_runs import make_adopted, make_run
 
-from penviz.cli.main import main
+from penviz.cli import main
 from penviz.metrics.calibration.calibrated import NUMBERS, SCALED, Calibrated
 from penviz.metrics.wording import three
 from penviz.store.activations import Activations

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from penviz import __version__, exit_codes
-from penviz.cli.main import main
+from penviz.cli import main
 from penviz.store.activations import Activations
 from penviz.store.runs import MODEL_FILE, RUN_FILE, activations_path, read_run, thumbnails_path
 
@@ -353,7 +353,7 @@ def test_app_opens_streamlit_on_the_runs(
     )
     ((path, command, runs),) = told
     assert path == command[0] == sys.executable
-    script = Path(main.__file__).parent / "app" / "main.py"
+    script = Path(main.__file__).parents[1] / "app" / "server.py"
     assert command[1:] == [
         *("-m", "streamlit", "run", str(script), "--server.port", "8765"),
         *("--server.address", "localhost"),  # nobody else can reach it unless asked for

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from small_runs import make_run
 
-from penviz.cli.main import main
+from penviz.cli import main
 from penviz.store.activations import Activations
 from penviz.store.atomic_write import whole_file
 from penviz.store.directory_lock import locked

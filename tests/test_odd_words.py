@@ -14,7 +14,7 @@ import pytest
 from small_runs import make_run
 
 from penviz import InputError
-from penviz.cli.main import main, measure
+from penviz.cli import main, measure
 from penviz.did_you_mean import did_you_mean
 from penviz.external.importing.arrays import adopt_arrays
 from penviz.external.reader.inspection import inspect_file

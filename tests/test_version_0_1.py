@@ -17,19 +17,19 @@ import yaml
 from page_client import html
 from streamlit.testing.v1 import AppTest
 
-from penviz.cli.main import main
+from penviz.cli import main
 from penviz.figures.open_study import open_study
 
 WRITTEN = Path(__file__).parent / "version_0_1"
 ROOT = Path(__file__).parents[1]
 PAGES = {
-    "": "page_grid.show_grid",
-    "calibration": "page_calibration.show_calibration",
-    "distillation": "page_distillation.show_distillation",
-    "over-training": "page_training.show_training",
-    "sweep": "page_sweep.show_sweep",
-    "targets": "page_targets.show_targets",
-    "triples": "page_triples.show_triples",
+    "": "clusters.show_grid",
+    "calibration": "calibration.show_calibration",
+    "distillation": "distillation.show_distillation",
+    "over-training": "training_dynamics.show_training",
+    "sweep": "sweep.show_sweep",
+    "targets": "targets.show_targets",
+    "triples": "triples.show_triples",
 }
 MENDED = ("ece_floor",)
 """Numbers that 0.1 approximated: the ECE expected of a calibrated network."""
@@ -102,7 +102,7 @@ def test_a_link_opens(link: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> 
     app = AppTest.from_string(
         "import streamlit as st\n"
         "from penviz.app.pages.clusters import show_grid\n"
-        f"from penviz.{module} import {function}\n"
+        f"from penviz.app.pages.{module} import {function}\n"
         "st.navigation([st.Page(show_grid, default=True)], position='hidden')\n"
         f"{function}()\n",
         default_timeout=60,

@@ -16,7 +16,7 @@ from page_client import checked, headline, html
 from small_runs import make_adopted, make_run
 from streamlit.testing.v1 import AppTest
 
-from penviz.cli.main import main
+from penviz.cli import main
 from penviz.figures import charts
 from penviz.figures.charts.calibrations import load_split
 from penviz.metrics.calibration.calibrated import NUMBERS, SCALED, Calibrated

@@ -19,7 +19,7 @@ from torch_cache import cached_weights
 from torchvision import models as torchvision_models
 from torchvision import transforms
 
-from penviz.cli.main import main
+from penviz.cli import main
 from penviz.store.runs import RunConfig, RunError, read_run
 from penviz.training import data, evaluate, images, models, pretrained, zoo
 from penviz.training.folder import ImageFiles, read_square

@@ -18,7 +18,7 @@ from torch_cache import cached_weights
 from torchvision import models as torchvision_models
 
 from penviz.app.state import presets as offered
-from penviz.cli.main import main
+from penviz.cli import main
 from penviz.external.evidence.preprocessing import IMAGENET, Preprocessing
 from penviz.external.networks import presets
 from penviz.store.activations import Activations

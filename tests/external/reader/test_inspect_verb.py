@@ -11,7 +11,7 @@ import pytest
 import torch
 from external.reader.small_files import floats, mapping, network, pickled, tensor, text, torch_zip
 
-from penviz.cli.main import main
+from penviz.cli import main
 from penviz.external.reader.inspection import inspect_file
 from penviz.external.reader.report import FileReport
 from penviz.external.reader.report_text import report_text

@@ -15,8 +15,8 @@ from streamlit.testing.v1 import AppTest
 
 from penviz.app.catalogue import Group
 from penviz.app.widgets.opened_recipe import controls_of
-from penviz.figures import plane_figure
-from penviz.figures.plane_spec import RecipeError
+from penviz.figures.new_figure import new_figure
+from penviz.figures.spec_yaml import RecipeError
 from penviz.store.runs import read_run
 
 
@@ -325,12 +325,12 @@ def test_a_recipe_that_the_page_has_no_control_for_is_not_shown_as_another(
     if "font" in choice:
         (tmp_path / "own.ttf").write_bytes(b"any")
         choice = {"font": tmp_path / "own.ttf"}
-    plain, *_ = plane_figure.new_recipe(runs, CLASSES[:3], width="140mm")
+    plain = new_figure(runs, {"classes": CLASSES[:3], "width": "140mm"}).spec
     controls = controls_of(plain, groups)
     assert controls["runs"] == ["hard", "soft"]
     assert (controls["paper-width"], controls["paper-own-width"]) == ("own", "140mm")
     with pytest.raises(RecipeError, match="more than a page shows"):
-        controls_of(plane_figure.new_recipe(runs, CLASSES[:3], **choice)[0], groups)
+        controls_of(new_figure(runs, {"classes": CLASSES[:3], **choice}).spec, groups)
 
 
 def test_fewer_examples_than_the_runs_before_had(open_app: Callable[..., AppTest], tmp_path: Path) -> None:

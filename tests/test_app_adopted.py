@@ -187,9 +187,10 @@ def test_the_runs_of_a_visitor_stand_beside_the_others(
 def test_the_recipe_of_a_visitors_run_opens_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from penviz.app.catalogue import MORE_ROOTS, directory_digest, open_runs, read_catalogue
     from penviz.app.state import State
-    from penviz.app.widgets.export import recipe_of
+    from penviz.app.widgets.export import offer_planes
     from penviz.app.widgets.opened_recipe import controls_of
-    from penviz.figures import figure_runs, plane_figure
+    from penviz.figures import build
+    from penviz.figures.spec_files import find_runs
 
     shared, own = tmp_path / "shared", tmp_path / "own"
     make_run(shared, "soft", 0.1)
@@ -199,10 +200,9 @@ def test_the_recipe_of_a_visitors_run_opens_again(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("penviz.app.catalogue.st.session_state", {MORE_ROOTS: (own,)})
     (group,) = read_catalogue(roots, directory_digest(roots)).groups
     opened = open_runs(group.runs)
-    recipe = recipe_of(State(group, group.runs, (0, 1, 2)), opened)
+    offer = offer_planes(State(group, group.runs, (0, 1, 2)), opened)
+    recipe = offer.spec
     assert controls_of(recipe, [group])["runs"] == ["soft", "soft (2)"]
     assert [run.path for run in recipe.runs] == [str(shared / "soft"), "soft"]  # the workspace is private
-    found = figure_runs.find_runs(recipe, own)
-    again = plane_figure.build_panels(recipe, found, plane_figure.load_splits(recipe, found))
-    here = plane_figure.build_panels(recipe, [one.run for one in opened], [one.splits for one in opened])
-    assert plane_figure.draw(recipe, again, "svg") == plane_figure.draw(recipe, here, "svg")
+    again = build.build(recipe, build.open_runs(recipe, find_runs(recipe, own)))
+    assert again.draw("svg") == offer.build(recipe).draw("svg")

@@ -11,7 +11,7 @@ import pytest
 from small_runs import make_filmed, make_run
 from streamlit.testing.v1 import AppTest
 
-from penviz.app.widgets.film_export import chosen_epochs
+from penviz.app.widgets.export import chosen_epochs
 from penviz.external.sandbox.answer import CageError
 
 

@@ -10,7 +10,7 @@ from small_runs import make_adopted, make_run
 
 from penviz import InputError
 from penviz.cli.main import application
-from penviz.figures.chart_spec import read_recipe
+from penviz.figures.spec import FigureSpec
 from penviz.store.runs import SPLITS, activations_path
 
 
@@ -60,7 +60,7 @@ def test_splits_that_are_there_are_not_denied(place: Path) -> None:
     assert not out.exists()
     recipe = place / "r.yaml"
     application()([*asked, "--save-recipe", str(recipe)], standalone_mode=False)
-    assert read_recipe(recipe).splits == ("test",)
+    assert FigureSpec.read(recipe).splits == ("test",)
 
 
 def test_a_run_from_elsewhere_is_brought_again(place: Path) -> None:

@@ -10,9 +10,10 @@ import pytest
 from small_runs import make_run
 
 from penviz import InputError
-from penviz.figures.chart_figure import find_runs, new_recipe
-from penviz.figures.chart_spec import recipe_of
 from penviz.figures.charts import distillation, erasure
+from penviz.figures.new_figure import new_figure
+from penviz.figures.spec import FigureSpec
+from penviz.figures.spec_files import find_runs
 from penviz.figures.spec_yaml import RecipeError
 from penviz.store.pilots import PILOT_FILE, Pilot, Row, conditions, find_pilots, read_pilot, write_pilot
 from penviz.store.runs import RUN_FILE, Run, RunError, read_run
@@ -217,12 +218,12 @@ def test_a_line_is_of_runs_that_differ_in_the_seed_alone(tmp_path: Path) -> None
 def test_a_recipe_knows_its_results_by_their_digest(tmp_path: Path) -> None:
     student = make_run(tmp_path, "student")
     write_pilot(small_pilot(tmp_path))
-    recipe, _runs, _ = new_recipe("distillation", [student], {})
-    assert list(recipe.runs[0].files) == ["../pilot.json"]
-    assert recipe_of(recipe.to_yaml()) == recipe
+    recipe = new_figure([student], {"figure": "distillation"}).spec
+    assert list(recipe.runs[0].digests) == ["../pilot.json"]
+    assert FigureSpec.from_yaml(recipe.to_yaml()) == recipe
     find_runs(recipe, tmp_path)
     write_pilot(small_pilot(tmp_path, seconds=13.0))
     with pytest.raises(RecipeError, match=r"pilot.json of run student has changed"):
         find_runs(recipe, tmp_path)
     with pytest.raises(RecipeError, match="not names with digests"):
-        recipe_of(recipe.to_yaml().replace("../pilot.json", "../other.json"))
+        FigureSpec.from_yaml(recipe.to_yaml().replace("../pilot.json", "../other.json"))

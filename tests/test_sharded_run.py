@@ -14,7 +14,7 @@ from small_runs import make_run, small_activations
 from typer.testing import CliRunner
 
 from penviz.cli.main import application
-from penviz.figures import plane_figure
+from penviz.figures.new_figure import new_figure
 from penviz.metrics.numbers import ALL, NUMBERS
 from penviz.projection.panel import build_panel
 from penviz.projection.split_statistics import SplitStatistics
@@ -177,10 +177,9 @@ def test_classes_are_named_by_their_rows_too(sharded: tuple[Path, dict[str, Acti
 def test_several_triples_of_one_recipe(sharded: tuple[Path, dict[str, Activations]]) -> None:
     directory, _ = sharded
     rows = [f"{directory}: bird dog ship", f"{directory}: cat dog deer"]
-    recipe, runs, loaded = plane_figure.new_recipe([], rows=rows, layout="figure1")
-    assert set(loaded[0]["train"].labels) == {2, 3, 4, 5, 8}
-    grids = plane_figure.build_panels(recipe, runs, loaded)
-    assert [panel.classes for grid in grids for panel in grid[0][:1]] == [CLASSES, ("cat", "dog", "deer")]
+    made = new_figure([], {"rows": rows, "layout": "figure1"})
+    assert set(made.runs[0].splits["train"].labels) == {2, 3, 4, 5, 8}
+    assert [triple.panels[0].classes for triple in made.triples] == [CLASSES, ("cat", "dog", "deer")]
 
 
 def test_the_page_reads_the_triple_that_is_chosen(

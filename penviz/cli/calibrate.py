@@ -26,7 +26,7 @@ def calibrate(
 ) -> None:
     """Print how far confidence is from accuracy, before and after temperature scaling, and what it says."""
     found = named_apart(read_runs(runs))
-    from penviz.figures.figure_runs import stale
+    from penviz.figures.open_study import stale
     from penviz.metrics.calibration.calibrated import Calibrated
     from penviz.store import run_activations
     from penviz.store.runs import SPLITS, judged_split
@@ -48,7 +48,7 @@ def calibrate(
             raise RunError(f"{run.name} is kept in shards: calibration needs one file of activations.")
         if parts[split].partial:
             raise RunError(f"{run.name} is a quick look at some classes: calibration needs the full pass.")
-        for sentence in stale([run], [parts]):
+        for sentence in stale(run, parts):
             say(sentence)
         loaded.append(Calibrated.of(parts[split], seed))
     names = [run.name for run in found]

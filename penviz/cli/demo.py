@@ -16,10 +16,12 @@ def demo(
 ) -> None:
     """Draw the demo pair, two networks on CIFAR-10 with hard targets and with label smoothing."""
     from penviz.demo import PAIR, PAIR_CLASSES, PAIR_NAMES
-    from penviz.figures import figure_files
+    from penviz.figures.destination import Destination
+    from penviz.figures.new_figure import new_figure
 
     runs = [PAIR / name for name in PAIR_NAMES]
-    choices = {"classes": PAIR_CLASSES, "venue": venue}
-    for path in figure_files.make(runs, choices, runs_dir=Path(), out=out, say=say):
+    destination = Destination(out)
+    made = new_figure(runs, {"classes": PAIR_CLASSES, "venue": venue}, say)
+    for path in destination.write(made):
         say(f"Wrote {path}")
     say(f"The two runs lie in {PAIR}; measure, calibrate and figure take them as they take yours.")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from penviz import InputError
 from penviz.cli.options import not_options
 from penviz.exit_codes import say
 
@@ -97,15 +98,19 @@ def figure(
     runs_dir: Annotated[Path, typer.Option(help="Where the runs of a recipe lie.")] = Path("."),
 ) -> None:
     """Draw a figure for a paper, and all that is needed to make it again."""
-    from penviz.figures import figure_files
+    from penviz.figures.build import open_recipe
     from penviz.figures.charts import of_splits
+    from penviz.figures.destination import Destination
+    from penviz.figures.new_figure import film_epochs, new_figure, options_of
 
-    options = figure_files.options_of(option or [])
+    options = options_of(option or [])
     if charts is not None:  # both are options of a figure of charts
         options |= of_splits(charts, split) if split else {}
         options |= {"seed": seed} if seed is not None else {}
         split = seed = None
     choices = {
+        "figure": charts,
+        "options": options or None,
         "classes": classes,
         "rows": row,
         "splits": split,
@@ -125,8 +130,11 @@ def figure(
         "bold_best": bold_best,
         "columns": columns,
         "over_seeds": over_seeds,
-    }
-    look = {
+        "film": film,
+        "show": show,
+        "hide": hide,
+        "corner": corner,
+        "preset": preset,
         "font_size": font_size,
         "colours": colour,
         "row_titles": row_title,
@@ -136,23 +144,15 @@ def figure(
         "legend": legend,
     }
     given: dict[str, Any] = {key: value for key, value in choices.items() if value is not None}
-    if film is not None:
-        given["film"] = figure_files.film_epochs(film, runs or [])
-    for path in figure_files.make(
-        runs or [],
-        given,
-        charts=charts,
-        options=options,
-        marks=(show or [], hide or []),
-        corner=corner,
-        preset=preset,
-        style={key: value for key, value in look.items() if value is not None},
-        recipe_path=recipe,
-        runs_dir=runs_dir,
-        out=out,
-        formats=format or [],
-        save_recipe=save_recipe,
-        bundle=bundle,
-        say=say,
-    ):
+    destination = Destination(out, format or [], save_recipe, bundle)
+    if recipe is None:
+        if film is not None:
+            given["film"] = film_epochs(film, runs or [])
+        made, place = new_figure(runs or [], given, say), Path()
+    elif runs or given:
+        what = ", ".join([*(["runs"] if runs else []), *given]).replace("_", "-")
+        raise InputError(f"A recipe decides all of a figure: leave out {what}, or edit the recipe.")
+    else:
+        made, place = open_recipe(recipe, runs_dir, say), runs_dir
+    for path in destination.write(made, place):
         say(f"Wrote {path}")

@@ -41,7 +41,7 @@ def measure(
         raise RunError("--split is of --find: the numbers are of every split that there is.")
     found = named_apart(read_runs(runs))
     from penviz.cli import terminal
-    from penviz.figures.figure_runs import stale
+    from penviz.figures.open_study import stale
     from penviz.plot.words import column_names
     from penviz.projection.split_statistics import SplitStatistics
     from penviz.store import run_activations
@@ -59,7 +59,7 @@ def measure(
             _measure_shards(run, missing)
             parts = run_activations.load(run, classes=classes or ())
         notes += run_activations.notes(run, parts)
-        for sentence in stale([run], [parts]):
+        for sentence in stale(run, parts):
             say(sentence)
         opened.append(parts)
     names = next(iter(opened[0].values())).class_names

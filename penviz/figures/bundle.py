@@ -1,4 +1,4 @@
-"""The bundle beside a figure: points, numbers, caption and recipe, as bytes; nothing is read or drawn."""
+"""The bundle beside a figure: data, numbers, caption, methods and recipe, as bytes; nothing is drawn."""
 
 from __future__ import annotations
 
@@ -7,24 +7,22 @@ import json
 import math
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 
 from penviz import InputError
+from penviz.figures.caption import caption, measured
+from penviz.figures.latex_tables import booktabs, include_line, latex, sweep_table
 from penviz.figures.methods import methods, methods_files
-from penviz.metrics.target_vectors import Targets
+from penviz.figures.triple import Triple
 from penviz.plot.screen import Marks
-from penviz.projection.embedding import LinearMap
+from penviz.projection.chart import Chart
 from penviz.projection.panel import POINT_WORDS, Panel
-from penviz.projection.plane import Plane
 from penviz.store.csv_text import csv_text
 from penviz.store.runs import Run
-from penviz.study.finding import Finding
-from penviz.study.over_seeds import Side
-from penviz.study.table import Table
 
 COLUMNS = (
     "panel", "run", "split", "class", "label", "prediction", "index", "x", "y", "unit", "confidence", "kind",
@@ -32,6 +30,9 @@ COLUMNS = (
 """Of points.csv: number of the panel in reading order; name and row of the label, row of the prediction, row
 in the split's source; drawn units, feature units per drawn unit; largest probability over all classes, empty
 where the network has no linear head."""
+
+SERIES_COLUMNS = ("chart", "title", "series", "x_label", "y_label", "x", "y", "low", "high", "label")
+"""Columns of series.csv; chart counts from 1, low and high are empty where there is no interval."""
 
 ARRAYS = (
     "xy", "labels", "predictions", "indices", "confidences", "kinds", "means_xy", "templates_xy",
@@ -43,42 +44,8 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 """Date of every file in a .zip, so that equal files make equal archives."""
 
 
-@dataclass(frozen=True)
-class Part:
-    """One triple of a figure with all that is known of it.
-
-    Attributes:
-        grid: its panels, a row a run, None where a run lacks a split; table, finding: its numbers and what
-            they say. names, label_smoothings, seeds, planes (or maps of another view): of its runs, in the
-            order of the rows. notes: sentences that must stand beside it (penviz/store/run_activations.py).
-            targets: kinds of the runs' targets, by default what alpha alone says.
-        sides: where numbers are means over training seeds, the runs behind each of `names`; else empty.
-    """
-
-    grid: Sequence[Sequence[Panel | None]]
-    table: Table
-    finding: Finding
-    names: Sequence[str]
-    label_smoothings: Sequence[float | None]
-    seeds: Sequence[int | None]
-    planes: Sequence[Plane | LinearMap] = ()
-    notes: Sequence[str] = ()
-    targets: Sequence[str] = ()
-    sides: Sequence[Side] = ()
-
-    @property
-    def kinds(self) -> list[str]:
-        """Kind of the targets of each run, one of runs.TARGETS."""
-        return list(self.targets) or [Targets.of(alpha).kind for alpha in self.label_smoothings]
-
-    @property
-    def panels(self) -> list[Panel]:
-        """In reading order."""
-        return [panel for row in self.grid for panel in row if panel is not None]
-
-
 def bundle(
-    parts: Sequence[Part],
+    triples: Sequence[Triple],
     *,
     figures: Mapping[str, bytes],
     recipe: str,
@@ -87,43 +54,56 @@ def bundle(
     corner: Sequence[str] = (),
     runs: Sequence[Run] = (),
 ) -> dict[str, bytes]:
-    """Everything that goes with a figure: file name -> bytes, the same bytes for the same arguments.
+    """Everything that goes with a figure of planes: file name -> bytes, the same for the same arguments.
 
     Args:
-        parts: a triple each, in the order of the figure; figures: file name -> bytes, those of one
+        triples: in the order of the figure; figures: file name -> bytes, those of one
             figure in several formats; recipe: YAML that makes the figures again; marks: what they show;
         bold_best: of the table (`booktabs`); corner: keys of the numbers in its panels; runs: of the figure.
 
     Raises:
         InputError: a figure with the name of another file of the bundle.
     """
-    from penviz.figures.bundle_words import booktabs, caption, measured
-
     data = {
-        "points.csv": points_csv([panel for part in parts for panel in part.panels]).encode(),
-        "points.npz": points_npz(parts),
-        "numbers.json": numbers_json(parts).encode(),
-        "numbers.tex": "\n".join(booktabs(part, bold_best) for part in parts).encode(),
+        "points.csv": points_csv([panel for triple in triples for panel in triple.panels]).encode(),
+        "points.npz": points_npz(triples),
+        "numbers.json": numbers_json(triples).encode(),
+        "numbers.tex": "\n".join(booktabs(triple, bold_best) for triple in triples).encode(),
     }
-    return with_words(
-        figures, data, recipe, caption(parts, marks or Marks(), corner), methods(runs, measured(parts))
-    )
+    words = caption(triples, marks or Marks(), corner)
+    return _with_words(figures, data, recipe, words, methods(runs, measured(triples)))
 
 
-def with_words(
-    figures: Mapping[str, bytes], data: Mapping[str, bytes], recipe: str, words: str, about: str
+def chart_bundle(
+    charts: Sequence[Chart],
+    *,
+    figures: Mapping[str, bytes],
+    recipe: str,
+    notes: Sequence[str] = (),
+    runs: Sequence[Run] = (),
+    table: bool = False,
 ) -> dict[str, bytes]:
-    """The files of a bundle: figures, the data behind them, their recipe, a caption, and methods.
+    """The same of a figure of charts.
 
     Args:
-        figures, data: file name -> bytes; recipe: YAML; words: of the caption; about: the methods, with
-            citations (`methods`).
+        charts: as drawn; notes: sentences that must stand beside the figure; table: whether the numbers are
+            written as a LaTeX table too, for curves over one axis.
+    """
+    data = {"series.csv": series_csv(charts).encode(), "series.npz": series_npz(charts)}
+    data |= {"numbers.tex": sweep_table(charts).encode()} if table else {}
+    about = list(dict.fromkeys(chart.about for chart in charts if chart.about))
+    words = " ".join(dict.fromkeys([*about, *notes]))
+    return _with_words(figures, data, recipe, words, methods(runs, " ".join(about)))
+
+
+def _with_words(
+    figures: Mapping[str, bytes], data: Mapping[str, bytes], recipe: str, words: str, about: str
+) -> dict[str, bytes]:
+    """Figures, the data behind them, their recipe, a caption, and methods with citations.
 
     Raises:
         InputError: a figure with the name of another file of the bundle.
     """
-    from penviz.figures.bundle_words import include_line, latex
-
     texts = {
         "recipe.yaml": recipe,
         "caption.txt": f"{words}\n",
@@ -169,7 +149,7 @@ def _shortest(values: np.ndarray) -> list[str]:
     return made
 
 
-def points_npz(parts: Sequence[Part]) -> bytes:
+def points_npz(triples: Sequence[Triple]) -> bytes:
     """The panels as arrays, panel<number>_<field>, and the basis and origin of each run's plane or map.
 
     The feature of example x (with a 1 appended where the template holds the bias) is drawn at
@@ -177,8 +157,8 @@ def points_npz(parts: Sequence[Part]) -> bytes:
     """
     arrays: dict[str, Any] = {}
     number = 0
-    for part in parts:
-        for row, plane in zip_longest(part.grid, part.planes):
+    for triple in triples:
+        for row, plane in zip_longest(triple.grid, triple.maps):
             for panel in row:
                 if panel is None:
                     continue
@@ -195,25 +175,28 @@ def points_npz(parts: Sequence[Part]) -> bytes:
     return target.getvalue()
 
 
-def numbers_json(parts: Sequence[Part]) -> str:
+def numbers_json(triples: Sequence[Triple]) -> str:
     """Every number of every run, split and triple, with its words; null where it is undefined."""
     records = [
         {
-            "classes": list(part.panels[0].classes),
-            "bias": part.table.bias,
-            "finding": asdict(part.finding),
-            "notes": list(part.notes),
-            "reference": part.names[part.table.reference],
+            "classes": list(triple.panels[0].classes),
+            "bias": triple.table.bias,
+            "finding": asdict(triple.finding),
+            "notes": list(triple.notes),
+            "reference": triple.names[triple.table.reference],
             **(
-                {"over_seeds": [{"runs": s.names, "seeds": s.seeds} for s in part.sides]}
-                if part.sides
+                {"over_seeds": [{"runs": s.names, "seeds": s.seeds} for s in triple.sides]}
+                if triple.sides
                 else {}
             ),
             "runs": [
-                {"name": name, "targets": kind, "label_smoothing": alpha, "seed": seed}
-                for name, kind, alpha, seed in zip(
-                    part.names, part.kinds, part.label_smoothings, part.seeds, strict=True
-                )
+                {
+                    "name": one.name,
+                    "targets": one.targets.kind,
+                    "label_smoothing": one.run.config.label_smoothing,
+                    "seed": one.run.seed,
+                }
+                for one in triple.runs
             ],
             "panels": [
                 {
@@ -234,23 +217,23 @@ def numbers_json(parts: Sequence[Part]) -> str:
                     "dataset_id": panel.dataset_id,
                     "checkpoint_sha256": panel.checkpoint_sha256,
                 }
-                for panel in part.panels
+                for panel in triple.panels
             ],
             "numbers": {
                 row.number.key: {
                     "label": row.number.label,
                     "meaning": row.number.meaning,
                     "unit": row.number.unit,
-                    "values": dict(zip(part.names, map(dict, row.values), strict=True)),
+                    "values": dict(zip(triple.names, map(dict, row.values), strict=True)),
                     "changes": {k: None if c is None else asdict(c) for k, c in row.changes.items()},
-                    "intervals": dict(zip(part.names, map(dict, row.intervals), strict=False)),
+                    "intervals": dict(zip(triple.names, map(dict, row.intervals), strict=False)),
                     "note": row.note,
-                    "needs_full_pass": [n for n, p in zip(part.names, row.pending, strict=False) if p],
+                    "needs_full_pass": [n for n, p in zip(triple.names, row.pending, strict=False) if p],
                 }
-                for row in part.table.rows
+                for row in triple.table.rows
             },
         }
-        for part in parts
+        for triple in triples
     ]
     return json.dumps({"triples": _finite(records)}, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
@@ -262,6 +245,45 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(v) for v in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def series_csv(charts: Sequence[Chart]) -> str:
+    """Every value drawn, one a line, columns as in SERIES_COLUMNS; numbers read back as the same float64."""
+    lines: list[tuple[object, ...]] = [SERIES_COLUMNS]
+    for number, chart in enumerate(charts, start=1):
+        for series in chart.series:
+            y_label = chart.second_label if series.second_axis else chart.y_label
+            head = (number, chart.title, series.name, chart.x_label, y_label)
+            ends = [series.low, series.high]
+            for i in range(len(series.x)):
+                bounds = ["" if end is None else _word(end[i]) for end in ends]
+                label = series.labels[i] if series.labels else ""
+                lines.append((*head, _word(series.x[i]), _word(series.y[i]), *bounds, label))
+    return csv_text(lines)
+
+
+def _word(value: float) -> str:
+    """The shortest decimals that read back as the same float64; empty for a gap."""
+    return repr(float(value)) if math.isfinite(value) else ""
+
+
+def series_npz(charts: Sequence[Chart]) -> bytes:
+    """The same as arrays: chart<number>_series<number>_<x, y, low, high, name>, counted from 1."""
+    arrays: dict[str, Any] = {}
+    for c, chart in enumerate(charts, start=1):
+        arrays |= {f"chart{c}_title": chart.title, f"chart{c}_x_label": chart.x_label}
+        arrays |= {f"chart{c}_y_label": chart.y_label, f"chart{c}_second_label": chart.second_label}
+        for k, series in enumerate(chart.series, start=1):
+            head = f"chart{c}_series{k}"
+            arrays[f"{head}_name"] = series.name
+            for name in ("x", "y", "low", "high"):
+                if getattr(series, name) is not None:
+                    arrays[f"{head}_{name}"] = getattr(series, name)
+            if series.labels:
+                arrays[f"{head}_labels"] = np.array(series.labels)
+    target = io.BytesIO()
+    np.savez_compressed(target, **arrays)
+    return target.getvalue()
 
 
 def zip_bytes(files: Mapping[str, bytes]) -> bytes:

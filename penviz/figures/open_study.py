@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from penviz.figures.figure_runs import stale
 from penviz.store import run_activations
+from penviz.store.activations import Activations
 from penviz.store.runs import SPLITS, Run, named_apart, read_runs
 from penviz.study.study import Study
 from penviz.study.study_run import StudyRun
@@ -25,7 +25,7 @@ def open_run(run: Run, classes: Sequence[str | int] = (), splits: Sequence[str] 
     parts = run_activations.load(run, splits, classes)
     if not parts:
         raise run_activations.lacking(run)
-    said = [*run_activations.notes(run, parts), *stale([run], [parts])]
+    said = [*run_activations.notes(run, parts), *stale(run, parts)]
     return StudyRun(run, parts, tuple(said))
 
 
@@ -40,3 +40,12 @@ def open_study(directories: Sequence[Path | str], classes: Sequence[str | int] =
     """
     runs = named_apart(read_runs([Path(directory) for directory in directories]))
     return Study(tuple(open_run(run, classes) for run in runs))
+
+
+def stale(run: Run, splits: Mapping[str, Activations]) -> list[str]:
+    """A sentence for every file of activations that is of another checkpoint than its run."""
+    return [
+        f"{run.name}: the {split} activations are of another checkpoint; extract it again."
+        for split, activations in splits.items()
+        if run.model_sha256 and activations.checkpoint_sha256 not in ("", run.model_sha256)
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -28,14 +28,9 @@ class RecipeError(InputError):
     """A recipe that cannot be followed; the message is one sentence for the user."""
 
 
-def to_yaml(owner: Any, optional: tuple[str, ...], left_out: tuple[str, ...] = ()) -> str:
-    """A dataclass as the text of a recipe, without None, `optional` fields left empty, and `left_out`."""
-    record: dict[str, Any] = {"recipe": FORMAT}
-    for f in fields(owner):
-        value = getattr(owner, f.name)
-        if value is not None and f.name not in left_out and (value or f.name not in optional):
-            record[f.name] = plain(value)
-    return yaml.safe_dump(record, sort_keys=False, allow_unicode=True, width=4096)
+def to_yaml(record: Mapping[str, Any]) -> str:
+    """The keys of a recipe as its text, headed by its format."""
+    return yaml.safe_dump({"recipe": FORMAT, **record}, sort_keys=False, allow_unicode=True, width=4096)
 
 
 def from_yaml(text: str) -> dict[str, Any]:
@@ -148,21 +143,35 @@ def plain(value: Any) -> Any:
     return [plain(v) for v in value] if isinstance(value, tuple | list) else value
 
 
-def record_of(kind: Any, value: object, where: str) -> Any:
-    """A dataclass of some kind from the keys of a file; RecipeError where they do not fit."""
+def record_of(
+    kind: Any,
+    value: object,
+    where: str,
+    known: Collection[str] = (),
+    renamed: Mapping[str, str] | None = None,
+) -> Any:
+    """A dataclass of some kind from the keys of a file; RecipeError where they do not fit.
+
+    Args:
+        where: the keys stand, in words; known: keys of the file, all fields by default; renamed: key of the
+            file -> field, where the two differ.
+    """
     check(isinstance(value, dict), f"{where} has no keys")
     assert isinstance(value, dict)
-    known = {f.name for f in fields(kind)}
-    unknown = [key[:40] if is_text(key) else "not a word" for key in value if key not in known]
+    other = dict(renamed or {})
+    field_of = {f.name: f.name for f in fields(kind) if f.name not in other.values()} | other
+    unknown = [key[:40] if is_text(key) else "not a word" for key in value if key not in (known or field_of)]
     check(not unknown, f"Unknown key in {where}: {', '.join(unknown[:5])}")
     try:
-        return kind(**value)
+        return kind(**{field_of[key]: v for key, v in value.items()})
     except TypeError:
         raise RecipeError(f"A key is missing from {where}, or has a value of the wrong kind.") from None
 
 
-def records_of(kind: Any, value: object, where: str) -> tuple[Any, ...]:
+def records_of(
+    kind: Any, value: object, where: str, renamed: Mapping[str, str] | None = None
+) -> tuple[Any, ...]:
     """The same for a list of them."""
     check(is_list(value), f"{where} must be a list")
     assert isinstance(value, list)
-    return tuple(record_of(kind, item, where) for item in value)
+    return tuple(record_of(kind, item, where, renamed=renamed) for item in value)

@@ -77,21 +77,10 @@ class ComparisonTable:
 
     def to_latex(self) -> str:
         r"""The table for a paper; it needs \usepackage{booktabs}."""
-        from penviz.figures.bundle import Part
-        from penviz.figures.bundle_words import booktabs
+        from penviz.figures.latex_tables import booktabs
+        from penviz.figures.triple import Triple
 
-        runs = self.comparison.study.runs
-        return booktabs(
-            Part(
-                self.comparison.rows,
-                self.data,
-                self.comparison.finding,
-                [one.name for one in runs],
-                [one.run.config.label_smoothing for one in runs],
-                [one.run.seed for one in runs],
-                targets=[one.targets.kind for one in runs],
-            )
-        )
+        return booktabs(Triple(self.comparison, self.comparison.rows))
 
     def to_json(self) -> str:
         """Finding and numbers as `penviz measure --json` prints them, but for the geometry of all classes."""

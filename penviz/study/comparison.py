@@ -96,7 +96,7 @@ class Comparison:
             scale=options.scale,
             label_smoothings=[one.run.config.label_smoothing for one in runs],
             targets=[one.targets for one in runs],
-            summaries=[one.statistics for one in runs],
+            summaries=[one.statistics_at_hand for one in runs],
             remarks=[one.run.adoption.mark for one in runs],
             pull=options.pull,
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from penviz import InputError
 from penviz.metrics.intervals.bootstrap import Change, one_a_seed, seed_change
 from penviz.projection.panel import Panel
+from penviz.store.runs import Run, differences
 from penviz.study.finding import SEEDS_NEEDED
 from penviz.study.sweep import mean_change, t_interval
 from penviz.study.table import NumberRow, Table, reference_run
@@ -35,15 +36,30 @@ class Side:
         return one_a_seed(zip(self.seeds, values, strict=True))
 
 
-def checked_sides(sides: Sequence[Side]) -> list[Side]:
-    """The same sides; InputError where one has too few seeds for an interval."""
+def sides_of(runs: Sequence[Run]) -> list[Side]:
+    """Runs that differ in the training seed alone, together, in the order in which they come.
+
+    Raises:
+        InputError: a side with too few seeds for an interval.
+    """
+    members: list[list[int]] = []
+    for i, run in enumerate(runs):
+        same = (own for own in members if set(differences([runs[own[0]], run])) <= {"seed"})
+        if (found := next(same, None)) is None:
+            members.append([i])
+        else:
+            found.append(i)
+    sides = [
+        Side(tuple(own), tuple(runs[i].name for i in own), tuple(runs[i].seed for i in own))
+        for own in members
+    ]
     for side in sides:
         if side.n_seeds < SEEDS_NEEDED:
             raise InputError(
                 f"A mean over seeds needs at least {SEEDS_NEEDED} seeds per setting, "
                 f"{side.names[0]} has {side.n_seeds}."
             )
-    return list(sides)
+    return sides
 
 
 def panel_over_seeds(panel: Panel, side: Side, others: Sequence[Panel]) -> Panel:
@@ -65,7 +81,7 @@ def table_over_seeds(table: Table, sides: Sequence[Side], label_smoothings: Sequ
     """A table whose columns are the sides: means over seeds, with 95 % t-intervals of the mean.
 
     Args:
-        table: of all runs (`table.compare`); sides: their runs, from `checked_sides`; label_smoothings: alpha
+        table: of all runs (`table.compare`); sides: their runs, from `sides_of`; label_smoothings: alpha
             of each side.
 
     The change between two sides has Welch's interval, of a relative number on its logarithms (`seed_change`).

@@ -51,3 +51,14 @@ class StudyRun:
     def statistics(self) -> dict[str, SplitStatistics]:
         """Split -> what does not depend on the triple, computed when it is first asked for."""
         return {split: SplitStatistics.of(a) for split, a in self.splits.items()}
+
+    @property
+    def statistics_at_hand(self) -> dict[str, SplitStatistics]:
+        """Those computed already: a picture saves time with them and needs none."""
+        found: dict[str, SplitStatistics] = vars(self).get("statistics", {})
+        return found
+
+    def with_statistics(self, found: Mapping[str, SplitStatistics]) -> StudyRun:
+        """The same run with statistics of its splits that were computed before."""
+        vars(self)["statistics"] = dict(found)
+        return self

@@ -15,11 +15,14 @@ from small_runs import make_run, small_activations
 
 from penviz import InputError
 from penviz.cli.main import main
-from penviz.figures import chart_figure, charts
-from penviz.figures.chart_spec import ChartRecipe, read_recipe, recipe_of
+from penviz.figures import charts
+from penviz.figures.build import build, open_runs
 from penviz.figures.charts import reliability, risk_coverage
 from penviz.figures.charts.calibrations import load_split
-from penviz.figures.plane_spec import Recipe, RecipeError
+from penviz.figures.new_figure import new_figure
+from penviz.figures.spec import FigureSpec
+from penviz.figures.spec_files import find_runs
+from penviz.figures.spec_yaml import RecipeError
 from penviz.metrics.calibration.calibrated import PLAIN, SCALED, Calibrated
 from penviz.metrics.calibration.reliability import Reliability
 from penviz.metrics.calibration.temperature import halve
@@ -204,7 +207,7 @@ def test_unknown_figures_and_options_are_one_sentence(pair: list[Path]) -> None:
 def penviz(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     monkeypatch.setattr(sys, "argv", ["penviz", "figure", *map(str, arguments)])
     with pytest.raises(SystemExit) as stop:
-        main.main()
+        main()
     return int(stop.value.code or 0)
 
 
@@ -217,7 +220,7 @@ def test_a_recipe_gives_the_same_bytes(
         monkeypatch, *pair, "--figure", "reliability", "--seed", 2, "--venue", "icml", "--width", "column",
         "--out", out, "--save-recipe", recipe,
     )  # fmt: skip
-    assert read_recipe(recipe).options == {"split": "validation", "seed": 2, "scaled": True}  # type: ignore[union-attr]
+    assert FigureSpec.read(recipe).options == {"split": "validation", "seed": 2, "scaled": True}
     assert not penviz(monkeypatch, "--recipe", recipe, "--out", again)
     assert out.read_bytes() == again.read_bytes()
 
@@ -238,14 +241,18 @@ def test_another_process_writes_the_same_bytes_and_the_bundle_holds_the_series(
     assert (tmp_path / "c.pdf").read_bytes() == (tmp_path / "bundle" / "figure.pdf").read_bytes()
 
 
+def spec_of(pair: list[Path], **choices: Any) -> FigureSpec:
+    return new_figure(pair, {"figure": "reliability", **choices}).spec
+
+
 def test_changed_files_are_named(pair: list[Path], tmp_path: Path) -> None:
-    recipe, _, _ = chart_figure.new_recipe("reliability", pair, {})
+    recipe = spec_of(pair)
     small_activations("hard", "validation", seed=5).save(activations_path(pair[0], "validation"))
     with pytest.raises(RecipeError, match=r"activations-validation\.npz of run hard has changed"):
-        chart_figure.find_runs(recipe, tmp_path)
+        find_runs(recipe, tmp_path)
     activations_path(pair[0], "validation").unlink()
     with pytest.raises(RecipeError, match=r"activations-validation\.npz of run hard is missing"):
-        chart_figure.find_runs(recipe, tmp_path)
+        find_runs(recipe, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -278,15 +285,13 @@ def test_bad_requests_are_one_sentence_and_write_nothing(
 
 
 def record(pair: list[Path]) -> dict[str, Any]:
-    made: dict[str, Any] = yaml.safe_load(chart_figure.new_recipe("reliability", pair, {})[0].to_yaml())
+    made: dict[str, Any] = yaml.safe_load(spec_of(pair).to_yaml())
     return made
 
 
 def test_a_recipe_is_read_back_equal(pair: list[Path]) -> None:
-    recipe, _, _ = chart_figure.new_recipe("reliability", pair, {"seed": 4}, columns=1, letters=False)
-    found = recipe_of(recipe.to_yaml())
-    assert isinstance(found, ChartRecipe)
-    assert found.to_yaml() == recipe.to_yaml()
+    recipe = spec_of(pair, options={"seed": 4}, columns=1, letters=False)
+    assert FigureSpec.from_yaml(recipe.to_yaml()) == recipe
 
 
 @pytest.mark.parametrize(
@@ -308,20 +313,14 @@ def test_a_recipe_that_does_not_fit_is_one_sentence(
     pair: list[Path], change: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(InputError, match=words):
-        recipe_of(yaml.safe_dump(record(pair) | change))
-
-
-def test_a_recipe_of_charts_is_no_recipe_of_planes(pair: list[Path]) -> None:
-    with pytest.raises(RecipeError, match="figure of charts"):
-        Recipe.from_yaml(yaml.safe_dump(record(pair)))
+        FigureSpec.from_yaml(yaml.safe_dump(record(pair) | change))
 
 
 def test_a_recipe_without_a_digest_is_refused(pair: list[Path]) -> None:
     held = record(pair)
     for run in held["runs"]:
         run["files"] = {}
-    recipe = recipe_of(yaml.safe_dump(held))
-    assert isinstance(recipe, ChartRecipe)
-    runs = chart_figure.find_runs(recipe, Path())
+    recipe = FigureSpec.from_yaml(yaml.safe_dump(held))
+    runs = open_runs(recipe, find_runs(recipe, Path()))
     with pytest.raises(RecipeError, match=r"no digest of activations-validation\.npz"):
-        chart_figure.build(recipe, runs)
+        build(recipe, runs)

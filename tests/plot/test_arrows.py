@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from small_runs import small_activations
 
-from penviz.figures.bundle_words import _marks
+from penviz.figures.caption import _marks
 from penviz.plot.arrows import BARB, arrow_strokes, faded
 from penviz.plot.paper.plane import figure_bytes, paper_figure
 from penviz.plot.screen import Marks, selected_points, template_figure

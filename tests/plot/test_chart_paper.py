@@ -28,7 +28,7 @@ from test_paper_venues import (
 )
 
 from penviz import InputError
-from penviz.figures.chart_files import COLUMNS, chart_bundle, series_csv, series_npz
+from penviz.figures.bundle import SERIES_COLUMNS, chart_bundle, series_csv, series_npz
 from penviz.plot.paper.chart import paper_charts
 from penviz.plot.paper.files import figure_bytes
 from penviz.plot.paper.venues import VENUES
@@ -210,7 +210,7 @@ def test_tikz_refuses_a_cloud_that_tex_cannot_hold() -> None:
 def test_series_are_the_same_numbers_in_csv_and_arrays() -> None:
     charts = every_kind()
     lines = series_csv(charts).splitlines()
-    assert lines[0].split(",") == list(COLUMNS)
+    assert lines[0].split(",") == list(SERIES_COLUMNS)
     assert len(lines) == 1 + sum(len(s.x) for c in charts for s in c.series)
     arrays = np.load(io.BytesIO(series_npz(charts)), allow_pickle=False)
     np.testing.assert_array_equal(arrays["chart1_series2_y"], charts[0].series[1].y)

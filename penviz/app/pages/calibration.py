@@ -12,9 +12,9 @@ from penviz import InputError
 from penviz.app.catalogue import Group, Opened, again
 from penviz.app.run_selection import with_chosen_runs
 from penviz.app.widgets.calibration_table import ALL, calibration_table
-from penviz.app.widgets.chart_export import export_charts
 from penviz.app.widgets.controls import URL
 from penviz.app.widgets.empty import show_warnings
+from penviz.app.widgets.export import export_charts
 from penviz.app.words import minus_signs
 from penviz.figures.charts import reliability, risk_coverage
 from penviz.figures.charts.calibrations import MOST_RUNS, checked, names_of

@@ -15,11 +15,11 @@ import streamlit as st
 from penviz.app.catalogue import Group, Opened, path_word, run_roots
 from penviz.app.links import only_link
 from penviz.app.run_selection import with_chosen_runs
-from penviz.app.widgets.chart_export import Made, export_charts
 from penviz.app.widgets.command_lines import command_lines
 from penviz.app.widgets.controls import heading
 from penviz.app.widgets.distillation_words import MEANING, advice_html, found_html
 from penviz.app.widgets.empty import show_warnings
+from penviz.app.widgets.export import Made, export_charts
 from penviz.figures.charts import distillation as distillation_chart
 from penviz.figures.charts import erasure as erasure_chart
 from penviz.metrics.erased import TEMPERATURES, Erased

@@ -21,10 +21,10 @@ from penviz.app.catalogue import (
 )
 from penviz.app.state import suffix
 from penviz.app.style import style_sheet
-from penviz.app.widgets.chart_export import export_charts
 from penviz.app.widgets.command_lines import command_lines
 from penviz.app.widgets.controls import URL, choose_classes, choose_group, heading
 from penviz.app.widgets.empty import show_damaged, show_empty, show_too_few, show_warnings
+from penviz.app.widgets.export import export_charts
 from penviz.app.words import minus_signs
 from penviz.figures.charts.sweep import DEFAULT, SPLITS, charts_of, digest, swept
 from penviz.plot.chart_screen import chart_figure

@@ -12,15 +12,14 @@ import streamlit as st
 from penviz.app.catalogue import Group, Opened, digest_of, directory_digest, read_catalogue, run_roots
 from penviz.app.run_selection import with_chosen_runs
 from penviz.app.state import suffix
-from penviz.app.widgets.chart_export import export_charts
 from penviz.app.widgets.command_lines import command_lines
 from penviz.app.widgets.controls import choose_classes
 from penviz.app.widgets.empty import show_too_few, show_warnings
-from penviz.app.widgets.film_export import export_film
+from penviz.app.widgets.export import export_charts, export_film
 from penviz.app.widgets.legend import legend_html
 from penviz.app.widgets.train_here import train_here
 from penviz.figures.charts.training_time import charts_of
-from penviz.figures.plane_figure import class_words
+from penviz.figures.new_figure import class_words
 from penviz.figures.snapshot_animation import films_of
 from penviz.metrics.tightness.triples import count_triples
 from penviz.plot.chart_screen import chart_figure

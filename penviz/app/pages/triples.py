@@ -12,13 +12,13 @@ from penviz.app.catalogue import Group, Opened, directory_digest, read_catalogue
 from penviz.app.links import grid_query, triple_link
 from penviz.app.run_selection import with_chosen_runs
 from penviz.app.state import CLASS_KEYS, default_classes, presets, suffix
-from penviz.app.widgets.chart_export import export_charts
 from penviz.app.widgets.controls import URL, heading
 from penviz.app.widgets.empty import show_too_few
+from penviz.app.widgets.export import export_charts
 from penviz.app.words import plain
 from penviz.figures.charts.calibrations import names_of
 from penviz.figures.charts.triples import SHOWN, charts_of
-from penviz.figures.plane_figure import class_words
+from penviz.figures.new_figure import class_words
 from penviz.metrics.tightness.finder import FINDS, HALVED, Ranking, find, value_words
 from penviz.plot.chart_screen import chart_figure
 from penviz.projection.split_statistics import SplitStatistics

@@ -8,8 +8,8 @@ from html import escape
 import streamlit as st
 
 from penviz.app.catalogue import Group, Opened
-from penviz.app.widgets.chart_export import export_charts
 from penviz.app.widgets.controls import URL, heading
+from penviz.app.widgets.export import export_charts
 from penviz.app.widgets.share import figure_command, share
 from penviz.app.words import minus_signs
 from penviz.figures.charts.two_classes import charts_of, names_of

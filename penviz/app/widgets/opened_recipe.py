@@ -11,8 +11,9 @@ from penviz import InputError
 from penviz.app.catalogue import Group, runs_directory
 from penviz.app.state import CLASS_KEYS, suffix
 from penviz.app.widgets.export import LAYOUTS, WIDTHS
-from penviz.figures.figure_runs import find_runs
-from penviz.figures.plane_spec import Recipe, RecipeError
+from penviz.figures.spec import FigureSpec
+from penviz.figures.spec_files import find_runs
+from penviz.figures.spec_yaml import RecipeError
 from penviz.plot.paper.style import FigureStyle
 from penviz.projection.projection import class_indices
 from penviz.projection.views import PLANE
@@ -20,7 +21,7 @@ from penviz.projection.views import PLANE
 UPLOAD, REFUSED = "recipe-file", "recipe-refused"
 MOST_MEGABYTES = 1
 
-NOT_ON_PAGE = ("rows", "splits", "seed", "dpi", "text", "font", "bold_best", "over_seeds")
+NOT_ON_PAGE = ("figure", "film", "rows", "splits", "seed", "dpi", "text", "font", "bold_best", "over_seeds")
 """Choices of a recipe that the page has no control for; a recipe that makes one is not shown as another."""
 
 
@@ -38,13 +39,13 @@ def offer_recipe(groups: Sequence[Group]) -> None:
         st.warning(st.session_state[REFUSED])
 
 
-def controls_of(recipe: Recipe, groups: Sequence[Group]) -> dict[str, object]:
+def controls_of(recipe: FigureSpec, groups: Sequence[Group]) -> dict[str, object]:
     """What the session's controls must hold to show a recipe: key -> value.
 
     Raises:
         InputError: runs that are missing or have changed, or a figure that the page cannot show.
     """
-    usual = {f.name: f.default for f in fields(Recipe)}
+    usual = {f.name: f.default for f in fields(FigureSpec)}
     more = recipe.layout not in LAYOUTS or recipe.style != FigureStyle()
     if more or any(getattr(recipe, key) != usual[key] for key in NOT_ON_PAGE):
         raise RecipeError("This figure is more than a page shows: make it with penviz figure --recipe.")
@@ -82,7 +83,7 @@ def _take(groups: Sequence[Group]) -> None:
     if file is None:
         return
     try:
-        recipe = Recipe.from_yaml(file.getvalue().decode("utf-8", "replace"))
+        recipe = FigureSpec.from_yaml(file.getvalue().decode("utf-8", "replace"))
         wanted = controls_of(recipe, groups)
     except InputError as error:
         st.session_state[REFUSED] = str(error)

@@ -12,7 +12,7 @@ from penviz.app.catalogue import Group, is_own, path_word
 from penviz.app.state import State
 from penviz.app.widgets.command_lines import NARROW, command_lines
 from penviz.app.widgets.opened_recipe import offer_recipe
-from penviz.figures.plane_figure import class_words
+from penviz.figures.new_figure import class_words
 from penviz.store.runs import Run
 
 _HERE = ("localhost", "127.0.0.1", "::1", "0.0.0.0")

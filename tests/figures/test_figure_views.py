@@ -11,9 +11,13 @@ import numpy as np
 import pytest
 from small_runs import make_run
 
-from penviz.figures import figure_files, plane_figure, umap_points
+from penviz.figures import umap_points
+from penviz.figures.build import open_recipe
+from penviz.figures.destination import Destination
 from penviz.figures.embeddings import UmapPlan
-from penviz.figures.plane_spec import Recipe, RecipeError
+from penviz.figures.new_figure import new_figure
+from penviz.figures.spec import FigureSpec
+from penviz.figures.spec_yaml import RecipeError
 from penviz.metrics.tightness.finder import HALVED, find
 from penviz.projection.split_statistics import SplitStatistics
 from penviz.store import run_activations
@@ -33,23 +37,14 @@ def penviz(*words: str) -> subprocess.CompletedProcess[str]:
 def test_a_recipe_makes_the_same_bytes_again(runs: list[Path], tmp_path: Path, view: str) -> None:
     first, again = tmp_path / "first.pdf", tmp_path / "again.pdf"
     kept = tmp_path / "kept.yaml"
-    said: list[str] = []
-    choices = {"view": view, "all_classes": True, "scale": "own"}
-    figure_files.make(
-        runs,
-        choices,
-        runs_dir=tmp_path,
-        out=first,
-        save_recipe=kept,
-        bundle=tmp_path / "bundle",
-        say=said.append,
-    )
-    figure_files.make([], {}, recipe_path=kept, runs_dir=tmp_path, out=again, say=said.append)
+    made = new_figure(runs, {"view": view, "all_classes": True, "scale": "own"})
+    Destination(first, recipe=kept, bundle=tmp_path / "bundle").write(made)
+    Destination(again).write(open_recipe(kept, tmp_path))
     assert first.read_bytes() == again.read_bytes()
-    recipe = Recipe.read(kept)
+    recipe = FigureSpec.read(kept)
     assert (recipe.view, recipe.all_classes, recipe.corner) == (view, True, ())
     plane = tmp_path / "plane.pdf"
-    figure_files.make(runs, {"scale": "own"}, runs_dir=tmp_path, out=plane, say=said.append)
+    Destination(plane).write(new_figure(runs, {"scale": "own"}))
     assert plane.read_bytes() != first.read_bytes()
     words = (tmp_path / "bundle" / "caption.txt").read_text()
     assert "not the projection of Müller" in words
@@ -66,17 +61,17 @@ def test_a_recipe_makes_the_same_bytes_again(runs: list[Path], tmp_path: Path, v
 
 
 def test_a_plane_recipe_does_not_speak_of_views(runs: list[Path]) -> None:
-    recipe, *_ = plane_figure.new_recipe(runs)
+    recipe = new_figure(runs, {}).spec
     assert "view" not in recipe.to_yaml()
-    assert Recipe.from_yaml(recipe.to_yaml()).view == "plane"
+    assert FigureSpec.from_yaml(recipe.to_yaml()).view == "plane"
 
 
 def test_bad_choices_are_one_sentence(runs: list[Path]) -> None:
     with pytest.raises(RecipeError, match="View is one of plane, pca, lda, umap, span"):
-        plane_figure.new_recipe(runs, view="tsne")
+        new_figure(runs, {"view": "tsne"})
     with pytest.raises(RecipeError, match="The view pca has no rho_d"):
-        plane_figure.new_recipe(runs, view="pca", corner=("rho_d",))
-    assert plane_figure.new_recipe(runs, view="pca", corner=("accuracy",))[0].corner == ("accuracy",)
+        new_figure(runs, {"view": "pca", "corner": ("rho_d",)})
+    assert new_figure(runs, {"view": "pca", "corner": ("accuracy",)}).spec.corner == ("accuracy",)
 
 
 def test_umap_draws_what_is_kept(runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,8 +80,7 @@ def test_umap_draws_what_is_kept(runs: list[Path], tmp_path: Path, monkeypatch: 
     out = tmp_path / "map.svg"
     said: list[str] = []
     with pytest.raises(umap_points.UmapError, match="ended early"):
-        figure_files.make(runs, {"view": "umap"}, runs_dir=tmp_path, out=out, say=said.append)
-    assert not out.exists()
+        new_figure(runs, {"view": "umap"}, said.append)
     assert "UMAP of hard" in said[0]
     for run in runs:
         request = UmapPlan.of(run_activations.load(read_run(run)), (0, 1, 2), False, 0).request
@@ -98,7 +92,7 @@ def test_umap_draws_what_is_kept(runs: list[Path], tmp_path: Path, monkeypatch: 
         )
     said.clear()
     bundle = tmp_path / "bundle"
-    figure_files.make(runs, {"view": "umap"}, runs_dir=tmp_path, out=out, bundle=bundle, say=said.append)
+    Destination(out, bundle=bundle).write(new_figure(runs, {"view": "umap"}, said.append))
     assert said == []
     assert "Tightness must not be judged" in (bundle / "caption.txt").read_text()
     assert "scale bar" not in out.read_text()

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from penviz.figures.figure_files import film_epochs
-from penviz.figures.plane_spec import Recipe, RecipeError
+from penviz.figures.new_figure import film_epochs
+from penviz.figures.spec import FigureSpec
+from penviz.figures.spec_yaml import RecipeError
 from penviz.plot.theme import CLASS_COLOURS, rgb
 from penviz.store.snapshots import snapshots_path
 from tests.small_runs import make_filmed, make_run, small_snapshots
@@ -58,7 +59,7 @@ def test_the_recipe_makes_the_same_bytes_and_names_the_snapshots(place: Path, pe
     assert penviz("figure", *RUNS, *CLASSES, *wanted).status == 0
     assert penviz("figure", "--recipe", "r.yaml", "--out", "again.png").status == 0
     assert (place / "f.png").read_bytes() == (place / "again.png").read_bytes()
-    recipe = Recipe.read(place / "r.yaml")
+    recipe = FigureSpec.read(place / "r.yaml")
     assert recipe.film == (2, 9)
     other = small_snapshots("hard", "validation", epochs=(1, 2, 6, 9))
     other.save(snapshots_path(place / "runs" / "hard", "validation"))
@@ -118,7 +119,7 @@ def test_a_recipe_with_a_film_is_read_back_and_checked(place: Path, penviz: Any)
     wanted = ("--film", "2 9", "--out", "f.png", "--save-recipe", "r.yaml")
     assert penviz("figure", *RUNS, *CLASSES, *wanted).status == 0
     text = (place / "r.yaml").read_text()
-    assert Recipe.from_yaml(text).to_yaml() == text
+    assert FigureSpec.from_yaml(text).to_yaml() == text
     for bad in ("- 9\n- 2", "- -1", "- 2\n- 2", "- x"):
         with pytest.raises(RecipeError, match="epochs of a film"):
-            Recipe.from_yaml(text.replace("- 2\n- 9", bad))
+            FigureSpec.from_yaml(text.replace("- 2\n- 9", bad))

@@ -15,13 +15,15 @@ from typing import Any
 import matplotlib
 import pytest
 
-from penviz.figures import figure_files, plane_figure
-from penviz.figures.plane_spec import Recipe
+import penviz as penviz_package
+from penviz.figures import destination
+from penviz.figures.new_figure import new_figure
+from penviz.figures.spec import FigureSpec
 from penviz.store.activations import Activations
 from tests.small_runs import make_adopted, make_run
 from tests.test_cli import assert_refused, penviz  # noqa: F401  (a fixture)
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 CLASSES = ("--classes", "cat", "dog", "ship")
 RUNS = ("runs/hard", "runs/soft")
 STARTS = {"pdf": b"%PDF-", "svg": b"<?xml", "png": b"\x89PNG", "html": b"<!doctype html>", "tex": b"%"}
@@ -59,7 +61,7 @@ def test_the_recipe_makes_the_same_figure(place: Path, penviz: Any) -> None:  # 
     )
     wanted = ("--out", "f.svg", "--save-recipe", "r.yaml")
     assert penviz("figure", *RUNS, *CLASSES, *choices, *more, *wanted).status == 0
-    recipe = Recipe.read(place / "r.yaml")
+    recipe = FigureSpec.read(place / "r.yaml")
     assert [run.path for run in recipe.runs] == list(RUNS)
     assert (recipe.classes, recipe.scale, recipe.bias) == (("cat", "dog", "ship"), "own", False)
     assert (recipe.marks.means, recipe.marks.templates, recipe.marks.errors) == (False, True, True)
@@ -105,10 +107,8 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
     root = tmp_path_factory.mktemp("plain")
     make_run(root / "runs", "hard")
     make_run(root / "runs", "soft", 0.1)
-    recipe, runs, loaded = plane_figure.new_recipe(
-        [root / run for run in RUNS], ("cat", "dog", "ship"), per_class=5
-    )
-    return root, plane_figure.draw(recipe, plane_figure.build_panels(recipe, runs, loaded), "svg")
+    choices = {"classes": ("cat", "dog", "ship"), "per_class": 5}
+    return root, new_figure([root / run for run in RUNS], choices).draw("svg")
 
 
 @pytest.mark.parametrize("choice", CHOICES)
@@ -202,7 +202,7 @@ def test_rows_of_several_triples(place: Path, penviz: Any) -> None:  # noqa: F81
     rows = ("--row", "runs/hard runs/soft: cat dog ship", "--row", "runs/hard runs/soft: 0 1 2")
     ended = penviz("figure", *rows, "--out", "f.pdf", "--save-recipe", "r.yaml", "--bundle", "all")
     assert ended.status == 0, ended.err
-    recipe = Recipe.read(place / "r.yaml")
+    recipe = FigureSpec.read(place / "r.yaml")
     assert recipe.layout == "figure1"
     assert [row.classes for row in recipe.rows] == [
         ("cat", "dog", "ship"),
@@ -271,7 +271,7 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
     "no such recipe": (("--recipe", "none.yaml", *OUT), "There is no recipe none.yaml"),
     "a recipe and runs": ((*RUNS, "--recipe", "r.yaml", *OUT), "leave out runs"),
     "a recipe and a choice": (("--recipe", "r.yaml", "--per-class", "5", *OUT), "leave out per-class"),
-    "a recipe and a mark": (("--recipe", "r.yaml", "--hide", "means", *OUT), "leave out show or hide"),
+    "a recipe and a mark": (("--recipe", "r.yaml", "--hide", "means", *OUT), "leave out hide"),
     "a recipe of another kind": (("--recipe", "taken.pdf/a.yaml", *OUT), "not a recipe"),
     "a row without classes": (("--row", "runs/hard runs/soft", *OUT), "is not a row"),
     "a row and runs": ((*RUNS, "--row", "runs/hard: cat dog ship", *OUT), "leave out the others"),
@@ -305,7 +305,7 @@ def test_a_failure_while_writing_leaves_nothing(
     penviz: Any,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    before, put = everything(place), figure_files._put
+    before, put = everything(place), destination._put
     calls: list[Path] = []
 
     def full(path: Path, content: bytes, place: Path) -> None:
@@ -314,7 +314,7 @@ def test_a_failure_while_writing_leaves_nothing(
         if len(calls) == at + 1:
             raise OSError(28, "No space left on device", str(place))
 
-    monkeypatch.setattr(figure_files, "_put", full)
+    monkeypatch.setattr(destination, "_put", full)
     wanted = ("--out", "f.pdf", "--save-recipe", "r.yaml", "--bundle", "all")
     assert_refused(penviz("figure", *RUNS, *CLASSES, *wanted), "No space left")
     assert everything(place) == before
@@ -329,13 +329,15 @@ def test_an_old_figure_stays_when_the_new_one_fails(place: Path, penviz: Any) ->
 
 
 def test_the_paper_and_the_screen_draw_the_same_panels(place: Path) -> None:
-    recipe, runs, loaded = plane_figure.new_recipe([place / run for run in RUNS], ("cat", "dog", "ship"))
-    (grid,) = plane_figure.build_panels(recipe, runs, loaded)
-    assert [[(p.run, p.split) for p in row if p] for row in grid] == [
+    made = new_figure([place / run for run in RUNS], {"classes": ("cat", "dog", "ship")})
+    (triple,) = made.triples
+    assert [[(p.run, p.split) for p in row if p] for row in triple.grid] == [
         [("hard", "train"), ("hard", "validation")],
         [("soft", "train"), ("soft", "validation")],
     ]
-    assert plane_figure.paper_rows(recipe, [grid]) == grid
+    study = penviz_package.open_study([place / run for run in RUNS])
+    on_screen = study.compare(["cat", "dog", "ship"]).panels
+    assert all((a.xy == b.xy).all() for a, b in zip(triple.panels, on_screen, strict=True))
 
 
 def test_two_classes_make_no_plane(place: Path, penviz: Any) -> None:  # noqa: F811
@@ -350,6 +352,5 @@ def test_names_that_are_numbers_go_before_rows(place: Path) -> None:
     for split in ("train", "validation"):
         path = place / "runs" / "hard" / f"activations-{split}.npz"
         replace(Activations.load(path), class_names=names).save(path)
-    recipe, runs, loaded = plane_figure.new_recipe([place / "runs" / "hard"], ["1", "2", "3"])
-    (grid,) = plane_figure.build_panels(recipe, runs, loaded)
-    assert grid[0][0].class_indices == (0, 2, 3)
+    (triple,) = new_figure([place / "runs" / "hard"], {"classes": ["1", "2", "3"]}).triples
+    assert triple.panels[0].class_indices == (0, 2, 3)

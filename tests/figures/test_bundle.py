@@ -1,3 +1,5 @@
+"""The bundle beside a figure: points, numbers, caption and table, of triples of a study."""
+
 from __future__ import annotations
 
 import base64
@@ -16,43 +18,41 @@ import numpy as np
 import pytest
 
 from penviz import InputError
-from penviz.figures.bundle import COLUMNS, Part, bundle, numbers_json, points_csv, points_npz, zip_bytes
-from penviz.figures.bundle_words import booktabs, caption, include_line, latex
+from penviz.figures.bundle import COLUMNS, bundle, numbers_json, points_csv, points_npz, zip_bytes
+from penviz.figures.caption import caption
+from penviz.figures.latex_tables import booktabs, include_line, latex
+from penviz.figures.triple import Triple
 from penviz.metrics.intervals.bootstrap import Change
 from penviz.plot.screen import Marks, template_figure
-from penviz.projection.panel import build_grid
-from penviz.projection.plane import Plane
-from penviz.projection.split_statistics import SplitStatistics
-from penviz.study.finding import build_finding
-from penviz.study.table import compare
+from penviz.store.runs import Run, RunConfig
+from penviz.study.comparison import ComparisonOptions
+from penviz.study.study import Study
+from penviz.study.study_run import StudyRun
 from tests.small_runs import small_activations
 
 TRIPLE = ("airplane", "automobile", "bird")
 NAMES = ("run_hard", "run_soft")
+CONFIG = RunConfig(dataset="cifar10", model="tutorial_alexnet", targets="hard", label_smoothing=0.0, seed=3)
 
 
-def part(alphas: Sequence[float] = (0.0, 0.1), classes: Sequence[str] = TRIPLE, **choices: Any) -> Part:
+def triple_of(
+    alphas: Sequence[float] = (0.0, 0.1), classes: Sequence[str] = TRIPLE, **choices: Any
+) -> Triple:
     names = [f"{name}{i if i > 1 else ''}" for i, name in enumerate((*NAMES, *NAMES)[: len(alphas)])]
     runs = [
-        {
-            split: small_activations(name, split, alpha, per_class=110, seed=i)
-            for split in ("train", "validation")
-        }
+        StudyRun(
+            Run(Path(), name, replace(CONFIG, targets="uniform" if alpha else "hard", label_smoothing=alpha)),
+            {s: small_activations(name, s, alpha, per_class=110, seed=i) for s in ("train", "validation")},
+        )
         for i, (name, alpha) in enumerate(zip(names, alphas, strict=True))
     ]
-    summaries = [{split: SplitStatistics.of(a) for split, a in run.items()} for run in runs]
-    bias = choices.get("bias", True)
-    grid = build_grid(runs, classes, label_smoothings=alphas, **choices)
-    table = compare(summaries, classes, bias=bias, label_smoothings=alphas)
-    seeds = [3] * len(alphas)
-    finding = build_finding(table, names=names, label_smoothings=alphas, seeds=seeds, runs=summaries)
-    planes = [Plane.of_head(run["train"].head, table.classes, bias) for run in runs if run["train"].head]
-    return Part(grid, table, finding, names, list(alphas), seeds, planes)
+    comparison = Study(tuple(runs)).compare(classes, ComparisonOptions(**choices))
+    return Triple(comparison, comparison.rows)
 
 
 @pytest.fixture(scope="module")
-def pair() -> Part:
-    return part(per_class=20, seed=4)
+def pair() -> Triple:
+    return triple_of(per_class=20, seed=4)
 
 
 def read_csv(text: str) -> list[dict[str, str]]:
@@ -70,7 +70,7 @@ def plotly_numbers(values: Any) -> np.ndarray:
 
 @pytest.mark.parametrize("scale", ["distance", "own", "same"])
 def test_the_csv_has_the_coordinates_of_the_screen(scale: str) -> None:
-    panels = part(per_class=20, scale=scale).panels
+    panels = triple_of(per_class=20, scale=scale).panels
     rows = read_csv(points_csv(panels))
     drawn = json.loads(template_figure(panels, columns=2).to_json())["data"]
     screen = [
@@ -93,7 +93,7 @@ def test_the_csv_has_the_coordinates_of_the_screen(scale: str) -> None:
     assert sorted(paper) == sorted((number[axis], i, x, y) for axis, i, x, y in screen)
 
 
-def test_the_csv_says_what_each_example_is(pair: Part) -> None:
+def test_the_csv_says_what_each_example_is(pair: Triple) -> None:
     rows = read_csv(points_csv(pair.panels))
     assert tuple(rows[0]) == COLUMNS
     at = 0
@@ -114,20 +114,20 @@ def test_the_csv_says_what_each_example_is(pair: Part) -> None:
     assert {row["kind"] for row in rows} >= {"correct", "fourth class"}
 
 
-def test_names_with_commas_and_quotes_stay_one_cell(pair: Part) -> None:
+def test_names_with_commas_and_quotes_stay_one_cell(pair: Triple) -> None:
     panel = pair.panels[0]
     odd = ('a,"b"', "ü; x", "plain", *panel.class_names[3:])
     rows = read_csv(points_csv([replace(panel, class_names=odd)]))
     assert {row["class"] for row in rows} == {'a,"b"', "ü; x", "plain"}
 
 
-def test_the_arrays_draw_every_point_again(pair: Part) -> None:
+def test_the_arrays_draw_every_point_again(pair: Triple) -> None:
     with np.load(io.BytesIO(points_npz([pair])), allow_pickle=False) as arrays:
         for number, panel in enumerate(pair.panels, start=1):
             own = {
                 name: arrays[f"panel{number}_{name}"] for name in ("xy", "basis", "origin", "unit", "indices")
             }
-            alpha = pair.label_smoothings[(number - 1) // 2]
+            alpha = pair.alphas[(number - 1) // 2]
             a = small_activations(panel.run, panel.split, alpha or 0.0, per_class=110, seed=(number - 1) // 2)
             x = np.column_stack([a.features[panel.rows], np.ones(len(panel.rows))])
             assert (a.indices[panel.rows] == own["indices"]).all()
@@ -144,7 +144,7 @@ def test_the_arrays_draw_every_point_again(pair: Part) -> None:
 # Numbers.
 
 
-def test_numbers_are_json_with_words(pair: Part) -> None:
+def test_numbers_are_json_with_words(pair: Triple) -> None:
     record = json.loads(numbers_json([pair]))["triples"][0]
     assert record["classes"] == list(TRIPLE)
     assert record["finding"]["headline"] == pair.finding.headline
@@ -158,7 +158,7 @@ def test_numbers_are_json_with_words(pair: Part) -> None:
     assert record["panels"][3]["n_shown"] == [20, 20, 20]
 
 
-def test_a_number_that_does_not_exist_is_null(pair: Part) -> None:
+def test_a_number_that_does_not_exist_is_null(pair: Triple) -> None:
     panel = replace(pair.panels[0], metrics={"rho_d": float("nan")})
     record = json.loads(numbers_json([replace(pair, grid=[[panel]])]))
     assert record["triples"][0]["panels"][0]["metrics"]["rho_d"] is None
@@ -196,7 +196,7 @@ def table_faults(text: str) -> list[str]:
     ("alphas", "columns"), [((0.1,), "lrr"), ((0.0, 0.1), "lrrrrrr"), ((0.0, 0.1, 0.2), "lrrrrrr")]
 )
 def test_the_table_is_whole(alphas: Sequence[float], columns: str) -> None:
-    text = booktabs(part(alphas, per_class=5))
+    text = booktabs(triple_of(alphas, per_class=5))
     assert table_faults(text) == []
     assert rf"\begin{{tabular}}{{{columns}}}" in text
     assert r"\textbf" not in text
@@ -204,7 +204,7 @@ def test_the_table_is_whole(alphas: Sequence[float], columns: str) -> None:
     assert "logit gap (nats)" in text
 
 
-def test_a_broken_table_is_seen(pair: Part) -> None:
+def test_a_broken_table_is_seen(pair: Triple) -> None:
     text = booktabs(pair)
     assert table_faults(text.replace("radius (feature units) &", "radius (feature units)"))
     assert table_faults(text.replace(r"\%", "%"))
@@ -212,8 +212,8 @@ def test_a_broken_table_is_seen(pair: Part) -> None:
     assert table_faults(text.replace(r"{2-4}", "{2-4"))
 
 
-def test_hard_stands_left_of_soft(pair: Part) -> None:
-    swapped = part((0.1, 0.0), per_class=5)
+def test_hard_stands_left_of_soft(pair: Triple) -> None:
+    swapped = triple_of((0.1, 0.0), per_class=5)
     for text in (booktabs(pair), booktabs(swapped)):
         assert r"Number & hard & soft & change [95 \%] & hard & soft & change [95 \%] \\" in text
     hard, soft = (row["train"] for row in pair.table.row("rho_d").values)
@@ -230,12 +230,14 @@ def bold(text: str) -> dict[str, list[str]]:
     return {cells[0]: [cell[8:-1] for cell in cells[1:] if cell.startswith(r"\textbf{")] for cells in lines}
 
 
-def with_values(pair: Part, key: str, values: Sequence[float], change: Change | None) -> Part:
+def with_values(pair: Triple, key: str, values: Sequence[float], change: Change | None) -> Triple:
     row = pair.table.row(key)
     changed = replace(row, values=[dict.fromkeys(pair.table.splits, v) for v in values],
                       changes=dict.fromkeys(pair.table.splits, change))  # fmt: skip
     rows = tuple(changed if r is row else r for r in pair.table.rows)
-    return replace(pair, table=replace(pair.table, rows=rows))
+    other = replace(pair)
+    vars(other)["table"] = replace(pair.table, rows=rows)
+    return other
 
 
 CLEAR, OPEN = Change(0.1, 0.05, 0.15, relative=False), Change(0.1, -0.05, 0.15, relative=False)
@@ -254,7 +256,7 @@ CLEAR, OPEN = Change(0.1, 0.05, 0.15, relative=False), Change(0.1, -0.05, 0.15, 
 )
 def test_the_best_is_bold_when_asked_and_off_training(
     key: str, label: str, values: tuple[float, ...], change: Change | None, expected: list[str] | None,
-    pair: Part,
+    pair: Triple,
 ) -> None:  # fmt: skip
     other = with_values(pair, key, values, change)
     assert r"\textbf" not in booktabs(other)
@@ -296,12 +298,12 @@ FACTS = {
 
 
 @pytest.mark.parametrize("fact", FACTS)
-def test_the_caption_states(fact: str, pair: Part) -> None:
+def test_the_caption_states(fact: str, pair: Triple) -> None:
     assert FACTS[fact] in caption([pair], Marks())
 
 
 @pytest.mark.parametrize("fact", ["share of variance", "rho/d"])
-def test_the_caption_has_the_numbers_of_every_panel(fact: str, pair: Part) -> None:
+def test_the_caption_has_the_numbers_of_every_panel(fact: str, pair: Triple) -> None:
     words = caption([pair], Marks())
     for panel, name in zip(
         pair.panels, ("hard, train", "hard, validation", "soft, train", "soft, validation"), strict=True
@@ -323,9 +325,9 @@ CHANGES: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_the_caption_follows_the_figure(change: str, pair: Part) -> None:
+def test_the_caption_follows_the_figure(change: str, pair: Triple) -> None:
     words, choices = CHANGES[change]
-    assert words in caption([part(**choices)], Marks())
+    assert words in caption([triple_of(**choices)], Marks())
     assert words not in caption([pair], Marks())
 
 
@@ -339,23 +341,25 @@ def test_the_caption_follows_the_figure(change: str, pair: Part) -> None:
         ("errors", "cross:"),
     ],
 )
-def test_the_caption_explains_only_what_is_drawn(mark: str, word: str, pair: Part) -> None:
+def test_the_caption_explains_only_what_is_drawn(mark: str, word: str, pair: Triple) -> None:
     assert word in caption([pair], Marks())
     assert word not in caption([pair], replace(Marks(), **{mark: False}))
     assert "diamond: template" in caption([pair], Marks(templates=True))
 
 
 @pytest.mark.parametrize(("key", "words"), [("ece", "ECE is over all"), ("accuracy", "Accuracy is over all")])
-def test_the_caption_says_what_a_number_in_the_corner_is_over(key: str, words: str, pair: Part) -> None:
+def test_the_caption_says_what_a_number_in_the_corner_is_over(key: str, words: str, pair: Triple) -> None:
     assert words in caption([pair], Marks(), (key,))
     assert words not in caption([pair], Marks(), ("rho_d",))
 
 
-def test_latex_sets_the_table_and_the_caption(pair: Part, tmp_path: Path) -> None:
+def test_latex_sets_the_table_and_the_caption(pair: Triple, tmp_path: Path) -> None:
     if shutil.which("pdflatex") is None:
         pytest.skip("pdflatex is not installed")
     words = latex(caption([pair], Marks(templates=True), ("ece",)))
-    tables = booktabs(pair) + booktabs(pair, bold_best=True) + booktabs(part((0.0, 0.1, 0.2), per_class=5))
+    tables = (
+        booktabs(pair) + booktabs(pair, bold_best=True) + booktabs(triple_of((0.0, 0.1, 0.2), per_class=5))
+    )
     document = (
         rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{words}{tables}\end{{document}}"
     )
@@ -367,11 +371,11 @@ def test_latex_sets_the_table_and_the_caption(pair: Part, tmp_path: Path) -> Non
 
 
 def test_hard_targets_alone_have_no_star() -> None:
-    assert "star:" not in caption([part((0.0,))], Marks())
+    assert "star:" not in caption([triple_of((0.0,))], Marks())
 
 
-def test_two_triples_are_told_apart(pair: Part) -> None:
-    words = caption([pair, part(classes=("cat", "dog", "ship"), per_class=20, seed=4)], Marks())
+def test_two_triples_are_told_apart(pair: Triple) -> None:
+    words = caption([pair, triple_of(classes=("cat", "dog", "ship"), per_class=20, seed=4)], Marks())
     assert "airplane, automobile and bird; cat, dog and ship (circles, squares and triangles" in words
     assert words.count("run_hard (hard targets") == 1
     assert words.count("The plane holds") == 2
@@ -380,7 +384,7 @@ def test_two_triples_are_told_apart(pair: Part) -> None:
 # The bundle.
 
 
-def test_the_bundle_is_whole_and_always_the_same(pair: Part) -> None:
+def test_the_bundle_is_whole_and_always_the_same(pair: Triple) -> None:
     figures = {"figure1.svg": b"<svg/>", "figure1.pdf": b"%PDF"}
     files = bundle([pair], figures=figures, recipe="recipe: 1\n")
     assert set(files) == {
@@ -406,6 +410,6 @@ def test_the_line_includes_what_latex_can_read(figures: list[str], line: str) ->
     assert include_line(figures) == line
 
 
-def test_a_figure_cannot_take_the_name_of_another_file(pair: Part) -> None:
+def test_a_figure_cannot_take_the_name_of_another_file(pair: Triple) -> None:
     with pytest.raises(InputError, match=r"numbers\.tex"):
         bundle([pair], figures={"numbers.tex": b""}, recipe="recipe: 1\n")

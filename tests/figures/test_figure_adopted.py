@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from penviz.figures.plane_spec import Recipe
+from penviz.figures.spec import FigureSpec
 from penviz.store.activations import Activations
+from tests.figures.test_figure import CLASSES, place  # noqa: F401  (a fixture)
 from tests.small_runs import make_adopted
 from tests.test_cli import assert_refused, penviz  # noqa: F401  (a fixture)
-from tests.test_figure import CLASSES, place  # noqa: F401  (a fixture)
 
 WARNING = "penviz measures 78.0 % where 93.1 % was expected: the input or the network may be wrong."
 ADOPTED: dict[str, dict[str, Any]] = {
@@ -115,7 +115,7 @@ def test_a_quick_look_draws_its_classes_and_no_accuracy(place: Path, penviz: Any
     make_adopted(place / "runs", "look", **ADOPTED["look"])
     ended = penviz("figure", "runs/look", "--out", "f.svg", "--save-recipe", "r.yaml", "--bundle", "all")
     assert ended.status == 0, ended.err
-    assert Recipe.read(place / "r.yaml").classes == ("cat", "dog", "ship")
+    assert FigureSpec.read(place / "r.yaml").classes == ("cat", "dog", "ship")
     assert "is a quick look" in (place / "all/caption.txt").read_text()
     assert penviz("figure", "runs/look", "runs/soft", *CLASSES, "--bundle", "both").status == 0
     assert (place / "both/numbers.tex").read_text().count("needs the full pass") == 8

@@ -13,21 +13,24 @@ import pytest
 import yaml
 
 from penviz import InputError
-from penviz.figures import figure_runs, plane_figure
-from penviz.figures.plane_spec import LARGEST, Recipe, RecipeError, RecipeFont, RecipeRow, RecipeRun, versions
+from penviz.figures.build import Figure, build, open_runs
+from penviz.figures.new_figure import new_figure
+from penviz.figures.spec import CHARTS_ALONE, FigureSpec, SpecFont, SpecRow, SpecRun
+from penviz.figures.spec_files import find_font, find_runs
+from penviz.figures.spec_yaml import LARGEST, RecipeError, version_note, versions
 from penviz.plot.paper.style import FigureStyle
 from penviz.plot.screen import Marks
 from penviz.store.runs import activations_path
 from tests.small_runs import make_run
 
-ROOT = Path(__file__).resolve().parent.parent
-HARD = RecipeRun("hard", "runs/hard", "0" * 64, {"train": "ab", "validation": "cd"})
+ROOT = Path(__file__).resolve().parents[2]
+HARD = SpecRun("hard", "runs/hard", "0" * 64, {"train": "ab", "validation": "cd"})
 RUN = {"name": "a", "path": "b", "model_sha256": "00", "activations": {"train": "ab"}}
-SOFT = RecipeRun("soft", "runs/soft", "1" * 64, {"train": "ef"})
+SOFT = SpecRun("soft", "runs/soft", "1" * 64, {"train": "ef"})
 TRIPLE = ("airplane", "automobile", "bird")
-PLAIN = Recipe((HARD, SOFT), TRIPLE)
-VIEWED = Recipe((HARD, SOFT), TRIPLE, view="pca", corner=())
-CHOSEN = Recipe(
+PLAIN = FigureSpec((HARD, SOFT), TRIPLE)
+VIEWED = FigureSpec((HARD, SOFT), TRIPLE, view="pca", corner=())
+CHOSEN = FigureSpec(
     (HARD, SOFT),
     ("no", "3", 517),  # words that YAML reads as others, and a row of the head
     splits=("validation",),
@@ -43,15 +46,15 @@ CHOSEN = Recipe(
     corner=("plane_share", "accuracy"),
     dpi=450,
     text="path",
-    font=RecipeFont("fonts/a.ttf", "2" * 64),
+    font=SpecFont("fonts/a.ttf", "2" * 64),
     bold_best=True,
     film=(1, 5),
     style=FigureStyle(9.5, ("#882255", "#44AA99", "#DDCC77"), ("a: b",), ("no", ""), (), True, "right"),
     versions={"penviz": "0.1.0"},
 )
-ROWS = Recipe(
+ROWS = FigureSpec(
     (HARD, SOFT),
-    rows=(RecipeRow(("hard", "soft"), TRIPLE), RecipeRow(("soft",), ("Löwe", "a: b", "# c"))),
+    rows=(SpecRow(("hard", "soft"), TRIPLE), SpecRow(("soft",), ("Löwe", "a: b", "# c"))),
     layout="figure1",
 )
 
@@ -63,21 +66,32 @@ def runs(tmp_path: Path) -> Path:
     return tmp_path / "runs"
 
 
-def recipe_of(runs: Path, **choices: Any) -> Recipe:
-    return plane_figure.new_recipe([runs / "hard", runs / "soft"], TRIPLE, **choices)[0]
+def recipe_of(runs: Path, **choices: Any) -> FigureSpec:
+    return figure_of(runs, **choices).spec
+
+
+def figure_of(runs: Path, *names: str, **choices: Any) -> Figure:
+    return new_figure([runs / name for name in names or ("hard", "soft")], {"classes": TRIPLE, **choices})
+
+
+def again(spec: FigureSpec, runs: Path) -> Figure:
+    """The figure of a spec whose runs are found again."""
+    return build(spec, open_runs(spec, find_runs(spec, runs)))
 
 
 # The file.
 
 
 @pytest.mark.parametrize("recipe", [PLAIN, CHOSEN, ROWS], ids=["plain", "chosen", "rows"])
-def test_a_recipe_survives_the_file(recipe: Recipe) -> None:
+def test_a_recipe_survives_the_file(recipe: FigureSpec) -> None:
     text = recipe.to_yaml()
-    assert Recipe.from_yaml(text) == recipe
-    assert Recipe.from_yaml(text).to_yaml() == text
+    assert FigureSpec.from_yaml(text) == recipe
+    assert FigureSpec.from_yaml(text).to_yaml() == text
 
 
-@pytest.mark.parametrize("key", [f for f in Recipe.__dataclass_fields__ if f not in ("rows", "runs")])
+@pytest.mark.parametrize(
+    "key", [f for f in FigureSpec.__dataclass_fields__ if f not in ("rows", "runs", *CHARTS_ALONE)]
+)
 def test_every_choice_is_in_the_file(key: str) -> None:
     plain, chosen = PLAIN, CHOSEN
     if key in ("view", "all_classes"):  # a film has neither, and the plane no fit
@@ -87,13 +101,13 @@ def test_every_choice_is_in_the_file(key: str) -> None:
         chosen = replace(PLAIN, over_seeds=True)
     assert getattr(plain, key) != getattr(chosen, key)
     changed = replace(plain, **{key: getattr(chosen, key)})
-    assert Recipe.from_yaml(changed.to_yaml()) == changed != plain
+    assert FigureSpec.from_yaml(changed.to_yaml()) == changed != plain
 
 
 def test_what_is_left_out_of_a_file_is_as_by_default() -> None:
     record = yaml.safe_load(PLAIN.to_yaml())
     short = {key: record[key] for key in ("recipe", "runs", "classes")}
-    assert Recipe.from_yaml(yaml.safe_dump(short)) == PLAIN
+    assert FigureSpec.from_yaml(yaml.safe_dump(short)) == PLAIN
 
 
 DAMAGE: dict[str, tuple[str, Any, str]] = {
@@ -151,13 +165,13 @@ def test_a_damaged_recipe_is_refused(case: str) -> None:
     key, value, words = DAMAGE[case]
     record = yaml.safe_load(PLAIN.to_yaml()) | {key: value}
     with pytest.raises(InputError, match=words) as refused:
-        Recipe.from_yaml(yaml.safe_dump(record))
+        FigureSpec.from_yaml(yaml.safe_dump(record))
     assert str(refused.value).endswith(".")
 
 
 def test_a_row_names_runs_of_the_recipe() -> None:
     with pytest.raises(RecipeError, match="names other, which is not among the runs"):
-        replace(ROWS, rows=(RecipeRow(("other",), TRIPLE),))
+        replace(ROWS, rows=(SpecRow(("other",), TRIPLE),))
 
 
 HOSTILE = {
@@ -192,7 +206,7 @@ HOSTILE = {
 def test_hostile_yaml_is_refused_and_runs_nothing(case: str, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     with pytest.raises(RecipeError) as refused:
-        Recipe.from_yaml(HOSTILE[case].replace("{mark}", str(mark)))
+        FigureSpec.from_yaml(HOSTILE[case].replace("{mark}", str(mark)))
     assert not mark.exists()
     assert "\n" not in str(refused.value)
     assert str(refused.value).endswith(".")
@@ -202,9 +216,9 @@ def test_a_file_is_refused_before_it_is_parsed_when_it_is_large(tmp_path: Path) 
     path = tmp_path / "r.yaml"
     path.write_text(PLAIN.to_yaml() + "#" * LARGEST)
     with pytest.raises(RecipeError, match="at most 64 KB"):
-        Recipe.read(path)
+        FigureSpec.read(path)
     path.write_text(PLAIN.to_yaml() + "#" * 1000)
-    assert Recipe.read(path) == PLAIN
+    assert FigureSpec.read(path) == PLAIN
 
 
 @pytest.mark.parametrize(("content", "words"), [(None, "There is no recipe"), (b"\xff\xfe\x00", "not text")])
@@ -213,15 +227,15 @@ def test_a_file_that_is_no_recipe(content: bytes | None, words: str, tmp_path: P
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(RecipeError, match=words):
-        Recipe.read(path)
+        FigureSpec.read(path)
     with pytest.raises(RecipeError, match="is a directory"):
-        Recipe.read(tmp_path)
+        FigureSpec.read(tmp_path)
 
 
 def test_other_versions_are_a_note() -> None:
-    assert replace(PLAIN, versions=versions()).version_note() == ""
-    assert "numpy 1.0 (here " in replace(PLAIN, versions={**versions(), "numpy": "1.0"}).version_note()
-    assert "scipy 1.0 (here unknown)" in replace(PLAIN, versions={"scipy": "1.0"}).version_note()
+    assert version_note(versions()) == ""
+    assert "numpy 1.0 (here " in version_note({**versions(), "numpy": "1.0"})
+    assert "scipy 1.0 (here unknown)" in version_note({"scipy": "1.0"})
 
 
 # The runs of a recipe.
@@ -231,25 +245,25 @@ def test_runs_are_found_by_path_and_by_name(runs: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(runs.parent)
     recipe = recipe_of(runs)
     assert [run.path for run in recipe.runs] == ["runs/hard", "runs/soft"]  # below this directory: relative
-    assert [run.name for run in figure_runs.find_runs(recipe, Path("."))] == ["hard", "soft"]
-    assert [run.name for run in figure_runs.find_runs(recipe, runs)] == ["hard", "soft"]
-    assert [run.name for run in figure_runs.find_runs(recipe, runs, follow_paths=False)] == ["hard", "soft"]
+    assert [run.name for run in find_runs(recipe, Path("."))] == ["hard", "soft"]
+    assert [run.name for run in find_runs(recipe, runs)] == ["hard", "soft"]
+    assert [run.name for run in find_runs(recipe, runs, follow_paths=False)] == ["hard", "soft"]
     with pytest.raises(RecipeError, match="Run hard of the recipe is missing"):
-        figure_runs.find_runs(recipe, runs.parent, follow_paths=False)
+        find_runs(recipe, runs.parent, follow_paths=False)
 
 
 @pytest.mark.parametrize("name", ["../runs/hard", "/", "..", "."])
 def test_a_name_is_no_path(name: str, runs: Path) -> None:
-    recipe = Recipe((replace(HARD, name=name),), TRIPLE)
+    recipe = FigureSpec((replace(HARD, name=name),), TRIPLE)
     with pytest.raises(RecipeError, match="missing"):
-        figure_runs.find_runs(recipe, runs, follow_paths=False)
+        find_runs(recipe, runs, follow_paths=False)
 
 
 def test_a_missing_run_is_named(runs: Path) -> None:
     recipe = recipe_of(runs)
     (runs / "soft").rename(runs / "elsewhere")
     with pytest.raises(RecipeError, match="Run soft of the recipe is missing"):
-        figure_runs.find_runs(recipe, Path())
+        find_runs(recipe, Path())
 
 
 def test_a_changed_checkpoint_is_named(runs: Path) -> None:
@@ -260,7 +274,7 @@ def test_a_changed_checkpoint_is_named(runs: Path) -> None:
     with pytest.raises(
         RecipeError, match=rf"checkpoint of run soft has changed: .* {before[:12]}.* 222222222222"
     ):
-        figure_runs.find_runs(recipe, Path())
+        find_runs(recipe, Path())
 
 
 @pytest.mark.parametrize("split", ["train", "validation"])
@@ -269,17 +283,16 @@ def test_changed_and_missing_activations_are_named(split: str, runs: Path) -> No
     path = activations_path(runs / "hard", split)
     path.write_bytes(path.read_bytes() + b" ")
     with pytest.raises(RecipeError, match=f"The {split} activations of run hard have changed"):
-        figure_runs.find_runs(recipe, Path())
+        find_runs(recipe, Path())
     path.unlink()
     with pytest.raises(RecipeError, match=f"The {split} activations of run hard are missing"):
-        figure_runs.find_runs(recipe, Path())
+        find_runs(recipe, Path())
 
 
 def test_a_split_that_is_not_drawn_still_sets_the_scale(runs: Path) -> None:
-    made = plane_figure.new_recipe([runs / "hard", runs / "soft"], TRIPLE)
-    alone = plane_figure.new_recipe([runs / "hard", runs / "soft"], TRIPLE, splits=["validation"])
-    assert set(alone[0].runs[0].activations) == {"train", "validation"}
-    (one,), (both,) = plane_figure.build_panels(*alone), plane_figure.build_panels(*made)
+    alone = figure_of(runs, splits=["validation"])
+    assert set(alone.spec.runs[0].digests) == {"train", "validation"}
+    one, both = alone.triples[0].grid, figure_of(runs).triples[0].grid
     assert [len(row) for row in one] == [1, 1]
     assert one[0][0] is not None
     assert both[0][1] is not None
@@ -290,20 +303,18 @@ def test_a_split_that_is_not_drawn_still_sets_the_scale(runs: Path) -> None:
 def test_a_run_is_called_by_its_directory_also_when_it_was_renamed(runs: Path) -> None:
     (runs / "hard").rename(runs / "other")
     make_run(runs, "hard")
-    made = plane_figure.new_recipe([runs / "hard", runs / "other"], TRIPLE)
-    (grid,) = plane_figure.build_panels(*made)
-    assert [row[0].run for row in grid if row[0]] == ["hard", "other"]
-    named = replace(made[0], runs=(made[0].runs[0], replace(made[0].runs[1], name="theirs (2)")))
-    found = figure_runs.find_runs(named, runs)
-    (grid,) = plane_figure.build_panels(named, found, plane_figure.load_splits(named, found))
-    assert [row[0].run for row in grid if row[0]] == ["hard", "theirs (2)"]
+    made = figure_of(runs, "hard", "other")
+    assert [row[0].run for row in made.triples[0].grid if row[0]] == ["hard", "other"]
+    first, second = made.spec.runs
+    named = replace(made.spec, runs=(first, replace(second, name="theirs (2)")))
+    assert [row[0].run for row in again(named, runs).triples[0].grid if row[0]] == ["hard", "theirs (2)"]
 
 
 def test_a_class_whose_name_is_not_alone_is_called_by_its_row(tmp_path: Path) -> None:
     run = make_run(tmp_path, "cranes", names=("crane", "heron", "crane", "stork"))
-    recipe, *_ = plane_figure.new_recipe([run], ["2", "heron", "3"])
+    recipe = new_figure([run], {"classes": ["2", "heron", "3"]}).spec
     assert recipe.classes == (2, "heron", "stork")
-    assert Recipe.from_yaml(recipe.to_yaml()) == recipe
+    assert FigureSpec.from_yaml(recipe.to_yaml()) == recipe
 
 
 @pytest.fixture
@@ -317,20 +328,16 @@ def font(tmp_path: Path) -> Path:
 def test_a_missing_or_changed_font_is_named(runs: Path, font: Path) -> None:
     recipe = recipe_of(runs, font=font)
     assert recipe.font is not None
-    assert Recipe.from_yaml(recipe.to_yaml()) == recipe
-    found = figure_runs.find_font(recipe.font, Path())
+    assert FigureSpec.from_yaml(recipe.to_yaml()) == recipe
+    found = find_font(recipe.font, Path())
     assert found == (font, hashlib.sha256(font.read_bytes()).hexdigest())
-    grids = plane_figure.build_panels(
-        recipe,
-        figure_runs.find_runs(recipe, runs),
-        plane_figure.load_splits(recipe, figure_runs.find_runs(recipe, runs)),
-    )
+    figure = again(recipe, runs)
     font.write_bytes(font.read_bytes() + b" ")
     with pytest.raises(RecipeError, match=r"own\.ttf has changed: the recipe has [0-9a-f]{12}, the file"):
-        plane_figure.draw(recipe, grids, "pdf")
+        figure.draw("pdf")
     font.unlink()
     with pytest.raises(RecipeError, match=r"font of the recipe is missing: there is no file .*own\.ttf"):
-        plane_figure.draw(recipe, grids, "pdf")
+        figure.draw("pdf")
 
 
 # The same bytes.
@@ -338,13 +345,10 @@ def test_a_missing_or_changed_font_is_named(runs: Path, font: Path) -> None:
 AGAIN = """
 import sys
 from pathlib import Path
-from penviz import figure, figure_runs
-from penviz.figures.plane_spec import Recipe
-recipe = Recipe.read(Path(sys.argv[1]))
-runs = figure_runs.find_runs(recipe, Path(sys.argv[2]))
-grids = figure.build_panels(recipe, runs, figure.load_splits(recipe, runs))
+from penviz.figures.build import open_recipe
+figure = open_recipe(Path(sys.argv[1]), Path(sys.argv[2]))
 for format in sys.argv[4:]:
-    Path(sys.argv[3] + "." + format).write_bytes(figure.draw(recipe, grids, format))
+    Path(sys.argv[3] + "." + format).write_bytes(figure.draw(format))
 """
 
 
@@ -366,7 +370,5 @@ def test_a_recipe_makes_the_same_bytes_in_every_process(
     for format in ("pdf", "svg"):
         first, second = (Path(f"{tmp_path / seed}.{format}").read_bytes() for seed in ("0", "1234"))
         assert first == second
-        other = replace(recipe, seed=1, per_class=20)
-        found = figure_runs.find_runs(other, runs)
-        grids = plane_figure.build_panels(other, found, plane_figure.load_splits(other, found))
-        assert plane_figure.draw(other, grids, format) != first, "another sample, another figure"
+        other = again(replace(recipe, seed=1, per_class=20), runs)
+        assert other.draw(format) != first, "another sample, another figure"

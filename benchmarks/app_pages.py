@@ -54,7 +54,6 @@ PLANE, TRIPLES = "Template plane", "Triples"
 CONTROLS = {
     "plane: class": Measured(PLANE, "above", "select", CLASSES),
     "plane: scale": Measured(PLANE, "scale", "choice", ("own", "same for all", "distance = 1")),
-    "plane: marks": Measured(PLANE, "templates", "toggle"),
     "plane: view": Measured(PLANE, "view", "select", ("PCA", "LDA", "Template plane")),
     "plane: examples": Measured(PLANE, "n", "slider", STEPS),
     "plane: dial's class": Measured(PLANE, "above", "select", CLASSES, before="alpha dial"),
@@ -103,7 +102,8 @@ page()
 """
 
 COUNT = """() => [...document.querySelectorAll('.js-plotly-plot')].reduce((n, p) => {
-  p._fullData.forEach(t => { n[t.mode === 'lines' ? 1 : 0] += t.x ? t.x.length : 0; });
+  p._fullData.filter(t => !/^alike/.test(t.uid)).forEach(
+    t => { n[t.mode === 'lines' ? 1 : 0] += t.x ? t.x.length : 0; });
   return n; }, [0, 0])"""
 LISTEN = """() => {
   window.picked = null;

@@ -76,7 +76,7 @@ def in_browser(browser: Any, runs: Path, query: dict[str, list[str]], pairs: int
     with serving(runs) as (url, _):
         page = open_page(browser, url)
         page.goto(f"{url}/?{urlencode(query, doseq=True)}")
-        panels = "n => document.querySelectorAll('.js-plotly-plot .main-svg').length >= 3 * n"
+        panels = "n => document.querySelectorAll('.js-plotly-plot .xaxislayer-above').length >= n"
         page.wait_for_function(panels, arg=len(query["runs"]), timeout=180_000)
         print(f"  {'cold start to grid, s':34}{time.perf_counter() - began:8.2f}", flush=True)
         page.wait_for_timeout(3000)

@@ -57,17 +57,22 @@ def page():
 page()
 """
 
-COUNT = "() => document.querySelectorAll('.js-plotly-plot .scatterlayer .point').length"
+COUNT = """() => [...document.querySelectorAll('.js-plotly-plot .scatterlayer > .trace')].filter(
+  trace => trace.style.display !== 'none').map(
+  trace => trace.querySelectorAll('.point').length).reduce((a, b) => a + b, 0)"""
 DRAWN = f"n => ({COUNT})() >= n"
-LISTEN = """() => {
-  document.querySelectorAll('.js-plotly-plot').forEach(plot => plot.setAttribute('data-old', ''));
+FIRSTS = """[...document.querySelectorAll('.js-plotly-plot .scatterlayer')].map(
+  layer => layer.querySelector('.point')?.getAttribute('transform'))"""
+LISTEN = (
+    f"() => {{ window.firsts = {FIRSTS};"
+    + """
   window.picked = null;
   document.addEventListener('keydown', event => {
     if (event.key === 'Enter') window.picked = performance.now(); }, {capture: true, once: true});
 }"""
-REDRAWN = """n => window.picked !== null
-  && document.querySelectorAll('.js-plotly-plot:not([data-old]) .scatterlayer .point').length >= n
-  && performance.now() - window.picked"""
+)
+REDRAWN = f"""n => window.picked !== null && {FIRSTS}.every((place, i) => place !== window.firsts[i])
+  && ({COUNT})() >= n && performance.now() - window.picked"""
 
 
 def free_port() -> int:

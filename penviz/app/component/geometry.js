@@ -75,10 +75,10 @@ export function between(from, to, t) {
  * makes them larger.
  * @type {(page: {rows: number, splits: number, width: number, height: number, layout: string, pads: Object<string, number>}) => Grid} */
 export function arrange({ rows, splits, width, height, layout, pads }) {
-  const fit = (columns, beside) => {
+  const fit = (columns, beside, tall = height) => {
     const lines = Math.ceil((rows * splits) / columns);
     const room = width - (beside ? pads.beside : 0) - pads.left - pads.right - pads.gap * (columns - 1);
-    const free = height - (beside ? 0 : pads.above) - lines * (pads.head + pads.foot);
+    const free = tall - (beside ? 0 : pads.above) - lines * (pads.head + pads.foot);
     const side = Math.max(120, Math.floor(Math.min(room / columns, Math.max(free / lines, pads.least))));
     const across = pads.left + pads.right + columns * side + pads.gap * (columns - 1);
     return { columns, side, beside, width: across, height: lines * (pads.head + side + pads.foot) };
@@ -88,7 +88,7 @@ export function arrange({ rows, splits, width, height, layout, pads }) {
   const ways = layout === "strip" ? [fit(strip, false)] : [fit(square, true), fit(square, false)];
   if (layout === "auto") ways.push(fit(strip, false));
   const best = ways.reduce((a, b) => (b.side > a.side * 1.08 ? b : a));
-  return best.side >= pads.least - 40 ? best : fit(1, false);
+  return best.side >= pads.least - 40 ? best : fit(1, false, Infinity);
 }
 
 /** Domains of the axes of panel number i, as shares of a figure without margins above and below.

@@ -80,6 +80,12 @@ function drawPoints(ctx, { frame, now, groups }, look, wanted, kindOf = (_, kind
   ctx.globalAlpha = 1;
 }
 
+/** The errors and the marks of a panel over its other points. @type {(ctx: Canvas, panel: Panel, look: Look) => void} */
+export function drawMarked(ctx, panel, look) {
+  drawPoints(ctx, panel, look, (i) => panel.kinds[i] > 0);
+  clipped(ctx, panel.frame, () => drawMarks(ctx, panel, panel, 0, look));
+}
+
 /** A selection in one panel: a veil over all, and over it the selected examples.
  * @type {(ctx: Canvas, panel: Panel, look: Look, wanted: (i: number) => boolean) => void} */
 export function drawSelection(ctx, panel, look, wanted) {

@@ -4,7 +4,7 @@
  * An example is the same in all panels of its source. Nothing here sends the server a message.
  */
 import { arrange, between, csv, domains, encloses, holds, nearest, neighbour, read, toPixels, unpack, written } from "./geometry.js";
-import { drawLasso, drawLinked, drawMorph, drawSelection } from "./overlay.js";
+import { drawLasso, drawLinked, drawMarked, drawMorph, drawSelection } from "./overlay.js";
 
 /** @typedef {import("./overlay.js").Panel} Panel @typedef {import("./geometry.js").Pixel} Pixel */
 /** @typedef {{panel: Panel, i: number}} Spot  an example in one of its panels */
@@ -107,8 +107,7 @@ class LinkedPanels {
 
   remove() {
     this.gone.abort();
-    this.watch.disconnect();
-    this.switches.disconnect();
+    for (const watcher of [this.watch, this.switches]) watcher.disconnect();
     instances.delete(this.root);
     if (this.Plotly) this.Plotly.purge(this.gd);
   }
@@ -120,10 +119,8 @@ class LinkedPanels {
     sent.figure.data = data.flatMap((trace, t) => {
       const [k, kind] = groups[t] ?? [];
       trace.uid = `${trace.meta || (kind ? "wrong" : "points")}-${t}`; // part of a class
-      if (!kind) return [trace];
-      trace.wrong = trace.marker;
-      trace.right = { color: sent.colours[k], symbol: sent.shapes[k], size: 5.5, opacity: 0.75 };
-      return trace.type === "scatter" ? [trace, { ...trace, marker: trace.right, uid: `alike-${t}`, twin: true }] : [trace];
+      const alike = { color: sent.colours[k], symbol: sent.shapes[k], size: 5.5, opacity: 0.75 };
+      return kind ? [trace, { ...trace, marker: alike, uid: `alike-${t}` }] : [trace];
     });
     /** @type {Panel[]} */
     this.panels = sent.panels.flatMap((panel, number) => {
@@ -140,6 +137,7 @@ class LinkedPanels {
         marks: Object.fromEntries(own.map((trace) => [trace.meta, { x: unpack(trace.x), y: unpack(trace.y) }])),
         shaded: shading?.source,
         picture: shading && { image: new Image(), place: [shading.x, shading.y, shading.sizex, shading.sizey] },
+        gl: panel.traces.some((t) => data[t].type === "scattergl"),
         lines: of(layout.shapes, "boundaries").map((s) => [s.x0, s.y0, s.x1, s.y1]),
         arrows: of(layout.shapes, "pull").map((s) => ({ path: s.path, colour: s.line.color })),
       };
@@ -187,7 +185,8 @@ class LinkedPanels {
       (domain ? layout[axis] : layout)[domain || key] = value;
     }
     Object.assign(layout, { hovermode: false, dragmode: "pan" });
-    await this.Plotly.react(this.gd, data, layout, this.config);
+    const plotted = data.filter(({ type, uid }) => type !== "scattergl" || uid.startsWith("points")); // nodes can be hidden
+    await this.Plotly.react(this.gd, plotted, layout, this.config);
     this.heard ??= ["plotly_afterplot", "plotly_relayout", "plotly_relayouting"].map((name) => this.gd.on(name, () => this.redraw()));
     this.watch.observe(this.root);
     this.redraw();
@@ -199,8 +198,7 @@ class LinkedPanels {
     this.trayed();
   }
 
-  /** Plotly draws every mark, and what is not wanted is hidden: to draw anew takes a tenth of a second.
-   * Only in WebGL, which has no nodes to hide, errors that are to look like the others are drawn anew. */
+  /** Plotly draws every mark, and what is not wanted is hidden: to draw anew takes a tenth of a second. */
   showMarks() {
     const { gd, shown } = this;
     this.look = { ...this.look, shown };
@@ -212,10 +210,6 @@ class LinkedPanels {
       drawn?.setAttribute("href", image.source);
       if (drawn) drawn.style.display = image.visible ? "" : "none";
     }
-    const look = shown.errors ? "wrong" : "right";
-    const stale = gd.data.filter((trace) => trace.type === "scattergl" && trace.wrong && trace.marker !== trace[look]);
-    for (const trace of stale) trace.marker = trace[look];
-    if (stale.length) this.Plotly.react(gd, gd.data, gd.layout, this.config);
     this.hide();
     this.morph(this.t);
   }
@@ -238,8 +232,8 @@ class LinkedPanels {
 
   /** The figure as it is shown, for a file. */
   figure() {
-    const { gd: { data, layout }, shown } = this;
-    const wanted = ({ meta, twin, wrong, type }) => (meta ? shown[meta] : twin ? !shown.errors : type === "scattergl" || !wrong || shown.errors);
+    const { gd: { layout }, sent: { figure: { data } }, shown } = this;
+    const wanted = ({ meta, uid }) => (meta ? shown[meta] : !uid.startsWith(shown.errors ? "alike" : "wrong"));
     const [shapes, images] = [layout.shapes.filter((s) => !s.name || shown[s.name]), layout.images.filter((i) => i.visible)];
     return { data: data.filter(wanted), layout: { ...layout, shapes, images } };
   }
@@ -297,7 +291,7 @@ class LinkedPanels {
         panel.frame = { ...panel.home, range: between(panel.home.range, to.home.range, t) };
         const state = t === 1 ? `where ${to.name} puts them` : `interpolated, ${Math.round(100 * t)}\u202f% of the way`;
         drawMorph(ctx, panel, to, t, panel.way.match, this.look, [`${panel.name} → ${to.name} · ${panel.place}`, state]);
-      }
+      } else if (panel.gl) drawMarked(ctx, panel, this.look); // what WebGL cannot hide, or would hide
       panel.moved = Boolean(to);
       for (const layer of this.gd.querySelectorAll(`.subplot.x${panel.axis}y${panel.axis} :is(.xaxislayer-above, .yaxislayer-above)`))
         layer.classList.toggle("pzc-off", panel.moved);

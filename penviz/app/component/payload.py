@@ -25,7 +25,7 @@ PADS = {
     "foot": FOOT_PX,
     "least": 220,
     "beside": 300,
-    "above": 96,
+    "above": 40,
 }
 """Pixels around the panels: ticks, numbers, what stands beside the figure or above it."""
 

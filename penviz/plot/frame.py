@@ -185,7 +185,8 @@ def numbers(panel: Panel, ink: Ink) -> str:
             said = form.format(value).replace("%", " %")
             parts.append(f'{word} <b style="color:{ink.text}">{said}</b>')
     over = " + density" if panel.density is not None else ""
-    parts.append(f"{sum(panel.n_shown):,} of {sum(panel.n_stored):,} drawn{over}")
+    n, stored = sum(panel.n_shown), sum(panel.n_stored)
+    parts.append(f"all {n:,} drawn" if n == stored else f"{n:,} of {stored:,} drawn{over}")
     return "   ".join(parts)
 
 

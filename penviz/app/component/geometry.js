@@ -112,7 +112,7 @@ export function written(selection) {
 
 /** The selection that `written` wrote; what is not one is passed over. @type {(letters: string) => Selection} */
 export function read(letters) {
-  const selection = {};
+  const selection = /** @type {Selection} */ ({});
   for (const part of letters.split("~")) {
     const [, source, steps] = /^([a-z]+\d*):([0-9a-z]{1,9}(?:\.[0-9a-z]{1,9})*)$/.exec(part) || [];
     let last = 0;

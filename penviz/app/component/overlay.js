@@ -15,7 +15,7 @@
  * @property {Numbers} y
  * @property {Places} now  where its points are now: x and y, or on their way to another panel's
  * @property {Frame} frame  where the panel is and what it shows now
- * @property {?{image: HTMLImageElement, place: number[]}} picture  shading and density: [left, top, width, height]
+ * @property {?{image: HTMLImageElement, visible: boolean, place: number[]}} picture  place: [left, top, width, height]
  * @property {number[][]} lines  boundaries: [x0, y0, x1, y1]
  * @property {{path: string, colour: string}[]} arrows  of the loss
  * @property {Object<string, Places>} marks  means, templates, optimum

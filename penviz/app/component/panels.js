@@ -352,12 +352,12 @@ class LinkedPanels {
     this.tip.style.top = `${Math.max(0, Math.min(y + 12, this.plot.clientHeight - h))}px`;
   }
 
-  /** The image of an example. @type {(spots: Spot[], size: number) => HTMLElement} */
+  /** The image of an example, hidden where there is none. @type {(spots: Spot[], size: number) => HTMLElement} */
   tile(spots, size) {
     const { panel: { sprite, tiles }, i } = spots.find((s) => s.panel.sprite) || spots[0];
     const tile = element("i", "pzc-tile");
+    if ((tile.hidden = !sprite || tiles[i] >= sprite.count)) return tile;
     tile.style.width = tile.style.height = `${size}px`;
-    if (!sprite || tiles[i] >= sprite.count) return tile;
     const [row, column] = [Math.floor(tiles[i] / sprite.columns), tiles[i] % sprite.columns];
     tile.style.background = `url("${sprite.url}") ${-column * size}px ${-row * size}px / ${sprite.columns * size}px auto`;
     return tile;

@@ -30,15 +30,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 from made_shards import make_shards
 
-from penviz.metrics.collapse.all_classes import AllClasses
-from penviz.metrics.collapse.collapse import nc1
-from penviz.metrics.collapse.moment_sums import MomentSums
-from penviz.metrics.collapse.moments import Moments
-from penviz.metrics.tightness.tightness import space_ratio
-from penviz.store.float16 import widen
-from penviz.store.shards import Block, ShardedActivations
+from penviz.half import widen
+from penviz.measure.all_classes import HELD, AllClasses
+from penviz.measure.collapse import nc1
+from penviz.measure.moment_sums import MomentSums
+from penviz.measure.moments import Moments
+from penviz.measure.tightness import space_ratio
+from penviz.shards import Block, ShardedActivations
 
 RATIO, MEMORY_GB, EXPONENT = 1.3, 1.5, (0.95, 1.05)
+HEAD_RATIO = 1.5
 ROWS = 8192
 
 
@@ -220,12 +221,30 @@ def numbers(moments: Moments, sharded: ShardedActivations) -> None:
     took = seconds(pinv)
     print(f"NC1 with a pseudo-inverse in d = {sharded.width:,}, an eigendecomposition: {took:.1f} s, "
           f"relative difference {abs(again[0] / value - 1):.0e}")  # fmt: skip
-    blocks = list(islice(sharded.blocks(ROWS), 8))
+    with_head(sharded)
+
+
+def with_head(sharded: ShardedActivations, n_blocks: int = 8) -> float:
+    """Print what the numbers that need logits cost; the ratio to the bare product with the head."""
+    blocks = list(islice(sharded.blocks(ROWS), n_blocks))
     rows = sum(len(block.labels) for block in blocks)
     size = len(sharded.class_names), sharded.width
     alone = seconds(lambda: AllClasses.of(blocks, *size))
     whole = seconds(lambda: AllClasses.of(blocks, *size, sharded.head))
-    print(f"with the numbers that need logits: {whole / alone:.2f} times the pass (on {rows:,} examples)")
+    weight = np.ascontiguousarray(sharded.head.weight.T)
+    held = max(HELD // size[0], 1)
+    z = np.empty((held, size[0]), np.float32)
+
+    def product() -> None:
+        for block in blocks:
+            x = block.features.astype(np.float32)
+            for start in range(0, len(x), held):
+                np.matmul(x[start : start + held], weight, out=z[: len(x) - start])
+
+    bare = seconds(product)
+    print(f"with the numbers that need logits: {whole / alone:.2f} times the pass, {whole / bare:.2f} times "
+          f"the bare product with the head, {bare:.1f} s (on {rows:,} examples)")  # fmt: skip
+    return whole / bare
 
 
 def main() -> None:
@@ -234,6 +253,7 @@ def main() -> None:
     parser.add_argument("--d", type=int, default=2048)
     parser.add_argument("--classes", type=int, default=1000)
     parser.add_argument("--shards", type=Path, help="keep the shards here, and use those that are there")
+    parser.add_argument("--head", action="store_true", help="only what needs logits, over all shards")
     parser.add_argument("--limit", type=float, default=40, help="seconds that the usual ways may take")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
@@ -243,6 +263,11 @@ def main() -> None:
               f"numpy {np.__version__}, Python {platform.python_version()}")  # fmt: skip
         print(f"n = {sharded.n:,}, d = {sharded.width:,}, K = {len(sharded.class_names):,}, "
               f"{len(sharded.shards)} shards, {sharded.remark or sharded.dtype}")  # fmt: skip
+        if args.head:
+            with Watch() as watch:
+                slow = with_head(sharded, len(sharded.shards) * 4)
+            print(f"peak memory: {watch.most / 1e9:.2f} GB; target of the ratio {HEAD_RATIO}")
+            sys.exit(int(slow > HEAD_RATIO))
         with Watch() as watch:
             bares, ours, end, moments = by_turns(sharded)
             nc1(moments)

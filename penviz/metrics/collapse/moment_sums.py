@@ -93,17 +93,16 @@ class MomentSums:
     def moments(self) -> Moments:
         """Moments of all that was added."""
         n = np.maximum(self._count, 1)[:, None]
-        reference = self._reference.astype(np.float64)
+        mean = self._reference.astype(np.float64)
+        unit_mean = mean * self._inverse[:, None]
+        unit_mean += self._unit
+        unit_mean /= n
         shift = self._shift / n
-        scaled = shift * np.sqrt(self._count)[:, None]
-        return Moments(
-            self._count.copy(),
-            reference + shift,
-            self._square - self._count * np.einsum("kd,kd->k", shift, shift),
-            (self._unit + self._inverse[:, None] * reference) / n,
-            self._product - scaled.T @ scaled,
-            self.n_zero,
-        )
+        mean += shift
+        trace = self._square - self._count * np.einsum("kd,kd->k", shift, shift)
+        shift *= np.sqrt(self._count)[:, None]
+        within = self._product - shift.T @ shift
+        return Moments(self._count.copy(), mean, trace, unit_mean, within, self.n_zero)
 
 
 def stream_moments(blocks: Iterable[tuple[NDArray[np.floating], Int]], n_classes: int, width: int) -> Moments:

@@ -34,16 +34,17 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from penviz.metrics.calibration.calibrated import NUMBERS, PLAIN, Calibrated, Measured, numbers_at
-from penviz.metrics.calibration.temperature import Temperature, fit_temperature, softmax
-from penviz.metrics.intervals.bootstrap import Jackknifed, mean_difference, mean_log_ratio, welch
-from penviz.metrics.logits import LogitNumbers
-from penviz.projection.projection import Projection
-from penviz.projection.two_classes import TwoClasses
-from penviz.store.activations import Activations
-from penviz.store.runs import activations_path
-from penviz.study.compared_splits import CLUSTER
-from penviz.study.sweep import t_interval
+from penviz.activations import Activations
+from penviz.measure.calibrated import NUMBERS, PLAIN, Calibrated, Measured, numbers_at
+from penviz.measure.compared_splits import CLUSTER
+from penviz.measure.intervals import Jackknifed, mean_difference, mean_log_ratio, welch
+from penviz.measure.logit_rows import LogitRows, Scaled
+from penviz.measure.logits import LogitNumbers
+from penviz.measure.projection import Projection
+from penviz.measure.sweep import t_interval
+from penviz.measure.temperature import Temperature, fit_temperature, softmax
+from penviz.measure.two_classes import TwoClasses
+from penviz.runs import activations_path
 
 CHECKPOINTS = Path(__file__).parent.parent / "checkpoints"
 MOST_MISSES, WIDEST, HALF = 0.07, 1.3, 0.5
@@ -158,7 +159,10 @@ class CalibrationPool:
         sides = []
         for z, top in zip(self.logits, self.tops, strict=True):
             here, right = z[rows], (top[rows] == labels).astype(float)
-            at_one = numbers_at(here, labels, right, 1.0)
+            names = tuple(map(str, range(here.shape[1])))
+            n = np.arange(len(rows))
+            logits = LogitRows(Activations(here, labels, top[rows], n, names, "", "", own_logits=here), n)
+            at_one = numbers_at(logits, labels, right, Scaled.of(logits, labels, 1.0))
             numbers = {(key, PLAIN): measured for key, measured in at_one.items()}
             spread, accuracy = LogitNumbers.of(here, labels).spread, float(right.mean())
             numbers["spread", PLAIN] = Measured(float(spread.mean()), spread, fewest=300)

@@ -5,7 +5,7 @@ Axis letters: n examples, K classes. Logits, gaps and losses are in nats.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -40,6 +40,15 @@ def optimal_gap(label_smoothing: float, n_classes: int) -> float:
 def loss_floor(label_smoothing: float, n_classes: int) -> float:
     """Least possible training loss in nats: the entropy of the smoothed target, 0 for hard targets."""
     return least_loss(Targets.of(label_smoothing), n_classes)
+
+
+def by_rows(function: Callable[[Float], Float], logits: ArrayLike) -> Float:
+    """[n] what a function gives of logits [m, K], which it may overwrite, a few examples at a time."""
+    z = np.asarray(logits)
+    out = np.empty(len(z))
+    for rows in row_blocks(len(z), z.shape[1], CACHED):
+        out[rows] = function(z[rows].astype(np.float64))
+    return out
 
 
 def confidences_of(activations: Activations, rows: NDArray[np.int64]) -> Float:
@@ -81,10 +90,11 @@ class LogitNumbers:
         return cls.joined(parts) if parts else cls._of(z.astype(np.float64), y, guess)
 
     @classmethod
-    def of_all(cls, activations: Activations) -> LogitNumbers:
-        """Of all stored examples, whose logits are never held together; errors as `Activations.logits`."""
-        a = activations
-        return cls.joined([cls.of(z, a.labels[rows], a.predictions[rows]) for rows, z in a.logit_blocks()])
+    def of_all(cls, activations: Activations, rows: NDArray[np.int64] | None = None) -> LogitNumbers:
+        """Of all examples or some, whose logits are never held together; errors as `Activations.logits`."""
+        a, every = activations, np.arange(len(activations)) if rows is None else rows
+        parts = ((every[some], z) for some, z in a.logit_blocks(rows))
+        return cls.joined([cls.of(z, a.labels[k], a.predictions[k]) for k, z in parts])
 
     @classmethod
     def joined(cls, parts: Sequence[LogitNumbers]) -> LogitNumbers:

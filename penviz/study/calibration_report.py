@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from penviz.metrics.calibration.calibrated import NUMBERS, PLAIN, SCALED, Calibrated
-from penviz.metrics.calibration.temperature import GRID, at_edge
-from penviz.metrics.intervals.bootstrap import Change
-from penviz.metrics.wording import series, three, three_signed
-from penviz.study.finding import Finding
+from penviz.measure.calibrated import NUMBERS, PLAIN, SCALED, Calibrated
+from penviz.measure.class_sample import sample_words
+from penviz.measure.finding import Finding
+from penviz.measure.intervals import Change
+from penviz.measure.temperature import GRID, at_edge
+from penviz.measure.wording import series, three, three_signed
 
 
 def _with_bounds(value: str, low: float | None, high: float | None) -> str:
@@ -28,8 +29,14 @@ def number_lines(found: Sequence[Calibrated]) -> list[tuple[str, str, str]]:
     for number in NUMBERS:
         held = [at for at in (PLAIN, SCALED) if any((number.key, at) in c.numbers for c in found)]
         ends = {PLAIN: " at T = 1", SCALED: " at fitted T"} if len(held) == 2 else dict.fromkeys(held, "")
-        lines += [(number.label + ends[at], number.key, at) for at in held]
+        lines += [(number.label + ends[at] + over_classes(found, number.key), number.key, at) for at in held]
     return lines
+
+
+def over_classes(found: Sequence[Calibrated], key: str) -> str:
+    """Over which classes a classwise error is, where not all are compared; "" otherwise."""
+    words = sample_words(max(c.n_classes for c in found)) if key.startswith("classwise") else ""
+    return f", {words}" if words else ""
 
 
 def change_of(found: Sequence[Calibrated], key: str, at: str) -> Change | None:
@@ -94,7 +101,8 @@ def record(
     numbers: dict[str, Any] = {}
     meanings = {number.key: number for number in NUMBERS}
     for _, key, at in number_lines(found):
-        entry = numbers.setdefault(key, {"label": meanings[key].label, "meaning": meanings[key].meaning})
+        meaning = meanings[key].meaning + over_classes(found, key)
+        entry = numbers.setdefault(key, {"label": meanings[key].label, "meaning": meaning})
         change = change_of(found, key, at)
         entry[at] = {
             "values": {n: c.value(key, at) for n, c in zip(names, found, strict=True)},

@@ -12,20 +12,21 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from penviz.metrics.calibration.reliability import ece
-from penviz.metrics.calibration.selective import aurc, max_softmax
-from penviz.metrics.calibration.temperature import fit_temperature, halve
-from penviz.metrics.collapse.moments import class_rows
-from penviz.metrics.intervals.bootstrap import T95, Change, one_a_seed, welch
-from penviz.metrics.label_noise import misled
-from penviz.metrics.numbers import BY_KEY, NUMBERS, SWEPT_TOO, Number
-from penviz.metrics.target_vectors import Targets
-from penviz.metrics.wording import change_words, series, soft_words, three
-from penviz.projection.split_statistics import SplitStatistics
-from penviz.store.activations import Activations
-from penviz.study.conclusion import POINTS, SEEDS_NEEDED, TOO_FEW_SEEDS, Finding, seed_verdict
-from penviz.study.finding import build_finding
-from penviz.study.table import NumberRow, Table, compare
+from penviz.activations import Activations
+from penviz.measure.calibration import ece
+from penviz.measure.conclusion import POINTS, SEEDS_NEEDED, TOO_FEW_SEEDS, Finding, seed_verdict
+from penviz.measure.finding import build_finding
+from penviz.measure.intervals import T95, Change, one_a_seed, welch
+from penviz.measure.label_noise import misled
+from penviz.measure.logit_rows import LogitRows, Scaled, fitted_rows
+from penviz.measure.moments import class_rows
+from penviz.measure.numbers import BY_KEY, NUMBERS, SWEPT_TOO, Number
+from penviz.measure.selective import aurc, max_softmax
+from penviz.measure.summary import Summary
+from penviz.measure.table import Row, Table, compare
+from penviz.measure.target_vectors import Targets
+from penviz.measure.temperature import fit_temperature, halve
+from penviz.measure.wording import change_words, series, soft_words, three
 
 Float = NDArray[np.float64]
 SWITCHED = "rho_d_switched"
@@ -99,14 +100,15 @@ def calibrated_values(activations: Activations, split: str) -> dict[str, float |
     a = activations
     if a.head is None or a.partial or len(a) < 20:
         return {}
-    z = a.logits()
     right = (a.predictions == a.labels).astype(np.float64)
-    values: dict[str, float | None] = {"aurc": aurc(max_softmax(z), right)}
+    score = LogitRows(a, np.arange(len(a))).each(max_softmax)
+    values: dict[str, float | None] = {"aurc": aurc(score, right)}
     if split != "train":
         fit, report = halve(class_rows(a.labels, len(a.class_names), a.indices))
-        t = fit_temperature(z[fit], a.labels[fit])
+        fit = fitted_rows(fit, len(a.class_names))
+        t = fit_temperature(LogitRows(a, fit).all(), a.labels[fit])
         if t.finite:
-            confidence = np.minimum(np.exp(max_softmax(z[report], t.value)), 1.0)
+            confidence = Scaled.of(LogitRows(a, report), a.labels[report], t.value).confidence
             values |= {"temperature": t.value, "ece_scaled": ece(confidence, right[report])}
     return values
 

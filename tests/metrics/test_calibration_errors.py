@@ -255,7 +255,7 @@ MUTANTS = [
         "equal_width_bins(c[order], n_bins)[1]",
     ),
     ("errors", check_ties, "of_bins(c[order] - right", "of_bins(c[order] - a[order]"),
-    ("errors", check_classwise, "Gaps(terms / p.shape[1]", "Gaps(terms"),
+    ("errors", check_classwise, "Gaps(terms / n_classes", "Gaps(terms"),
     ("errors", check_classwise, "own - (y == k)", "own - (y == 0)"),
     ("errors", check_brier, 'np.einsum("nk,nk->n", gap, gap)', "gap.max(axis=1) ** 2"),
     ("chance", check_floor, "np.log(2 * (m + 1))", "np.log(m + 1)"),

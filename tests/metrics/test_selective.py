@@ -167,10 +167,10 @@ MUTANTS = [
     (check_points, "fits[-1]", "fits[0]"),
     (check_normalised, "1 - float(hits.mean()) - best", "1 - float(hits.mean())"),
     (check_normalised, "np.argsort(np.argsort(hits", "-np.argsort(np.argsort(hits"),
-    (check_scores, "-np.log1p(below.sum(axis=1))", "-np.log(below.sum(axis=1))"),
-    (check_scores, "logits, np.float64) / temperature", "logits, np.float64) * temperature"),
+    (check_scores, "-np.log1p(z.sum(axis=1))", "-np.log(z.sum(axis=1))"),
+    (check_scores, "z /= temperature", "z *= temperature"),
     (check_scores, "** (1 / p)", ""),
-    (check_scores, "z = z - z.mean(axis=1, keepdims=True)", "z = z * 1.0"),
+    (check_scores, "z -= z.mean(axis=1, keepdims=True)", "z *= 1.0"),
     (check_terms, "tied.errors * tail - moved + moved.mean()", "tied.errors * tail"),
     (check_choice, "return min(norms", "return max(norms"),
 ]

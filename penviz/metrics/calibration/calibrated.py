@@ -7,18 +7,24 @@ number comes from the other half. Axis letters: n examples of the reported half,
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penviz.metrics.calibration.chance import Gaps, SquaredGaps
-from penviz.metrics.calibration.errors import adaptive_gaps, brier_terms, classwise_gaps, ece_gaps
-from penviz.metrics.calibration.recalibration import Isotonic, Platt, log_odds
-from penviz.metrics.calibration.reliability import Reliability, ece, reliability, share_bounds
-from penviz.metrics.calibration.selective import (
+from penviz.activations import Activations, ActivationsError
+from penviz.measure.calibration import Reliability, ece, reliability, share_bounds
+from penviz.measure.calibration_chance import Gaps, SquaredGaps
+from penviz.measure.calibration_errors import adaptive_gaps, class_gaps, ece_gaps
+from penviz.measure.interval_limits import FEWEST_BOUNDED, FEWEST_UNBOUNDED, why_no_mean
+from penviz.measure.intervals import Estimate, biased_bounds, mean_difference, widened
+from penviz.measure.logit_rows import LogitRows, Scaled, fitted_rows
+from penviz.measure.logits import LogitNumbers
+from penviz.measure.moments import class_rows
+from penviz.measure.recalibration import Isotonic, Platt, log_odds
+from penviz.measure.selective import (
     RiskCoverage,
     aurc_terms,
     choose_norm,
@@ -27,19 +33,8 @@ from penviz.metrics.calibration.selective import (
     normalised_aurc,
     normalised_logit,
 )
-from penviz.metrics.calibration.smooth_ece import SmoothECE, expected_smooth_ece
-from penviz.metrics.calibration.temperature import (
-    Temperature,
-    fit_temperature,
-    halve,
-    lowest_on_grid,
-    softmax,
-)
-from penviz.metrics.collapse.moments import class_rows
-from penviz.metrics.intervals.bootstrap import Estimate, biased_bounds, mean_difference, widened
-from penviz.metrics.intervals.interval_limits import FEWEST_BOUNDED, FEWEST_UNBOUNDED, why_no_mean
-from penviz.metrics.logits import LogitNumbers
-from penviz.store.activations import Activations, ActivationsError
+from penviz.measure.smooth_ece import SmoothECE, expected_smooth_ece
+from penviz.measure.temperature import Temperature, fit_temperature, halve, lowest_on_grid
 
 Float = NDArray[np.float64]
 
@@ -177,6 +172,7 @@ class Calibrated:
         reliability: PLAIN or SCALED -> the reported half in bins.
         risk: key of an AURC and PLAIN or SCALED -> the curve that it is the area of.
         examples: dataset_id and the indices [n], which say whether two runs hold the same examples.
+        n_classes: K; the classwise errors of many are over a sample (`class_sample`).
     """
 
     run: str
@@ -190,6 +186,7 @@ class Calibrated:
     examples: tuple[str, NDArray[np.int64]] = field(repr=False)
     reliability: Mapping[str, Reliability] = field(default_factory=dict, repr=False)
     risk: Mapping[tuple[str, str], RiskCoverage] = field(default_factory=dict, repr=False)
+    n_classes: int = 0
 
     def __repr__(self) -> str:
         return f"<calibration of {self.run}, {self.split}: n = {self.n:,}>"
@@ -206,40 +203,42 @@ class Calibrated:
             ActivationsError: no head, or fewer than 20 examples.
         """
         a = activations
-        z, rows = a.logits(), class_rows(a.labels, len(a.class_names), a.indices)
-        fit, report = halve(rows, seed)
+        n_classes = len(a.class_names)
+        fit, report = halve(class_rows(a.labels, n_classes, a.indices), seed)
+        fit = fitted_rows(fit, n_classes, seed)
         if len(a) < FEWEST or not len(fit):
             raise ActivationsError(f"{a.run} has too few {a.split} examples to fit on one half of them.")
         report = report[np.argsort(a.indices[report], kind="stable")]
         right = (a.predictions == a.labels).astype(np.float64)
-        temperature = fit_temperature(z[fit], a.labels[fit])
-        lowest = lowest_on_grid(lambda t: ece(np.exp(max_softmax(z[fit], t)), right[fit]))
-        norm = choose_norm(z[fit], right[fit])
-        odds = log_odds(z)
-        here, label, hits = z[report], a.labels[report], right[report]
-        numbers = {(key, PLAIN): m for key, m in numbers_at(here, label, hits, 1.0).items()}
-        if temperature.finite:
-            scaled = numbers_at(here, label, hits, temperature.value)
-            numbers |= {(key, SCALED): m for key, m in scaled.items()}
-        maps: dict[str, Callable[[], Float]] = {
-            "ece_lowest": lambda: np.exp(max_softmax(here, lowest)),
-            "ece_isotonic": lambda: Isotonic.fit(odds[fit], right[fit])(odds[report]),
-            "ece_platt": lambda: Platt.fit(odds[fit], right[fit])(odds[report]),
+        temperature, lowest, norm, fitted = _fitted(LogitRows(a, fit).all(), a.labels[fit], right[fit])
+        here, label, hits = LogitRows(a, report), a.labels[report], right[report]
+        at = {PLAIN: 1.0} | ({SCALED: temperature.value} if temperature.finite else {})
+        scaled = {k: Scaled.of(here, label, t) for k, t in at.items()}
+        numbers = {
+            (key, k): m for k, s in scaled.items() for key, m in numbers_at(here, label, hits, s).items()
+        }
+        odds = here.each(log_odds)
+        maps = {
+            "ece_lowest": np.exp(here.each(lambda z: max_softmax(z, lowest))),
+            "ece_isotonic": Isotonic.fit(fitted, right[fit])(odds),
+            "ece_platt": Platt.fit(fitted, right[fit])(odds),
         }
         for key, confidences in maps.items():
-            numbers |= {(k, SCALED): m for k, m in _with_expected(key, ece_gaps(confidences(), hits)).items()}
-        spread = LogitNumbers.of(here, label).spread
+            numbers |= {(k, SCALED): m for k, m in _with_expected(key, ece_gaps(confidences, hits)).items()}
+        spread = LogitNumbers.of_all(a, report).spread
         numbers |= {("accuracy", PLAIN): _mean(hits), ("spread", PLAIN): _mean(spread, FEWEST_UNBOUNDED)}
-        at = {PLAIN: 1.0} | ({SCALED: temperature.value} if temperature.finite else {})
-        bins = {k: reliability(_confidence(here, t), hits) for k, t in at.items()}
-        risk = {("aurc_softmax", k): RiskCoverage.of(max_softmax(here, t), hits) for k, t in at.items()}
-        for key, score in (("logit", max_logit(here)), ("norm", normalised_logit(here, norm))):
+        bins = {k: reliability(s.confidence, hits) for k, s in scaled.items()}
+        risk = {("aurc_softmax", k): RiskCoverage.of(s.score, hits) for k, s in scaled.items()}
+        norms = here.each(lambda z: normalised_logit(z, norm))
+        for key, score in (("logit", here.each(max_logit)), ("norm", norms)):
             risk["aurc_" + key, PLAIN] = RiskCoverage.of(score, hits)
             numbers["aurc_" + key, PLAIN] = _mean(aurc_terms(score, hits))
             numbers["naurc_" + key, PLAIN] = Measured(normalised_aurc(score, hits))
         examples = (a.dataset_id, a.indices[report])
-        n, n_fit = len(report), len(fit)
-        return cls(a.run, a.split, temperature, lowest, norm, n, n_fit, numbers, examples, bins, risk)
+        sizes = len(report), len(fit)
+        return cls(
+            a.run, a.split, temperature, lowest, norm, *sizes, numbers, examples, bins, risk, n_classes
+        )
 
     def value(self, key: str, at: str = PLAIN) -> float | None:
         """A number, None where it does not exist."""
@@ -289,9 +288,10 @@ class Calibrated:
         return "" if found is None or key == "accuracy" else found.why
 
 
-def _confidence(logits: Float, temperature: float) -> Float:
-    """[n] largest probability; rounding may not put it above 1."""
-    return np.minimum(np.exp(max_softmax(logits, temperature)), 1.0)
+def _fitted(z: Float, labels: NDArray[np.int64], right: Float) -> tuple[Temperature, float, int, Float]:
+    """Temperature, that of least ECE, norm, and log-odds [n], of the logits [n, K] of the half to fit on."""
+    lowest = lowest_on_grid(lambda t: ece(np.exp(max_softmax(z, t)), right))
+    return fit_temperature(z, labels), lowest, choose_norm(z, right), log_odds(z)
 
 
 def _mean(terms: Float, fewest: int = FEWEST_BOUNDED) -> Measured:
@@ -304,23 +304,21 @@ def _with_expected(key: str, gaps: Gaps) -> dict[str, Measured]:
 
 
 def numbers_at(
-    logits: Float, labels: NDArray[np.int64], right: Float, temperature: float
+    logits: LogitRows, labels: NDArray[np.int64], right: Float, scaled: Scaled
 ) -> dict[str, Measured]:
     """The numbers of one half that depend on the temperature."""
-    probs = softmax(logits, temperature)
-    score = max_softmax(logits, temperature)
-    confidence = _confidence(logits, temperature)
+    confidence, score = scaled.confidence, scaled.score
     smooth = SmoothECE.of(confidence, right)
     squared = SquaredGaps.of(confidence, right)
     return {
         **_with_expected("ece", ece_gaps(confidence, right)),
         **_with_expected("adaptive_ece", adaptive_gaps(confidence, right)),
-        **_with_expected("classwise_ece", classwise_gaps(probs, labels)),
+        **_with_expected("classwise_ece", class_gaps(scaled.columns(logits), labels)),
         **_with_expected("smooth_ece", Gaps(smooth.terms, smooth.bias, expected_smooth_ece(confidence))),
         "rms_ece": Measured(squared.root(), span=squared.root_bounds()),
         "confidence_gap": _mean(confidence - right),
-        "nll": _mean(LogitNumbers.of(logits / temperature, labels).nll, FEWEST_UNBOUNDED),
-        "brier": _mean(brier_terms(probs, labels)),
+        "nll": _mean(scaled.nll, FEWEST_UNBOUNDED),
+        "brier": _mean(scaled.brier),
         "aurc_softmax": _mean(aurc_terms(score, right)),
         "naurc_softmax": Measured(normalised_aurc(score, right)),
     }

@@ -10,6 +10,7 @@ Axis letters: n examples, K classes, B bins.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -60,15 +61,21 @@ def adaptive_ece(confidences: ArrayLike, correct: ArrayLike, n_bins: int = N_BIN
 
 def classwise_gaps(probs: ArrayLike, labels: ArrayLike, n_bins: int = N_BINS) -> Gaps:
     """Terms and chance of `classwise_ece`."""
-    p, y = np.asarray(probs, np.float64), np.asarray(labels, np.int64)
-    checked(p.ravel(), p.ravel(), n_bins)
-    terms, bias, expected = np.zeros(len(p)), 0.0, 0.0
-    for k, own in enumerate(p.T):
+    return class_gaps(enumerate(np.asarray(probs, np.float64).T), labels, n_bins)
+
+
+def class_gaps(columns: Iterable[tuple[int, Float]], labels: ArrayLike, n_bins: int = N_BINS) -> Gaps:
+    """The same from some classes and their probabilities [n], one after another."""
+    y = np.asarray(labels, np.int64)
+    terms, bias, expected, n_classes = np.zeros(len(y)), 0.0, 0.0, 0
+    for k, own in columns:
+        own, _ = checked(own, own, n_bins)
         found = Gaps.of_bins(own - (y == k), own, equal_width_bins(own, n_bins)[1], n_bins)
         terms += found.terms
         bias += found.bias
         expected += found.expected
-    return Gaps(terms / p.shape[1], bias / p.shape[1], expected / p.shape[1])
+        n_classes += 1
+    return Gaps(terms / n_classes, bias / n_classes, expected / n_classes)
 
 
 def classwise_ece(probs: ArrayLike, labels: ArrayLike, n_bins: int = N_BINS) -> float:

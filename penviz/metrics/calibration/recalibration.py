@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from penviz.measure.logits import by_rows
+
 Float = NDArray[np.float64]
 
 
@@ -22,13 +24,16 @@ def log_odds(logits: ArrayLike) -> Float:
     The largest logit minus the log of the sum of the exponentials of all others. Under it Platt's map of
     slope 1 and offset 0 is the network's own confidence.
     """
-    z = np.asarray(logits, np.float64)
-    top = z.argmax(axis=1)
-    own = z[np.arange(len(z)), top]
-    rest = z.copy()
-    rest[np.arange(len(z)), top] = -np.inf
-    second = rest.max(axis=1)
-    return own - second - np.log(np.exp(rest - second[:, None]).sum(axis=1))
+
+    def odds(z: Float) -> Float:
+        here, top = np.arange(len(z)), z.argmax(axis=1)
+        own = z[here, top]
+        z[here, top] = -np.inf
+        second = z.max(axis=1)
+        z -= second[:, None]
+        return own - second - np.log(np.exp(z, out=z).sum(axis=1))
+
+    return by_rows(odds, logits)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from penviz.measure.logits import by_rows
+
 Float = NDArray[np.float64]
 
 NORMS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
@@ -28,16 +30,21 @@ def max_softmax(logits: ArrayLike, temperature: float = 1.0) -> Float:
         logits: [n, K], nats.
         temperature: the logits are divided by it; it changes the order where K > 2.
     """
-    z = np.asarray(logits, np.float64) / temperature
-    top = z.argmax(axis=1)
-    below = np.exp(z - z.max(axis=1, keepdims=True))
-    below[np.arange(len(z)), top] = 0
-    return -np.log1p(below.sum(axis=1))
+
+    def score(z: Float) -> Float:
+        z /= temperature
+        here, top = np.arange(len(z)), z.argmax(axis=1)
+        z -= z[here, top][:, None]
+        np.exp(z, out=z)
+        z[here, top] = 0
+        return -np.log1p(z.sum(axis=1))
+
+    return by_rows(score, logits)
 
 
 def max_logit(logits: ArrayLike) -> Float:
     """[n] largest logit, nats, of logits [n, K]. A shift of all logits of an example changes it."""
-    return np.asarray(logits, np.float64).max(axis=1)
+    return by_rows(lambda z: z.max(axis=1), logits)
 
 
 def normalised_logit(logits: ArrayLike, p: float) -> Float:
@@ -50,12 +57,28 @@ def normalised_logit(logits: ArrayLike, p: float) -> Float:
 
     Source: Cattelan & Silva 2024 (MaxLogit-pNorm); the mean is subtracted first.
     """
-    z = np.asarray(logits, np.float64)
-    z = z - z.mean(axis=1, keepdims=True)
-    largest = np.abs(z).max(axis=1, keepdims=True)
-    z = z / np.where(largest > 0, largest, 1)  # so that a high power neither overflows nor vanishes
-    norm = (np.abs(z) ** p).sum(axis=1) ** (1 / p)
-    return np.round(z.max(axis=1) / np.where(norm > 0, norm, 1), EQUAL)
+
+    def score(z: Float) -> Float:
+        z -= z.mean(axis=1, keepdims=True)
+        top = z.max(axis=1)
+        np.abs(z, out=z)
+        largest = z.max(axis=1)
+        scale = np.where(largest > 0, largest, 1)  # so that a high power neither overflows nor vanishes
+        z /= scale[:, None]
+        norm = _power(z, p).sum(axis=1) ** (1 / p)
+        return np.round(top / scale / np.where(norm > 0, norm, 1), EQUAL)
+
+    return by_rows(score, logits)
+
+
+def _power(x: Float, p: float) -> Float:
+    """x ** p; by products for a whole p, which are several times as fast."""
+    if p not in NORMS:
+        return x**p
+    out = x.copy()
+    for _ in range(int(p) - 1):
+        out *= x
+    return out
 
 
 EQUAL = 12

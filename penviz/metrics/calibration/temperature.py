@@ -16,8 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from penviz.metrics.intervals.bootstrap import Z95
-from penviz.metrics.intervals.interval_limits import FEWEST_UNBOUNDED, why_no_mean
+from penviz.activations import row_blocks
+from penviz.measure.interval_limits import FEWEST_UNBOUNDED, why_no_mean
+from penviz.measure.intervals import Z95
+from penviz.measure.logits import CACHED
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -99,15 +101,21 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> Temperature:
     z, y = np.asarray(logits, np.float64), np.asarray(labels, np.int64)
     if not len(z):
         return Temperature(float("nan"))
-    z = z - z.max(axis=1, keepdims=True)
-    own = z[np.arange(len(z)), y]
+    top = z.max(axis=1)
+    own = z[np.arange(len(z)), y] - top
 
     def slope(log_t: float) -> tuple[Float, float]:
         """The derivative in s of every example [n], and the mean second derivative."""
-        p = np.exp(z * math.exp(-log_t))
-        p /= p.sum(axis=1, keepdims=True)
-        mean = np.einsum("nk,nk->n", p, z)
-        square = np.einsum("nk,nk,nk->n", p, z, z)
+        s = math.exp(-log_t)
+        mean, square = np.empty((2, len(z)))
+        for rows in row_blocks(len(z), z.shape[1], CACHED):
+            below = z[rows] - top[rows, None]
+            p = below * s
+            np.exp(p, out=p)
+            p /= p.sum(axis=1, keepdims=True)
+            p *= below
+            mean[rows] = p.sum(axis=1)
+            square[rows] = np.einsum("nk,nk->n", p, below)
         return mean - own, float(np.maximum(square - mean**2, 0).mean())
 
     low, high = -1.0, 1.0  # of ln T; the derivative falls from low to high

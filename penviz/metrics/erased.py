@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from penviz.metrics.calibration.temperature import softmax
-from penviz.metrics.information import equivalent_smoothing, stability
-from penviz.metrics.logits import LogitNumbers
-from penviz.store.activations import Activations
+import numpy as np
+
+from penviz.activations import Activations
+from penviz.measure.logit_rows import LogitRows, Scaled
+from penviz.measure.logits import LogitNumbers
+from penviz.measure.temperature import softmax
 
 TEMPERATURES = (1.0, 2.0, 3.0)
 """Those that Chandrasegaran et al. 2022 compare."""
@@ -33,10 +35,26 @@ class Erased:
         """From features and head; None where there is no head, and so no logits, or no example."""
         if activations.head is None or activations.class_means is not None or not len(activations):
             return None
-        logits = activations.head.logits(activations.features)
-        labels = activations.labels
+        a, every = activations, LogitRows(activations, np.arange(len(activations)))
+        wrong = len(a.class_names) / (len(a.class_names) - 1)
         return cls(
-            float(LogitNumbers.of(logits, labels).spread.mean()),
-            1 - stability(softmax(logits), labels),
-            {t: equivalent_smoothing(softmax(logits, t), labels) for t in temperatures},
+            float(LogitNumbers.of_all(a).spread.mean()),
+            _instability(a),
+            {t: float(-np.expm1(-Scaled.of(every, a.labels, t).nll).mean() * wrong) for t in temperatures},
         )
+
+
+def _instability(a: Activations) -> float:
+    """1 - `information.stability`, of the probabilities of a few examples at a time."""
+    order = np.argsort(a.labels, kind="stable")
+    spreads, now, n = [], -1, 0
+    total, square = np.zeros(len(a.class_names)), 0.0
+    for some, z in a.logit_blocks(order):
+        y, p = a.labels[order[some]], softmax(z)
+        starts = np.flatnonzero(np.diff(y, prepend=-1))
+        for k, part in zip(y[starts].tolist(), np.split(p, starts[1:]), strict=True):
+            if k != now:
+                spreads += [square / n - float(total @ total) / n**2] if n else []
+                total, square, now, n = np.zeros_like(total), 0.0, k, 0
+            total, square, n = total + part.sum(axis=0), square + float(np.vdot(part, part)), n + len(part)
+    return float(np.mean([*spreads, square / n - float(total @ total) / n**2]))

@@ -19,8 +19,10 @@ from penviz.measure import finder as FINDER
 from penviz.measure import logits as LOGITS
 from penviz.measure.class_sample import class_sample, sample_words
 from penviz.measure.collapse import cdnv
+from penviz.measure.erased import Erased
 from penviz.measure.finder import find
 from penviz.measure.geometry import geometry_table, measure_geometry
+from penviz.measure.information import equivalent_smoothing, stability
 from penviz.measure.logits import LogitNumbers
 from penviz.measure.margins import margins
 from penviz.measure.moments import Moments
@@ -29,6 +31,7 @@ from penviz.measure.simplex import Simplex
 from penviz.measure.summary import Summary
 from penviz.measure.table import compare
 from penviz.measure.target_vectors import Targets, optimal_gaps, optimal_logits, refusal, target_vectors
+from penviz.measure.temperature import softmax
 from penviz.measure.tightness import space_distance
 
 
@@ -201,3 +204,13 @@ def test_memory_is_bounded(work: str) -> None:
 @pytest.mark.parametrize("bound", ["A.BLOCK = 2**30", "S.MOST = 10**6"])
 def test_without_a_bound_it_is_not(bound: str) -> None:
     assert peak(f"{bound}; measure_geometry({{'train': Summary.of(a)}})") > 250
+
+
+def test_what_a_teacher_tells_is_that_of_all_probabilities(monkeypatch: pytest.MonkeyPatch) -> None:
+    a = make(3, n=200, d=9, n_classes=6)
+    monkeypatch.setattr(ACTIVATIONS, "BLOCK", 30)
+    found = Erased.of(a)
+    p = softmax(a.logits())
+    assert found.instability == pytest.approx(1 - stability(p, a.labels), rel=1e-9)
+    for t, gamma in found.gamma.items():
+        assert gamma == pytest.approx(equivalent_smoothing(softmax(a.logits(), t), a.labels), rel=1e-9)

@@ -34,17 +34,17 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from penviz.activations import Activations
-from penviz.measure.calibrated import NUMBERS, PLAIN, Calibrated, Measured, numbers_at
-from penviz.measure.compared_splits import CLUSTER
-from penviz.measure.intervals import Jackknifed, mean_difference, mean_log_ratio, welch
-from penviz.measure.logit_rows import LogitRows, Scaled
-from penviz.measure.logits import LogitNumbers
-from penviz.measure.projection import Projection
-from penviz.measure.sweep import t_interval
-from penviz.measure.temperature import Temperature, fit_temperature, softmax
-from penviz.measure.two_classes import TwoClasses
-from penviz.runs import activations_path
+from penviz.metrics.calibration.calibrated import NUMBERS, PLAIN, Calibrated, Measured, numbers_at
+from penviz.metrics.calibration.logit_rows import LogitRows, Scaled
+from penviz.metrics.calibration.temperature import Temperature, fit_temperature, softmax
+from penviz.metrics.intervals.bootstrap import Jackknifed, mean_difference, mean_log_ratio, welch
+from penviz.metrics.logits import LogitNumbers
+from penviz.projection.projection import Projection
+from penviz.projection.two_classes import TwoClasses
+from penviz.store.activations import Activations
+from penviz.store.runs import activations_path
+from penviz.study.compared_splits import CLUSTER
+from penviz.study.sweep import t_interval
 
 CHECKPOINTS = Path(__file__).parent.parent / "checkpoints"
 MOST_MISSES, WIDEST, HALF = 0.07, 1.3, 0.5

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from penviz.activations import Activations
-from penviz.measure.logit_rows import LogitRows, Scaled
-from penviz.measure.logits import LogitNumbers
-from penviz.measure.temperature import softmax
+from penviz.metrics.calibration.logit_rows import LogitRows, Scaled
+from penviz.metrics.calibration.temperature import softmax
+from penviz.metrics.logits import LogitNumbers
+from penviz.store.activations import Activations
 
 TEMPERATURES = (1.0, 2.0, 3.0)
 """Those that Chandrasegaran et al. 2022 compare."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from penviz.measure.calibrated import NUMBERS, PLAIN, SCALED, Calibrated
-from penviz.measure.class_sample import sample_words
-from penviz.measure.finding import Finding
-from penviz.measure.intervals import Change
-from penviz.measure.temperature import GRID, at_edge
-from penviz.measure.wording import series, three, three_signed
+from penviz.metrics.calibration.calibrated import NUMBERS, PLAIN, SCALED, Calibrated
+from penviz.metrics.calibration.temperature import GRID, at_edge
+from penviz.metrics.class_sample import sample_words
+from penviz.metrics.intervals.bootstrap import Change
+from penviz.metrics.wording import series, three, three_signed
+from penviz.study.finding import Finding
 
 
 def _with_bounds(value: str, low: float | None, high: float | None) -> str:

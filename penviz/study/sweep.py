@@ -12,21 +12,21 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from penviz.activations import Activations
-from penviz.measure.calibration import ece
-from penviz.measure.conclusion import POINTS, SEEDS_NEEDED, TOO_FEW_SEEDS, Finding, seed_verdict
-from penviz.measure.finding import build_finding
-from penviz.measure.intervals import T95, Change, one_a_seed, welch
-from penviz.measure.label_noise import misled
-from penviz.measure.logit_rows import LogitRows, Scaled, fitted_rows
-from penviz.measure.moments import class_rows
-from penviz.measure.numbers import BY_KEY, NUMBERS, SWEPT_TOO, Number
-from penviz.measure.selective import aurc, max_softmax
-from penviz.measure.summary import Summary
-from penviz.measure.table import Row, Table, compare
-from penviz.measure.target_vectors import Targets
-from penviz.measure.temperature import fit_temperature, halve
-from penviz.measure.wording import change_words, series, soft_words, three
+from penviz.metrics.calibration.logit_rows import LogitRows, Scaled, fitted_rows
+from penviz.metrics.calibration.reliability import ece
+from penviz.metrics.calibration.selective import aurc, max_softmax
+from penviz.metrics.calibration.temperature import fit_temperature, halve
+from penviz.metrics.collapse.moments import class_rows
+from penviz.metrics.intervals.bootstrap import T95, Change, one_a_seed, welch
+from penviz.metrics.label_noise import misled
+from penviz.metrics.numbers import BY_KEY, NUMBERS, SWEPT_TOO, Number
+from penviz.metrics.target_vectors import Targets
+from penviz.metrics.wording import change_words, series, soft_words, three
+from penviz.projection.split_statistics import SplitStatistics
+from penviz.store.activations import Activations
+from penviz.study.conclusion import POINTS, SEEDS_NEEDED, TOO_FEW_SEEDS, Finding, seed_verdict
+from penviz.study.finding import build_finding
+from penviz.study.table import NumberRow, Table, compare
 
 Float = NDArray[np.float64]
 SWITCHED = "rho_d_switched"

@@ -12,27 +12,27 @@ import numpy as np
 import pytest
 from synthetic import make
 
-from penviz import activations as ACTIVATIONS
-from penviz.activations import Activations, Head
-from penviz.measure import class_sample as SAMPLE
-from penviz.measure import finder as FINDER
-from penviz.measure import logits as LOGITS
-from penviz.measure.class_sample import class_sample, sample_words
-from penviz.measure.collapse import cdnv
-from penviz.measure.erased import Erased
-from penviz.measure.finder import find
-from penviz.measure.geometry import geometry_table, measure_geometry
-from penviz.measure.information import equivalent_smoothing, stability
-from penviz.measure.logits import LogitNumbers
-from penviz.measure.margins import margins
-from penviz.measure.moments import Moments
-from penviz.measure.projection import Projection
-from penviz.measure.simplex import Simplex
-from penviz.measure.summary import Summary
-from penviz.measure.table import compare
-from penviz.measure.target_vectors import Targets, optimal_gaps, optimal_logits, refusal, target_vectors
-from penviz.measure.temperature import softmax
-from penviz.measure.tightness import space_distance
+from penviz.metrics import class_sample as SAMPLE
+from penviz.metrics import logits as LOGITS
+from penviz.metrics.calibration.temperature import softmax
+from penviz.metrics.class_sample import class_sample, sample_words
+from penviz.metrics.collapse.collapse import cdnv
+from penviz.metrics.collapse.margins import margins
+from penviz.metrics.collapse.moments import Moments
+from penviz.metrics.collapse.simplex import Simplex
+from penviz.metrics.erased import Erased
+from penviz.metrics.information import equivalent_smoothing, stability
+from penviz.metrics.logits import LogitNumbers
+from penviz.metrics.target_vectors import Targets, optimal_gaps, optimal_logits, refusal, target_vectors
+from penviz.metrics.tightness import finder as FINDER
+from penviz.metrics.tightness.finder import find
+from penviz.metrics.tightness.tightness import space_distance
+from penviz.projection.projection import Projection
+from penviz.projection.split_statistics import SplitStatistics
+from penviz.store import activations as ACTIVATIONS
+from penviz.store.activations import Activations, Head
+from penviz.study.geometry import geometry_table, measure_geometry
+from penviz.study.table import compare
 
 
 def large(n_classes: int, n: int, d: int = 6) -> Activations:
@@ -113,7 +113,7 @@ def test_a_sample_of_classes_stands_for_many(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_sample_is_said_where_the_number_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SAMPLE, "MOST", 11)
-    runs = [{"train": Summary.of(make(5, d=8, n_classes=30, n=900))}]
+    runs = [{"train": SplitStatistics.of(make(5, d=8, n_classes=30, n=900))}]
     table = compare(runs, (0, 1, 2))
     geometry = geometry_table(table, runs, [measure_geometry(one) for one in runs])
     said = {row.number.key for row in (*table.rows, *geometry.rows) if "11 of 30 classes" in row.note}
@@ -125,7 +125,7 @@ def test_the_sample_is_said_where_the_number_stands(monkeypatch: pytest.MonkeyPa
 
 def test_the_finder_looks_at_the_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     a = make(5, d=8, n_classes=30, n=900)
-    runs = [Summary.of(a)]
+    runs = [SplitStatistics.of(a)]
     every = {
         how: {tuple(t): v for t, v in zip(found.triples.tolist(), found.values, strict=True)}
         for how in ("most-confused", "most-alike")
@@ -141,7 +141,7 @@ def test_the_finder_looks_at_the_sample(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_sampled_triples_of_many_classes_agree_with_the_path_of_one() -> None:
-    s = Summary.of(large(400, 2000))
+    s = SplitStatistics.of(large(400, 2000))
     assert len(s.triples.triples) == 20_000
     for at in np.random.default_rng(1).choice(20_000, 40, replace=False):
         for bias in (True, False):
@@ -169,14 +169,15 @@ def peak(work: str) -> float:
         import sys, tracemalloc
         sys.path[:0] = {[str(__import__("pathlib").Path(__file__).parent)]!r}
         from test_many_classes import large
-        from penviz.measure.geometry import measure_geometry
-        from penviz.measure.summary import Summary
-        from penviz.measure.table import compare
-        from penviz.measure.target_vectors import Targets
-        from penviz.measure.finder import find
-        from penviz.measure.calibrated import Calibrated
-        from penviz import activations as A
-        from penviz.measure import class_sample as S, logit_rows as L
+        from penviz.study.geometry import measure_geometry
+        from penviz.projection.split_statistics import SplitStatistics
+        from penviz.study.table import compare
+        from penviz.metrics.target_vectors import Targets
+        from penviz.metrics.tightness.finder import find
+        from penviz.metrics.calibration.calibrated import Calibrated
+        from penviz.store import activations as A
+        from penviz.metrics import class_sample as S
+        from penviz.metrics.calibration import logit_rows as L
         a = large(4000, 8000)
         tracemalloc.start()
         {work}
@@ -190,9 +191,9 @@ def peak(work: str) -> float:
 @pytest.mark.parametrize(
     "work",
     [
-        "runs = [{'train': Summary.of(a)}]; measure_geometry(runs[0]); "
+        "runs = [{'train': SplitStatistics.of(a)}]; measure_geometry(runs[0]); "
         "compare(runs, (0, 1, 2), targets=[Targets('uniform', 0.1)])",
-        "find('most-confused', [Summary.of(a)])",
+        "find('most-confused', [SplitStatistics.of(a)])",
         "Calibrated.of(a)",
     ],
 )
@@ -203,7 +204,7 @@ def test_memory_is_bounded(work: str) -> None:
 
 @pytest.mark.parametrize("bound", ["A.BLOCK = 2**30", "S.MOST = 10**6"])
 def test_without_a_bound_it_is_not(bound: str) -> None:
-    assert peak(f"{bound}; measure_geometry({{'train': Summary.of(a)}})") > 250
+    assert peak(f"{bound}; measure_geometry({{'train': SplitStatistics.of(a)}})") > 250
 
 
 def test_what_a_teacher_tells_is_that_of_all_probabilities(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,17 +14,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from penviz.activations import Activations, ActivationsError
-from penviz.measure.calibration import Reliability, ece, reliability, share_bounds
-from penviz.measure.calibration_chance import Gaps, SquaredGaps
-from penviz.measure.calibration_errors import adaptive_gaps, class_gaps, ece_gaps
-from penviz.measure.interval_limits import FEWEST_BOUNDED, FEWEST_UNBOUNDED, why_no_mean
-from penviz.measure.intervals import Estimate, biased_bounds, mean_difference, widened
-from penviz.measure.logit_rows import LogitRows, Scaled, fitted_rows
-from penviz.measure.logits import LogitNumbers
-from penviz.measure.moments import class_rows
-from penviz.measure.recalibration import Isotonic, Platt, log_odds
-from penviz.measure.selective import (
+from penviz.metrics.calibration.chance import Gaps, SquaredGaps
+from penviz.metrics.calibration.errors import adaptive_gaps, class_gaps, ece_gaps
+from penviz.metrics.calibration.logit_rows import LogitRows, Scaled, fitted_rows
+from penviz.metrics.calibration.recalibration import Isotonic, Platt, log_odds
+from penviz.metrics.calibration.reliability import Reliability, ece, reliability, share_bounds
+from penviz.metrics.calibration.selective import (
     RiskCoverage,
     aurc_terms,
     choose_norm,
@@ -33,8 +28,13 @@ from penviz.measure.selective import (
     normalised_aurc,
     normalised_logit,
 )
-from penviz.measure.smooth_ece import SmoothECE, expected_smooth_ece
-from penviz.measure.temperature import Temperature, fit_temperature, halve, lowest_on_grid
+from penviz.metrics.calibration.smooth_ece import SmoothECE, expected_smooth_ece
+from penviz.metrics.calibration.temperature import Temperature, fit_temperature, halve, lowest_on_grid
+from penviz.metrics.collapse.moments import class_rows
+from penviz.metrics.intervals.bootstrap import Estimate, biased_bounds, mean_difference, widened
+from penviz.metrics.intervals.interval_limits import FEWEST_BOUNDED, FEWEST_UNBOUNDED, why_no_mean
+from penviz.metrics.logits import LogitNumbers
+from penviz.store.activations import Activations, ActivationsError
 
 Float = NDArray[np.float64]
 

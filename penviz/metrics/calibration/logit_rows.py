@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from penviz.activations import BLOCK, Activations
-from penviz.measure.class_sample import class_sample
+from penviz.metrics.class_sample import class_sample
+from penviz.store.activations import BLOCK, Activations
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]

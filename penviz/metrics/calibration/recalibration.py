@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from penviz.measure.logits import by_rows
+from penviz.metrics.logits import by_rows
 
 Float = NDArray[np.float64]
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from penviz.activations import row_blocks
-from penviz.measure.interval_limits import FEWEST_UNBOUNDED, why_no_mean
-from penviz.measure.intervals import Z95
-from penviz.measure.logits import CACHED
+from penviz.metrics.intervals.bootstrap import Z95
+from penviz.metrics.intervals.interval_limits import FEWEST_UNBOUNDED, why_no_mean
+from penviz.metrics.logits import CACHED
+from penviz.store.activations import row_blocks
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]

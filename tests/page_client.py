@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,10 @@ def table(app: AppTest) -> str:
     return next(e.proto.body for e in app.get("html") if "pz-table" in e.proto.body)
 
 
-def charts(app: AppTest) -> list[dict[str, Any]]:
-    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+def charts(app: AppTest, key: str = r"(chart-\d+-\d+|two-classes)") -> list[dict[str, Any]]:
+    """The charts of some keys: those of the grid when not given."""
+    found = [c.proto for c in app.get("plotly_chart") if re.search(rf"-{key}$", c.proto.id)]
+    return [json.loads(chart.spec) for chart in found]
 
 
 def points(app: AppTest) -> list[str]:

@@ -28,6 +28,8 @@ from penviz.store.runs import (
 )
 from penviz.store.safe_text import safe_text
 from penviz.store.shards import ShardedActivations
+from penviz.study.study import Study
+from penviz.study.study_run import StudyRun
 
 RUNS_VARIABLE = "PENVIZ_RUNS"
 SHARD_TRIPLES = 8
@@ -72,6 +74,12 @@ class Opened:
     notes: tuple[str, ...] = field(default=())
     warnings: tuple[str, ...] = field(default=())
     shards: dict[str, ShardedActivations] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Changes with the run's files and with what is said of it."""
+        run = self.run
+        return "|".join([*self.digests.values(), repr(run.config), repr(run.adoption), run.name])
 
     def stored(self) -> dict[str, Activations | ShardedActivations]:
         """Split -> what is stored of it, be it read or not."""
@@ -285,23 +293,30 @@ def _ready(key: str, _run: Run, _splits: dict[str, Activations]) -> dict[str, Ac
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def read_summary(digest: str, _activations: Activations) -> SplitStatistics:
-    """What a split has to say whatever triple is chosen; keyed by the file's digest, never by arrays."""
-    return SplitStatistics.of(_activations)
+def _study_run(key: str, _one: Opened) -> StudyRun:
+    """A run with what it says whatever triple is chosen; keyed by its files, never by arrays."""
+    return StudyRun(_one.run, _one.splits, _one.notes)
 
 
 @st.cache_resource(max_entries=SHARD_TRIPLES, show_spinner=False)
-def read_triple_summary(digest: str, _activations: Activations) -> SplitStatistics:
-    """The same of some classes of a split in shards."""
-    return SplitStatistics.of(_activations)
+def _study_run_of_shards(key: str, _one: Opened) -> StudyRun:
+    """The same of some classes of splits in shards."""
+    return StudyRun(_one.run, _one.splits, _one.notes)
+
+
+def study_of(opened: Sequence[Opened]) -> Study:
+    """What every page asks of the runs it shows; the same runs are measured once for all of them."""
+    return Study(tuple((_study_run_of_shards if one.shards else _study_run)(one.key, one) for one in opened))
+
+
+def key_of(opened: Sequence[Opened]) -> str:
+    """What all that is said of some runs is cached by."""
+    return "\n".join(one.key for one in opened)
 
 
 def summaries_of(opened: Opened) -> dict[str, SplitStatistics]:
     """Split -> summary of a run's activations."""
-    return {
-        split: (read_triple_summary if split in opened.shards else read_summary)(opened.digests[split], a)
-        for split, a in opened.splits.items()
-    }
+    return study_of([opened]).runs[0].statistics
 
 
 def most_stored(opened: Sequence[Opened]) -> int:

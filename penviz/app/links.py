@@ -9,8 +9,7 @@ import streamlit as st
 from streamlit.navigation.page import Page
 
 from penviz.app.catalogue import Group, directory_digest, read_catalogue, run_roots, runs_directory
-from penviz.app.state import CLASS_KEYS, default_runs, suffix
-from penviz.app.words import plain
+from penviz.app.state import default_runs, suffix
 from penviz.demo import PAIR
 from penviz.store.runs import shown_splits
 
@@ -22,7 +21,7 @@ _ASKED = "ask-"
 
 
 def draw_links(pages: Mapping[str, Page], current: str) -> None:
-    """The name of the house and its pages by what they are called there, the grid first.
+    """The name of the house and its pages by what they are called there, the grid first, "Your model" last.
 
     A page that is opened by one of them starts from what was shown before. That is not in the link itself,
     because a control in a fragment could not change it there.
@@ -47,8 +46,11 @@ def draw_links(pages: Mapping[str, Page], current: str) -> None:
     with st.sidebar:
         st.html('<div class="pz-brand">penviz</div>')
         with st.container(key="pages", gap=None):
-            for label, page in pages.items():
-                st.page_link(page, label=label)
+            *others, own = pages
+            for label in others:
+                st.page_link(pages[label], label=label)
+        with st.container(key="your-model"):  # stays in sight while the controls scroll
+            st.page_link(pages[own], label=own, icon=":material/upload_file:", width="stretch")
         if runs_directory() == PAIR:
             st.caption("The demo pair. For runs of your own: `penviz app --runs DIRECTORY`.")
 
@@ -80,37 +82,20 @@ def _is_runs(key: str) -> bool:
 
 def only_link(label: str, group: Group, runs: Sequence[str]) -> None:
     """A link to the grid with some runs of a group and no others."""
-    from penviz.app.pages.clusters import show_grid
+    from penviz.app.pages.clusters import show_clusters
 
     groups = read_catalogue(run_roots(), directory_digest(run_roots())).groups
     query = {k: v for k, v in grid_query().items() if not _is_runs(k)}
     query[f"{_ASKED}runs{suffix(group, len(groups) == 1)}"] = list(runs)
     if len(groups) > 1:
         query[f"{_ASKED}of"] = [group.name]
-    page = st.Page(show_grid, title="penviz", default=True)
+    page = st.Page(show_clusters, title="penviz", default=True)
     st.page_link(page, label=label, icon=":material/scatter_plot:", query_params=query)
-
-
-def triple_link(group: Group, classes: Sequence[int], label: str) -> None:
-    """A link to the grid as it was last shown, but with three classes of a group."""
-    from penviz.app.pages.clusters import show_grid
-
-    roots = run_roots()
-    groups = read_catalogue(roots, directory_digest(roots)).groups
-    query = grid_query()
-    for key, k in zip(CLASS_KEYS, classes, strict=True):
-        query[f"{key}{suffix(group, len(groups) == 1)}"] = [f"{group.class_names[k]} ({k})"]
-    query.pop("view", None)
-    if len(groups) > 1:
-        query["of"] = [group.name]
-    page = st.Page(show_grid, title="penviz", default=True)
-    icon = ":material/scatter_plot:"
-    st.page_link(page, label=plain(label), icon=icon, query_params=query, width="stretch")
 
 
 def grid_link(label: str, directory: Path) -> None:
     """A link to the grid with a run beside those that were shown there, as far as they share a split."""
-    from penviz.app.pages.clusters import show_grid
+    from penviz.app.pages.clusters import show_clusters
 
     roots = run_roots()
     groups = read_catalogue(roots, directory_digest(roots)).groups
@@ -126,5 +111,5 @@ def grid_link(label: str, directory: Path) -> None:
                 query[key] = [*(name for name in shown if name != run.name), run.name]
                 if len(groups) > 1:
                     query["of"] = [group.name]
-    page = st.Page(show_grid, title="penviz", default=True)
+    page = st.Page(show_clusters, title="penviz", default=True)
     st.page_link(page, label=label, icon=":material/scatter_plot:", query_params=query)

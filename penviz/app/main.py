@@ -4,16 +4,17 @@ Streamlit runs this file (`penviz app`), or app.py of a checkout, again for ever
 either lies in .streamlit beside it.
 """
 
+from collections.abc import Mapping
+
 import streamlit as st
+from streamlit.navigation.page import Page
 
 from penviz.app.links import draw_links
 from penviz.app.pages.calibration import show_calibration
-from penviz.app.pages.clusters import show_grid
+from penviz.app.pages.clusters import show_clusters
 from penviz.app.pages.distillation import show_distillation
 from penviz.app.pages.sweep import show_sweep
-from penviz.app.pages.targets import show_targets
 from penviz.app.pages.training_dynamics import show_training
-from penviz.app.pages.triples import show_triples
 from penviz.app.pages.your_model import show_model
 from penviz.app.widget_states import mend_widget_states, say_reset
 from penviz.app.widgets.train_here import choose_trained
@@ -25,25 +26,47 @@ ICON = (  # drawn here: an icon by name would be fetched from the net
 )
 
 
+MOVED = {"over-training": "Training dynamics", "triples": "Clusters", "targets": "Clusters"}
+# Address of version 0.1 -> the page that takes its parameters; a string here would be written on the page.
+
+
 def show_app() -> None:
     """Draw the page that the address names."""
     mend_widget_states()
     st.set_page_config(page_title="penviz", page_icon=ICON, layout="wide")
     pages = {
-        "Template plane": st.Page(show_grid, title="penviz", default=True),
+        "Clusters": st.Page(show_clusters, title="penviz", default=True),
+        "Training dynamics": st.Page(
+            show_training, title="Training dynamics · penviz", url_path="training-dynamics"
+        ),
+        "Sweep": st.Page(show_sweep, title="Sweep · penviz", url_path="sweep"),
         "Calibration": st.Page(show_calibration, title="Calibration · penviz", url_path="calibration"),
         "Distillation": st.Page(show_distillation, title="Distillation · penviz", url_path="distillation"),
-        "Over training": st.Page(show_training, title="Over training · penviz", url_path="over-training"),
-        "Sweep": st.Page(show_sweep, title="Sweep · penviz", url_path="sweep"),
-        "Triples": st.Page(show_triples, title="Triples · penviz", url_path="triples"),
-        "Targets": st.Page(show_targets, title="Targets · penviz", url_path="targets"),
         "Your model": st.Page(show_model, title="Your model · penviz", url_path="your-model"),
     }
-    page = st.navigation(list(pages.values()), position="hidden")
+    moved = [st.Page(_moved, title="penviz", url_path=old) for old in MOVED]
+    page = st.navigation([*pages.values(), *moved], position="hidden")
+    lead_on(page.url_path, pages)
     choose_trained()
     draw_links(pages, next(label for label, one in pages.items() if one == page))
     page.run()
     say_reset()
+
+
+def _moved() -> None:
+    """A page that is elsewhere now: `lead_on` has gone there before this could be drawn."""
+
+
+def lead_on(address: str, pages: Mapping[str, Page]) -> None:
+    """From an address of version 0.1 to where its page is now, parameters and all."""
+    parameters = {key: st.query_params.get_all(key) for key in st.query_params}
+    label = MOVED.get(address, "")
+    if address == "" and parameters.pop("dial", None) == ["true"]:
+        label = "Sweep"
+    if address == "targets":
+        parameters["targets"] = ["open"]
+    if label:
+        st.switch_page(pages[label], query_params=parameters)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from penviz.app.state import in_order, suffix
 from penviz.app.style import style_sheet
 from penviz.app.widgets.controls import choose_group, choose_runs
 from penviz.app.widgets.empty import show_damaged, show_empty, show_warnings
+from penviz.app.widgets.page_head import head_html
 
 
 def with_chosen_runs(key: str, draw: Callable[[Group, list[Opened]], None]) -> None:
@@ -41,12 +42,12 @@ def with_chosen_runs(key: str, draw: Callable[[Group, list[Opened]], None]) -> N
         warnings = [sentence for one in opened for sentence in one.warnings]
         with st.container(key=key):
             if not usable:
-                st.html('<h1 class="pz-finding">Choose a run.</h1>')
+                st.html(head_html("Choose a run."))
             else:
                 try:
                     draw(group, usable)
                 except InputError as error:
-                    st.html('<h1 class="pz-finding">These runs cannot be drawn here.</h1>')
+                    st.html(head_html("These runs cannot be drawn here."))
                     warnings.insert(0, str(error))
             show_warnings(warnings)
             show_damaged(catalogue.damaged)

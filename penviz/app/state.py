@@ -16,7 +16,10 @@ from penviz.store.runs import Run, differences
 CLASS_KEYS = ("left", "right", "above")
 """Keys of the three class pickers in the session and in the link, named by where the class stands."""
 
-SCALE_WORDS = {"distance": "distance = 1", "own": "own", "same": "same for all"}
+SCALE_WORDS = {"distance": "distance = 1", "own": "free per run", "same": "shared"}
+OLD_SCALE_WORDS = {"own": "own", "same": "same for all"}
+"""What links of version 0.1 call them."""
+
 LAYOUT_WORDS = {"auto": "auto", "strip": "strip", "square": "two columns"}
 DEFAULT_PER_CLASS = 250
 MOST_DRAWN = 5_000
@@ -42,6 +45,7 @@ class State:
         scale: one of measure's SCALES; bias: whether the template holds the bias; marks: what is drawn;
         per_class: examples drawn a class; layout: one of LAYOUT_WORDS.
         view: one of measure's VIEWS; all_classes: whether another view than the plane is fitted on all.
+        end: what the keys of the group end in.
     """
 
     group: Group
@@ -54,6 +58,7 @@ class State:
     layout: str = "auto"
     view: str = PLANE
     all_classes: bool = False
+    end: str = ""
 
     @property
     def class_words(self) -> tuple[str, str, str]:

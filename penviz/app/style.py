@@ -72,7 +72,7 @@ header.stAppHeader button {{ pointer-events: auto; }}
 [data-testid="stSidebarHeader"] {{ height: 2.2rem; min-height: 2.2rem; margin-bottom: -1.6rem; }}
 section.stSidebar [data-testid="stSidebarContent"] {{ padding: 0; }}
 section.stSidebar [data-testid="stSidebarUserContent"] {{ padding: 0 1.1rem 1.5rem 1.1rem; }}
-section.stSidebar [data-testid="stButtonGroup"] button p, [class*="st-key-triple-"] a p {{
+section.stSidebar [data-testid="stButtonGroup"] button p {{
   white-space: normal; overflow-wrap: anywhere; text-align: left; line-height: 1.3; }}
 section.stSidebar [data-testid="stButtonGroup"] button {{ height: auto;
   padding-left: .6rem; padding-right: .6rem; }}
@@ -84,9 +84,28 @@ section.stSidebar [data-testid="stVerticalBlock"] {{ gap: .5rem; }}
 .pz-head {{ font-size: .72rem; font-weight: 700; letter-spacing: .09em; text-transform: uppercase;
   color: {colours.note}; margin-top: .55rem; }}
 .pz-finding {{ font-size: 1.34rem; line-height: 1.25; font-weight: 700; letter-spacing: -.012em; margin: 0; }}
-.pz-intro {{ font-size: .88rem; line-height: 1.4; color: {colours.text}; margin: 0; padding: .35rem .7rem;
-  border-left: 3px solid {CLASS_COLOURS[0]};
+.pz-second-finding {{ font-size: 1.16rem; line-height: 1.25; font-weight: 700; letter-spacing: -.01em;
+  margin: 0; padding: 0; }}
+.pz-chart-title {{ font-size: .88rem; font-weight: 600; margin: 0; padding: 0; }}
+.st-key-triples {{ border-top: {rule}; padding-top: 1.1rem; margin-top: .8rem; gap: .8rem; }}
+.st-key-wall {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(208px, 1fr));
+  gap: .9rem 1rem; }}
+.st-key-wall > * {{ width: auto !important; }}
+[class*="st-key-triple-"] {{ position: relative; }}
+[class*="st-key-triple-"] button {{ padding: .1rem 0; min-height: 1.5rem; width: 100%;
+  justify-content: flex-start; }}
+[class*="st-key-triple-"] button p {{ white-space: normal; text-align: left; line-height: 1.25;
+  font-size: .86rem; font-weight: 600; }}
+[class*="st-key-triple-"] button::after {{ content: ""; position: absolute; inset: 0; }}
+[class*="st-key-show-triple-"] {{ position: static !important; }}
+.pz-tile {{ display: flex; flex-wrap: wrap; gap: 6px; }}
+.pz-tile img {{ display: block; max-width: 100%; border-radius: 3px; }}
+[class*="st-key-triple-"]:hover .pz-tile img {{ outline: 2px solid {CLASS_COLOURS[0]}; }}
+.pz-current img {{ outline: 2px solid {colours.note}; }}
+.st-key-intro {{ border-left: 3px solid {CLASS_COLOURS[0]}; padding: .35rem .7rem;
   background: color-mix(in srgb, {CLASS_COLOURS[0]} 6%, transparent); }}
+.st-key-intro > :first-child {{ flex: 1; min-width: 0; }}
+.pz-intro {{ font-size: .88rem; line-height: 1.4; color: {colours.text}; margin: 0; }}
 .pz-detail {{ font-size: .92rem; line-height: 1.4; color: {colours.note}; margin: .2rem 0 0 0; }}
 .pz-legend {{ display: flex; flex-wrap: wrap; gap: .1rem 1.05rem; font-size: .84rem; color: {colours.note};
   align-items: center; min-height: 1.5rem; }}
@@ -115,7 +134,8 @@ table.pz-table td.pz-change {{ color: {colours.note}; }}
 .st-key-distillation {{ gap: .55rem; }}
 .st-key-numbers div:has(> [data-testid="stMultiSelectTagsContainer"]) {{ max-height: none; height: auto; }}
 .st-key-page {{ container-type: inline-size; gap: .7rem; }}
-.st-key-header {{ flex-wrap: nowrap; }}
+.st-key-header, .st-key-triples-head {{ flex-wrap: nowrap; }}
+.st-key-triples-out {{ flex: none; }}
 .st-key-ways-out {{ flex: none; min-width: 6.6rem; }}
 .st-key-ways-out button {{ min-height: 2.1rem; padding-top: .2rem; padding-bottom: .2rem; }}
 .stApp:has([data-testid="stExpandSidebarButton"]) .stMainBlockContainer {{ padding-left: 3.2rem; }}
@@ -146,6 +166,10 @@ table.pz-table td.pz-change {{ color: {colours.note}; }}
 .pz-images .wrong b {{ text-decoration: underline dotted; }}
 .st-key-pages {{ margin: .1rem -.5rem .2rem -.5rem; }}
 .st-key-pages a {{ padding: .02rem .5rem; min-height: 1.7rem; border-radius: 5px; }}
+.st-key-your-model {{ position: sticky; top: 0; z-index: 5; }}
+.st-key-your-model a {{ background: {CLASS_COLOURS[0]}; border-radius: 6px; justify-content: center; }}
+.st-key-your-model a:hover {{ background: color-mix(in srgb, {CLASS_COLOURS[0]} 85%, black); }}
+.st-key-your-model a :is(p, span) {{ color: white !important; font-weight: 600; }}
 .st-key-model {{ max-width: 58rem; gap: .9rem; }}
 .pz-file {{ font-weight: 650; font-size: 1.02rem; overflow-wrap: anywhere; }}
 [class*="st-key-head-"] > :first-child {{ flex: 1; min-width: 0; }}
@@ -165,6 +189,5 @@ table.pz-table tr.pz-best td {{ font-weight: 650;
 .pz-fits p {{ margin: .2rem 0 0 0; font-size: inherit; color: {colours.note}; }}
 .pz-value {{ font-size: .88rem; color: {colours.note}; font-variant-numeric: tabular-nums;
   white-space: nowrap; }}
-[class*="st-key-triple-"] > :first-child {{ flex: 1; min-width: 0; }}
 .st-key-empty {{ max-width: 46rem; margin-top: 6vh; }}
 </style>"""

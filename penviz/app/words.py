@@ -37,13 +37,12 @@ def minus_signs(sentence: str) -> str:
     return re.sub(r"(?<=[\[ ])-(?=\d)", "−", sentence)
 
 
-def provenance(state: State, rows: Sequence[Sequence[Panel]]) -> str:
+def provenance(state: State, panels: Sequence[Panel]) -> str:
     """One sentence that says what is drawn: runs, classes, splits, how many of how many, seed, limits.
 
     Args:
-        state: of the page; rows: of panels, a row a run.
+        state: of the page; panels: in reading order.
     """
-    panels = [panel for row in rows for panel in row]
     view = VIEWS[state.view]
     runs = ", ".join(dict.fromkeys(f"{panel.run}" for panel in panels))
     names = dict.fromkeys(panel.split for panel in panels)

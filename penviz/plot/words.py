@@ -58,7 +58,7 @@ def pull_word(panels: Sequence[Panel]) -> str:
     """What an arrow is in some panels, and why a panel has none."""
     some = any(p.pull is not None for p in panels)
     none = "" if all(p.pull is not None for p in panels) else " (none where head or targets are not known)"
-    return f"pull of the loss{none}" if some else "no pull: head or targets are not known"
+    return f"loss gradient{none}" if some else "no loss gradient: head or targets are not known"
 
 
 def optimum_words(panels: Sequence[Panel]) -> str:

@@ -86,5 +86,7 @@ def _measurable(one: StudyRun, split: str) -> Activations:
     if a.over_all is not None:
         raise InputError(f"{one.name} is kept in shards: calibration needs one file of activations.")
     if a.partial:
-        raise InputError(f"{one.name} holds some classes only: calibration needs the full pass.")
+        raise InputError(f"{one.name} is a quick look at some classes: calibration needs the full pass.")
+    if a.head is None and a.own_logits is None:
+        raise InputError(f"{one.name} has no single linear head and no logits were kept: bring it in again.")
     return a

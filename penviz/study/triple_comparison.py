@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from penviz import InputError
+from penviz.metrics.tightness.class_pairs import Float, pair_medians
 from penviz.metrics.tightness.finder import Ranking, find
 from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.runs import differences
@@ -44,12 +47,48 @@ class TripleComparison:
         """Triples [t, 3] with their rho/d [t] in both runs; InputError where they share none."""
         return TriplePair.of(*self.statistics, self.bias)
 
-    def finding(self, classes: Sequence[int]) -> Finding:
-        """What all triples say, and where that of three classes stands among them."""
+    @cached_property
+    def matrices(self) -> tuple[Float, Float]:
+        """[K, K] of each run: for two classes the median rho/d of the triples that hold both."""
+        pair, n_classes = self.pair, len(self.statistics[0].activations.class_names)
+        before, after = (pair_medians(pair.triples, v, n_classes) for v in (pair.before, pair.after))
+        return before, after
+
+    def extreme_pairs(self) -> list[tuple[tuple[float, int, int], tuple[float, int, int]]]:
+        """Of each run the least and the greatest value of `matrices`, with its two classes."""
+        found = []
+        for matrix in self.matrices:
+            i, j = np.nonzero(np.tri(len(matrix), k=-1, dtype=bool) & np.isfinite(matrix))
+            known = sorted(zip(matrix[i, j].tolist(), i.tolist(), j.tolist(), strict=True))
+            found.append((known[0], known[-1]))
+        return found
+
+    def outliers(self, m: int = 5) -> list[int]:
+        """Places in `pair` of at most m triples whose change is far from that of the others, farthest first.
+
+        Far is more than three deviations of ln(after / before) from its median; a deviation is 1.4826 times
+        the median distance from the median, as for a normal law.
+        """
+        with np.errstate(divide="ignore"):
+            moved = np.log(self.pair.after / self.pair.before)
+        away = np.abs(moved - np.median(moved))
+        far = away > 3 * 1.4826 * np.median(away)
+        return [int(at) for at in np.argsort(-away, kind="stable")[:m] if far[at]]
+
+    def nearest(self, before: float, after: float) -> int:
+        """Place in `pair` of the triple whose rho/d in the two runs come nearest to two values."""
+        return int(np.argmin(np.hypot(self.pair.before - before, self.pair.after - after)))
+
+    def finding(self, classes: Sequence[int], names: tuple[str, str] | None = None) -> Finding:
+        """What all triples say, and where that of three classes stands among them.
+
+        Args:
+            classes: rows of the head; names: what the runs are called, their own when not given.
+        """
         return describe_triples(
             self.pair,
             TriplePair.of(*self.statistics, not self.bias),
-            names=(self.before.name, self.after.name),
+            names=names or (self.before.name, self.after.name),
             class_names=self.statistics[0].activations.class_names,
             chosen=classes,
             split=self.split,

@@ -101,7 +101,7 @@ def test_the_table_says_what_the_command_says(
     app = unfolded(open_page(half="5"))
     monkeypatch.setattr("sys.argv", ["penviz", "calibrate", *map(str, directories), "--seed", "5"])
     with pytest.raises(SystemExit):
-        main.main()
+        main()
     printed = capsys.readouterr().out
     assert printed.splitlines()[0] == headline(app).replace("&#x27;", "'") + "."
     table = tables(app)[-1]

@@ -1,4 +1,4 @@
-"""The page of sweeps and the alpha dial, through Streamlit's own test client."""
+"""The page of sweeps and its alpha slider, through Streamlit's own test client."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., 
 
 
 def traces(app: AppTest) -> list[dict[str, Any]]:
-    (chart,) = app.get("plotly_chart")
+    (chart,) = [c for c in app.get("plotly_chart") if c.proto.id.endswith("-sweep-chart")]
     return json.loads(chart.proto.spec)["data"]
 
 
@@ -77,7 +77,12 @@ def test_the_means_on_the_page_are_those_of_the_runs(
 
 def test_one_seed_is_one(open_page: Callable[..., AppTest], tmp_path: Path) -> None:
     sweep_in(tmp_path, (0.0, 0.1), 1)
-    assert "2 runs of cifar10 (10 classes), seed 0;" in html(open_page())
+    app = open_page()
+    assert app.multiselect(key="families").value == ["shipped sweep"], "two runs are no curve"
+    assert "6 runs of cifar10 (10 classes), seed 0;" in html(app)
+    own = next(name for name in app.multiselect(key="families").options if name != "shipped sweep")
+    checked(app.multiselect(key="families").set_value([own]).run())
+    assert "2 runs of cifar10 (10 classes), seed 0;" in html(app)
 
 
 def test_two_alphas_and_three_seeds_conclude(open_page: Callable[..., AppTest], tmp_path: Path) -> None:
@@ -94,7 +99,7 @@ def test_a_number_and_a_split_less(open_page: Callable[..., AppTest], tmp_path: 
     assert "<b>NC1</b>" in html(app)
     checked(app.multiselect(key="numbers").set_value([]).run())
     assert not app.get("plotly_chart")
-    assert "Choose a number and a split" in html(app)
+    assert "Choose a metric and a split" in html(app)
 
 
 def test_another_class_changes_the_plane_and_not_the_rest(
@@ -119,7 +124,9 @@ def test_nothing_to_sweep_gives_the_command(open_page: Callable[..., AppTest], t
     make_run(tmp_path, "alone", 0.1)
     make_adopted(tmp_path, "theirs", 0.0)
     app = open_page()
-    assert "No two of these runs differ in label smoothing alone" in html(app)
+    assert app.multiselect(key="families").value == ["shipped sweep"]
+    checked(app.multiselect(key="families").set_value([]).run())
+    assert "Choose a network" in html(app)
     assert "penviz sweep digits fc800" in app.code[0].value
 
 
@@ -174,36 +181,30 @@ def test_what_is_exported_is_what_is_drawn(open_page: Callable[..., AppTest], tm
     assert any(button.label == "Export" for button in app.button)
 
 
-def dial_page() -> None:
-    from penviz.app.pages.clusters import show_grid
-
-    show_grid()
-
-
-def test_the_dial_stands_on_the_first_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PENVIZ_RUNS", str(tmp_path))
+def test_a_pair_shows_the_shipped_networks_and_their_slider(
+    open_page: Callable[..., AppTest], tmp_path: Path
+) -> None:
     make_run(tmp_path, "hard", 0.0)
     make_run(tmp_path, "soft", 0.1)
-    app = checked(AppTest.from_function(dial_page, default_timeout=60).run())
-    assert "Turn the dial" not in html(app)
-    checked(app.toggle(key="dial").set_value(True).run())
+    app = open_page()
     said = html(app)
-    assert "Turn the dial: 6 networks, trained with label smoothing 0 to 0.6" in said
-    assert "between two of them only the stars move" in said
-    spec = json.loads(app.get("plotly_chart")[0].proto.spec)
+    assert "Move α: 6 networks, trained with label smoothing 0 to 0.6" in said
+    assert "between two networks only the stars move" in said
+    (chart,) = [c for c in app.get("plotly_chart") if c.proto.id.endswith("-dial-chart")]
+    spec = json.loads(chart.proto.spec)
     assert [step["label"] for step in spec["layout"]["sliders"][0]["steps"] if "<b>" in step["label"]] == [
         f"<b>{a}</b>" for a in ("0", "0.05", "0.1", "0.2", "0.4", "0.6")
     ]
     assert len(spec["frames"]) == 25
-    checked(app.toggle(key="dial").set_value(False).run())
-    assert "Turn the dial" not in html(app)
+    own = [name for name in app.multiselect(key="families").options if name != "shipped sweep"]
+    checked(app.multiselect(key="families").set_value(own).run())
+    assert "Move α" not in html(app)
 
 
-def test_runs_of_other_classes_leave_the_dial_its_own(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_runs_of_other_classes_see_the_slider_with_its_own(
+    open_page: Callable[..., AppTest], tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("PENVIZ_RUNS", str(tmp_path))
     make_run(tmp_path, "hard", 0.0, names=("a", "b", "c", "d"))
-    app = AppTest.from_function(dial_page, default_timeout=60)
-    app.query_params["dial"] = "true"
-    assert "airplane" in html(checked(app.run()))
+    said = html(open_page())
+    assert "No two of these runs differ" in said
+    assert "airplane" in said

@@ -1,4 +1,4 @@
-"""The page "Targets" through Streamlit's own test client."""
+"""The popover of targets through Streamlit's own test client."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from penviz.app.pages.targets import _prior
+from penviz.app.widgets.targets_popover import _prior
 
 
 def page() -> None:
-    from penviz.app.pages.targets import show_targets
+    import streamlit as st
 
-    show_targets()
+    from penviz.app.widgets.targets_popover import targets_popover
+
+    st.query_params["targets"] = "open"
+    targets_popover(10, 0.1)
 
 
 @pytest.fixture

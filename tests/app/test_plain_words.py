@@ -14,9 +14,9 @@ from penviz.app.words import minus_signs, plain, plain_sentence
 
 
 def page() -> None:
-    from penviz.app.pages.clusters import show_grid
+    from penviz.app.pages.clusters import show_clusters
 
-    show_grid()
+    show_clusters()
 
 
 def opened(monkeypatch: pytest.MonkeyPatch, root: Path) -> AppTest:

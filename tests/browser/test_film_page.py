@@ -36,7 +36,7 @@ def film(opened: Opened, server: Server, runs: Path) -> Iterator[Page]:
             small_snapshots(name, split, alpha, epochs=(1, 2, 3, 5, 8, 12)).save(made[-1])
     opened.page.goto(server.url)
     settled(opened.page)
-    opened.page.locator(".st-key-pages").get_by_text("Over training").click()
+    opened.page.locator(".st-key-pages").get_by_text("Training dynamics").click()
     opened.page.wait_for_selector(".js-plotly-plot .slider-container", timeout=STEP)
     opened.page.locator(".st-key-export-film").wait_for()
     idle(opened.page)
@@ -112,7 +112,7 @@ def test_training_here_draws_ends_in_the_grid_and_leaves_nothing(
     page.locator(".pz-foot").filter(has_text="digits-hard, digits-soft").wait_for(timeout=STEP)
     settled(page)
     assert sorted(p.name for p in (held / "runs").iterdir()) == ["digits-hard", "digits-soft"]
-    page.locator(".st-key-pages").get_by_text("Over training").click()
+    page.locator(".st-key-pages").get_by_text("Training dynamics").click()
     page.wait_for_selector(".js-plotly-plot .slider-container", timeout=STEP)
     assert "Between epochs 1 and 20" in page.locator("h1").inner_text()
     assert "torch" not in {m.partition(".")[0] for m in server.modules()}

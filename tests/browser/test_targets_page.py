@@ -1,4 +1,4 @@
-"""The page "Targets" in a real browser: numbers beside the bars, and the controls change both."""
+"""The popover of targets in a real browser: numbers beside the bars, and the controls change both."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-BARS = "document.querySelector('.js-plotly-plot')?._fullData?.at(-1)?.y"
+BARS = "document.querySelector('.st-key-targets-chart .js-plotly-plot')?._fullData?.at(-1)?.y"
 
 
 def bars(page: Page) -> list[float]:
@@ -22,22 +22,22 @@ def bars(page: Page) -> list[float]:
 
 @pytest.fixture
 def targets_page(server: Server, opened: Opened) -> Page:
-    opened.page.goto(server.url)  # a page of its own address first asks for what is not there
-    opened.page.get_by_role("link", name="Targets").click(timeout=60_000)
-    opened.page.wait_for_selector(".js-plotly-plot .bars", timeout=60_000, state="attached")
+    opened.page.goto(server.url)
+    opened.page.get_by_role("button", name="Targets").click(timeout=60_000)
+    opened.page.wait_for_selector(".st-key-targets-chart .bars", timeout=60_000, state="attached")
     return opened.page
 
 
 def test_numbers_and_bars_follow_the_controls(targets_page: Page) -> None:
     page = targets_page
     assert bars(page) == [0.91] + [0.01] * 9
-    assert "0.1111" in page.inner_text("table.pz-table")
+    assert "0.1111" in page.inner_text(".st-key-targets-body table.pz-table")
     page.get_by_role("combobox", name="Kind of targets").click()
     page.get_by_role("option", name="uniform over the others").click()
     page.get_by_text("the true class has 0.9, every other class has 0.0111").wait_for()
     page.wait_for_function(f"Math.abs(({BARS} ?? [0])[0] - 0.9) < 1e-6")
     assert bars(page) == [0.9] + [0.0111] * 9
-    page.get_by_role("spinbutton", name="Classes, K").fill("2")
+    page.get_by_role("spinbutton", name="Classes K").fill("2")
     page.keyboard.press("Enter")
     page.wait_for_function(f"({BARS} ?? []).length === 2")
     assert bars(page) == [0.9, 0.1]

@@ -49,12 +49,12 @@ def test_views_change_the_picture_and_say_so(opened: Opened, server: Server, run
     page.wait_for_function("() => document.querySelector('.js-plotly-plot')?.innerHTML.includes('PCA, not')")
     assert "view=PCA" in page.url
     choose_view(page, "UMAP")
-    says(page, "UMAP has still to be made")
+    says(page, "Compute UMAP first")
     assert "Tightness must not be judged on it" in page.locator(".pz-detail").inner_text()
-    page.get_by_role("button", name="Make the map").click()
+    page.get_by_role("button", name="Compute UMAP").click()
     page.locator("[data-testid=stProgress]").first.wait_for(timeout=LONG)
     page.get_by_role("button", name="Cancel").click()
-    page.get_by_role("button", name="Make the map").wait_for(timeout=LONG)
+    page.get_by_role("button", name="Compute UMAP").wait_for(timeout=LONG)
     cache = server.temporary.parent / "cache" / "umap"
     assert not list(cache.iterdir())
     for name in ("hard", "soft"):  # as if they had been made; the real child has a test of its own
@@ -83,36 +83,49 @@ def test_pull_draws_arrows_under_the_points(opened: Opened, server: Server) -> N
         ".some(path => (path.getAttribute('d') || '').split('M').length > 10)",
         timeout=LONG,
     )
-    assert "pull of the loss" in page.locator(".pz-legend").inner_text()
+    assert "loss gradient" in page.locator(".pz-legend").inner_text()
 
 
-def test_a_triple_is_found_and_shown_in_the_plane(opened: Opened, server: Server) -> None:
+def test_a_tile_shows_its_triple_in_the_grid(opened: Opened, server: Server) -> None:
     page = opened.page
     page.goto(server.url)
     says(page, "tighter")
-    page.locator(".st-key-pages").get_by_text("Triples").click()
-    says(page, "of 120 triples")
-    page.get_by_text("most changed", exact=True).click()
-    page.get_by_text("The 10 most changed").wait_for(timeout=LONG)
-    first = page.locator("[class*=st-key-triple-1] a").first
-    first.wait_for(timeout=LONG)
-    words = first.inner_text().split(". ")[1].split(", ")
-    page.wait_for_function(
-        "() => document.querySelectorAll('.js-plotly-plot .point').length > 100", timeout=LONG
-    )
-    first.click()
-    says(page, "training clusters")
+    tile = page.locator(".st-key-triple-1")
+    tile.get_by_role("button").wait_for(timeout=LONG)
+    words = tile.inner_text().split("\n")[0].split(", ")
+    assert tile.locator("img").evaluate("img => img.naturalWidth") == 206
+    tile.locator("img").click(force=True)  # the button lies over it: the whole tile answers
     page.wait_for_function(
         "w => w.every(x => document.querySelector('.pz-legend')?.innerText.includes(x))",
         arg=words,
         timeout=LONG,
     )
-    assert page.url.startswith(f"{server.url}/?")
+    page.wait_for_function(
+        "w => document.querySelector('.st-key-triple-0').innerText.includes(w)", arg=words[0]
+    )
+    assert "left=" in page.url
 
 
-def test_links_and_the_back_button_keep_the_other_list_of_classes(
-    opened: Opened, server: Server, runs: Path
-) -> None:
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("/triples?find=most+confused&split=validation", "/?find=most+confused&split=validation", "tighter"),
+        ("/targets?alpha=0.2&k=100", "/?alpha=0.2&k=100&targets=open", "tighter"),
+        ("/over-training", "/training-dynamics", "No snapshots"),
+        ("/?dial=true", "/sweep", "ρ/d on train"),
+    ],
+)
+def test_addresses_of_0_1_lead_on(opened: Opened, server: Server, old: str, new: str, words: str) -> None:
+    page = opened.page
+    page.goto(server.url + old)
+    page.wait_for_function("path => (location.pathname + location.search) === path", arg=new, timeout=LONG)
+    says(page, words)
+    if "targets" in old:
+        page.get_by_text("the true class has 0.802, every other class has 0.002").first.wait_for()
+    opened.problems.clear()  # Streamlit seeks its own files first beside a page opened by its address
+
+
+def test_the_back_button_keeps_the_other_list_of_classes(opened: Opened, server: Server, runs: Path) -> None:
     from small_runs import make_run
 
     names = ("<b>red</b>", "green*", "$blue$", "grey_", "pink_")
@@ -121,18 +134,12 @@ def test_links_and_the_back_button_keep_the_other_list_of_classes(
         make_run(runs, f"colours-{a}", a, names, per_class=110, dataset="colours") for a in (0.0, 0.1)
     ]  # enough examples for an interval, so the grid draws a conclusion
     try:
-        page.goto(f"{server.url}/triples?of=colours (5 classes)")
-        says(page, "of 10 triples")
-        opened.problems.clear()  # Streamlit seeks its own files first beside a page opened by its address
-        first = page.locator("[class*=st-key-triple-1] a").first
-        words = first.inner_text().split(". ")[1].split(", ")
-        assert set(words) <= set(names), "names stand as they are written"
-        first.click()
+        page.goto(f"{server.url}/?of=colours (5 classes)")
         says(page, "training clusters")
-        legend = "w => w.every(x => document.querySelector('.pz-legend')?.innerText.includes(x))"
-        page.wait_for_function(legend, arg=words, timeout=LONG)
-        page.go_back()
-        page.locator(".st-key-of input").wait_for(timeout=LONG)
+        tile = page.locator(".st-key-triple-1")
+        tile.get_by_role("button").wait_for(timeout=LONG)
+        words = tile.inner_text().split("\n")[0].split(", ")
+        assert set(words) <= set(names), "names stand as they are written"
         page.get_by_role("link", name="Calibration").click()
         page.wait_for_function("() => location.pathname === '/calibration'")
         says(page, "ECE")

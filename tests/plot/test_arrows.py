@@ -61,7 +61,7 @@ def test_paper_draws_a_line_a_class_with_gaps(kind: str) -> None:
         assert text.count("unbounded coords=jump") == len(lines)
     if kind == "svg":
         assert len(re.findall('id="panel-a-pull-[012]"', text)) == len(lines)
-        assert "pull of the loss" in text
+        assert "loss gradient" in text
     quiet = paper_figure([[shown]], width="3in")
     assert not [line for line in quiet.axes[0].lines if str(line.get_gid()).startswith("pull-")]
 

@@ -1,4 +1,4 @@
-"""The page "Distillation": what is left about the wrong classes, what others found, and the fair test."""
+"""The page "Distillation": what a teacher keeps about the other classes, what others found, a fair test."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from penviz.app.widgets.controls import heading
 from penviz.app.widgets.distillation_words import MEANING, advice_html, found_html
 from penviz.app.widgets.empty import show_warnings
 from penviz.app.widgets.export import Made, export_charts
+from penviz.app.widgets.page_head import CONFIG, page_head
+from penviz.app.widgets.share import share
 from penviz.figures.charts import distillation as distillation_chart
 from penviz.figures.charts import erasure as erasure_chart
 from penviz.metrics.erased import TEMPERATURES, Erased
@@ -31,7 +33,6 @@ from penviz.store.runs import SPLITS, Run, RunError, read_run
 from penviz.store.safe_text import safe_record
 from penviz.study.teacher_comparison import unfair
 
-CONFIG = {"displaylogo": False, "showSendToCloud": False, "plotlyServerURL": ""}
 PILOT_TEMPERATURES, PILOT_SEEDS = 3, 3
 """What penviz distill --pilot tries when nothing else is said."""
 
@@ -43,12 +44,17 @@ def show_distillation() -> None:
 
 def _page(group: Group, opened: list[Opened]) -> None:
     dark = st.context.theme.type == "dark"
-    st.html(
-        '<h1 class="pz-finding">Should this network teach? A picture cannot tell.</h1>'
-        f'<p class="pz-detail">{escape(MEANING)}</p>'
-    )
+    runs = [one.run for one in opened]
+    watched = [one for one in opened if erasure_chart.followed(one.run)]
+    charts = erasure_chart.build([one.run for one in watched], details=True) if watched else ()
+    with page_head("Is this a good teacher? Clusters alone cannot tell you.", MEANING):
+        share(runs, shlex.join(["penviz", "erasure", *map(path_word, runs)]))
+        if watched:
+            export_charts(watched, {"erasure": ({"details": True}, charts)}, key="export-erasure")
     st.html(_numbers(opened))
-    _over_training(opened, dark)
+    if charts:
+        heading("Training dynamics")
+        st.plotly_chart(chart_figure(charts[:3], dark=dark), theme=None, config=CONFIG, key="erasure")
     _pilots(dark)
     _fair_test(opened)
     _students(group)
@@ -86,7 +92,7 @@ def _numbers(opened: Sequence[Opened]) -> str:
     """The table: a run a row, the numbers of each split."""
     splits = [s for s in SPLITS if any(s in one.splits for one in opened)]
     known = [_information(one.run) for one in opened]
-    columns = ["wrong logits", "1 − S", *(f"γ, T = {t:g}" for t in TEMPERATURES)]
+    columns = ["non-target logits", "1 − S", *(f"γ, T = {t:g}" for t in TEMPERATURES)]
     top = "".join(f'<th class="pz-split pz-top" colspan="{len(columns)}">{s}</th>' for s in splits)
     second = "".join(
         f'<th class="{"pz-split" if i == 0 else ""}">{c}</th>' for _ in splits for i, c in enumerate(columns)
@@ -126,23 +132,11 @@ def _numbers(opened: Sequence[Opened]) -> str:
     return (
         f'<div class="pz-scroll"><table class="pz-table"><thead>{head}</thead><tbody>{rows}</tbody></table>'
         "</div>"
-        f'<p class="pz-note">{about}; <b>wrong logits</b> their standard deviation within an example, nats, '
-        "mean over the examples; <b>1 − S</b> spread of the probabilities within a class (Shen et al. 2021); "
-        "<b>γ</b> smoothing of labels that would take as much from the true class as this teacher does at T "
-        "(Müller et al. 2019).</p>"
+        f'<p class="pz-note">{about}; <b>non-target logits</b> their standard deviation within an example, '
+        "nats, mean over the examples; <b>1 − S</b> spread of the probabilities within a class (Shen et al. "
+        "2021); <b>γ</b> smoothing of labels that would take as much from the true class as this teacher "
+        "does at T (Müller et al. 2019).</p>"
     )
-
-
-def _over_training(opened: Sequence[Opened], dark: bool) -> None:
-    runs = [one.run for one in opened if erasure_chart.followed(one.run)]
-    if not runs:
-        return
-    charts = erasure_chart.build(runs, details=True)
-    heading("Over training")
-    st.plotly_chart(chart_figure(charts[:3], dark=dark), theme=None, config=CONFIG, key="erasure")
-    watched = [one for one in opened if one.run in runs]
-    with st.container(width=140):
-        export_charts(watched, {"erasure": ({"details": True}, charts)}, key="export-erasure")
 
 
 def _pilots(dark: bool) -> None:

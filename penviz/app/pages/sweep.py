@@ -19,13 +19,16 @@ from penviz.app.catalogue import (
     read_catalogue,
     run_roots,
 )
+from penviz.app.links import remember_runs
 from penviz.app.state import suffix
 from penviz.app.style import style_sheet
+from penviz.app.widgets.alpha_slider import alpha_slider, shipped_sweep
 from penviz.app.widgets.command_lines import command_lines
 from penviz.app.widgets.controls import URL, choose_classes, choose_group, heading
 from penviz.app.widgets.empty import show_damaged, show_empty, show_too_few, show_warnings
 from penviz.app.widgets.export import export_charts
-from penviz.app.words import minus_signs
+from penviz.app.widgets.page_head import CONFIG, head_html, page_head
+from penviz.app.widgets.share import share_figure
 from penviz.figures.charts.sweep import DEFAULT, SPLITS, charts_of, digest, swept
 from penviz.plot.chart_screen import chart_figure
 from penviz.projection.chart import Chart
@@ -34,12 +37,14 @@ from penviz.study.families import families
 from penviz.study.sweep import SWEPT, SWEPT_BY_KEY, Swept, Values, sweep_finding
 
 COLUMNS = 3
+SHIPPED = "shipped sweep"
+"""What the networks that come with penviz are called among those to choose."""
 PATIENCE = 0.4
 """Seconds of reading before the page says how far it is."""
 
 HINT = (
     "A point is one run; lines are means over seeds, bands their 95 % t-interval (three seeds or more). "
-    "Full lines: train; dashed: validation."
+    "Solid lines: train; dashed: validation."
 )
 COMMAND = (
     "penviz sweep digits fc800 --epochs 20 --label-smoothing 0 --label-smoothing 0.05 --label-smoothing 0.1 "
@@ -69,8 +74,10 @@ def _page(catalogue: Catalogue, dark: bool) -> None:
         show_too_few(group.name)
         show_damaged(catalogue.damaged)
         return
+    parts = families(group.runs)
+    if shipped := shipped_sweep(group.class_names):
+        parts |= {SHIPPED: shipped}
     with st.sidebar:
-        parts = families(group.runs)
         end = suffix(group, len(groups) == 1)
         chosen = _choose_families(parts, end)
         numbers = _choose_numbers()
@@ -78,26 +85,35 @@ def _page(catalogue: Catalogue, dark: bool) -> None:
         classes = choose_classes(group, end, range(len(group.class_names)))
     warnings: list[str] = []
     with st.container(key="sweep"):
+        shown = {run.name: run for name in chosen for run in parts[name]}  # named as for a file of them
+        drawn = families(list(shown.values()))
+        several = {name: runs for name, runs in drawn.items() if len(_alphas(runs)) > 1}
         try:
-            shown = {run.name: run for name in chosen for run in parts[name]}  # named as for a file of them
-            _draw(group, families(list(shown.values())), numbers, splits, classes, dark, warnings)
+            if several:
+                _draw(group, several, numbers, splits, classes, SHIPPED in chosen, dark, warnings)
+            else:
+                _nothing(drawn)
+                alpha_slider(classes if shipped else None, dark)
         except InputError as error:
-            st.html('<h1 class="pz-finding">These runs cannot be drawn here.</h1>')
+            st.html(head_html("These runs cannot be drawn here."))
             warnings.insert(0, str(error))
         show_warnings(warnings)
         show_damaged(catalogue.damaged)
+    remember_runs()
 
 
 def _choose_families(parts: Mapping[str, Sequence[Run]], end: str) -> list[str]:
-    """Which curves; asked only when there are several."""
+    """Which curves; asked only when there are several. A pair is no curve: the shipped sweep goes first."""
     names = list(parts)
     if len(names) < 2:
         return names
     heading("Networks")
+    own = [name for name in names if name != SHIPPED and len(parts[name]) > 2]
+    shipped = [SHIPPED] if SHIPPED in names else []
     return st.multiselect(
         "Networks",
         names,
-        default=names[:3],
+        default=own[:3] or shipped or names[:3],
         key=f"families{end}",
         bind=URL,
         label_visibility="collapsed",
@@ -106,16 +122,16 @@ def _choose_families(parts: Mapping[str, Sequence[Run]], end: str) -> list[str]:
 
 
 def _choose_numbers() -> list[str]:
-    heading("Numbers")
+    heading("Metrics")
     return st.multiselect(
-        "Numbers",
+        "Metrics",
         [number.key for number in SWEPT],
         default=list(DEFAULT),
         format_func=lambda key: SWEPT_BY_KEY[key].label,
         key="numbers",
         bind=URL,
         label_visibility="collapsed",
-        placeholder="Choose numbers",
+        placeholder="Choose metrics",
     )
 
 
@@ -136,18 +152,15 @@ def _choose_splits() -> list[str]:
 
 def _draw(
     group: Group,
-    parts: Mapping[str, Sequence[Run]],
+    several: Mapping[str, Sequence[Run]],
     numbers: Sequence[str],
     splits: Sequence[str],
     classes: tuple[int, int, int],
+    slider: bool,
     dark: bool,
     warnings: list[str],
 ) -> None:
-    """Finding, charts, provenance."""
-    several = {name: runs for name, runs in parts.items() if len(_alphas(runs)) > 1}
-    if not several:
-        _nothing(parts)
-        return
+    """Finding, the slider where its networks are among them, charts, provenance."""
     digested = _digested(several, classes, warnings)
     if not digested:
         return
@@ -156,22 +169,20 @@ def _draw(
     drawn_splits = [s for s in SPLITS if s in splits]
     charts = charts_of(digested, numbers, drawn_splits)
     options = {"numbers": list(numbers), "splits": drawn_splits, "classes": list(classes)}
-    with st.container(horizontal=True, key="header", vertical_alignment="top", gap="medium"):
-        st.html(
-            f'<h1 class="pz-finding">{escape(finding.headline)}</h1>'
-            f'<p class="pz-detail">{escape(minus_signs(finding.detail))}</p>'
-        )
-        with st.container(key="ways-out", width="content", gap="xsmall"):
-            if charts:
-                names = {one.name for part in digested.values() for one in part}
-                drawn = {run.name: run for part in several.values() for run in part if run.name in names}
-                export_charts([Opened(run, {}, {}) for run in drawn.values()], {"sweep": (options, charts)})
+    with page_head(finding.headline, finding.detail):
+        if charts:
+            names = {one.name for part in digested.values() for one in part}
+            drawn = {run.name: run for part in several.values() for run in part if run.name in names}
+            share_figure(list(drawn.values()), "sweep", options)
+            export_charts([Opened(run, {}, {}) for run in drawn.values()], {"sweep": (options, charts)})
+    if slider:
+        alpha_slider(classes, dark)
     if charts:
         figure = chart_figure(charts, columns=min(COLUMNS, len(charts)), dark=dark)
-        st.plotly_chart(figure, theme=None, key="sweep-chart", config={"displaylogo": False})
+        st.plotly_chart(figure, theme=None, key="sweep-chart", config=CONFIG)
         st.html(f'<p class="pz-note">{HINT}</p>{_meanings(charts, numbers)}')
     else:
-        st.html('<p class="pz-note">Choose a number and a split at the left.</p>')
+        st.html('<p class="pz-note">Choose a metric and a split at the left.</p>')
     st.html(f'<p class="pz-foot">{escape(_provenance(group, digested, classes))}</p>')
 
 
@@ -182,10 +193,11 @@ def _alphas(runs: Sequence[Run]) -> set[float | None]:
 def _nothing(parts: Mapping[str, Sequence[Run]]) -> None:
     """No two runs differ in label smoothing alone: what would make some."""
     words = "Choose a network." if not parts else "No two of these runs differ in label smoothing alone."
-    st.html(
-        f'<h1 class="pz-finding">{words}</h1><p class="pz-detail">A sweep trains one run for each label '
-        "smoothing and seed; on scikit-learn’s digits it takes about two minutes and needs no download:</p>"
+    sentence = (
+        "A sweep trains one run for each label smoothing and seed; on scikit-learn’s digits it takes about "
+        "two minutes and needs no download:"
     )
+    st.html(head_html(words, sentence))
     st.code(command_lines(COMMAND), language="bash", wrap_lines=True)
 
 
@@ -243,5 +255,5 @@ def _provenance(group: Group, digested: Mapping[str, Sequence[Swept]], classes: 
     word = "seed" if len(seeds) == 1 else "seeds"
     return (
         f"{len(runs)} runs of {group.name}, {word} {', '.join(map(str, seeds))}; "
-        f"numbers of the plane: {names}; all stored examples, errors included."
+        f"metrics of the plane: {names}; all stored examples, errors included."
     )

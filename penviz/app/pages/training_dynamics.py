@@ -1,4 +1,4 @@
-"""The page "Over training": the collapse as a film, and its numbers over the epochs."""
+"""The page "Training dynamics": the collapse as a film, and its numbers over the epochs."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from penviz.app.widgets.controls import choose_classes
 from penviz.app.widgets.empty import show_too_few, show_warnings
 from penviz.app.widgets.export import export_charts, export_film
 from penviz.app.widgets.legend import legend_html
+from penviz.app.widgets.page_head import CONFIG as CHART_CONFIG
+from penviz.app.widgets.page_head import head_html, page_head
+from penviz.app.widgets.share import share_figure
 from penviz.app.widgets.train_here import train_here
 from penviz.figures.charts.training_time import charts_of
 from penviz.figures.new_figure import class_words
@@ -36,7 +39,7 @@ from penviz.study.animation_charts import film_charts
 QUICK = 1000
 """Triples that are measured at every epoch without being asked for; 100 classes have 161,700."""
 
-CONFIG = {"displayModeBar": False, "showSendToCloud": False, "plotlyServerURL": ""}
+CONFIG = CHART_CONFIG | {"displayModeBar": False}
 
 FRAME = (
     "All epochs stand on the plane of the last epoch’s head, in its unit, on axes that hold 99.5 % of the "
@@ -79,13 +82,10 @@ def _draw(group: Group, opened: list[Opened]) -> None:
         verb = "has" if len(without) == 1 else "have"
         warnings.append(f"{', '.join(without)} {verb} no snapshots and cannot be played.")
     films = _films(tuple(runs), classes, read)
-    with st.container(horizontal=True, key="header", vertical_alignment="top", gap="medium"):
-        st.html(
-            f'<h1 class="pz-finding">{escape(film_finding(films))}</h1>'
-            f'<p class="pz-detail">{escape(_detail(films))}</p>'
-        )
-        with st.container(key="ways-out", width="content", gap="xsmall"):
-            export_film(runs, films, classes, group.class_names, marks)
+    options = {"classes": list(class_words(classes, group.class_names))}
+    with page_head(film_finding(films), _detail(films)):
+        share_figure(runs, "over-training", options)
+        export_film(runs, films, classes, group.class_names, marks)
     show_warnings(warnings)
     names = short_names([film.label_smoothing for film in films], [film.run for film in films])
     charts = film_charts(films, [run.record.get("history") or [] for run in runs], names)
@@ -100,7 +100,6 @@ def _draw(group: Group, opened: list[Opened]) -> None:
     st.plotly_chart(figure, theme=None, key="film", config=CONFIG, width="stretch")
     with st.container(width=180, key="curves-out"):
         shown = [one for one in opened if one.run in runs]
-        options = {"classes": list(class_words(classes, group.class_names))}
         export_charts(shown, {"over-training": (options, charts)}, key="export-curves", label="Export curves")
     _all_triples(shown, {run.name: read[run.name] for run in runs}, len(group.class_names), dark)
     st.html(f'<p class="pz-foot">{escape(FRAME)} {escape(CURVES)}</p>')
@@ -184,10 +183,10 @@ def _detail(films: Sequence[Film]) -> str:
 
 def _none(opened: Sequence[Opened]) -> None:
     names = " and ".join(one.run.name for one in opened)
-    st.html(
-        f'<h1 class="pz-finding">No snapshots of {escape(names)}.</h1>'
-        '<p class="pz-detail">A film needs the features of some epochs. Training keeps them when asked; the '
-        "weights are the same to the bit with and without.</p>"
+    sentence = (
+        "An animation needs the features of some epochs. Training keeps them when asked; the weights are the "
+        "same to the bit with and without."
     )
+    st.html(head_html(f"No snapshots of {names}.", sentence))
     command = "penviz train cifar10 tutorial_alexnet --snapshots 15 --out runs/filmed"
     st.code(command_lines(command), language="bash", wrap_lines=True)

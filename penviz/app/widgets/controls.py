@@ -14,6 +14,7 @@ from penviz.app.state import (
     DEFAULT_PER_CLASS,
     LAYOUT_WORDS,
     MOST_DRAWN,
+    OLD_SCALE_WORDS,
     SCALE_WORDS,
     State,
     default_classes,
@@ -48,11 +49,11 @@ def choose_group(groups: Sequence[Group]) -> Group:
     """Which list of classes; asked only when there are several."""
     if len(groups) == 1:
         return groups[0]
-    heading("Classes of")
+    heading("Dataset")
     names = [group.name for group in groups]
     if st.session_state.get("of") not in (None, *names):  # a group whose runs are gone
         del st.session_state["of"]
-    name = st.selectbox("Classes of", names, key="of", bind=URL, label_visibility="collapsed")
+    name = st.selectbox("Dataset", names, key="of", bind=URL, label_visibility="collapsed")
     return groups[names.index(name)]
 
 
@@ -152,14 +153,14 @@ def choose_marks(plane: bool = True) -> Marks:
         boundaries=switch("decision boundaries", "boundaries"),
         optimum=switch("label-smoothing optimum (★)", "optimum"),
         shading=switch("shading (softmax of the three)", "shading"),
-        errors=switch("errors apart (hollow, ×)", "errors", always=True),
+        errors=switch("mark misclassified (hollow, ×)", "errors", always=True),
         pull=switch(
-            "pull of the loss (→, q − p)",
+            "loss gradient (→, q − p)",
             "pull",
             False,
-            help="In the region of each class: where the loss among the three classes pulls an example of "
-            "it. Under smoothing the pull ends at the star; under hard targets it never ends. The longer the "
-            "arrow, the stronger the pull (its fourth root, because pulls span orders of magnitude).",
+            help="In the region of each class: where the loss, restricted to the three classes, moves an "
+            "example of it. Under smoothing the gradient is zero at the star; under hard targets nowhere. "
+            "The length of an arrow is the fourth root of the gradient, which spans orders of magnitude.",
         ),
     )
 
@@ -191,6 +192,9 @@ def choose_scale() -> tuple[str, bool]:
     """Scale of the axes, and whether the template holds the bias."""
     heading("Scale")
     scales = list(SCALE_WORDS)
+    old = next((k for k, words in OLD_SCALE_WORDS.items() if st.query_params.get("scale") == words), None)
+    if old:
+        st.session_state["scale"] = old
     scale = st.segmented_control(
         "Scale",
         scales,
@@ -200,8 +204,9 @@ def choose_scale() -> tuple[str, bool]:
         key="scale",
         bind=URL,
         label_visibility="collapsed",
-        help="distance = 1: each row divided by the mean distance between its class means on train, so that "
-        "radii on screen are ρ/d; own: feature units, each run its own axes, as in the paper; same for all.",
+        help="distance = 1: each run is divided by the mean distance between its class means on train, so "
+        "that radii on screen are ρ/d. Free per run: feature units on axes of its own, as in the paper. "
+        "Shared: feature units on the same axes.",
     )
     bias = st.toggle("bias in the template", True, key="bias", bind=URL)
     return scale or scales[0], bias
@@ -209,7 +214,7 @@ def choose_scale() -> tuple[str, bool]:
 
 def choose_number(most: int) -> int:
     """Examples drawn a class, at most the `most` that are stored and `MOST_DRAWN`."""
-    heading("Examples a class")
+    heading("Examples per class")
     most = min(most, MOST_DRAWN)
     if most <= 10:
         return most
@@ -219,7 +224,7 @@ def choose_number(most: int) -> int:
     if isinstance(held, int) and not step <= held <= most:
         st.session_state["n"] = most if held > most else step
     return st.slider(
-        "Examples a class", step, most, start, step, key="n", bind=URL, label_visibility="collapsed"
+        "Examples per class", step, most, start, step, key="n", bind=URL, label_visibility="collapsed"
     )
 
 
@@ -256,4 +261,4 @@ def controls(group: Group, end: str, stored: Callable[[Sequence[Run]], tuple[int
     marks = choose_marks(view == PLANE)
     per_class = choose_number(most)
     layout = choose_layout()
-    return State(group, runs, classes, scale, bias, marks, per_class, layout, view, all_classes)
+    return State(group, runs, classes, scale, bias, marks, per_class, layout, view, all_classes, end)

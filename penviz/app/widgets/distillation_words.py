@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 
 MEANING = (
-    "A student learns from what a teacher says about the wrong classes. The numbers below tell how much of "
-    "that is left in this measure: lower means less is left about the wrong classes, and is not a student's "
+    "A student learns from what a teacher says about the other classes. The numbers below tell how much of "
+    "that is left in this measure: lower means less is left about the other classes, and is not a student's "
     "accuracy. Only a student shows what a teacher is worth."
 )
 
@@ -54,7 +54,7 @@ ADVICE = (
     ),
     (
         "“Tight clusters prove that nothing is left to teach.”",
-        "What is left is in the wrong logits, which no picture of three classes shows.",
+        "What is left is in the non-target logits, which no picture of three classes shows.",
     ),
 )
 """What is advised -> what speaks against it."""

@@ -17,7 +17,7 @@ _JOBS = "umap-jobs"
 
 
 def embeddings_of(state: State, opened: Sequence[Opened]) -> list[Embedding] | None:
-    """An embedding a run, or None while UMAP has still to be made; then the page says so and offers it.
+    """An embedding a run, or None while UMAP is not computed; then the page says so and offers it.
 
     Raises:
         InputError: features that cannot be drawn so.
@@ -76,11 +76,11 @@ def _offer(plans: Sequence[UmapPlan]) -> None:
             st.warning(str(error), icon=":material/warning:")
     examples = sum(len(plan.fit) for plan in plans)
     st.markdown(
-        f"UMAP is made in a process of its own, from {examples:,} examples of "
-        f"{len(plans)} {'run' if len(plans) == 1 else 'runs'}; this takes about half a minute a run, the "
-        "first time longer. It is kept on disk for the next time."
+        f"UMAP runs in a process of its own on {examples:,} examples of "
+        f"{len(plans)} {'run' if len(plans) == 1 else 'runs'}. It takes about half a minute per run, longer "
+        "the first time, and is kept on disk."
     )
-    if st.button("Make the map", type="primary", key="umap-start"):
+    if st.button("Compute UMAP", type="primary", key="umap-start"):
         for plan in plans:
             jobs.setdefault(plan.request.key, Job(plan.request))
         st.rerun(scope="fragment")

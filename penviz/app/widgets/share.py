@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
@@ -30,22 +32,29 @@ def measure_command(state: State) -> str:
     return shlex.join([*parts, "--classes", *classes, *([] if state.bias else ["--no-bias"])])
 
 
-def figure_command(runs: Sequence[Run], figure: str, **options: str) -> str:
+def figure_command(runs: Sequence[Run], figure: str, options: Mapping[str, Any]) -> str:
     """The command line that draws a figure of charts of these runs again.
 
     Args:
         runs: in their order; figure: one of `charts.FIGURES`; options: of it.
     """
-    given = [word for key, value in options.items() for word in ("--option", f"{key}={value}")]
+    said = {k: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for k, v in options.items()}
+    given = [word for key, value in said.items() for word in ("--option", f"{key}={value}")]
     paths = [path_word(run) for run in runs]
     return shlex.join(["penviz", "figure", *paths, "--figure", figure, *given, "--out", f"{figure}.pdf"])
 
 
-def share(runs: Sequence[Run], command: str, groups: Sequence[Group]) -> None:
-    """One popover with the link, the command, and a place to open a recipe.
+def share_figure(runs: Sequence[Run], figure: str, options: Mapping[str, Any]) -> None:
+    """`share` with the command that draws a figure; arguments as for `figure_command`."""
+    share(runs, figure_command(runs, figure, options))
+
+
+def share(runs: Sequence[Run], command: str, groups: Sequence[Group] = ()) -> None:
+    """One popover with the link, the command, and on the first page a place to open a recipe.
 
     Args:
-        runs: on the page; command: that says the same in a terminal; groups: of the catalogue.
+        runs: on the page; command: that says the same in a terminal; groups: of the catalogue, on the page
+            that can open a recipe.
     """
     icon = ":material/ios_share:"
     popover = st.popover("Share", icon=icon, width="stretch", key="share", on_change="rerun")
@@ -72,4 +81,5 @@ def share(runs: Sequence[Run], command: str, groups: Sequence[Group]) -> None:
             )
         st.markdown("**The same on the command line**")
         st.code(command_lines(command, NARROW), language="bash", wrap_lines=True)
-        offer_recipe(groups)
+        if groups:
+            offer_recipe(groups)

@@ -21,7 +21,7 @@ from penviz.store.runs import RUN_FILE, write_json
 PAGE = """
 import streamlit as st
 from penviz.app.pages.distillation import show_distillation
-from penviz.app.pages.clusters import show_grid
+from penviz.app.pages.clusters import show_clusters
 pages = [st.Page(show_distillation, title="Distillation", default=True)]
 st.navigation(pages, position="hidden").run()
 """
@@ -54,8 +54,8 @@ def test_opens_with_the_question_and_gives_no_verdict(
     make_run(tmp_path, "soft", 0.1)
     app = open_page()
     shown = html(app)
-    assert '<h1 class="pz-finding">Should this network teach? A picture cannot tell.</h1>' in shown
-    assert "lower means less is left about the wrong classes, and is not a student&#x27;s accuracy" in shown
+    assert '<h1 class="pz-finding">Is this a good teacher? Clusters alone cannot tell you.</h1>' in shown
+    assert "lower means less is left about the other classes, and is not a student&#x27;s accuracy" in shown
     for number in ("71.49", "68.86", "75.79", "0.91 %", "71.82 %", "Lukasik"):
         assert number in shown
     assert "penviz erasure " in shown  # no network has been asked yet

@@ -1,4 +1,4 @@
-"""The page "Over training" through Streamlit's own test client: films, empty states, and training here."""
+"""The page "Training dynamics" through Streamlit's own test client: films, empty states, training here."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def page() -> None:
 
 
 def empty_page() -> None:
-    from penviz.app.pages.clusters import show_grid
+    from penviz.app.pages.clusters import show_clusters
     from penviz.app.widgets.train_here import choose_trained
 
     choose_trained()
-    show_grid()
+    show_clusters()
 
 
 @pytest.fixture

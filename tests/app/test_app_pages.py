@@ -11,12 +11,13 @@ from page_client import headline, html, opened
 from small_runs import make_adopted, make_filmed, make_run
 from streamlit.testing.v1 import AppTest
 
-ORDER = [
-    "Template plane", "Calibration", "Distillation", "Over training", "Sweep", "Triples", "Targets",
-    "Your model",
-]  # fmt: skip
-OF_RUNS = ("calibration", "distillation", "training", "sweep", "triples")
-OF_TRIPLES = ("training", "sweep", "triples")
+ORDER = ["Clusters", "Training dynamics", "Sweep", "Calibration", "Distillation", "Your model"]
+OF_RUNS = {
+    "calibration": "calibration", "distillation": "distillation", "training_dynamics": "training",
+    "sweep": "sweep",
+}  # fmt: skip
+"""Module of a page -> what its function shows."""
+OF_TRIPLES = ("training_dynamics", "sweep")
 
 Open = Callable[[str], AppTest]
 
@@ -29,10 +30,10 @@ def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Open:
     def start(name: str) -> AppTest:
         app = AppTest.from_string(
             "import streamlit as st\n"
-            "from penviz.app.pages.clusters import show_grid\n"
-            f"from penviz.app.widgets.page_{name} import show_{name}\n"
-            "st.navigation([st.Page(show_grid, default=True)], position='hidden')\n"
-            f"show_{name}()\n",
+            "from penviz.app.pages.clusters import show_clusters\n"
+            f"from penviz.app.pages.{name} import show_{OF_RUNS[name]}\n"
+            "st.navigation([st.Page(show_clusters, default=True)], position='hidden')\n"
+            f"show_{OF_RUNS[name]}()\n",
             default_timeout=60,
         ).run()
         assert not app.exception, app.exception[0].value

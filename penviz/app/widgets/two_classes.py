@@ -10,8 +10,8 @@ import streamlit as st
 from penviz.app.catalogue import Group, Opened
 from penviz.app.widgets.controls import URL, heading
 from penviz.app.widgets.export import export_charts
+from penviz.app.widgets.page_head import CONFIG, page_head
 from penviz.app.widgets.share import figure_command, share
-from penviz.app.words import minus_signs
 from penviz.figures.charts.two_classes import charts_of, names_of
 from penviz.metrics.wording import three
 from penviz.plot.chart_screen import chart_figure
@@ -21,7 +21,6 @@ from penviz.store.runs import SPLITS, differences, recipe_of
 from penviz.study.two_class_finding import describe_two
 
 ROW_PX = 300
-CONFIG = {"displaylogo": False, "toImageButtonOptions": {"format": "svg", "filename": "penviz"}}
 
 
 def choose_axis() -> str:
@@ -69,16 +68,11 @@ def draw_two_classes(opened: Sequence[Opened], scale: str, groups: Sequence[Grou
     titles = names_of(runs, found)
     charts = charts_of(runs, found, scale)
     columns = max(map(len, found))
-    with st.container(horizontal=True, key="header", vertical_alignment="top", gap="medium"):
-        st.html(
-            f'<h1 class="pz-finding">{escape(finding.headline)}</h1>'
-            f'<p class="pz-detail">{escape(minus_signs(finding.detail))}</p>'
-        )
-        with st.container(key="ways-out", width="content", gap="xsmall"):
-            share(runs, figure_command(runs, "two-classes", scale=scale), groups)
-            splits = [split for split in SPLITS if any(split in own for own in found)]
-            options = {"splits": splits, "scale": scale}
-            export_charts(opened, {"two-classes": (options, charts)}, key="export-two-classes")
+    with page_head(finding.headline, finding.detail):
+        share(runs, figure_command(runs, "two-classes", {"scale": scale}), groups)
+        splits = [split for split in SPLITS if any(split in own for own in found)]
+        options = {"splits": splits, "scale": scale}
+        export_charts(opened, {"two-classes": (options, charts)}, key="export-two-classes")
     st.plotly_chart(
         chart_figure(charts, columns=columns, dark=dark, height=40 + ROW_PX * -(-len(charts) // columns)),
         theme=None,

@@ -1,16 +1,16 @@
-"""The page "Triples" and the other views of the grid, through Streamlit's own test client."""
+"""All triples under the grid, and the other views of it, through Streamlit's own test client."""
 
 from __future__ import annotations
 
-import json
+import base64
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
 
 import numpy as np
 import pytest
-from page_client import checked, html
+from page_client import charts, checked, html, opened
 from small_runs import make_adopted, make_run
 from streamlit.testing.v1 import AppTest
 
@@ -22,18 +22,6 @@ from penviz.projection.views import VIEWS
 from penviz.store import run_activations
 from penviz.store.runs import read_run
 
-APP = Path(__file__).parents[1] / "penviz" / "app" / "main.py"
-HARNESS = """
-import streamlit as st
-from penviz.app.pages.triples import show_triples
-from penviz.app.links import draw_links
-from penviz.app.pages.clusters import show_grid
-grid = st.Page(show_grid, title="penviz", default=True)
-page = st.Page(show_triples, title="Triples", url_path="triples")
-st.navigation([grid, page], position="hidden")
-show_triples()
-"""
-
 Start = Callable[..., AppTest]
 
 
@@ -42,19 +30,10 @@ def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Start:
     monkeypatch.setenv("PENVIZ_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("PENVIZ_CACHE", str(tmp_path / "cache"))
 
-    def start(triples: bool = False, **parameters: Any) -> AppTest:
-        app = AppTest.from_string(HARNESS) if triples else AppTest.from_file(str(APP))
-        app.default_timeout = 120
-        app.query_params["plain"] = "1"
-        for key, value in parameters.items():
-            app.query_params[key] = value
-        return checked(app.run())
+    def start(**parameters: Any) -> AppTest:
+        return opened(**parameters)
 
     return start
-
-
-def charts(app: AppTest) -> list[dict[str, Any]]:
-    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
 
 
 def pair(root: Path) -> None:
@@ -62,54 +41,74 @@ def pair(root: Path) -> None:
     make_run(root / "runs", "soft", 0.1)
 
 
-def links(app: AppTest) -> list[Any]:
-    return [link.proto for link in app.get("page_link")]
+def tiles(app: AppTest) -> list[str]:
+    """The names on the wall, the current triple first."""
+    return [b.label for b in app.button if b.key and re.fullmatch(r"show-triple-\d+", b.key)]
 
 
-def test_page_ranks_all_triples_and_links_to_ten(start: Start, tmp_path: Path) -> None:
+def test_a_wall_of_triples_and_a_click_shows_one(start: Start, tmp_path: Path) -> None:
     pair(tmp_path)
-    app = start(triples=True)
+    app = start(find="most confused", split="validation")
     assert "of 120 triples" in html(app)
     assert "ranks" in html(app)
-    (chart,) = charts(app)
+    (chart,) = charts(app, "triples-chart")
     names = [trace.get("name") for trace in chart["data"]]
     assert "all 120 triples" in names
     assert "airplane, automobile, bird" in names
-    shown = links(app)
-    assert len(shown) == 10
     a = run_activations.load(read_run(tmp_path / "runs" / "hard"))["validation"]
     best = find("most-confused", [SplitStatistics.of(a)]).triples[0]
-    words = ", ".join(a.class_names[k] for k in best)
-    assert shown[0].label == f"1. {words}"
-    query = parse_qs(shown[0].query_string)
-    wanted = [[f"{a.class_names[k]} ({k})"] for k in best]
-    assert [query[key] for key in ("left", "right", "above")] == wanted
-    app.radio(key="find").set_value("least-changed")
-    again = checked(app.run())
-    assert [link.label for link in links(again)] != [link.label for link in shown]
-    assert "%" in html(again)
+    shown = tiles(app)
+    assert len(shown) == 8
+    assert shown[:2] == ["airplane, automobile, bird", ", ".join(a.class_names[k] for k in best)]
+    app.button_group(key="find").set_value("least-changed")
+    assert tiles(checked(app.run()))[1:] != shown[1:]
+    app.button_group(key="find").set_value("most-confused")
+    checked(app.run()).button(key="show-triple-1").click()
+    checked(app.run())
+    assert [app.selectbox(key=key).value for key in ("left", "right", "above")] == best.tolist()
+    assert tiles(app)[0] == shown[1]
+
+
+def test_the_matrix_holds_the_median_of_the_triples_of_two_classes(start: Start, tmp_path: Path) -> None:
+    pair(tmp_path)
+    (chart,) = charts(start(split="train"), "class-matrix")
+    z = chart["data"][0]["z"]
+    matrix = np.frombuffer(base64.b64decode(z["bdata"]), z["dtype"]).reshape(10, 10)
+    for name, (row, column) in (("hard", (7, 3)), ("soft", (3, 7))):
+        a = run_activations.load(read_run(tmp_path / "runs" / name))["train"]
+        found = SplitStatistics.of(a)
+        with_both = [
+            value
+            for triple, value in zip(found.triples.triples.tolist(), found.rho_d[True], strict=True)
+            if {3, 7} <= set(triple)
+        ]
+        assert len(with_both) == 8
+        assert matrix[row, column] == pytest.approx(np.median(with_both), rel=1e-6)
+    assert np.isnan(np.diag(matrix)).all()
 
 
 def test_one_run_has_no_changes_to_find(start: Start, tmp_path: Path) -> None:
     make_run(tmp_path / "runs", "hard", 0.0)
-    app = start(triples=True)
-    assert app.radio(key="find").options == ["most confused", "most alike"]
-    assert len(links(app)) == 10
-    assert not charts(app)
+    app = start()
+    assert app.button_group(key="find").options == ["most confused", "most alike"]
+    assert len(tiles(app)) == 8
+    assert not charts(app, "triples-chart")
 
 
-def test_three_runs_say_which_two_are_compared(start: Start, tmp_path: Path) -> None:
+def test_of_three_runs_the_first_and_the_last_are_compared(start: Start, tmp_path: Path) -> None:
     pair(tmp_path)
     make_run(tmp_path / "runs", "softer", 0.3)
-    app = start(triples=True, runs=["hard", "soft", "softer"])
-    assert "3 runs are chosen" in html(app)
+    app = start(runs=["hard", "soft", "softer"])
+    assert "triples" in html(app)
+    (chart,) = charts(app, "triples-chart")
+    assert chart["layout"]["yaxis"]["title"]["text"] == "ρ/d, soft"
 
 
 def test_a_quick_look_is_one_sentence(start: Start, tmp_path: Path) -> None:
     pair(tmp_path)
     make_adopted(tmp_path / "runs", "looked", quick_look=["airplane", "bird", "cat"])
-    app = start(triples=True, runs=["hard", "looked"])
-    assert any("does not hold all its classes" in warning.value for warning in app.warning)
+    app = start(runs=["hard", "looked"])
+    assert "does not hold all its classes" in html(app)
 
 
 @pytest.mark.parametrize("view", ["pca", "lda", "span"])
@@ -140,7 +139,7 @@ def test_views_say_what_they_are_and_drop_what_is_not_theirs(start: Start, tmp_p
 def test_umap_is_made_only_when_asked_for(start: Start, tmp_path: Path) -> None:
     pair(tmp_path)
     app = start(view="UMAP")
-    assert "has still to be made" in html(app)
+    assert "Compute UMAP" in html(app)
     assert "Tightness must not be judged on it" in html(app)
     assert not charts(app)
     assert app.button(key="umap-start")
@@ -169,4 +168,4 @@ def test_pull_is_drawn_when_asked_for(start: Start, tmp_path: Path) -> None:
     app = start(pull="true")
     for chart in charts(app):
         assert [s for s in chart["layout"]["shapes"] if s["type"] == "path"]
-    assert "pull of the loss" in html(app)
+    assert "loss gradient" in html(app)

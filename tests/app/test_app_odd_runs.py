@@ -17,7 +17,11 @@ from streamlit.testing.v1 import AppTest
 from penviz.store.activations import Activations, Head
 from penviz.store.runs import activations_path
 
-PAGES = ("grid", "calibration", "distillation", "training", "sweep", "triples")
+PAGES = {
+    "clusters": "clusters", "calibration": "calibration", "distillation": "distillation",
+    "training_dynamics": "training", "sweep": "sweep",
+}  # fmt: skip
+"""Module of a page -> what its function shows."""
 TWO = ("cat", "dog")
 NO_NUMBER = re.compile(r"(?<![A-Za-z])(nan|NaN|inf|None)(?![A-Za-z])")
 
@@ -67,10 +71,11 @@ def change(directory: Path, odd: Odd | None, splits: Sequence[str]) -> None:
 
 def page(name: str, **parameters: Sequence[str]) -> AppTest:
     """One page alone, with the first page beside it, which others link to."""
-    shown = f"from penviz.app.widgets.page_{name} import show_{name}\n" if name != "grid" else ""
+    show = f"show_{PAGES[name]}"
     app = AppTest.from_string(
-        f"import streamlit as st\nfrom penviz.app.pages.clusters import show_grid\n{shown}"
-        f"st.navigation([st.Page(show_grid, default=True)], position='hidden')\nshow_{name}()\n",
+        "import streamlit as st\nfrom penviz.app.pages.clusters import show_clusters\n"
+        f"from penviz.app.pages.{name} import {show}\n"
+        f"st.navigation([st.Page(show_clusters, default=True)], position='hidden')\n{show}()\n",
         default_timeout=60,
     )
     for key, value in parameters.items():
@@ -107,4 +112,4 @@ def test_three_seeds_of_three_levels(shape: str, tmp_path: Path, monkeypatch: py
         names.append(run.name)
     monkeypatch.setenv("PENVIZ_RUNS", str(tmp_path))
     check("sweep", runs=names)
-    check("grid", runs=[name for name in names if "0.05" not in name])
+    check("clusters", runs=[name for name in names if "0.05" not in name])

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ PREDICTORS = ("network", "nearest class mean")
 
 DAMAGED: tuple[type[Exception], ...] = (
     *(OSError, ValueError, EOFError, KeyError, AttributeError, TypeError, MemoryError),
-    *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, TokenError),
 )
 """What reading a cut, changed or foreign .npz raises, by where the damage lies."""
 
@@ -436,7 +437,22 @@ def write_npz(path: Path, arrays: Mapping[str, Any], compressed: bool = True) ->
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-        return {key: file[key] for key in file.files}
+        return {key: whole_array(file[key]) for key in file.files}
+
+
+def whole_array(stored: Any) -> NDArray[Any]:
+    """What NumPy read from a file, as an array: it gives bytes where there is none.
+
+    Raises:
+        ValueError: text that Python cannot hold.
+    """
+    array = np.asarray(stored)
+    if array.dtype.kind == "U":
+        try:
+            array.tolist()
+        except SystemError:
+            raise ValueError("characters that do not exist") from None
+    return array
 
 
 def read_npz(
@@ -471,5 +487,7 @@ def read_npz(
     except (ValueError, KeyError, TypeError, RecursionError):
         raise ActivationsError(f"{path.name} has no readable meta entry.") from None
     if found != version:
-        raise ActivationsError(f"{path.name} has format {found}, this penviz reads {version}: {advice}.")
+        raise ActivationsError(
+            f"{path.name} has format {str(found)[:40]}, this penviz reads {version}: {advice}."
+        )
     return stored, meta

@@ -170,8 +170,9 @@ def _json(path: Path, whose: str) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise ActivationsError(f"{path.name} of {whose} is not readable JSON: {AGAIN}.")
     if (version := record.get("format_version")) != FORMAT_VERSION:
+        found = str(version)[:40]
         raise ActivationsError(
-            f"{path.name} of {whose} has format {version}, this penviz reads {FORMAT_VERSION}: {AGAIN}."
+            f"{path.name} of {whose} has format {found}, this penviz reads {FORMAT_VERSION}: {AGAIN}."
         )
     return record
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from penviz.demo import SHIPPED
 from penviz.did_you_mean import did_you_mean
-from penviz.store.activations import DAMAGED
+from penviz.store.activations import DAMAGED, whole_array
 from penviz.store.runs import RunError
 from penviz.store.safe_text import safe_names, safe_text
 from penviz.training import pets, shipped_images
@@ -230,8 +230,9 @@ def read_npz(path: Path) -> tuple[Parts, tuple[str, ...]]:
     """
     try:
         with open(path, "rb") as raw_file, np.load(raw_file, allow_pickle=False) as file:
-            listed = file["class_names"]
-            raw = {key: file[key] for key in ("x_train", "y_train", "x_test", "y_test") if key in file.files}
+            listed = whole_array(file["class_names"])
+            keys = [key for key in ("x_train", "y_train", "x_test", "y_test") if key in file.files]
+            raw = {key: whole_array(file[key]) for key in keys}
     except KeyError:
         raise RunError(f"{path} lacks class_names.") from None
     except DAMAGED:

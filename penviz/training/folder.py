@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +24,11 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 """Of Pillow, told by a file's first bytes: of its others some start a program to decode (EPS)."""
 MOST_PIXELS = 64 * 10**6
 """Of an image, as of a large camera; decoded it takes four bytes a pixel."""
+DAMAGED: tuple[type[Exception], ...] = (
+    *(OSError, ValueError, SyntaxError, TypeError, KeyError, IndexError, AttributeError, EOFError),
+    *(ArithmeticError, MemoryError, struct.error, zlib.error),
+)
+"""What Pillow raises over a damaged file, by where the damage lies."""
 VALIDATION_NAMES = ("validation", "val", "test")
 
 
@@ -177,6 +184,7 @@ def _opened(path: Path, upright: bool) -> tuple[Image, tuple[str, ...]]:
     """
     from PIL import Image as images
 
+    damaged: tuple[type[Exception], ...] = (*DAMAGED, images.DecompressionBombError)
     try:
         with images.open(path, formats=FORMATS) as image:
             if image.width * image.height > MOST_PIXELS:
@@ -184,7 +192,7 @@ def _opened(path: Path, upright: bool) -> tuple[Image, tuple[str, ...]]:
             return as_rgb(image, upright)
     except UnknownPixels as error:
         raise RunError(f"{path} {error}.") from None
-    except (OSError, ValueError, SyntaxError, images.DecompressionBombError) as error:
+    except damaged as error:
         raise RunError(f"{path} cannot be read as an image.") from error
 
 

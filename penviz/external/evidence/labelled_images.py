@@ -69,7 +69,7 @@ def class_count(dataset: str) -> int | None:
     if (path / "train").is_dir():
         return sum(child.is_dir() and not child.name.startswith(".") for child in (path / "train").iterdir())
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as stored:
             return len(stored["class_names"])
     except DAMAGED:
         return None

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from penviz.store.activations import DAMAGED, Head
+from penviz.store.activations import DAMAGED, Head, whole_array
 from penviz.store.captured_run import check_new, check_splits, held_out, labels_digest, save
 from penviz.store.run_from_arrays import from_arrays
 from penviz.store.runs import SPLITS, RunError, sha256_of
@@ -37,10 +37,11 @@ def read_arrays(path: Path) -> Arrays:
     try:
         with open(path, "rb") as file:
             zipped = file.read(2) == b"PK"
-        if zipped:
-            with np.load(path, allow_pickle=False) as stored:
-                found = {key: stored[key] for key in KEYS if key in stored.files}
-        else:
+            if zipped:
+                file.seek(0)
+                with np.load(file, allow_pickle=False) as stored:
+                    found = {key: whole_array(stored[key]) for key in KEYS if key in stored.files}
+        if not zipped:
             found = {key: value for key, value in load_file(path).items() if key in KEYS}
     except FileNotFoundError:
         raise RunError(f"There is no file {path}.") from None

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from penviz.store.activations import Activations, ActivationsError, Head
+from penviz.store.activations import Activations, ActivationsError, Head, whole_array
 
 
 def example(n: int = 20, d: int = 6, n_classes: int = 4) -> Activations:
@@ -175,3 +175,14 @@ def test_part_of_the_examples_remembers_the_whole() -> None:
     np.testing.assert_array_equal(part.class_totals(), [5, 5, 5, 5])
     np.testing.assert_array_equal(part.take(part.labels == 1).class_totals(), [5, 5, 5, 5])
     np.testing.assert_array_equal(part.hashes, a.hashes[:8])
+
+
+@pytest.mark.parametrize("byte_order", ["<", ">"])
+def test_a_character_that_does_not_exist_is_damage(byte_order: str, tmp_path: Path) -> None:
+    """NumPy makes a text of it, over which Python then stumbles."""
+    names = np.array(["a", "b"], f"{byte_order}U1")
+    bad = np.frombuffer(np.array([97, 0x7FFFFFFF], f"{byte_order}u4").tobytes(), f"{byte_order}U1")
+    assert whole_array(names).tolist() == ["a", "b"]
+    with pytest.raises(ValueError, match="do not exist"):
+        whole_array(bad)
+    assert whole_array(b"no array").ndim == 0

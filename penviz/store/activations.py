@@ -6,6 +6,7 @@ Axis letters: n examples, d penultimate width, D = d + 1 with the bias or d with
 from __future__ import annotations
 
 import json
+import sys
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -448,10 +449,9 @@ def whole_array(stored: Any) -> NDArray[Any]:
     """
     array = np.asarray(stored)
     if array.dtype.kind == "U":
-        try:
-            array.tolist()
-        except SystemError:
-            raise ValueError("characters that do not exist") from None
+        codes = np.frombuffer(array.astype(array.dtype.newbyteorder("=")).tobytes(), np.uint32)
+        if codes.size and codes.max() > sys.maxunicode:
+            raise ValueError("characters that do not exist")
     return array
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from external.reader.corpus_code import code_routes
 from external.reader.test_mutations import LIMITS, sound_files
+from penviz.figures.chart_spec import recipe_of
 from PIL import Image
 from safetensors.numpy import save as save_arrays
 from small_runs import make_run, small_activations, small_snapshots
@@ -25,7 +26,6 @@ from penviz.external.reader.inspection import inspect_file
 from penviz.external.reader.report import OF_WEIGHTS
 from penviz.external.sandbox.answer import BadMessage, messages
 from penviz.external.sandbox.handover import hand_over
-from penviz.figures.chart_spec import recipe_of
 from penviz.plot.thumbnails import read_sprite
 from penviz.store.activations import Activations
 from penviz.store.run_activations import load

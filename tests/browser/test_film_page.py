@@ -84,7 +84,7 @@ def test_the_strip_is_exported(film: Page) -> None:
     film.get_by_text("inches, shown at this size").wait_for(timeout=STEP)
     idle(film)
     with film.expect_download(timeout=STEP) as taken:
-        film.get_by_role("button", name="Strip (PDF)").click()
+        film.get_by_role("button", name="Figure (PDF)").click()
     assert Path(taken.value.path()).read_bytes().startswith(b"%PDF-")
     film.keyboard.press("Escape")
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 from external.reader.corpus_code import code_routes
 from external.reader.test_mutations import LIMITS, sound_files
-from penviz.figures.chart_spec import recipe_of
 from PIL import Image
 from safetensors.numpy import save as save_arrays
 from small_runs import make_run, small_activations, small_snapshots
@@ -26,6 +25,7 @@ from penviz.external.reader.inspection import inspect_file
 from penviz.external.reader.report import OF_WEIGHTS
 from penviz.external.sandbox.answer import BadMessage, messages
 from penviz.external.sandbox.handover import hand_over
+from penviz.figures.spec import FigureSpec
 from penviz.plot.thumbnails import read_sprite
 from penviz.store.activations import Activations
 from penviz.store.run_activations import load
@@ -94,8 +94,8 @@ def readers(place: Path, canary: Path) -> dict[str, Reader]:
         "arrays safetensors": Reader({"a": save_arrays(arrays)}, lambda at: read_arrays(at / "a")),
         "images npz": Reader({"i.npz": images.getvalue()}, lambda at: data.load(str(at / "i.npz"))),
         "thumbnails": Reader({"t.webp": files["thumbnails-train.webp"]}, _thumbnails),
-        "plane recipe": Reader({"r.yaml": PLANE}, lambda at: recipe_of(_text(at / "r.yaml"))),
-        "chart recipe": Reader({"r.yaml": CHART}, lambda at: recipe_of(_text(at / "r.yaml"))),
+        "plane recipe": Reader({"r.yaml": PLANE}, lambda at: FigureSpec.read(at / "r.yaml")),
+        "chart recipe": Reader({"r.yaml": CHART}, lambda at: FigureSpec.read(at / "r.yaml")),
         "class names": Reader(
             {"names.txt": b"cat\ndog\nbird\n"}, lambda at: read_class_names(str(at / "names.txt"))
         ),
@@ -146,7 +146,3 @@ def _messages(directory: Path) -> None:
             list(messages(stream))
     except BadMessage as error:
         raise InputError(f"{error}.") from None
-
-
-def _text(path: Path) -> str:
-    return path.read_bytes().decode("utf-8", "replace")

@@ -25,7 +25,7 @@ def test_every_reader_reads_or_refuses_what_was_changed(tmp_path: Path) -> None:
 
 
 def test_the_fuzz_sees_a_reader_that_breaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("soak.readers._text", lambda path: {}["n"])
+    monkeypatch.setattr("soak.readers.FigureSpec.read", lambda path: {}["n"])
     assert any("KeyError" in fault for fault in fuzz(tmp_path, 1, range(90)).faults)
 
 

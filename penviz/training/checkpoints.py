@@ -23,7 +23,8 @@ from penviz.store.atomic_write import whole_file
 from penviz.store.runs import MODEL_FILE, Run, RunError, sha256_of
 from penviz.training import images as image_batches
 from penviz.training.data import DataSet
-from penviz.training.models import Network, build
+from penviz.training.models import build
+from penviz.training.network import Network
 
 STATE_FILE = "training-state.safetensors"
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from penviz.store.runs import RunConfig
-from penviz.training.models import Network
+from penviz.training.network import Network
 
 
 @torch.no_grad()

@@ -20,7 +20,7 @@ from penviz.store.class_lookup import rows_named
 from penviz.store.runs import RunConfig, RunError
 from penviz.training import data, evaluate, images
 from penviz.training.extract import first_of_each_class
-from penviz.training.models import Network
+from penviz.training.network import Network
 
 PER_CLASS = 300
 """Training examples of each of two classes: the paper's."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from penviz.training import images
 from penviz.training.data import Split
 from penviz.training.folder import stored_batches
-from penviz.training.models import Network
+from penviz.training.network import Network
 from penviz.training.ranks import ALONE, Ranks
 
 BATCH = 500

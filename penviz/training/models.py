@@ -1,4 +1,4 @@
-"""Networks, each `features` then `head`.
+"""penviz's own networks, each `features` then `head`.
 
 Images [n, channels, height, width] -> features [n, d] -> logits [n, K].
 """
@@ -6,7 +6,6 @@ Images [n, channels, height, width] -> features [n, d] -> logits [n, K].
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -14,51 +13,8 @@ from torch.nn import functional as F
 
 from penviz.did_you_mean import did_you_mean
 from penviz.store.runs import RunError
-from penviz.training import images
-
-
-class Network(nn.Module):
-    """Any classifier here: `features` maps images to the penultimate layer, `head` is the last linear layer.
-
-    Attributes:
-        features: module, [n, channels, height, width] -> [n, d].
-        head: Linear(d, K).
-        dropout: probability with which an input of the head is left out while training; never in `features`.
-        decayed: parameters that weight decay acts on; all weights of convolutions and linear layers unless
-            the recipe of the network says otherwise.
-        scaling: from stored pixels [n, height, width, channels] uint8 to images; each by its own mean and
-            std unless the network is one that was trained otherwise.
-    """
-
-    def __init__(
-        self,
-        features: nn.Module,
-        head: nn.Linear,
-        decayed: list[Tensor] | None = None,
-        scaling: Callable[[Tensor], Tensor] = images.standardise,
-        body: nn.Module | None = None,
-    ):
-        super().__init__()
-        self.features = features
-        self.head = head
-        self.dropout = 0.0
-        self.scaling = scaling
-        self._body = (features if body is None else body,)  # a tuple, so that its weights count once
-        self.decayed: list[Tensor] = (
-            [p for p in self.parameters() if p.ndim > 1] if decayed is None else decayed
-        )
-
-    @property
-    def body(self) -> nn.Module:
-        """The part of `features` that pretrained weights are for; all of it unless said otherwise."""
-        return self._body[0]
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits [n, K]."""
-        features = self.features(images)
-        if self.dropout:
-            features = F.dropout(features, self.dropout, self.training)
-        return self.head(features)
+from penviz.training import zoo
+from penviz.training.network import Architecture, Network
 
 
 class LocalResponseNorm(nn.Module):
@@ -225,25 +181,6 @@ def _fully_connected(width: int) -> Callable[[tuple[int, int, int], int], Networ
     return build
 
 
-@dataclass(frozen=True)
-class Architecture:
-    """A way to build a network.
-
-    Attributes:
-        build: (channels, height, width) of the images, K -> Network.
-        about: one line for people.
-        width: d.
-        least_side: smallest image side it takes, in pixels.
-        recipe: RunConfig fields in which its training differs from the defaults.
-    """
-
-    build: Callable[[tuple[int, int, int], int], Network]
-    about: str
-    width: int
-    least_side: int = 1
-    recipe: dict[str, object] | None = None
-
-
 MODELS: dict[str, Architecture] = {
     "tutorial_alexnet": Architecture(
         _tutorial_alexnet,
@@ -297,8 +234,6 @@ def architecture(model: str) -> Architecture:
     if model in MODELS:
         return MODELS[model]
     if model.startswith("torchvision:"):
-        from penviz.training import zoo
-
         return zoo.architecture(model)
     known = ", ".join([*MODELS, "torchvision:NAME"])
     raise RunError(f"There is no network {model}{did_you_mean(model, MODELS)}: choose one of {known}.")

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from penviz.training import images
 from penviz.training.data import Split
-from penviz.training.models import Network
+from penviz.training.network import Network
 
 BATCH = 250
 LOSSES = ("cross-entropy", "margin")

@@ -17,7 +17,7 @@ from penviz.store.runs import MODEL_FILE, RUN_FILE, RunConfig, RunError, read_ru
 from penviz.training import checkpoints, data
 from penviz.training import erasure as erasing
 from penviz.training.checkpoints import Observer
-from penviz.training.models import Network
+from penviz.training.network import Network
 from penviz.training.progress import Meter, Progress, Stopped
 from penviz.training.ranks import ALONE, Ranks
 from penviz.training.snapshots import PER_CLASS, SNAPSHOT_FILES, SNAPSHOT_PARTS, SnapshotKeeper

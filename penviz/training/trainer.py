@@ -29,6 +29,7 @@ from penviz.training import (
     zoo,
 )
 from penviz.training.checkpoints import Observer
+from penviz.training.network import Network
 from penviz.training.ranks import ALONE, Ranks
 
 
@@ -60,7 +61,7 @@ class Training:
         out: Path,
         device: torch.device,
         observe: Observer,
-        teacher: models.Network | None = None,
+        teacher: Network | None = None,
         ranks: Ranks = ALONE,
         accumulate: int = 1,
         compiled: bool = False,

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from penviz.did_you_mean import did_you_mean
 from penviz.store.runs import RunError
 from penviz.training import images
-from penviz.training.models import Architecture, Network
+from penviz.training.network import Architecture, Network
 
 PREFIX = "torchvision:"
 FASTAI = "-fastai"

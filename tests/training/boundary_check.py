@@ -22,7 +22,7 @@ from penviz.projection.plane import Plane, boundary_sides
 from penviz.store.activations import Activations
 from penviz.store.runs import Run, activations_path, read_run
 from penviz.training import checkpoints, data
-from penviz.training.models import Network
+from penviz.training.network import Network
 
 TRIPLES = ((0, 1, 2), (3, 5, 4), (9, 1, 6))
 PAIRS = ((0, 1), (0, 2), (1, 2))

@@ -11,11 +11,12 @@ from small_training import small_config, small_digits
 from penviz.metrics.information import mutual_information
 from penviz.store.runs import RunError, read_run
 from penviz.training import erasure, images, models, train
+from penviz.training.network import Network
 
 N = 20
 
 
-def network() -> models.Network:
+def network() -> Network:
     return models.build("tutorial_alexnet", (1, 4, 4), 10, 0).eval()
 
 

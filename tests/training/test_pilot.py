@@ -16,7 +16,8 @@ from penviz import InputError
 from penviz.cli.main import application
 from penviz.store.pilots import Pilot, conditions, read_pilot
 from penviz.store.runs import MODEL_FILE, Run, RunConfig, RunError, read_run
-from penviz.training import checkpoints, data, evaluate, models, pilot, train
+from penviz.training import checkpoints, data, evaluate, pilot, train
+from penviz.training.network import Network
 from penviz.training.pilot_request import Request
 from penviz.training.progress import Stopped
 
@@ -93,7 +94,7 @@ def test_all_conditions_are_there(done: Pilot) -> None:
         assert (row.accuracy.keys(), row.nll.keys()) == ({"validation"}, {"validation"})
 
 
-def probabilities(network: models.Network, split: data.Split, temperature: float = 1.0) -> np.ndarray:
+def probabilities(network: Network, split: data.Split, temperature: float = 1.0) -> np.ndarray:
     """What a network says of each image [n, K], in float64."""
     features, _ = evaluate.features_and_predictions(network, split, 0)
     weight, bias = (p.detach().double().numpy() for p in (network.head.weight, network.head.bias))

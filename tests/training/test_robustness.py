@@ -9,7 +9,7 @@ from torch import nn
 
 from penviz.store.runs import Run
 from penviz.training import checkpoints, data, evaluate
-from penviz.training.models import Network
+from penviz.training.network import Network
 from penviz.training.robustness import attacked, loss_gradient, noisy, robustness
 
 WEIGHT = torch.tensor([[1.0, -2.0, 0.5, 0.0], [-1.0, 1.0, 0.25, 3.0]])

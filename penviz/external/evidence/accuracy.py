@@ -14,23 +14,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
 from penviz.external.evidence.label_order import (
     PERMUTED,
     near_chance,
-    permuted_accuracy,
     permuted_right,
     sentences,
 )
-from penviz.external.evidence.outputs import as_logits, kind_of_scores, run
 from penviz.external.evidence.preprocessing import Preprocessing
+from penviz.external.evidence.scored_set_up import Row, row_of, scores_of
 from penviz.external.evidence.tie_break import clearly_worse, oddness
 from penviz.external.evidence.ties import settle
-from penviz.external.networks import variants as bodies
 from penviz.external.networks.variants import Variant
 from penviz.store.runs import RunError
 from penviz.training.data import DataSet
@@ -41,38 +37,6 @@ FEWEST = 64
 
 POINTS = 0.02
 """Accuracies further apart than this are called different."""
-
-BATCH = 64
-
-
-@dataclass(frozen=True)
-class Row:
-    """One set-up and what it scores.
-
-    Attributes:
-        preprocessing, variant: the set-up.
-        accuracy: top-1 in [0, 1]; nll: mean -log p of the label, nats; n: images.
-        permuted: accuracy under the best assignment of outputs to labels, found on one half of the images and
-            counted on the other, both ways round.
-        temperature: fitted on these images, where ties were settled (ties.py); None elsewhere.
-    """
-
-    preprocessing: Preprocessing
-    variant: Variant
-    accuracy: float
-    nll: float
-    n: int
-    permuted: float
-    temperature: float | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """A dictionary for JSON."""
-        numbers: dict[str, Any] = {"accuracy": self.accuracy, "nll": self.nll, "n": self.n}
-        finite = self.temperature is not None and 0 < self.temperature < float("inf")
-        numbers |= {"permuted": self.permuted, "temperature": self.temperature if finite else None}
-        said = {"describe": self.preprocessing.describe(), "body": self.variant.describe()}
-        setup = {"preprocessing": self.preprocessing.to_json(), "variant": self.variant.to_json()}
-        return setup | said | numbers
 
 
 @dataclass(frozen=True)
@@ -140,20 +104,6 @@ def sample_of(dataset: DataSet) -> tuple[str, NDArray[np.uint8], NDArray[np.int6
     return name, split.images[rows], split.labels[rows]
 
 
-@torch.no_grad()
-def scores_of(
-    network: nn.Module,
-    preprocessing: Preprocessing,
-    images: NDArray[np.uint8],
-    variant: Variant | None = None,
-) -> Tensor:
-    """Scores [n, K] of stored images under one set-up."""
-    first = preprocessing.apply(images[:2])
-    with bodies.varied(network.eval(), variant or Variant(), first):
-        parts = range(0, len(images), BATCH)
-        return torch.cat([run(network, preprocessing.apply(images[i : i + BATCH])) for i in parts]).float()
-
-
 def check_outputs(
     network: nn.Module,
     preprocessing: Preprocessing,
@@ -172,13 +122,6 @@ def check_outputs(
             f"The network has {n_classes} outputs and the data have {n_names} classes: it was trained on "
             "others, unless a list of class names, in the order of the outputs, holds those of the data."
         )
-
-
-def measure(scores: Tensor, labels: NDArray[np.int64]) -> tuple[float, float]:
-    """Top-1 accuracy in [0, 1] and NLL in nats of scores [n, K], whichever scores they are."""
-    y = torch.from_numpy(labels)
-    logits = as_logits(scores, kind_of_scores(scores))
-    return float((scores.argmax(1) == y).double().mean()), float(F.cross_entropy(logits, y))
 
 
 def expectation_warning(measured: float, expected: float | None, n: int) -> str:
@@ -219,7 +162,7 @@ def check(
 
     The most accurate row is not always first. Where the first batch norm proves the preprocessing, only its
     rows count, unless they are over POINTS less accurate. Of the rows that are not clearly worse than the
-    best, those that more images of the split leave count (ties.py), and of them the plainest (plainness.py)
+    best, those that more images of the split leave count (ties.py), and of them the plainest (tie_break.py)
     is first.
 
     Args:
@@ -333,13 +276,6 @@ def _contradiction(proved: Row, best: Row) -> str:
     first, second = (f"'{r.preprocessing.describe()}' ({100 * r.accuracy:.1f} %)" for r in (proved, best))
     said = f"The first batch norm speaks for {first}, accuracy for {second}, which is taken"
     return f"{said}: the body or the class order may be another than in its training."
-
-
-def row_of(preprocessing: Preprocessing, variant: Variant, scores: Tensor, labels: NDArray[np.int64]) -> Row:
-    """The row of one set-up whose scores [n, K] are known."""
-    accuracy, nll = measure(scores, labels)
-    permuted = permuted_accuracy(scores.argmax(1).numpy(), labels, scores.shape[1])
-    return Row(preprocessing, variant, accuracy, nll, len(labels), permuted)
 
 
 def measure_setup(

@@ -25,7 +25,7 @@ from penviz.external.evidence.preprocessing import (
 from penviz.external.networks.architectures import input_shape
 from penviz.external.networks.builders import is_factory
 from penviz.training import images as stored
-from penviz.training.models import Network
+from penviz.training.network import Network
 
 
 def _scalings(channels: int, n_classes: int) -> list[dict[str, Any]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,12 +12,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from penviz.external.evidence.outputs import as_logits, kind_of_scores
+from penviz.external.evidence.scored_set_up import BATCH, Row, row_of, scores_of
 from penviz.external.evidence.tie_break import STANDARD_ERRORS, clearly_worse
 from penviz.external.networks.variants import Variant
 from penviz.metrics.calibration.temperature import fit_temperature
-
-if TYPE_CHECKING:
-    from penviz.external.evidence.accuracy import Row
 
 MOST_ROWS = 12
 MOST_IMAGES = 10_000
@@ -47,7 +44,7 @@ def settle(
 ) -> tuple[list[Row], str]:
     """Those of some rows that all images of the split leave, and how they were told from the others.
 
-    In this order: accuracy (McNemar's test, as in `plainness.clearly_worse`); a plausible temperature; the
+    In this order: accuracy (McNemar's test, as in `tie_break.clearly_worse`); a plausible temperature; the
     network as built before a change of its body; NLL at the fitted temperature, paired by image, because the
     scale of wrong pixels is then no longer in it.
 
@@ -59,8 +56,6 @@ def settle(
     Returns:
         The rows, measured on n images, and a sentence.
     """
-    from penviz.external.evidence.accuracy import BATCH, row_of, scores_of
-
     rows = list(rows[:MOST_ROWS])
     started = time.monotonic()
     scores_of(network, rows[0].preprocessing, images[:BATCH], rows[0].variant)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from penviz.external.evidence import accuracy
+from penviz.external.evidence import accuracy, scored_set_up
 from penviz.external.evidence.accuracy import Check
 from penviz.external.evidence.first_norm import IMAGES, NormProof, prove_input, solve
 from penviz.external.evidence.preprocessing import Preprocessing
@@ -53,7 +53,7 @@ def that_run(
         shape = tuple(batch.shape[1:])
         if shape not in taken:
             try:
-                accuracy.scores_of(network, way, images[:2])
+                scored_set_up.scores_of(network, way, images[:2])
                 taken[shape] = ""
             except RunError as error:
                 taken[shape] = str(error)

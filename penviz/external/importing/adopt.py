@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from penviz import __version__
-from penviz.external.evidence import accuracy
+from penviz.external.evidence import accuracy, scored_set_up
 from penviz.external.evidence.head import HeadProof, NoHead, features_and_scores, prove_head
 from penviz.external.evidence.outputs import as_logits, kind_of_scores
 from penviz.external.evidence.preprocessing import Preprocessing
@@ -278,7 +278,7 @@ class _Pass:
         rows = [self.chosen[some] for some in batches]
         for own, images in zip(rows, stored_batches(self.split.images, rows), strict=True):
             h, scores = forward(self.network, self.choices, self.proof, images)
-            right, nll = accuracy.measure(torch.from_numpy(scores), self.split.labels[own])
+            right, nll = scored_set_up.measure(torch.from_numpy(scores), self.split.labels[own])
             if isinstance(self.proof, NoHead):
                 stated = torch.from_numpy(scores)
                 self.logits.append(as_logits(stated, kind_of_scores(stated)).numpy())

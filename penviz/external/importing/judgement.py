@@ -11,8 +11,9 @@ from typing import Any
 
 from torch import nn
 
-from penviz.external.evidence import accuracy
-from penviz.external.evidence.accuracy import POINTS, Row
+from penviz.external.evidence import accuracy, scored_set_up
+from penviz.external.evidence.accuracy import POINTS
+from penviz.external.evidence.scored_set_up import Row
 from penviz.training.data import DataSet
 
 MOST = 10_000
@@ -186,13 +187,11 @@ def judge(
     )
 
 
-def _measured(
-    network: nn.Module, row: Row, dataset: DataSet, name: str, most: int, seconds: float
-) -> accuracy.Row:
+def _measured(network: nn.Module, row: Row, dataset: DataSet, name: str, most: int, seconds: float) -> Row:
     split = dataset.splits[name]
     first = accuracy.sample(split.labels, accuracy.FEWEST)
     started = time.monotonic()
-    accuracy.scores_of(network, row.preprocessing, split.images[first], row.variant)
+    scored_set_up.scores_of(network, row.preprocessing, split.images[first], row.variant)
     each = (time.monotonic() - started) / len(first)
     n = int(min(most, max(accuracy.IMAGES, seconds / max(each, 1e-9))))
     rows = accuracy.sample(split.labels, n)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from penviz import InputError
-from penviz.external.evidence import accuracy, candidates, label_order, outputs
+from penviz.external.evidence import accuracy, candidates, label_order, outputs, scored_set_up
 from penviz.external.evidence.accuracy import Check
 from penviz.external.evidence.first_norm import NormProof
 from penviz.external.evidence.labelled_images import class_count, labelled_images, stated_training
@@ -160,7 +160,7 @@ def find_set_up(
             )
     else:
         row = accuracy.measure_setup(network, ways[0], bodies[0], images, labels)
-        predictions = accuracy.scores_of(network, ways[0], images, bodies[0]).argmax(1).numpy()
+        predictions = scored_set_up.scores_of(network, ways[0], images, bodies[0]).argmax(1).numpy()
         said = label_order.sentences(predictions, labels, len(dataset.class_names))
         check = Check((row,), said, 0, len(dataset.class_names))
     stated, extras = request.expected, report.extras

@@ -5,7 +5,7 @@ resemblance and containment of documents): the SIZE smallest of their hashes. Th
 hashes of a union that lie in both sketches estimates the share of keys in common. Sets of fewer than SIZE are
 compared exactly. The fingerprints only choose what is built and compared; they decide nothing.
 
-`python -m penviz.external.networks.fingerprints` writes them anew from the installed torchvision and timm.
+`python -m penviz.external.networks.write_fingerprints` writes them anew.
 """
 
 from __future__ import annotations
@@ -71,30 +71,3 @@ def nearest(shapes: Mapping[str, Shape], most: int, least: float = 0.3) -> list[
         if value >= least
     )
     return [name for *_, name in order[:most]]
-
-
-def write() -> None:
-    """Write STORED from the installed versions, a class count of 1000."""
-    import timm
-    from torchvision import models as zoo
-
-    from penviz.external.networks import architectures, builders
-
-    plain = zoo.list_models(module=zoo)
-    names = [f"torchvision:{n}" for n in plain]
-    names += [f"torchvision:{n}-without-aux" for n in builders.AUXILIARY]
-    names += [f"timm:{n}" for n in timm.list_models()]
-    kept, sketches = [], []
-    for name in names:
-        try:
-            sketches.append(sketch(architectures.network_shapes(name, 1000)))
-            kept.append(name)
-        except Exception as error:
-            print(f"{name} left out: {type(error).__name__} {error}")
-    path = Path(__file__).with_name(STORED)
-    np.savez_compressed(path, names=np.array(kept), sketches=np.stack(sketches))
-    print(f"{len(kept)} fingerprints, {path.stat().st_size} bytes")
-
-
-if __name__ == "__main__":
-    write()

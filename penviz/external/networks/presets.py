@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import nn
 
 from penviz.did_you_mean import did_you_mean
-from penviz.external.evidence import accuracy, candidates, label_order
+from penviz.external.evidence import accuracy, candidates, label_order, scored_set_up
 from penviz.external.evidence.preprocessing import Preprocessing
 from penviz.external.importing import adopt
 from penviz.external.importing.judgement import Judgement
@@ -190,9 +190,9 @@ def _preprocessing(preset: Preset, network: nn.Module) -> Preprocessing:
 
 def _checked(
     network: nn.Module, way: Preprocessing, dataset: DataSet
-) -> tuple[accuracy.Row, tuple[str, ...]]:
+) -> tuple[scored_set_up.Row, tuple[str, ...]]:
     """Accuracy on some images, and sentences on the order of the classes where it is in doubt."""
     _, images, labels = accuracy.sample_of(dataset)
-    scores = accuracy.scores_of(network, way, images)
+    scores = scored_set_up.scores_of(network, way, images)
     doubts = label_order.sentences(scores.argmax(1).numpy(), labels, N_CLASSES)
-    return accuracy.row_of(way, Variant(), scores, labels), doubts
+    return scored_set_up.row_of(way, Variant(), scores, labels), doubts

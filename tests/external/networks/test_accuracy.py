@@ -13,7 +13,7 @@ from foreign_networks import coloured_digits, small_body
 from torch import nn
 from torch.nn import functional as F
 
-from penviz.external.evidence import accuracy, candidates, head, label_order
+from penviz.external.evidence import accuracy, candidates, head, label_order, scored_set_up
 from penviz.external.evidence.preprocessing import IMAGENET, Preprocessing
 from penviz.external.networks import variants, weights
 from penviz.external.networks.variants import Variant
@@ -90,7 +90,7 @@ def test_the_right_set_up_is_not_flagged(trained: nn.Module, pictures: tuple[Any
     row = accuracy.measure_setup(trained, RIGHT, Variant(), images, labels)
     assert row.accuracy == pytest.approx(known)
     assert accuracy.expectation_warning(row.accuracy, known, row.n) == ""
-    predictions = accuracy.scores_of(trained, RIGHT, images).argmax(1).numpy()
+    predictions = scored_set_up.scores_of(trained, RIGHT, images).argmax(1).numpy()
     assert label_order.sentences(predictions, labels, 10) == ()
 
 

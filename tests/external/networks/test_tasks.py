@@ -21,6 +21,7 @@ from penviz.store.activations import Activations
 from penviz.store.runs import RUN_FILE, activations_path
 from penviz.training import models
 from penviz.training.checkpoints import write_tensors
+from penviz.training.network import Network
 
 BUDGET = Budget(memory_bytes=1 << 30, cpu_seconds=120, wall_seconds=300)
 
@@ -45,7 +46,7 @@ def ask(cage: Cage, workspace: Workspace, task: str, **arguments: Any) -> dict[s
     return workspace.start(cage, task, arguments, BUDGET, makes).result()
 
 
-def network() -> models.Network:
+def network() -> Network:
     torch.manual_seed(0)
     return models.build("resnet20", (3, 32, 32), 4).eval()
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from penviz.metrics.tightness.finder import FINDS, HALVED, Ranking, value_words
 from penviz.metrics.wording import change_text
 from penviz.store.pilots import Pilot, condition_name, conditions
-from penviz.study.finding import Finding
+from penviz.study.conclusion import Finding
 from penviz.study.table import Table, value_text
 
 if TYPE_CHECKING:

@@ -163,4 +163,5 @@ def _palette(pictures: Sequence[Image]) -> Image:
 def _codes(picture: Image) -> NDArray[np.int64]:
     """Colours of all pixels as one number each: red, green, blue."""
     red, green, blue = np.moveaxis(np.asarray(picture, np.int64), -1, 0)
-    return red << 16 | green << 8 | blue
+    packed: NDArray[np.int64] = red << 16 | green << 8 | blue
+    return packed

@@ -14,7 +14,7 @@ from penviz import InputError
 from penviz.own_code.comparison_table import ComparisonTable
 from penviz.projection.panel import Panel
 from penviz.study.comparison import Comparison, ComparisonOptions
-from penviz.study.finding import Finding
+from penviz.study.conclusion import Finding
 from penviz.study.study import Study, WithActivations
 
 if TYPE_CHECKING:

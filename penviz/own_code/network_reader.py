@@ -111,6 +111,7 @@ def _exact(device: torch.device) -> Iterator[None]:
 def _name_of(network: nn.Module, head: str | nn.Module) -> str:
     """Dotted name of a module within a network, wrappers undone."""
     names = {name: module for name, module in network.named_modules() if name}
+    found: str | None
     if isinstance(head, nn.Module):
         inner = unwrap(head)
         found = next((name for name, module in names.items() if module is inner), None)

@@ -34,7 +34,7 @@ def put_below(
         return f"{name[0]}{n_panels + int(name[1:] or 1)}"
 
     def up(share: float) -> float:
-        return round((margin["b"] + share * inner) / free, 5)
+        return float(round((margin["b"] + share * inner) / free, 5))
 
     left, right = margin["l"] / 1000, 1 - margin["r"] / 1000
     lines = []

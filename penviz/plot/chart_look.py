@@ -168,4 +168,5 @@ def sparse(series: Series, n: int, number: int, of: int) -> NDArray[np.int64]:
     x = series.x[held]
     span = float(x.max() - x.min())
     wanted = x.min() + at * span
-    return held[np.unique(np.abs(x[None, :] - wanted[:, None]).argmin(axis=1))]
+    nearest: NDArray[np.int64] = held[np.unique(np.abs(x[None, :] - wanted[:, None]).argmin(axis=1))]
+    return nearest

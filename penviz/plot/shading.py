@@ -30,7 +30,8 @@ def shading_rgba(
     colours = np.array([rgb(c) for c in hues], np.float32)
     lead = (probs.max(axis=-1, keepdims=True) - 1 / 3) * 1.5
     rgba = np.concatenate([probs @ colours, 255 * alpha * np.clip(lead, 0, 1)], axis=-1)
-    return np.rint(rgba).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.rint(rgba).astype(np.uint8)
+    return pixels
 
 
 def density_rgba(
@@ -49,7 +50,8 @@ def density_rgba(
     total = depth.sum(axis=-1, keepdims=True)
     mixed = depth @ colours / np.where(total > 0, total, 1)
     opacity = 255 * alpha * depth.max(axis=-1, keepdims=True)
-    return np.rint(np.concatenate([mixed, opacity], axis=-1)).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.rint(np.concatenate([mixed, opacity], axis=-1)).astype(np.uint8)
+    return pixels
 
 
 def png(rgba: NDArray[np.uint8]) -> bytes:
@@ -90,7 +92,8 @@ def under_points(panel: Panel, shaded: bool, hues: Sequence[str] = CLASS_COLOURS
     over, left = above[..., 3:] / 255, below[..., 3:] / 255 * (1 - above[..., 3:] / 255)
     alpha = over + left
     mixed = (over * above[..., :3] + left * below[..., :3]) / np.where(alpha > 0, alpha, 1)
-    return np.rint(np.concatenate([mixed, 255 * alpha], axis=-1)).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.rint(np.concatenate([mixed, 255 * alpha], axis=-1)).astype(np.uint8)
+    return pixels
 
 
 def under_image(panel: Panel, xref: str, yref: str, shaded: bool = True) -> dict[str, Any] | None:

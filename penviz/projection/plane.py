@@ -140,7 +140,8 @@ class Plane:
         x = _float(features)
         if x.shape[-1] == self.basis.shape[1] - 1:
             x = np.concatenate([x, np.ones((*x.shape[:-1], 1))], axis=-1)
-        return np.linalg.norm(x - self.lift(self.project(x)), axis=-1)
+        distances: Float = np.linalg.norm(x - self.lift(self.project(x)), axis=-1)
+        return distances
 
     def logit_differences(self, xy: ArrayLike) -> Float:
         """[..., 2] differences z_1 - z_0 and z_2 - z_0 in nats at [..., 2], exact off the plane."""
@@ -194,7 +195,8 @@ class Plane:
         z = self.logit_differences(xy)
         z = np.concatenate([np.zeros((*z.shape[:-1], 1)), z], axis=-1)
         z = np.exp(z - z.max(axis=-1, keepdims=True))
-        return z / z.sum(axis=-1, keepdims=True)
+        probs: Float = z / z.sum(axis=-1, keepdims=True)
+        return probs
 
 
 def boundary_sides(boundaries: ArrayLike, xy: ArrayLike) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from penviz import InputError
 from penviz.metrics.calibration.calibrated import Calibrated
 from penviz.store.activations import Activations
 from penviz.study.calibration_finding import describe
-from penviz.study.finding import Finding
+from penviz.study.conclusion import Finding
 from penviz.study.study_run import StudyRun
 
 PREFERRED = ("validation", "test", "train")

@@ -10,7 +10,7 @@ from penviz.metrics.calibration.temperature import GRID, at_edge
 from penviz.metrics.class_sample import sample_words
 from penviz.metrics.intervals.bootstrap import Change
 from penviz.metrics.wording import series, three, three_signed
-from penviz.study.finding import Finding
+from penviz.study.conclusion import Finding
 
 
 def _with_bounds(value: str, low: float | None, high: float | None) -> str:

@@ -12,7 +12,8 @@ from penviz.did_you_mean import did_you_mean
 from penviz.projection.panel import SCALES, Panel, build_grid
 from penviz.projection.projection import class_indices
 from penviz.store.runs import SPLITS, recipe_of
-from penviz.study.finding import Finding, build_finding
+from penviz.study.conclusion import Finding
+from penviz.study.finding import build_finding
 from penviz.study.table import Table, compare
 
 if TYPE_CHECKING:

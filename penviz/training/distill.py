@@ -18,7 +18,8 @@ from penviz.training.network import Network
 @torch.no_grad()
 def teacher_logits(teacher: Network, batch: Tensor) -> Tensor:
     """Logits [n, K] float32 of a teacher in evaluation mode for images [n, channels, height, width]."""
-    return teacher(batch).float()
+    logits: Tensor = teacher(batch).float()
+    return logits
 
 
 def loss(config: RunConfig, logits: Tensor, labels: Tensor, teacher: Tensor) -> Tensor:

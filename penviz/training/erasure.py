@@ -107,8 +107,10 @@ def erasure(
 def logits_of(network: Network, features: NDArray[np.float32]) -> NDArray[np.float64]:
     """Logits [n, K] in float64 of features [n, d] as they are stored."""
     weight = network.head.weight.detach().cpu().double().numpy()
-    logits = np.asarray(features, np.float64) @ weight.T
-    return logits if network.head.bias is None else logits + network.head.bias.detach().cpu().double().numpy()
+    logits: NDArray[np.float64] = np.asarray(features, np.float64) @ weight.T
+    if network.head.bias is not None:
+        logits += network.head.bias.detach().cpu().double().numpy()
+    return logits
 
 
 def class_pair(names: tuple[str, ...], chosen: tuple[str, str] | None) -> tuple[int, int]:

@@ -56,9 +56,10 @@ def batches(
 def features_of(network: Network, x: Tensor) -> Tensor:
     """Penultimate features [b, d] float32 of a batch [b, channels, height, width]; on a CPU part by part."""
     if x.device.type != "cpu":
-        return network.features(x).float()
+        features: Tensor = network.features(x).float()
+        return features
     part = max(FEWEST, PART_PIXELS // (x.shape[2] * x.shape[3]))
-    return torch.cat([network.features(few).float() for few in x.split(part)])
+    return torch.cat([network.features(few).float() for few in torch.split(x, part)])
 
 
 @torch.no_grad()

@@ -114,7 +114,8 @@ class PreactivationBlock(nn.Module):
         """[n, width_in, h, w] -> [n, width, h / stride, w / stride]."""
         inner = F.relu(self.bn1(x), inplace=True)
         out = self.conv2(F.relu(self.bn2(self.conv1(inner)), inplace=True))
-        return out + (x if self.shortcut is None else self.shortcut(inner))
+        joined: Tensor = out + (x if self.shortcut is None else self.shortcut(inner))
+        return joined
 
 
 class GlobalMean(nn.Module):

@@ -55,7 +55,8 @@ class Network(nn.Module):
         features = self.features(images)
         if self.dropout:
             features = F.dropout(features, self.dropout, self.training)
-        return self.head(features)
+        logits: Tensor = self.head(features)
+        return logits
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from penviz.store.pilots import Condition, Pilot, Row, conditions, read_pilot, w
 from penviz.store.runs import Run, RunConfig, RunError, read_run
 from penviz.training import checkpoints, data, defaults, erasure, evaluate, students
 from penviz.training import train as training
-from penviz.training.models import Network
+from penviz.training.network import Network
 from penviz.training.pilot_request import Request
 from penviz.training.progress import Progress
 from penviz.training.sweep import Member, is_trained

@@ -10,7 +10,7 @@ from penviz.demo import SHIPPED
 from penviz.store.runs import RUN_FILE, Run, RunConfig, RunError, read_run
 from penviz.training import checkpoints, data, defaults, images
 from penviz.training import train as training
-from penviz.training.models import Network
+from penviz.training.network import Network
 
 
 def student_config(teacher: Run, model: str, dataset: str = "", **chosen: Any) -> RunConfig:

@@ -289,7 +289,7 @@ class Training:
             loss = distill.loss(config, logits, labels, distill.teacher_logits(self.teacher, batch))
         # The loss is a mean over the part, and gradients are means over the ranks.
         share = len(rows) * self.ranks.size / config.batch_size
-        (loss * (config.loss_factor * share)).backward()
+        (loss * (config.loss_factor * share)).backward()  # type: ignore[no-untyped-call,unused-ignore]
         with torch.no_grad():
             log_p = nn.functional.log_softmax(logits, dim=1)
             nll, uniform = nn.functional.nll_loss(log_p, labels), -log_p.mean()

@@ -17,7 +17,8 @@ from penviz.metrics.wording import change_text, three
 from penviz.projection.projection import Projection
 from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.activations import ActivationsError, Head
-from penviz.study.finding import Finding, build_finding
+from penviz.study.conclusion import Finding
+from penviz.study.finding import build_finding
 from penviz.study.table import compare
 
 CLASSES = ("class 0", "class 4", "class 2")

@@ -18,7 +18,8 @@ from penviz.projection.plane import Plane
 from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.run_activations import targets_of
 from penviz.store.runs import Run, RunConfig, differences
-from penviz.study.finding import Finding, build_finding
+from penviz.study.conclusion import Finding
+from penviz.study.finding import build_finding
 from penviz.study.table import compare
 
 CLASSES = (0, 4, 2)

@@ -56,7 +56,7 @@ def order_sentence(predictions: NDArray[np.int64], labels: NDArray[np.int64], n_
 def near_chance(accuracy: float, n_classes: int, n: int) -> bool:
     """Whether an accuracy lies within three standard errors of 1 / K, or a tenth of the way up from it."""
     chance = 1 / n_classes
-    return accuracy < chance + max(3 * (chance * (1 - chance) / n) ** 0.5, 0.1 * (1 - chance))
+    return bool(accuracy < chance + max(3 * (chance * (1 - chance) / n) ** 0.5, 0.1 * (1 - chance)))
 
 
 def sentences(predictions: NDArray[np.int64], labels: NDArray[np.int64], n_classes: int) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ def device_of(network: nn.Module) -> torch.device:
 def _random_state(loaders: Iterable[Any], device: torch.device) -> Iterator[None]:
     """Of Python, NumPy, torch on the CPU and the accelerator, and the loaders' own generators."""
     own = [(g, g.get_state()) for loader in loaders for g in generators(loader)]
-    cuda = device.type == "cuda" or torch.cuda.is_initialized()
+    cuda = device.type == "cuda" or torch.cuda.is_initialized()  # type: ignore[no-untyped-call,unused-ignore]
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     on_cuda = torch.cuda.get_rng_state_all() if cuda else []
     on_mps = torch.mps.get_rng_state() if device.type == "mps" else None

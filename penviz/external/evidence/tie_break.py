@@ -23,7 +23,7 @@ def clearly_worse(right: NDArray[np.bool_], other: NDArray[np.bool_]) -> bool:
         right, other: [n] whether the answer to each image is right.
     """
     lost, won = int((other & ~right).sum()), int((right & ~other).sum())
-    return lost - won > STANDARD_ERRORS * (lost + won) ** 0.5
+    return bool(lost - won > STANDARD_ERRORS * (lost + won) ** 0.5)
 
 
 def oddness(preprocessing: Preprocessing, variant: Variant) -> tuple[bool, bool, bool, bool]:

@@ -88,7 +88,7 @@ def _clearly_above(nll: NDArray[np.float64], lowest: NDArray[np.float64]) -> boo
     """Whether the mean of paired differences [n] is above 0 beyond its standard error."""
     difference = nll - lowest
     spread = float(difference.std()) / len(difference) ** 0.5
-    return float(difference.mean()) > STANDARD_ERRORS * spread
+    return bool(float(difference.mean()) > STANDARD_ERRORS * spread)
 
 
 def _sentence(n: int, count: Sequence[int], left: int) -> str:

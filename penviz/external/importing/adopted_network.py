@@ -15,7 +15,7 @@ from penviz.external.networks.builders import is_factory
 from penviz.external.networks.variants import Variant, varied
 from penviz.store.runs import MODEL_FILE, Run, RunError
 from penviz.training import checkpoints
-from penviz.training.models import Network
+from penviz.training.network import Network
 
 
 class _Logits(nn.Module):

@@ -90,7 +90,8 @@ Steps = tuple[Step, ...]
 
 def _shuffle(x: Tensor) -> Tensor:
     """Channels of the two halves in turn (Ma et al. 2018, figure 3)."""
-    return x.unflatten(1, (2, -1)).transpose(1, 2).flatten(1, 2)
+    halves: Tensor = torch.unflatten(x, 1, (2, -1))
+    return halves.transpose(1, 2).flatten(1, 2)
 
 
 FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {

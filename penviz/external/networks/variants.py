@@ -184,7 +184,10 @@ class _Change(_Watch):
         x = args[0] if args else kwargs["input"]
         axes = (2, 3) if "pool2d" in name else _axes(args, kwargs)
         keep = "pool2d" in name or bool(kwargs.get("keepdim", False))
-        return x.amax(axes, keepdim=keep) if self.variant.pooling == "max" else x.mean(axes, keepdim=keep)
+        pooled: Tensor = (
+            x.amax(axes, keepdim=keep) if self.variant.pooling == "max" else x.mean(axes, keepdim=keep)
+        )
+        return pooled
 
 
 @torch.no_grad()

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from penviz.external.sandbox import landlock, seccomp
-from penviz.external.sandbox.sandbox import Budget
+from penviz.external.sandbox.answer import Budget
 
 BACKSTOP_BYTES = 8 << 30
 """The least limit on address space: importing torch alone maps 3 GB, so this is not the limit that counts."""

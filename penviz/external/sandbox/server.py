@@ -24,7 +24,8 @@ from typing import Any, NoReturn
 
 from penviz import InputError
 from penviz.external.sandbox import confinement
-from penviz.external.sandbox.sandbox import REQUEST_FILE, Budget
+from penviz.external.sandbox.answer import Budget
+from penviz.external.sandbox.sandbox import REQUEST_FILE
 
 Task = Callable[[dict[str, Any], Callable[[dict[str, Any]], None]], dict[str, Any]]
 

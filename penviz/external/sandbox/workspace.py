@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from penviz import InputError
-from penviz.external.sandbox.sandbox import Budget, Cage, Job, remove_tree
+from penviz.external.sandbox.answer import Budget
+from penviz.external.sandbox.sandbox import Cage, Job, remove_tree
 
 PREFIX = "penviz-visitors-"
 OWNER_FILE = "owner"

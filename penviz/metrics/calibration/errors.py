@@ -106,7 +106,8 @@ def brier_terms(probs: ArrayLike, labels: ArrayLike) -> Float:
     p, y = np.asarray(probs, np.float64), np.asarray(labels, np.int64)
     gap = p.copy()
     gap[np.arange(len(p)), y] -= 1
-    return np.einsum("nk,nk->n", gap, gap)
+    squares: Float = np.einsum("nk,nk->n", gap, gap)
+    return squares
 
 
 def brier(probs: ArrayLike, labels: ArrayLike) -> float:

@@ -57,7 +57,8 @@ def softmax(logits: ArrayLike, temperature: float = 1.0) -> Float:
     """Probabilities [n, K] of logits [n, K] divided by a temperature."""
     z = np.asarray(logits, np.float64) / temperature
     z = np.exp(z - z.max(axis=1, keepdims=True))
-    return z / z.sum(axis=1, keepdims=True)
+    probs: Float = z / z.sum(axis=1, keepdims=True)
+    return probs
 
 
 @dataclass(frozen=True)

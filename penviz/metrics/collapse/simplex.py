@@ -108,7 +108,8 @@ def alignment(means: ArrayLike, weight: ArrayLike) -> Float:
     NaN for a class whose mean or template is the mean of all.
     """
     m, w = np.asarray(means, np.float64), np.asarray(weight, np.float64)
-    return np.einsum("kd,kd->k", _unit(m - m.mean(axis=0)), _unit(w - w.mean(axis=0)))
+    cosines: Float = np.einsum("kd,kd->k", _unit(m - m.mean(axis=0)), _unit(w - w.mean(axis=0)))
+    return cosines
 
 
 def nearest_means(features: ArrayLike, means: ArrayLike) -> NDArray[np.int64]:
@@ -133,7 +134,8 @@ def nc4_terms(features: ArrayLike, predictions: ArrayLike, means: ArrayLike) -> 
 
     Source: Papyan, Han & Donoho 2020, figure 7.
     """
-    return (np.asarray(predictions) != nearest_means(features, means)).astype(np.float64)
+    apart: Float = (np.asarray(predictions) != nearest_means(features, means)).astype(np.float64)
+    return apart
 
 
 def effective_rank(singular_values: ArrayLike) -> float:

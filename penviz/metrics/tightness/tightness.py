@@ -30,7 +30,8 @@ def ratio(above: ArrayLike, below: ArrayLike) -> Float:
     """above / below, NaN where below is 0."""
     a, b = np.broadcast_arrays(np.asarray(above, np.float64), np.asarray(below, np.float64))
     out = np.full(a.shape, np.nan)
-    return np.divide(a, b, out=out, where=b != 0)
+    divided: Float = np.divide(a, b, out=out, where=b != 0)
+    return divided
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ class Clusters:
 
     def rho(self) -> Float:
         """[...] radius: sqrt of the mean over the three classes of the mean squared distance."""
-        return np.sqrt((self.scatter / self.count).mean(axis=-1))
+        radius: Float = np.sqrt((self.scatter / self.count).mean(axis=-1))
+        return radius
 
     def sides(self) -> Float:
         """[..., 3] distances between the class means, in the order of PAIRS."""

@@ -53,7 +53,7 @@ from penviz.projection.views import PLANE, VIEWS
 from penviz.store.run_activations import classes_held
 from penviz.store.runs import Run
 from penviz.study.comparison import ComparisonOptions
-from penviz.study.finding import Finding
+from penviz.study.conclusion import Finding
 from penviz.study.table import Table
 from penviz.study.withheld_intervals import withheld_intervals
 

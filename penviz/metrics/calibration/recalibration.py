@@ -31,7 +31,8 @@ def log_odds(logits: ArrayLike) -> Float:
         z[here, top] = -np.inf
         second = z.max(axis=1)
         z -= second[:, None]
-        return own - second - np.log(np.exp(z, out=z).sum(axis=1))
+        values: Float = own - second - np.log(np.exp(z, out=z).sum(axis=1))
+        return values
 
     return by_rows(odds, logits)
 

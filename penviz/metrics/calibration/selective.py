@@ -37,7 +37,8 @@ def max_softmax(logits: ArrayLike, temperature: float = 1.0) -> Float:
         z -= z[here, top][:, None]
         np.exp(z, out=z)
         z[here, top] = 0
-        return -np.log1p(z.sum(axis=1))
+        values: Float = -np.log1p(z.sum(axis=1))
+        return values
 
     return by_rows(score, logits)
 
@@ -66,7 +67,8 @@ def normalised_logit(logits: ArrayLike, p: float) -> Float:
         scale = np.where(largest > 0, largest, 1)  # so that a high power neither overflows nor vanishes
         z /= scale[:, None]
         norm = _power(z, p).sum(axis=1) ** (1 / p)
-        return np.round(top / scale / np.where(norm > 0, norm, 1), EQUAL)
+        values: Float = np.round(top / scale / np.where(norm > 0, norm, 1), EQUAL)
+        return values
 
     return by_rows(score, logits)
 

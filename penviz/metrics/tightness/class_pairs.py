@@ -25,4 +25,5 @@ def pair_medians(triples: NDArray[np.int64], values: Float, n_classes: int) -> F
     medians = (ranked[first + (count - 1) // 2] + ranked[first + count // 2]) / 2
     matrix = np.full((n_classes, n_classes), np.nan)
     matrix.flat[found] = medians
-    return np.fmax(matrix, matrix.T)
+    symmetric: Float = np.fmax(matrix, matrix.T)
+    return symmetric

@@ -139,10 +139,10 @@ def test_damaged_results_are_said(open_page: Callable[[], AppTest], tmp_path: Pa
     assert "is not readable: run its command again" in open_page().warning[0].value
 
 
-def test_adopted_runs_have_no_command(open_page: Callable[[], AppTest], tmp_path: Path) -> None:
+def test_activations_alone_have_no_command(open_page: Callable[[], AppTest], tmp_path: Path) -> None:
     make_adopted(tmp_path, "theirs")
     app = open_page()
-    assert "Choose runs that penviz trained" in html(app)
+    assert "Choose networks with hard or smoothed labels" in html(app)
     assert not app.code
 
 
@@ -177,3 +177,21 @@ def test_no_logits_without_a_head() -> None:
     )
     assert Erased.of(headless) is None
     assert Erased.of(a) is not None
+
+
+def test_networks_of_others_teach_where_their_checkpoint_is_here(
+    open_page: Callable[[], AppTest], tmp_path: Path
+) -> None:
+    paths = [
+        make_adopted(tmp_path, name, alpha, model="cifar:resnet20-shortcut") / RUN_FILE
+        for name, alpha in (("hard", 0.0), ("soft", 0.1))
+    ]
+    for path in paths:
+        record = json.loads(path.read_text()) | {"image_shape": [32, 32, 3]}
+        record["adopted"]["preprocessing"] = {"name": "0..1"}
+        record["config"] |= {"dataset": "cifar10-1000"}
+        write_json(path, record)
+    app = open_page()
+    command = " ".join(app.code[0].value.replace("\\\n", "").split())
+    assert f"{tmp_path}/hard {tmp_path}/soft --student resnet20 --dataset cifar10 --pilot" in command
+    assert "The student may be any network of penviz" in html(app)

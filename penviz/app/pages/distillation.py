@@ -12,7 +12,7 @@ from typing import Any
 
 import streamlit as st
 
-from penviz.app.catalogue import Group, Opened, path_word, run_roots
+from penviz.app.catalogue import Group, Opened, is_own, path_word, run_roots
 from penviz.app.links import only_link
 from penviz.app.run_selection import with_chosen_runs
 from penviz.app.widgets.command_lines import command_lines
@@ -22,6 +22,7 @@ from penviz.app.widgets.empty import show_warnings
 from penviz.app.widgets.export import Made, export_charts
 from penviz.app.widgets.page_head import CONFIG, page_head
 from penviz.app.widgets.share import share
+from penviz.demo import SHIPPED
 from penviz.figures.charts import distillation as distillation_chart
 from penviz.figures.charts import erasure as erasure_chart
 from penviz.metrics.erased import TEMPERATURES, Erased
@@ -125,7 +126,7 @@ def _numbers(opened: Sequence[Opened]) -> str:
             f"{left_words(record.get('samples', SAMPLES))}"
         )
         if not all(r.get("augmented", True) for r in known if r):
-            about += "; a run that was trained without augmentation tells every image apart"
+            about += "; a run that is measured without augmentation tells every image apart"
     else:
         paths = " ".join(shlex.quote(path_word(one.run)) for one in opened)
         about = f"<b>information</b> needs the network: <code>penviz erasure {escape(paths)}</code>"
@@ -213,24 +214,47 @@ def _honesty(pilot: Pilot) -> str:
 def _fair_test(opened: Sequence[Opened]) -> None:
     """The command for the chosen teachers, and about how long it takes."""
     heading("The fair test")
-    teachers = [o.run for o in opened if not o.run.adopted and o.run.config.label_smoothing is not None]
+    teachers = [o.run for o in opened if o.run.config.label_smoothing is not None and _may_teach(o.run)]
     st.html(
         '<p class="pz-note">A teacher is judged by its students: each teacher at its own best temperature, '
         "T = 1 among them; the student alone, with hard labels and with labels smoothed by each teacher's γ; "
         "three seeds; T chosen on validation, results on test.</p>"
     )
     if not teachers:
-        st.html('<p class="pz-note">Choose runs that penviz trained on hard or smoothed labels.</p>')
+        st.html(
+            '<p class="pz-note">Choose networks with hard or smoothed labels; those of your own need stated '
+            "targets and their checkpoint.</p>"
+        )
         return
     if reason := unfair(teachers):
         st.html(f'<p class="pz-note">{escape(reason)}</p>')
         return
-    student = teachers[0].config.model
+    student = _student_of(teachers[0])
     words = ["penviz", "distill", *(path_word(run) for run in teachers), "--student", student]
+    if whole := SHIPPED.get(teachers[0].config.dataset):
+        words += ["--dataset", whole]
     out = Path(path_word(teachers[0])).parent / f"{student}-pilot"
     command = shlex.join([*words, "--pilot", "--out", out.as_posix()])
     st.code(command_lines(command), language="bash", wrap_lines=True)
-    st.html(f'<p class="pz-note">{_duration(teachers, student)}</p>')
+    said = [_duration(teachers, student)]
+    if any(is_own(run) for run in teachers):
+        said.insert(0, "Keep the networks that you brought (page Your model) first, and give their place.")
+    if teachers[0].config.model != student:
+        said.append("The student may be any network of penviz; <code>penviz models</code> lists them.")
+    st.html(f'<p class="pz-note">{" ".join(said)}</p>')
+
+
+def _may_teach(run: Run) -> bool:
+    """Whether a run has a network: one that came as activations has none."""
+    return not run.adopted or bool(run.record["adopted"].get("preprocessing"))
+
+
+def _student_of(teacher: Run) -> str:
+    """The teacher's own network where penviz trains it, else a usual one for images of its size."""
+    if not teacher.adopted:
+        return teacher.config.model
+    height, _, channels = teacher.record.get("image_shape") or (0, 0, 0)
+    return "resnet20" if channels == 3 and height >= 24 else "fc800"
 
 
 def _duration(teachers: Sequence[Run], student: str) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from bad_cage import SERVER, SMALL, BadCage, make_cage, with_command
 
+from penviz.external.sandbox import landlock
 from penviz.external.sandbox.confinement import LIMITS
 from penviz.external.sandbox.sandbox import Budget, CageError
 
@@ -392,3 +393,27 @@ def test_without_a_fork_server_each_job_is_a_fresh_process(tmp_path: Path) -> No
         assert list(tmp_path.iterdir()) == []
     finally:
         bad.cage.close()
+
+
+HALF = """
+import sys, tempfile
+from pathlib import Path
+import torch
+from penviz.external.sandbox import confinement, server
+from penviz.external.sandbox.answer import Budget
+if sys.argv[1] == "served":
+    server.penviz_tasks()
+confinement.confine(Budget(2**32, 60, 60), Path(tempfile.mkdtemp()))
+print(torch.ones(4000, dtype=torch.float16).float().sum().item())
+"""
+
+
+def test_a_child_reads_numbers_in_half_precision() -> None:
+    command = [sys.executable, "-c", HALF]
+    served, bare = (
+        subprocess.run([*command, how], capture_output=True, text=True, timeout=300, check=False)
+        for how in ("served", "bare")
+    )
+    assert served.stdout == "4000.0\n", served.stderr
+    if landlock.abi() > 0:
+        assert "cpuinfo" in bare.stderr, "or this test shows nothing"

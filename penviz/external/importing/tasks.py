@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import torchvision  # noqa: F401  before the server forks, so that no child has to
 
 from penviz.external.evidence import accuracy, candidates, preprocessing
@@ -252,3 +253,12 @@ TASKS: dict[str, Callable[[dict[str, Any], Tell], dict[str, Any]]] = {
     "run": run,
     "train digits": train_digits,
 }
+
+
+def before_forking() -> Mapping[str, Callable[[dict[str, Any], Tell], dict[str, Any]]]:
+    """The tasks, once torch has looked at the processor: a child may not read /proc/cpuinfo.
+
+    Without that the first number in half precision fails there.
+    """
+    torch.backends.cpu.get_cpu_capability()
+    return TASKS

@@ -237,13 +237,10 @@ def _kill_group(leader: int) -> None:
 
 
 def penviz_tasks() -> Mapping[str, Task]:
-    """What the app may ask for, with all read that torch reads of the processor: a child may not."""
-    import torch
+    """What the app may ask for."""
+    from penviz.external.importing.tasks import before_forking
 
-    from penviz.external.importing.tasks import TASKS
-
-    torch.backends.cpu.get_cpu_capability()  # of /proc/cpuinfo; else numbers in half precision fail
-    return TASKS
+    return before_forking()
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from penviz.figures.charts import calibration as reliability_chart
 from penviz.figures.charts import distillation as distillation_chart
 from penviz.figures.charts import erasure as erasure_chart
-from penviz.figures.charts import reliability as reliability_chart
 from penviz.metrics.calibration.reliability import Reliability
 from penviz.projection.chart import Chart, Line
 from penviz.store.activations import Activations

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import zipfile
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +14,8 @@ from penviz.figures.bundle import zip_bytes
 from penviz.figures.draw import FILM_FORMATS, FORMATS, checked_format
 from penviz.figures.spec import FigureSpec
 from penviz.figures.spec_yaml import RecipeError
-from penviz.store.atomic_write import naming
+from penviz.store.atomic_write import naming, whole_file
+from penviz.store.whole_directory import whole_directory
 
 STEM = "figure"
 """Name of the figures in a bundle when there is no file to name them."""
@@ -118,31 +118,16 @@ def _is_bundle(path: Path) -> bool:
 
 def _write(files: Mapping[Path, bytes], directory: Path | None, packed: Mapping[str, bytes]) -> None:
     """Files, and a directory of files: all under temporary names, then renamed; what fails is taken back."""
-    made: list[tuple[Path, Path]] = []
-    try:
+    with ExitStack() as parts:
         for path, content in files.items():
-            part = path.with_name(f"{path.name}.part-{os.getpid()}")
-            made.append((part, path))
-            _put(part, content, path)
+            _put(parts.enter_context(whole_file(path)), content, path)
         if directory is not None:
-            part = directory.with_name(f"{directory.name}.part-{os.getpid()}")
-            part.mkdir()
-            made.append((part, directory))
+            part = parts.enter_context(whole_directory(directory))
             for name, content in packed.items():
                 _put(part / name, content, directory / name)
-        for part, path in made:
-            os.replace(part, path)
-    finally:
-        for part, _ in made:
-            if part.is_dir():
-                shutil.rmtree(part)
-            else:
-                part.unlink(missing_ok=True)
 
 
 def _put(part: Path, content: bytes, path: Path) -> None:
     """Write a file that will be called `path`, which an error of the disk names."""
-    with naming(path), open(part, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    with naming(path):
+        part.write_bytes(content)

@@ -18,10 +18,10 @@ from streamlit.testing.v1 import AppTest
 
 from penviz.cli import main
 from penviz.figures import charts
-from penviz.figures.charts.calibrations import load_split
 from penviz.metrics.calibration.calibrated import NUMBERS, SCALED, Calibrated
 from penviz.metrics.wording import three
 from penviz.store.activations import Activations
+from penviz.store.run_activations import load
 from penviz.store.runs import activations_path, read_run
 
 
@@ -79,7 +79,7 @@ def test_a_pair_has_finding_diagrams_curves_and_numbers(
             if series is not None and "x" in trace and name == "risk-coverage":
                 assert len(series.x) == len(np.frombuffer(base64.b64decode(trace["y"]["bdata"]), np.float32))
     body = html(app)
-    found = [Calibrated.of(load_split(run, "validation")) for run in runs]
+    found = [Calibrated.of(load(run)["validation"]) for run in runs]
     for c in found:
         assert three(c.temperature.value) in body
         assert three(c.value("ece", SCALED)) in body
@@ -101,7 +101,7 @@ def test_the_table_says_what_the_command_says(
     app = unfolded(open_page(half="5"))
     monkeypatch.setattr("sys.argv", ["penviz", "calibrate", *map(str, directories), "--seed", "5"])
     with pytest.raises(SystemExit):
-        main()
+        main.main()
     printed = capsys.readouterr().out
     assert printed.splitlines()[0] == headline(app).replace("&#x27;", "'") + "."
     table = tables(app)[-1]
@@ -192,6 +192,6 @@ def test_a_network_without_a_head_shows_its_own_logits(
     path = activations_path(tmp_path / "without", "validation")
     z = Activations.load(activations_path(with_head, "validation")).logits()
     replace(Activations.load(path), own_logits=z.astype(np.float32)).save(path)
-    expected = Calibrated.of(load_split(read_run(with_head), "validation"), 0).value("ece", "plain")
+    expected = Calibrated.of(load(read_run(with_head))["validation"], 0).value("ece", "plain")
     app = unfolded(open_page())
     assert three(expected) in "".join(tables(app))

@@ -17,8 +17,7 @@ from penviz import InputError
 from penviz.cli.main import main
 from penviz.figures import charts
 from penviz.figures.build import build, open_runs
-from penviz.figures.charts import reliability, risk_coverage
-from penviz.figures.charts.calibrations import load_split
+from penviz.figures.charts import calibration
 from penviz.figures.new_figure import new_figure
 from penviz.figures.spec import FigureSpec
 from penviz.figures.spec_files import find_runs
@@ -28,7 +27,10 @@ from penviz.metrics.calibration.reliability import Reliability
 from penviz.metrics.calibration.temperature import halve
 from penviz.metrics.collapse.moments import class_rows
 from penviz.store.activations import Activations
-from penviz.store.runs import activations_path, read_run
+from penviz.store.run_activations import load
+from penviz.store.runs import Run, RunConfig, activations_path, read_run
+from penviz.study.calibration_comparison import CalibrationComparison
+from penviz.study.study_run import StudyRun
 
 
 @pytest.fixture
@@ -67,7 +69,7 @@ def test_diagrams_are_those_of_the_half_that_nothing_was_fitted_on(pair: list[Pa
     made = charts.build("reliability", runs, {"seed": seed})
     assert [c.title for c in made] == ["hard", "soft"]
     for run, chart in zip(runs, made, strict=True):
-        a = load_split(run, "validation")
+        a = load(run)["validation"]
         temperature = Calibrated.of(a, seed).temperature.value
         for series, t in ((chart.series[2], 1.0), (chart.series[3], temperature)):
             wanted = bins_by_loop(a, t, seed)
@@ -108,9 +110,9 @@ def test_bounds_of_a_bin_solve_wilsons_equation() -> None:
 def test_risk_is_the_share_of_errors_among_the_surest(pair: list[Path]) -> None:
     runs = [read_run(path) for path in pair]
     made = charts.build("risk-coverage", runs, {})
-    assert [c.title for c in made] == list(risk_coverage.SCORES.values())
+    assert [c.title for c in made] == list(calibration.SCORES.values())
     for number, run in enumerate(runs):
-        a = load_split(run, "validation")
+        a = load(run)["validation"]
         rows = reported(a, 0)
         z = a.logits().astype(np.float64)[rows]
         wrong = a.predictions[rows] != a.labels[rows]
@@ -138,7 +140,7 @@ def test_curves_share_their_limits_so_that_they_can_be_compared(pair: list[Path]
 
 
 def test_without_the_scaled_curve(pair: list[Path]) -> None:
-    made = reliability.build([read_run(pair[0])], split="validation", seed=0, scaled=False)
+    made = calibration.reliability([read_run(pair[0])], split="validation", seed=0, scaled=False)
     assert len(made) == 1
     assert not any(s.dashed for s in made[0].series)
     assert "Dashed" not in made[0].about
@@ -154,10 +156,12 @@ def test_a_network_that_is_always_right_has_no_scaled_curve(tmp_path: Path) -> N
     )  # fmt: skip
     assert not found.temperature.finite
     assert SCALED not in found.reliability
-    (chart,) = reliability.charts_of([found], ["sure"], 0)
+    run = Run(Path("sure"), "sure", RunConfig("small", "fc800", "unknown", None))
+    measured = CalibrationComparison((StudyRun(run, {}),), (found,), "train", 0)
+    (chart,) = calibration.reliability_charts(measured)
     assert len(chart.series) == 3
     assert "No finite temperature fits sure best." in chart.about
-    risk = risk_coverage.charts_of([found], ["sure"], 0)
+    risk = calibration.risk_charts(measured)
     assert all(c.y_limits == (0, 1) for c in risk)
     assert found.reliability[PLAIN].counts.sum() == found.n
 
@@ -167,12 +171,11 @@ def test_a_network_that_is_always_right_has_no_scaled_curve(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("name", list(charts.FIGURES))
 def test_every_figure_has_what_the_registry_says(name: str) -> None:
-    module = charts.figure_module(name)
-    assert charts.FIGURES[name] == module.__name__
-    assert module.__name__.startswith("penviz.figures.charts."), "so that the layer test sees its imports"
-    assert isinstance(module.SETTINGS, dict)
-    assert callable(module.build)
-    assert callable(module.files)
+    settings, build, files = charts.chart_figure(name)
+    module = charts.FIGURES[name]
+    assert module.startswith("penviz.figures.charts."), "so that the layer test sees its imports"
+    assert build.__module__ == files.__module__ == module
+    assert isinstance(settings, dict)
 
 
 def test_unknown_figures_and_options_are_one_sentence(pair: list[Path]) -> None:

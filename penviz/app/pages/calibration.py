@@ -17,8 +17,8 @@ from penviz.app.widgets.empty import show_warnings
 from penviz.app.widgets.export import export_charts
 from penviz.app.widgets.page_head import CONFIG, head_html, page_head
 from penviz.app.widgets.share import share_figure
-from penviz.figures.charts import reliability, risk_coverage
-from penviz.figures.charts.calibrations import MOST_RUNS, names_of
+from penviz.figures.charts.calibration import MOST_RUNS, SCORES, reliability_charts, risk_charts
+from penviz.figures.charts.stored_splits import names_of
 from penviz.plot.chart_screen import LEGEND_PX, ROW_PX, chart_figure
 from penviz.projection.chart import Chart
 from penviz.store.runs import judged_split
@@ -59,15 +59,15 @@ def _controls() -> tuple[int, bool, list[str]]:
         st.html('<div class="pz-head">Confidence score</div>')
         scores = st.pills(
             "Confidence score",
-            list(risk_coverage.SCORES),
+            list(SCORES),
             selection_mode="multi",
-            default=list(risk_coverage.SCORES),
-            format_func=risk_coverage.SCORES.__getitem__,
+            default=list(SCORES),
+            format_func=SCORES.__getitem__,
             key="scores",
             bind=URL,
             label_visibility="collapsed",
         )
-    return int(seed), scaled, [s for s in risk_coverage.SCORES if s in scores]
+    return int(seed), scaled, [s for s in SCORES if s in scores]
 
 
 def _draw(group: Group, opened: list[Opened]) -> None:
@@ -86,12 +86,12 @@ def _draw(group: Group, opened: list[Opened]) -> None:
     runs, finding = [one.run for one in found.runs], found.finding
     opened = [one for one in opened if one.run in runs]
     names = names_of(runs)
-    diagrams = reliability.charts_of(found.calibrated, names, seed, scaled)
+    diagrams = reliability_charts(found, scaled)
     figures: dict[str, tuple[dict[str, Any], tuple[Chart, ...]]] = {
         "reliability": ({"split": split, "seed": seed, "scaled": scaled}, diagrams)
     }
     if scores:
-        curves = risk_coverage.charts_of(found.calibrated, names, seed, scores)
+        curves = risk_charts(found, scores)
         figures["risk-coverage"] = ({"split": split, "seed": seed, "scores": scores}, curves)
     with page_head(finding.headline, finding.detail):
         share_figure(runs, "reliability", figures["reliability"][0])

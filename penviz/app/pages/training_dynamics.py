@@ -21,7 +21,7 @@ from penviz.app.widgets.page_head import CONFIG as CHART_CONFIG
 from penviz.app.widgets.page_head import head_html, page_head
 from penviz.app.widgets.share import share_figure
 from penviz.app.widgets.train_here import train_here
-from penviz.figures.charts.training_time import charts_of
+from penviz.figures.charts.training import time_charts_of
 from penviz.figures.new_figure import class_words
 from penviz.figures.snapshot_animation import films_of
 from penviz.metrics.tightness.triples import count_triples
@@ -124,7 +124,7 @@ def _all_triples(
 @st.cache_resource(max_entries=16, show_spinner="Measuring all triples…")
 def _timed(digest: str, _runs: Sequence[Run], _read: dict[str, dict[str, Snapshots]]) -> tuple[Chart, ...]:
     """The charts of all triples, keyed like the films."""
-    return charts_of(_runs, [_read[run.name] for run in _runs])
+    return time_charts_of(_runs, [_read[run.name] for run in _runs])
 
 
 def _read(run: Run, warnings: list[str]) -> dict[str, Snapshots]:

@@ -15,7 +15,7 @@ from penviz.app.widgets.controls import URL
 from penviz.app.widgets.export import export_charts
 from penviz.app.widgets.page_head import CONFIG
 from penviz.app.widgets.triple_tiles import Tile, tile_wall, triple_tile
-from penviz.figures.charts.calibrations import names_of
+from penviz.figures.charts.stored_splits import names_of
 from penviz.figures.charts.triples import charts_of
 from penviz.figures.new_figure import class_words
 from penviz.metrics.tightness.finder import FINDS, HALVED, Ranking, find, value_words

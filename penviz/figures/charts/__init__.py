@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pkgutil import resolve_name
-from types import ModuleType
 from typing import Any
 
 from penviz import InputError
@@ -15,25 +14,28 @@ from penviz.store.runs import SPLITS, Run, judged_split, shown_splits
 FIGURES = {
     "distillation": "penviz.figures.charts.distillation",
     "erasure": "penviz.figures.charts.erasure",
-    "over-training": "penviz.figures.charts.over_training",
-    "reliability": "penviz.figures.charts.reliability",
-    "risk-coverage": "penviz.figures.charts.risk_coverage",
+    "over-training": "penviz.figures.charts.training",
+    "reliability": "penviz.figures.charts.calibration",
+    "risk-coverage": "penviz.figures.charts.calibration",
     "sweep": "penviz.figures.charts.sweep",
-    "training-time": "penviz.figures.charts.training_time",
+    "training-time": "penviz.figures.charts.training",
     "triples": "penviz.figures.charts.triples",
     "two-classes": "penviz.figures.charts.two_classes",
 }
-"""Name of a figure -> its module, imported when it is asked for.
+"""Name of a figure -> its module here, imported when it is asked for. There `FIGURES` has for each name
 
-A module has `SETTINGS`, the options of its figure with what they are when not given, each a word, a number,
-a truth value, a list of them, or None in place of a list; `build(runs, **options) -> tuple[Chart, ...]`; and
-`files(run, **options) -> tuple[str, ...]`, the names of the files in the directory of a run that it reads,
-run.json aside.
+1. its options with what they are when not given, each a word, a number, a truth value, a list of them, or
+   None in place of a list;
+2. what builds it: (runs, **options) -> tuple[Chart, ...];
+3. the files in the directory of a run that it reads, run.json aside: (run, **options) -> tuple[str, ...].
 """
 
+Build = Callable[..., tuple[Chart, ...]]
+Files = Callable[..., tuple[str, ...]]
 
-def figure_module(name: str) -> ModuleType:
-    """The module of a figure.
+
+def chart_figure(name: str) -> tuple[Mapping[str, Any], Build, Files]:
+    """Options, builder and files of a figure.
 
     Raises:
         InputError: no figure has the name; it lists those known.
@@ -42,7 +44,8 @@ def figure_module(name: str) -> ModuleType:
         raise InputError(
             f"There is no figure {name}{did_you_mean(name, FIGURES)}: choose {', '.join(FIGURES)}."
         )
-    found: ModuleType = resolve_name(FIGURES[name])
+    module = resolve_name(FIGURES[name])
+    found: tuple[Mapping[str, Any], Build, Files] = module.FIGURES[name]
     return found
 
 
@@ -52,7 +55,7 @@ def settings(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         InputError: an option that the figure does not have, or one of another kind.
     """
-    known: Mapping[str, Any] = figure_module(name).SETTINGS
+    known = chart_figure(name)[0]
     for key, value in options.items():
         if key not in known:
             has = f"it has {', '.join(known)}" if known else "it has none"
@@ -71,14 +74,14 @@ def settings(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 def of_splits(name: str, splits: Sequence[str]) -> dict[str, Any]:
     """Splits as the option that a figure has for them: `splits`, or `split` where it is drawn of one."""
-    if "splits" in figure_module(name).SETTINGS:
+    if "splits" in chart_figure(name)[0]:
         return {"splits": [*splits]}
     return {"split": splits[0] if len(splits) == 1 else [*splits]}
 
 
 def own_splits(name: str, runs: Sequence[Run]) -> dict[str, Any]:
     """The splits that a figure is drawn of when nothing is said: those that its runs are judged on."""
-    known: Mapping[str, Any] = figure_module(name).SETTINGS
+    known = chart_figure(name)[0]
     if "split" in known:
         return {"split": judged_split(runs)}
     if name != "two-classes":
@@ -99,11 +102,9 @@ def build(name: str, runs: Sequence[Run], options: Mapping[str, Any]) -> tuple[C
     """
     if not runs:
         raise InputError("Name the runs to draw.")
-    made: tuple[Chart, ...] = figure_module(name).build(runs, **settings(name, options))
-    return made
+    return chart_figure(name)[1](runs, **settings(name, options))
 
 
 def files(name: str, run: Run, options: Mapping[str, Any]) -> tuple[str, ...]:
     """Names of the files in a run's directory that a figure reads, run.json aside; errors as `settings`."""
-    found: tuple[str, ...] = figure_module(name).files(run, **settings(name, options))
-    return found
+    return chart_figure(name)[2](run, **settings(name, options))

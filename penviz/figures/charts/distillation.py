@@ -96,3 +96,6 @@ def _series(name: str, of: list[Condition], split: str, colour: int, dashed: boo
         dashed=dashed,
         labels=labels,
     )
+
+
+FIGURES = {"distillation": (SETTINGS, build, files)}

@@ -129,3 +129,6 @@ def _series(words: str, runs: Sequence[Run], key: str, colour: int) -> Series:
         kind="line+markers",
         colour=colour,
     )
+
+
+FIGURES = {"erasure": (SETTINGS, build, files)}

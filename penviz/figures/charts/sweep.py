@@ -167,3 +167,6 @@ def digest(
         targets=targets_of(run),
         label_noise=run.config.label_noise,
     )
+
+
+FIGURES = {"sweep": (SETTINGS, build, files)}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from penviz import InputError
-from penviz.figures.charts.calibrations import names_of, split_file
+from penviz.figures.charts.stored_splits import names_of, split_file
 from penviz.metrics.tightness.finder import FINDS, find
 from penviz.projection.chart import Chart
 from penviz.projection.projection import class_indices, distinct_names
@@ -69,3 +69,6 @@ def charts_of(
         split=split,
     )
     return (chart,)
+
+
+FIGURES = {"triples": (SETTINGS, build, files)}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from penviz import InputError
-from penviz.figures.charts.calibrations import split_file
+from penviz.figures.charts.stored_splits import split_file
 from penviz.plot.words import column_names
 from penviz.projection.chart import Chart
 from penviz.projection.two_classes import SCALES, TwoClasses, two_class_charts
@@ -70,3 +70,6 @@ def _held(run: Run, splits: Sequence[str]) -> list[str]:
     if not held:
         raise lacking(run, " or ".join(splits))
     return held
+
+
+FIGURES = {"two-classes": (SETTINGS, build, files)}

@@ -1,4 +1,4 @@
-"""rho/d of all triples against training time, and where on that way the networks fit their data."""
+"""Training of runs with snapshots: numbers over the epochs, rho/d of all triples against training time."""
 
 from __future__ import annotations
 
@@ -12,28 +12,37 @@ from penviz.plot.theme import short_names
 from penviz.projection.chart import Chart
 from penviz.store.runs import Run
 from penviz.store.snapshots import Snapshots, snapshots_path, splits_of
+from penviz.study.animation_charts import film_charts
 from penviz.study.training_time_charts import Timeline, time_charts
 
-SETTINGS: dict[str, object] = {}
-"""The figure has no options."""
 
-
-def files(run: Run) -> tuple[str, ...]:
-    """What `build` reads of a run."""
+def _snapshot_files(run: Run, **options: object) -> tuple[str, ...]:
+    """What is read of a run."""
     return tuple(snapshots_path(run.directory, split).name for split in splits_of(run))
 
 
-def build(runs: Sequence[Run]) -> tuple[Chart, ...]:
-    """One chart, and of a hard and a soft run another one of the change.
+def over_training(runs: Sequence[Run], *, classes: Sequence[str | int]) -> tuple[Chart, ...]:
+    """Six charts over the epochs, a colour a run: tightness, accuracy, losses, gap and spread of the logits.
+
+    Raises:
+        InputError: a run without snapshots, or as `build_films`.
+    """
+    films = snapshot_animation.films_of(runs, [snapshot_animation.load(run) for run in runs], list(classes))
+    names = short_names([film.label_smoothing for film in films], [film.run for film in films])
+    return film_charts(films, [run.record.get("history") or [] for run in runs], names)
+
+
+def training_time(runs: Sequence[Run]) -> tuple[Chart, ...]:
+    """One chart of all triples, and of a hard and a soft run another one of the change.
 
     Raises:
         InputError: a run without snapshots, or one with files that cannot be read.
     """
-    return charts_of(runs, [snapshot_animation.load(run) for run in runs])
+    return time_charts_of(runs, [snapshot_animation.load(run) for run in runs])
 
 
-def charts_of(runs: Sequence[Run], loaded: Sequence[Mapping[str, Snapshots]]) -> tuple[Chart, ...]:
-    """The charts of runs whose snapshots are read already, by split."""
+def time_charts_of(runs: Sequence[Run], loaded: Sequence[Mapping[str, Snapshots]]) -> tuple[Chart, ...]:
+    """The same of runs whose snapshots are read already, by split."""
     alphas = [run.config.label_smoothing for run in runs]
     names = short_names(alphas, [run.name for run in runs])
     timelines = []
@@ -56,3 +65,9 @@ def _same_examples(loaded: Sequence[Mapping[str, Snapshots]]) -> bool:
         )
         for own in loaded
     )
+
+
+FIGURES = {
+    "over-training": ({"classes": [0, 1, 2]}, over_training, _snapshot_files),
+    "training-time": ({}, training_time, _snapshot_files),
+}

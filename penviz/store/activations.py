@@ -262,6 +262,21 @@ class Activations:
         put("labels", _integers("labels", self.labels, n, n_classes))
         put("predictions", _integers("predictions", self.predictions, n, n_classes))
         put("indices", _integers("indices", self.indices, n))
+        self._check_optional(n, n_classes)
+        if self.predicted_by not in PREDICTORS:
+            raise ActivationsError(f"predicted_by is one of {', '.join(PREDICTORS)}.")
+        if self.head is not None and self.head.weight.shape != (n_classes, self.features.shape[1]):
+            raise ActivationsError(
+                f"The head has shape {self.head.weight.shape}, but there are {n_classes} classes "
+                f"and features of width {self.features.shape[1]}."
+            )
+
+    def _check_optional(self, n: int, n_classes: int) -> None:
+        """Check what may be None."""
+
+        def put(name: str, value: object) -> None:
+            object.__setattr__(self, name, value)
+
         if self.hashes is not None:
             hashes = np.asarray(self.hashes)
             if hashes.shape != (n,) or hashes.dtype != np.uint64:
@@ -279,13 +294,6 @@ class Activations:
             put("total", _integers("total", self.total, n_classes))
             if (np.bincount(self.labels, minlength=n_classes) > self.total).any():
                 raise ActivationsError("total is below the number of examples stored for a class.")
-        if self.predicted_by not in PREDICTORS:
-            raise ActivationsError(f"predicted_by is one of {', '.join(PREDICTORS)}.")
-        if self.head is not None and self.head.weight.shape != (n_classes, self.features.shape[1]):
-            raise ActivationsError(
-                f"The head has shape {self.head.weight.shape}, but there are {n_classes} classes "
-                f"and features of width {self.features.shape[1]}."
-            )
 
     def __repr__(self) -> str:
         n, d = self.features.shape

@@ -85,13 +85,7 @@ def train(
             or a loss that is not finite. Nothing is written before the request is known to be sound.
     """
     out = Path(out)
-    used = out.is_dir() and any(out.iterdir())
-    if used and not resume:
-        raise RunError(f"{out} is not empty: choose another --out, or continue it with --resume.")
-    if out.exists() and not out.is_dir():
-        raise RunError(f"{out} is a file: choose another --out.")
-    if used and not any((out / name).exists() for name in OWN_FILES):
-        raise RunError(f"{out} holds no run to resume: choose another --out.")
+    used = _is_used(out, resume)
     if config.targets == "unknown":
         raise RunError("Unknown targets cannot be trained on: choose a label smoothing, 0 for hard targets.")
     if (teacher is None) == (config.targets == "distilled"):
@@ -112,22 +106,39 @@ def train(
                 if ranks.first:
                     say(note)
         keeper = SnapshotKeeper(training, snapshots, snapshots_per_class, say, snapshots_spacing)
-        if not ranks.agree(training.steps_done()):  # here every rank has looked, and none has written
-            raise RunError(f"The ranks see different files in {out}: it must lie on a disk that they share.")
-        if ranks.first:
-            out.mkdir(parents=True, exist_ok=True)
-        if not used:
-            held.enter_context(ranks.alone_in(out))
-            if ranks.any(ranks.first and any(out.iterdir()))[0]:
-                raise RunError(f"Another process has begun a run in {out}: choose another --out.")
-        if ranks.first:
-            for name in PART_FILES:
-                (out / name).unlink(missing_ok=True)
+        _take_place(out, used, training.steps_done(), ranks, held)
         observe("start")
         _write_run(training, command, {})
         _train_epochs(training, keeper, erasure, save_every, validate_every, report, stopped, command)
         _finish(training, command)
     return out
+
+
+def _take_place(out: Path, used: bool, steps: int, ranks: Ranks, held: contextlib.ExitStack) -> None:
+    """Make the directory, hold it, and remove what a process that was stopped left half written."""
+    if not ranks.agree(steps):  # here every rank has looked, and none has written
+        raise RunError(f"The ranks see different files in {out}: it must lie on a disk that they share.")
+    if ranks.first:
+        out.mkdir(parents=True, exist_ok=True)
+    if not used:
+        held.enter_context(ranks.alone_in(out))
+        if ranks.any(ranks.first and any(out.iterdir()))[0]:
+            raise RunError(f"Another process has begun a run in {out}: choose another --out.")
+    if ranks.first:
+        for name in PART_FILES:
+            (out / name).unlink(missing_ok=True)
+
+
+def _is_used(out: Path, resume: bool) -> bool:
+    """Whether a run was begun in a directory; RunError where none may be, or something else is there."""
+    used = out.is_dir() and any(out.iterdir())
+    if used and not resume:
+        raise RunError(f"{out} is not empty: choose another --out, or continue it with --resume.")
+    if out.exists() and not out.is_dir():
+        raise RunError(f"{out} is a file: choose another --out.")
+    if used and not any((out / name).exists() for name in OWN_FILES):
+        raise RunError(f"{out} holds no run to resume: choose another --out.")
+    return used
 
 
 def _is_finished(out: Path, config: RunConfig) -> bool:

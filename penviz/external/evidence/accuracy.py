@@ -8,7 +8,6 @@ this way. Where the images do not decide, the plainest set-up is taken: nothing 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,23 +17,17 @@ from numpy.typing import NDArray
 from torch import nn
 
 from penviz.external.evidence.label_order import (
-    PERMUTED,
-    near_chance,
-    permuted_right,
     sentences,
 )
 from penviz.external.evidence.preprocessing import Preprocessing
 from penviz.external.evidence.scored_set_up import Row, row_of, scores_of
-from penviz.external.evidence.tie_break import clearly_worse, oddness
+from penviz.external.evidence.set_up_table import SetUpTable, plainest, too_few_outputs
 from penviz.external.evidence.ties import settle
 from penviz.external.networks.variants import Variant
 from penviz.store.runs import RunError
 from penviz.training.data import DataSet
 
 IMAGES = 512
-FEWEST = 64
-"""Images of a first look where all set-ups on IMAGES would take too long."""
-
 POINTS = 0.02
 """Accuracies further apart than this are called different."""
 
@@ -178,98 +171,45 @@ def check(
     Raises:
         RunError: no set-up runs, or the network has another number of outputs than there are classes.
     """
-    started = time.monotonic()
-    table: dict[tuple[Preprocessing, Variant], tuple[Row, NDArray[np.int64]]] = {}
-    n_classes = scores_of(network, preprocessings[0], images[:2]).shape[1]
-    if labels.max() >= n_classes:
-        raise RunError(_too_few(n_classes, labels))
-    clock = time.monotonic()
-    scores_of(network, preprocessings[0], images[:FEWEST])
-    per_image = (time.monotonic() - clock) / len(images[:FEWEST])
-    total = len(preprocessings) + 3 * len(bodies_tried)
-    few = int(np.clip(seconds / max(per_image * total, 1e-9), FEWEST, len(images)))
-    untried = 0
-
-    def attempt(setups: Sequence[tuple[Preprocessing, Variant]], n: int) -> None:
-        nonlocal untried, total
-        todo = [s for s in setups if s not in table or table[s][0].n < n]
-        total = len(table) + len(todo)
-        for preprocessing, variant in todo:
-            spent = time.monotonic() - started
-            if spent > 1.5 * seconds and table:
-                untried += (preprocessing, variant) not in table
-                continue
-            try:
-                scores = scores_of(network, preprocessing, images[:n], variant)
-            except RunError:
-                continue  # the shapes do not fit: not a way in which it was trained
-            row = row_of(preprocessing, variant, scores, labels[:n])
-            table[preprocessing, variant] = row, scores.argmax(1).numpy()
-            spent = time.monotonic() - started
-            report(len(table), total, spent / len(table) * max(total - len(table), 0))
-
-    def doubted() -> bool:
-        return any(row.permuted > row.accuracy + PERMUTED for row, _ in table.values())
-
-    def ranked() -> list[Row]:
-        by_order = doubted()
-        rows = [row for row, _ in table.values()]
-        return sorted(rows, key=lambda r: (-r.n, -(r.permuted if by_order else r.accuracy), r.nll))
-
-    def of_proof() -> list[Row]:
-        return [row for row in ranked() if row.preprocessing in proved]
-
-    def undecided(held: Sequence[Row] = ()) -> list[Row]:
-        best, *rows = held or ranked()
-        by_order = doubted()
-
-        def right(row: Row) -> NDArray[np.bool_]:
-            predictions, y = table[row.preprocessing, row.variant][1], labels[: row.n]
-            return permuted_right(predictions, y, n_classes) if by_order else predictions == y
-
-        most = right(best)
-        return [best, *(r for r in rows if r.n == best.n and not clearly_worse(right(r), most))]
-
-    def plainest(rows: Sequence[Row]) -> Row:
-        return min(rows, key=lambda r: oddness(r.preprocessing, r.variant))  # of equals the first
-
-    def lost() -> bool:
-        best = ranked()[0]
-        return near_chance(max(best.accuracy, best.permuted), n_classes, best.n)
-
-    def leading(n: int) -> list[Preprocessing]:
-        return list(dict.fromkeys(row.preprocessing for row in ranked()))[:n]
-
-    plain = bodies_tried[0]
+    table = SetUpTable(network, images, labels, seconds, report)
+    few = table.affordable(preprocessings[0], len(preprocessings) + 3 * len(bodies_tried))
+    n_classes, plain = table.n_classes, bodies_tried[0]
     geometry = preprocessings[0].size, preprocessings[0].crop
-    attempt([(p, plain) for p in preprocessings if (p.size, p.crop) == geometry], few)
-    if not table:
+    table.attempt([(p, plain) for p in preprocessings if (p.size, p.crop) == geometry], few)
+    if not table.scored:
         raise RunError("The network runs on these images in none of the usual sizes.")
-    names = {p.name for p in (preprocessings if lost() else leading(3))}
-    attempt([(p, plain) for p in preprocessings if p.name in names], few)
-    held = list(dict.fromkeys(row.preprocessing for row in of_proof()))[:3]
-    guided = preprocessings if lost() else held or leading(3)
-    attempt([(p, body) for p in guided for body in bodies_tried], few)
+    names = {p.name for p in (preprocessings if table.near_chance() else table.leading(3))}
+    table.attempt([(p, plain) for p in preprocessings if p.name in names], few)
+    held = list(dict.fromkeys(row.preprocessing for row in table.of(proved)))[:3]
+    guided = preprocessings if table.near_chance() else held or table.leading(3)
+    table.attempt([(p, body) for p in guided for body in bodies_tried], few)
     if few < len(images):
-        leaders = [*ranked()[:3], plainest(undecided()), *of_proof()[:3]]
-        seconds *= 2
-        attempt([*((r.preprocessing, r.variant) for r in leaders), (preprocessings[0], plain)], len(images))
-    proof = of_proof()
-    said: tuple[str, ...] = ()
-    if proof and max(proof[0].accuracy, proof[0].permuted) < max(r.accuracy for r in ranked()) - POINTS:
-        said, proof = (_contradiction(proof[0], ranked()[0]),), []
-    alike = undecided(proof)
+        leaders = [*table.ranked()[:3], plainest(table.undecided()), *table.of(proved)[:3]]
+        table.seconds *= 2
+        set_ups = [*((r.preprocessing, r.variant) for r in leaders), (preprocessings[0], plain)]
+        table.attempt(set_ups, len(images))
+    proof, said = _proof(table, proved)
+    alike = table.undecided(proof)
     settled = ""
-    if len(alike) > 1 and whole is not None and not doubted() and not lost():
-        alike, settled = settle(network, alike, *whole, seconds / 2)
+    if len(alike) > 1 and whole is not None and not table.doubted() and not table.near_chance():
+        alike, settled = settle(network, alike, *whole, table.seconds / 2)
     first = plainest(alike)
     known = {(row.preprocessing, row.variant): row for row in alike}
-    ordered = [known.get((r.preprocessing, r.variant), r) for r in ranked()]
+    ordered = [known.get((r.preprocessing, r.variant), r) for r in table.ranked()]
     rows = [first, *(row for row in ordered if row is not first)]
-    _, predictions = table[first.preprocessing, first.variant]
+    predictions = table.scored[first.preprocessing, first.variant][1]
     said += sentences(predictions, labels[: len(predictions)], n_classes)
     ties = tuple(row for row in alike if row is not first)
-    return Check(tuple(rows), said, untried, n_classes, ties, settled)
+    return Check(tuple(rows), said, table.untried, n_classes, ties, settled)
+
+
+def _proof(table: SetUpTable, proved: Sequence[Preprocessing]) -> tuple[list[Row], tuple[str, ...]]:
+    """The rows of a proved preprocessing; none, and why, where others are over POINTS more accurate."""
+    proof = table.of(proved)
+    best = max(row.accuracy for row in table.ranked())
+    if proof and max(proof[0].accuracy, proof[0].permuted) < best - POINTS:
+        return [], (_contradiction(proof[0], table.ranked()[0]),)
+    return proof, ()
 
 
 def _contradiction(proved: Row, best: Row) -> str:
@@ -292,9 +232,5 @@ def measure_setup(
     """
     scores = scores_of(network, preprocessing, images, variant)
     if labels.max() >= scores.shape[1]:
-        raise RunError(_too_few(scores.shape[1], labels))
+        raise RunError(too_few_outputs(scores.shape[1], labels))
     return row_of(preprocessing, variant, scores, labels)
-
-
-def _too_few(n_classes: int, labels: NDArray[np.int64]) -> str:
-    return f"The network has {n_classes} outputs, and the data have labels up to {labels.max()}."

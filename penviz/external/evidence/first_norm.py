@@ -299,12 +299,9 @@ def prove_input(
     own = (centre[:, 0], np.maximum(centre[:, 1] - centre[:, 0] ** 2, 1e-30))
     floor = float(np.quantile([_distance(sums, own) for sums in drawn], 0.975))
     base = np.array([_distance(sums, running) for sums in drawn])
-    fits = []
-    for way, (far, padding, sums) in ordered:
-        ratio = far / max(ordered[0][1][0], 1e-12)
-        if way is ordered[0][0]:
-            fits.append(Fit(way, padding, far))
-            continue
+    fits = [Fit(ordered[0][0], ordered[0][1][1], ordered[0][1][0])]
+    for way, (far, padding, sums) in ordered[1:]:
+        ratio = far / max(fits[0].kl, 1e-12)
         others = np.array([_distance(np.tensordot(w, sums, 1), running) for w in draws])
         low, high = np.quantile(others / np.maximum(base, 1e-12), (0.025, 0.975))
         fits.append(Fit(way, padding, far, ratio, float(low), float(high)))

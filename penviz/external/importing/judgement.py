@@ -14,6 +14,7 @@ from torch import nn
 from penviz.external.evidence import accuracy, scored_set_up
 from penviz.external.evidence.accuracy import POINTS
 from penviz.external.evidence.scored_set_up import Row
+from penviz.external.evidence.set_up_table import FEWEST
 from penviz.training.data import DataSet
 
 MOST = 10_000
@@ -189,7 +190,7 @@ def judge(
 
 def _measured(network: nn.Module, row: Row, dataset: DataSet, name: str, most: int, seconds: float) -> Row:
     split = dataset.splits[name]
-    first = accuracy.sample(split.labels, accuracy.FEWEST)
+    first = accuracy.sample(split.labels, FEWEST)
     started = time.monotonic()
     scored_set_up.scores_of(network, row.preprocessing, split.images[first], row.variant)
     each = (time.monotonic() - started) / len(first)

@@ -82,29 +82,9 @@ def describe(archive: Archive, limits: Limits) -> dict[str, Any]:
 
 def _layout(archive: Archive, limits: Limits) -> tuple[FolderSummary, list[Member]]:
     """Where splits and classes stand; all images must lie in folders of classes."""
-    images, n_left_out = [], 0
-    for member in archive.members.values():
-        parts = PurePosixPath(member.name).parts
-        if member.is_folder or any(part in JUNK or part.startswith(".") for part in parts):
-            continue
-        if not member.name.lower().endswith(IMAGE_SUFFIXES):
-            n_left_out += 1
-            continue
-        if any(len(part.encode()) > 200 for part in parts):
-            raise Refused(f"A name in the zip is too long: {printable(member.name, 80)!r}.")
-        if member.size > limits.image_bytes:
-            raise Refused(f"{printable(member.name, 80)} in the zip has {member.size:,} bytes.")
-        images.append(member)
-    if not images:
-        raise Refused("The zip holds no images.", LAYOUT)
+    images, n_left_out = _images(archive, limits)
     paths = [PurePosixPath(member.name).parts for member in images]
-    above = 0
-    while len({p[above] for p in paths if len(p) > above + 2}) == 1 and all(
-        len(p) > above + 2 for p in paths
-    ):
-        if paths[0][above] in SPLITS:
-            break
-        above += 1
+    above = _depth_of_root(paths)
     if any(len(p) < above + 2 for p in paths):
         raise Refused("The zip holds images outside the folders of classes.", LAYOUT)
     root = "".join(f"{part}/" for part in paths[0][:above])
@@ -123,6 +103,38 @@ def _layout(archive: Archive, limits: Limits) -> tuple[FolderSummary, list[Membe
             f"The zip holds {len(classes):,} folders of images; at most {limits.n_classes:,} are read."
         )
     return FolderSummary(root, splits, tuple(sorted(classes)), n_left_out), images
+
+
+def _images(archive: Archive, limits: Limits) -> tuple[list[Member], int]:
+    """The images of a zip, and how many other files are left out."""
+    images, n_left_out = [], 0
+    for member in archive.members.values():
+        parts = PurePosixPath(member.name).parts
+        if member.is_folder or any(part in JUNK or part.startswith(".") for part in parts):
+            continue
+        if not member.name.lower().endswith(IMAGE_SUFFIXES):
+            n_left_out += 1
+            continue
+        if any(len(part.encode()) > 200 for part in parts):
+            raise Refused(f"A name in the zip is too long: {printable(member.name, 80)!r}.")
+        if member.size > limits.image_bytes:
+            raise Refused(f"{printable(member.name, 80)} in the zip has {member.size:,} bytes.")
+        images.append(member)
+    if not images:
+        raise Refused("The zip holds no images.", LAYOUT)
+    return images, n_left_out
+
+
+def _depth_of_root(paths: list[tuple[str, ...]]) -> int:
+    """How many folders all images have in common above those of the splits or classes."""
+    above = 0
+    while len({p[above] for p in paths if len(p) > above + 2}) == 1 and all(
+        len(p) > above + 2 for p in paths
+    ):
+        if paths[0][above] in SPLITS:
+            break
+        above += 1
+    return above
 
 
 def _head(archive: Archive, member: Member) -> bytes:

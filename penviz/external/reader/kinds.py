@@ -40,6 +40,10 @@ _KNOWN_MAGIC = (
 )
 
 
+_MAGIC = ((b"\x93NUMPY", "npy"), (b"PAR1", "parquet"), (b"\x89HDF\r\n\x1a\n", "HDF5"))
+"""First bytes of a file -> its kind."""
+
+
 def kind_of(file: BinaryIO, limits: Limits) -> tuple[str, str]:
     """Kind of a file, one of report.KINDS, and what an unknown one looks like ("" where nothing fits).
 
@@ -54,20 +58,22 @@ def kind_of(file: BinaryIO, limits: Limits) -> tuple[str, str]:
     tail = file.read(22)
     if head.startswith((LOCAL, END)) or (len(tail) == 22 and tail.startswith(END)):
         return "zip", ""  # a zip with something before it is one for some readers: the checks refuse it
-    if head.startswith(b"\x93NUMPY"):
-        return "npy", ""
-    if head.startswith(b"PAR1"):
-        return "parquet", ""
+    for magic, kind in _MAGIC:
+        if head.startswith(magic):
+            return kind, ""
     if len(head) > 9 and head[8:9] == b"{" and struct.unpack("<Q", head[:8])[0] < 2**40:
         return "safetensors", ""
     if head.lstrip()[:1] == b"{" and n_bytes <= limits.header_bytes and b'"weight_map"' in _whole(file):
         return "index", ""
-    if head.startswith(b"\x89HDF\r\n\x1a\n"):
-        return "HDF5", ""
     if is_legacy_torch(head, limits) or _is_torch_tar(head):
         return "legacy torch file", ""
     if (head[:1] == b"\x80" and head[1:2] in b"\0\1\2\3\4\5") or _is_old_pickle(file, n_bytes, limits):
         return "legacy pickle", ""
+    return _other_kind(file, head, n_bytes)
+
+
+def _other_kind(file: BinaryIO, head: bytes, n_bytes: int) -> tuple[str, str]:
+    """As `kind_of`, for files that hold no arrays that are read here."""
     for magic, what in _KNOWN_MAGIC:
         if head.startswith(magic):
             return "unknown", what

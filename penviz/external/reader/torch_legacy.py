@@ -90,15 +90,8 @@ def _check_start(data: bytes, limits: Limits) -> int:
     return machine.end
 
 
-def _places(
-    file: BinaryIO, keys: Tree, told: dict[int, Reference], n_bytes: int, limits: Limits
-) -> dict[str, Storage]:
-    """Where each storage lies: they follow the pickles in the order of the keys, to the end of the file."""
-    names = keys.root
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise Refused("The keys of the storages are no list of texts.", next_steps.REWRITE)
-    if len(names) > limits.n_tensors:
-        raise Refused(f"The file names more than {limits.n_tensors:,} storages.")
+def _stated(names: list[str], told: dict[int, Reference]) -> dict[str, Reference]:
+    """What the pickle says of each storage that the file names."""
     if len(set(names)) < len(names):
         raise Refused("Two storages have the same key.", next_steps.REWRITE)
     stated: dict[str, Reference] = {}
@@ -108,6 +101,19 @@ def _places(
             raise Refused(f"Storage {printable(one.key, 60)} is described in two ways.", next_steps.REWRITE)
     if stated.keys() - set(names):
         raise Refused("The pickle names a storage that the file does not hold.")
+    return stated
+
+
+def _places(
+    file: BinaryIO, keys: Tree, told: dict[int, Reference], n_bytes: int, limits: Limits
+) -> dict[str, Storage]:
+    """Where each storage lies: they follow the pickles in the order of the keys, to the end of the file."""
+    names = keys.root
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise Refused("The keys of the storages are no list of texts.", next_steps.REWRITE)
+    if len(names) > limits.n_tensors:
+        raise Refused(f"The file names more than {limits.n_tensors:,} storages.")
+    stated = _stated(names, told)
     places, at = {}, keys.end
     for name in names:
         if name not in stated:

@@ -142,6 +142,14 @@ def pairs_of(node: Any) -> list[tuple[Any, Any]] | None:
     return None
 
 
+def _items(node: Any) -> list[tuple[Any, Any]]:
+    """The pairs of a dictionary, or of a list with their places; [] for anything else."""
+    pairs = pairs_of(node)
+    if pairs is not None:
+        return list(pairs)
+    return list(enumerate(node)) if isinstance(node, list | tuple) else []
+
+
 def _groups(
     content: TorchFile, limits: Limits
 ) -> tuple[dict[tuple[str, ...], list[StoredTensor]], list[tuple[str, ...]]]:
@@ -158,9 +166,7 @@ def _groups(
         if len(path) > limits.depth:
             raise Refused("The pickle of this file nests deeper than any checkpoint.")
         pairs = pairs_of(node)
-        items = (
-            pairs if pairs is not None else list(enumerate(node)) if isinstance(node, list | tuple) else []
-        )
+        items = _items(node)
         if pairs is not None and {key for key, _ in pairs if isinstance(key, str)} >= OF_OPTIMIZER:
             optimizers.append(path)
         visited += 1 + len(items)

@@ -13,7 +13,7 @@ from foreign_networks import coloured_digits, small_body
 from torch import nn
 from torch.nn import functional as F
 
-from penviz.external.evidence import accuracy, candidates, head, label_order, scored_set_up
+from penviz.external.evidence import accuracy, candidates, head, label_order, scored_set_up, set_up_table
 from penviz.external.evidence.preprocessing import IMAGENET, Preprocessing
 from penviz.external.networks import variants, weights
 from penviz.external.networks.variants import Variant
@@ -225,7 +225,7 @@ def planted_check(monkeypatch: pytest.MonkeyPatch, wrong: Wrong, **options: Any)
         errors = np.isin(which, np.array(wrong[way, variant or Variant()], int))
         return torch.from_numpy(np.eye(4)[(labels[which] + errors) % 4] * 4).float()
 
-    monkeypatch.setattr(accuracy, "scores_of", scores)
+    monkeypatch.setattr(set_up_table, "scores_of", scores)
     ways, bodies = (list(dict.fromkeys(setup[i] for setup in wrong)) for i in range(2))
     given = options.pop("labels", labels)
     return accuracy.check(nn.Identity(), ways, bodies, images, given, **options)  # type: ignore[arg-type]

@@ -25,7 +25,7 @@ from penviz.demo import PAIR, PAIR_NAMES
 from penviz.store.activations import Activations, Head
 from penviz.store.captured_run import CapturedRun, load
 from penviz.study.comparison import ComparisonOptions
-from penviz.study.conclusion import Finding
+from penviz.study.finding import Finding
 from penviz.study.study import Study
 from penviz.study.study_run import StudyRun
 

@@ -34,11 +34,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from penviz.metrics.calibration.calibrated import NUMBERS, PLAIN, Calibrated, Measured, numbers_at
+from penviz.metrics.calibration.calibrated import PLAIN, Calibrated, Measured, numbers_at
 from penviz.metrics.calibration.logit_rows import LogitRows, Scaled
 from penviz.metrics.calibration.temperature import Temperature, fit_temperature, softmax
 from penviz.metrics.intervals.bootstrap import Jackknifed, mean_difference, mean_log_ratio, welch
 from penviz.metrics.logits import LogitNumbers
+from penviz.metrics.numbers import BY_KEY
 from penviz.projection.projection import Projection
 from penviz.projection.two_classes import TwoClasses
 from penviz.store.activations import Activations
@@ -172,15 +173,14 @@ class CalibrationPool:
             if len(sides) == 2 and self.drawn_labels:
                 break
         found: Found = {}
-        labelled = {number.key: number.label for number in NUMBERS}
         for key, _ in sides[0].numbers:
             if key.endswith("_floor") or key.startswith("naurc"):
                 continue
-            found[labelled[key]] = sides[0].numbers[key, PLAIN].value, sides[0].bounds(key)
+            found[BY_KEY[key].label] = sides[0].numbers[key, PLAIN].value, sides[0].bounds(key)
             if not self.drawn_labels and key != "rms_ece":
                 change = sides[0].difference_to(sides[1], key)
                 assert change is not None
-                found[f"difference of {labelled[key]}"] = change.value, change.bounds()
+                found[f"difference of {BY_KEY[key].label}"] = change.value, change.bounds()
         t = fit_temperature(self.logits[0][rows], labels)
         ends = None if t.low is None or t.high is None else (math.log(t.low), math.log(t.high))
         found["fitted T"] = math.log(t.value) if t.finite else 0.0, ends

@@ -24,18 +24,21 @@ import numpy as np
 
 from penviz.metrics.calibration.calibrated import Calibrated
 from penviz.metrics.intervals.seed_spread import MEASURED
+from penviz.metrics.target_vectors import Targets
 from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.activations import Activations
 from penviz.store.runs import activations_path, read_run
-from penviz.study.calibration_finding import describe
-from penviz.study.finding import build_finding
+from penviz.study.calibration_finding import calibration_finding
+from penviz.study.finding import Compared
 from penviz.study.table import compare
+from penviz.study.tightness_finding import plane_finding
 from penviz.training import data, defaults, extract, train
 
 SEEDS, EPOCHS, RECIPE = 40, 20, ("digits", "fc800")
 SPLITS = ("train", "validation")
 RESULTS = Path(__file__).resolve().parents[1] / "reproduction" / "results.csv"
 MOST = 0.05
+NAMES, TARGETS = ("first", "second"), (Targets.of(0.0), Targets.of(0.1))
 DIRECTED = ("tighter", "looser", "mixed", "lower", "higher")
 
 
@@ -57,12 +60,8 @@ def networks(root: Path, seeds: int = SEEDS, alpha: float = 0.0) -> list[Path]:
 
 def said_of(runs: Sequence[Mapping[str, SplitStatistics]], seeds: Sequence[int]) -> str:
     """The kind of finding of a pair, the second taken for smoothed."""
-    alphas = [0.0, 0.1]
-    table = compare(runs, (0, 1, 2), label_smoothings=alphas)
-    names = ["first", "second"]
-    return build_finding(
-        table, names=names, label_smoothings=alphas, seeds=seeds, runs=runs, recipe=RECIPE
-    ).kind
+    table = compare(runs, (0, 1, 2), targets=TARGETS)
+    return plane_finding(Compared(NAMES, TARGETS, seeds, recipe=RECIPE), table, runs).kind
 
 
 def report(name: str, kinds: Counter[str]) -> bool:
@@ -138,8 +137,9 @@ def main() -> int:
     alone = [{"validation": run["validation"]} for run in runs]
     fine &= report("validation alone", Counter(said_of([alone[i], alone[j]], [i, j]) for i, j in pairs))
     found = [Calibrated.of(splits["validation"]) for splits in stored]
-    given = {"names": ["first", "second"], "label_smoothings": [0.0, 0.1]}
-    kinds = Counter(describe([found[i], found[j]], seeds=[i, j], **given).kind for i, j in pairs)
+    kinds = Counter(
+        calibration_finding(Compared(NAMES, TARGETS, [i, j]), [found[i], found[j]]).kind for i, j in pairs
+    )
     fine &= report("calibration", kinds)
     for key in ("ece", "aurc_softmax"):
         values = [c.value(key) or 0.0 for c in found]

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from penviz import InputError
-from penviz.study.sweep import SWEPT_BY_KEY
+from penviz.metrics.numbers import BY_KEY
 
 PLAN = Path(__file__).with_name("articles.yaml")
 
@@ -48,7 +48,7 @@ def read_plan(path: Path = PLAN) -> dict[str, Any]:
             raise InputError(f"{path.name}: a claim needs an article and either measured or answer: {claim}.")
         for before, after in sides(claim) if "measured" in claim else ():
             for side in (before, after):
-                known = side.number in SWEPT_BY_KEY or side.number in ROBUST
+                known = side.number in BY_KEY or side.number in ROBUST
                 if side.constant is None and not (known and side.sweep in plan["sweeps"]):
                     raise InputError(f"{path.name} names an unknown number or sweep: {side}.")
     return plan

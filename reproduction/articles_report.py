@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from penviz.metrics.numbers import BY_KEY
 from penviz.metrics.wording import three
-from penviz.study.sweep import SWEPT_BY_KEY
 from reproduction.articles_plan import EPSILON, N_ATTACKED, ROBUST, SIGMA, answer_word
 
 Line = Mapping[str, str]
@@ -62,7 +62,7 @@ def _where(line: Line) -> str:
 
 def _measured(line: Line) -> str:
     number = line["number"]
-    label = ROBUST.get(number) or SWEPT_BY_KEY[number].label
+    label = ROBUST.get(number) or BY_KEY[number].label
     if not line["before"] or not line["after"]:
         return f"{label}: no runs yet"
     before = "" if line["before_alpha"] == "" else f" at α = {line['before_alpha']}"

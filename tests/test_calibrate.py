@@ -12,13 +12,15 @@ import numpy as np
 import pytest
 from small_runs import make_adopted, make_run
 
-from penviz.cli import main
-from penviz.metrics.calibration.calibrated import NUMBERS, SCALED, Calibrated
+from penviz.cli.main import main
+from penviz.figures.open_study import open_study
+from penviz.metrics.calibration.calibrated import SCALED, Calibrated
+from penviz.metrics.numbers import CALIBRATION, numbers_of
 from penviz.metrics.wording import three
 from penviz.store.activations import Activations
 from penviz.store.runs import activations_path
 from penviz.study import calibration_report
-from penviz.study.conclusion import Finding
+from penviz.study.finding import Finding
 
 SHIPPED = Path(__file__).parent.parent / "checkpoints"
 
@@ -28,7 +30,7 @@ def calibrate(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
     def run(*arguments: object) -> tuple[str, str]:
         monkeypatch.setattr(sys, "argv", ["penviz", "calibrate", *map(str, arguments)])
         with pytest.raises(SystemExit) as stop:
-            main.main()
+            main()
         captured = capsys.readouterr()
         assert not stop.value.code, captured.err
         return captured.out, captured.err
@@ -51,7 +53,7 @@ def test_text_and_json_say_the_same(calibrate: Any, pair: list[Path]) -> None:
     assert detail == record["finding"]["detail"]
     assert (empty, lines[0].split()[:2]) == ("", ["hard", "soft"])
     assert len({len(line) for line in lines}) == 1
-    assert {n.key for n in NUMBERS} == set(record["numbers"])
+    assert {n.key for n in numbers_of(CALIBRATION)} == set(record["numbers"])
     by_label = {line[: line.index("  ")]: line for line in lines[1:] if "  " in line}
     for entry in record["numbers"].values():
         for at, ends in (("plain", ("", " at T = 1")), ("scaled", ("", " at fitted T"))):
@@ -89,16 +91,17 @@ def test_record_is_that_of_the_activations(calibrate: Any, pair: list[Path]) -> 
 
 
 def test_notes_stand_with_the_finding(pair: list[Path]) -> None:
-    found = [Calibrated.of(Activations.load(activations_path(pair[0], "validation")))]
-    finding = Finding("one", "A headline", "A detail.")
-    lines = calibration_report.text(found, ["hard"], finding, ["In doubt."]).split("\n")
-    assert lines[:4] == ["A headline.", "A detail.", "In doubt.", ""]
-    assert calibration_report.record(found, ["hard"], finding, 0, ["In doubt."])["notes"] == ["In doubt."]
+    plain = open_study([pair[0]])
+    study = replace(plain, runs=tuple(replace(one, notes=("In doubt.",)) for one in plain.runs))
+    found = study.calibration()
+    lines = calibration_report.text(found).split("\n")
+    assert lines[:4] == [f"{found.finding.headline}.", found.finding.detail, "In doubt.", ""]
+    assert calibration_report.record(found)["notes"] == ["In doubt."]
 
 
 def test_stale_activations_are_said(calibrate: Any, tmp_path: Path) -> None:
-    _, said = calibrate(make_run(tmp_path, "stale", stale=True))
-    assert said == "stale: the validation activations are of another checkpoint; extract it again.\n"
+    said, _ = calibrate(make_run(tmp_path, "stale", stale=True))
+    assert "\nstale: the validation activations are of another checkpoint; extract it again.\n" in said
 
 
 def test_shipped_pair(calibrate: Any) -> None:

@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from penviz.did_you_mean import did_you_mean
-from penviz.exit_codes import say
-from penviz.store.runs import RunError, differences, named_apart, read_runs
+from penviz.store.runs import SPLITS, RunError, judged_split, named_apart, read_runs
 
 
 def calibrate(
@@ -38,30 +37,15 @@ def calibrate(
         raise RunError(
             f"There is no split {split}{did_you_mean(split, SPLITS)}: it is one of {', '.join(SPLITS)}."
         )
-    loaded, notes = [], []
-    for run in found:
-        if split not in run.splits():
-            raise run_activations.lacking(run, split)
-        parts = run_activations.load(run, (split,))
-        notes += run_activations.notes(run, parts)
-        if parts[split].over_all is not None:
-            raise RunError(f"{run.name} is kept in shards: calibration needs one file of activations.")
-        if parts[split].partial:
-            raise RunError(f"{run.name} is a quick look at some classes: calibration needs the full pass.")
-        for sentence in stale(run, parts):
-            say(sentence)
-        loaded.append(Calibrated.of(parts[split], seed))
-    names = [run.name for run in found]
-    finding = describe(
-        loaded,
-        names=names,
-        label_smoothings=[run.config.label_smoothing for run in found],
-        seeds=[run.seed for run in found],
-        differences=differences(found),
-        adopted=[run.adopted for run in found],
-        targets=[run_activations.targets_of(run) for run in found],
-    )
+    from penviz.figures.open_study import open_run
+    from penviz.study import calibration_report
+    from penviz.study.study import Study
+
+    study = Study(tuple(open_run(run, splits=(split,)) for run in found))
+    calibration = study.calibration(split, seed)
+    if calibration.refused:
+        raise RunError(calibration.refused[0])
     if as_json:
-        print(json.dumps(calibration_report.record(loaded, names, finding, seed, notes), indent=1))
+        print(json.dumps(calibration_report.record(calibration), indent=1))
     else:
-        print(calibration_report.text(loaded, names, finding, notes))
+        print(calibration_report.text(calibration))

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from penviz.cli.options import not_options
 from penviz.exit_codes import say
-from penviz.store.runs import Run, RunError, differences, judged_split, named_apart, read_runs, recipe_of
-
-if TYPE_CHECKING:
-    from penviz.store.activations import Activations
+from penviz.store.runs import Run, RunError
 
 
 def measure(
@@ -39,63 +36,35 @@ def measure(
         raise RunError("--find looks through all triples: leave out --classes.")
     if find is None and split is not None:
         raise RunError("--split is of --find: the numbers are of every split that there is.")
-    found = named_apart(read_runs(runs))
     from penviz.cli import terminal
-    from penviz.figures.open_study import stale
+    from penviz.figures.open_study import open_study
     from penviz.plot.words import column_names
-    from penviz.projection.split_statistics import SplitStatistics
-    from penviz.store import run_activations
-    from penviz.study.finding import build_finding
-    from penviz.study.geometry import geometry_table, measure_geometry, no_room
-    from penviz.study.table import compare
-    from penviz.study.withheld_intervals import withheld_intervals
+    from penviz.study.comparison import ComparisonOptions
+    from penviz.study.comparison_record import comparison_record
 
-    opened, notes = [], []
-    for run in found:
-        if not run.splits():
-            raise run_activations.lacking(run)
-        parts = run_activations.load(run, classes=classes or ())
-        if find is None and (missing := run_activations.unmeasured(run, parts)):
-            _measure_shards(run, missing)
-            parts = run_activations.load(run, classes=classes or ())
-        notes += run_activations.notes(run, parts)
-        for sentence in stale(run, parts):
-            say(sentence)
-        opened.append(parts)
-    names = next(iter(opened[0].values())).class_names
-    if find is not None and len(names) > 2:
-        print(_found(find, split, judged_split(found), opened, bias, as_json))
+    study = open_study(runs, classes or ())
+    if find is not None and len(study.class_names) > 2:
+        chosen, ranking = study.find(find, split, bias)
+        print(terminal.ranking_text(ranking, find, study.class_names, chosen, as_json))
         return
-    if len(names) < 3:
+    if len(study.class_names) < 3:
         raise RunError(
-            f"A template plane needs three classes, {found[0].name} has {len(names)}: two stand on an axis, "
-            "drawn by penviz figure --figure two-classes and in the app."
+            f"A template plane needs three classes, {study.runs[0].name} has {len(study.class_names)}: two "
+            "stand on an axis, drawn by penviz figure --figure two-classes and in the app."
         )
-    triple = classes or run_activations.first_classes(opened)
-    loaded = [{split: SplitStatistics.of(a) for split, a in parts.items()} for parts in opened]
-    alphas = [run.config.label_smoothing for run in found]
-    targets = [run_activations.targets_of(run) for run in found]
-    table = compare(loaded, triple, bias=bias, label_smoothings=alphas, targets=targets)
-    labels = [run.name for run in found]
-    finding = build_finding(
-        table,
-        names=labels,
-        label_smoothings=alphas,
-        targets=targets,
-        seeds=[run.seed for run in found],
-        differences=differences(found),
-        runs=loaded,
-        adopted=[run.adopted for run in found],
-        recipe=recipe_of(found),
-    )
-    notes += withheld_intervals(table, labels)
-    collapse = [measure_geometry(one) for one in loaded]
-    geometry = geometry_table(table, loaded, collapse), no_room(collapse)
+    missing = [(one.run, splits) for one in study.runs if (splits := one.unmeasured())]
+    for run, splits in missing:
+        _measure_shards(run, splits)
+    if missing:
+        study = open_study(runs, classes or ())
+    comparison = study.compare(classes, ComparisonOptions(bias=bias))
     if as_json:
-        print(json.dumps(terminal.table_record(table, labels, finding, alphas, notes, geometry), indent=1))
-    else:
-        heads = column_names(alphas, labels, table.class_means, [t.kind for t in targets])
-        print(terminal.table_text(table, labels, heads, finding, notes, geometry))
+        print(json.dumps(comparison_record(comparison), indent=1))
+        return
+    targets = [one.targets for one in study.runs]
+    alphas, kinds = [t.label_smoothing for t in targets], [t.kind for t in targets]
+    heads = column_names(alphas, comparison.names, comparison.table.class_means, kinds)
+    print(terminal.table_text(comparison, heads))
 
 
 def _measure_shards(run: Run, splits: Sequence[str]) -> None:
@@ -107,34 +76,3 @@ def _measure_shards(run: Run, splits: Sequence[str]) -> None:
         say(f"{run.name}: one pass over the {split} shards, for the numbers over all classes.")
         with terminal.ExtractionProgress("bar") as report:
             run_activations.measure_shards(run, split, functools.partial(report, split))
-
-
-def _found(
-    how: str,
-    split: str | None,
-    judged: str,
-    opened: Sequence[Mapping[str, Activations]],
-    bias: bool,
-    as_json: bool,
-) -> str:
-    """Ten triples as text or JSON; confusion and likeness are those of the first run."""
-    from penviz.cli import terminal
-    from penviz.metrics.tightness.finder import find
-    from penviz.projection.split_statistics import SplitStatistics
-
-    shared = [
-        s
-        for s in dict.fromkeys((judged, "validation", "train", "test"))
-        if all(s in parts for parts in opened)
-    ]
-    if not shared or (split is not None and split not in shared):
-        raise RunError(
-            f"Not all of these runs have activations of {split or 'one split'}: extract them first."
-        )
-    chosen = split or shared[0]
-    if sharded := next((a for a in (parts[chosen] for parts in opened) if a.over_all is not None), None):
-        raise RunError(f"{sharded.run} is kept in shards: triples are found in one file of activations.")
-    if len({parts[chosen].class_names for parts in opened}) > 1:
-        raise RunError("Runs with different lists of classes have no triples in common: choose others.")
-    ranking = find(how, [SplitStatistics.of(parts[chosen]) for parts in opened], bias=bias)
-    return terminal.ranking_text(ranking, how, opened[0][chosen].class_names, chosen, as_json)

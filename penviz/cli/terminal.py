@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from penviz.metrics.tightness.finder import FINDS, HALVED, Ranking, value_words
 from penviz.metrics.wording import change_text
 from penviz.store.pilots import Pilot, condition_name, conditions
-from penviz.study.conclusion import Finding
+from penviz.study.comparison import Comparison
 from penviz.study.table import Table, value_text
 
 if TYPE_CHECKING:
@@ -158,36 +158,30 @@ def pilot_lines(pilot: Pilot) -> list[str]:
     return [*lines, f"Accuracy on {split}: mean, least and greatest over the seeds. {tuned}"]
 
 
-def table_text(
-    table: Table,
-    names: Sequence[str],
-    heads: Sequence[str],
-    finding: Finding,
-    notes: Sequence[str] = (),
-    geometry: tuple[Table, str] | None = None,
-) -> str:
+def table_text(comparison: Comparison, heads: Sequence[str]) -> str:
     """The finding and notes, then a line a number: for each split a column a run, and the change of two runs.
 
     Args:
-        table: of all numbers; names: of the runs; heads: of their columns, short words for them.
-        finding, notes: that stand above it.
-        geometry: of all classes, which comes last, and a sentence on it or "".
+        comparison: of the runs; heads: of their columns, short words for them.
     """
-    elsewhere = {row.number.key for row in geometry[0].rows} if geometry else set()
-    rows = [row for row in table.rows if row.number.key not in elsewhere]
-    text = [
-        finding.headline + ".",
-        finding.detail,
-        *notes,
-        *([] if list(heads) == list(names) else [_legend(names, heads)]),
-        "",
-        *_lines(replace(table, rows=tuple(rows)), heads),
-    ]
-    if geometry:
-        own, sentence = geometry
-        text += ["", "Geometry of all classes (neural collapse)", *([sentence] if sentence else [])]
-        text += _lines(own, heads)
-    return "\n".join(text)
+    finding, (own, sentence) = comparison.finding, comparison.geometry
+    elsewhere = {row.number.key for row in own.rows}
+    rows = tuple(row for row in comparison.table.rows if row.number.key not in elsewhere)
+    named = list(heads) == comparison.names
+    return "\n".join(
+        [
+            f"{finding.headline}.",
+            finding.detail,
+            *comparison.notes,
+            *([] if named else [_legend(comparison.names, heads)]),
+            "",
+            *_lines(replace(comparison.table, rows=rows), heads),
+            "",
+            "Geometry of all classes (neural collapse)",
+            *([sentence] if sentence else []),
+            *_lines(own, heads),
+        ]
+    )
 
 
 def _legend(names: Sequence[str], heads: Sequence[str]) -> str:
@@ -221,44 +215,3 @@ def _block(table: Table, split: str, heads: Sequence[str]) -> list[str]:
     text = ["  ".join(map(str.rjust, line, widths)) for line in lines]
     width = max(len(split), len(text[0]))
     return [split.ljust(width), *(line.rjust(width) for line in text)]
-
-
-def table_record(
-    table: Table,
-    names: Sequence[str],
-    finding: Finding,
-    label_smoothings: Sequence[float | None],
-    notes: Sequence[str] = (),
-    geometry: tuple[Table, str] | None = None,
-) -> dict[str, Any]:
-    """The same as a dictionary for JSON; a number that does not exist is null, and so is an unknown alpha."""
-    record = {
-        "finding": vars(finding),
-        "notes": list(notes),
-        "runs": list(names),
-        "label_smoothings": list(label_smoothings),
-        "class_means_as_templates": [n for n, m in zip(names, table.class_means, strict=True) if m],
-        "classes": list(table.classes),
-        "bias": table.bias,
-        "reference": names[table.reference],
-        "numbers": _numbers(table, names),
-    }
-    if geometry:
-        record["geometry"] = {"remark": geometry[1], "numbers": _numbers(geometry[0], names)}
-    return record
-
-
-def _numbers(table: Table, names: Sequence[str]) -> dict[str, Any]:
-    return {
-        row.number.key: {
-            "label": row.number.label,
-            "meaning": row.number.meaning,
-            "unit": row.number.unit,
-            "scale_free": row.number.scale_free,
-            "note": row.note,
-            "values": {name: dict(values) for name, values in zip(names, row.values, strict=True)},
-            "changes": {k: None if c is None else vars(c) for k, c in row.changes.items()},
-            "needs_full_pass": [n for n, p in zip(names, row.pending, strict=True) if p],
-        }
-        for row in table.rows
-    }

@@ -24,7 +24,7 @@ def open_run(run: Run, classes: Sequence[str | int] = (), splits: Sequence[str] 
     """
     parts = run_activations.load(run, splits, classes)
     if not parts:
-        raise run_activations.lacking(run)
+        raise run_activations.lacking(run, splits[0] if len(splits) == 1 else "")
     said = [*run_activations.notes(run, parts), *stale(run, parts)]
     return StudyRun(run, parts, tuple(said))
 

@@ -11,7 +11,7 @@ from penviz.projection.embedding import Embedding, LinearMap
 from penviz.projection.panel import Panel
 from penviz.projection.plane import Plane
 from penviz.study.comparison import Comparison
-from penviz.study.conclusion import Finding
+from penviz.study.finding import Finding
 from penviz.study.over_seeds import Side, table_over_seeds
 from penviz.study.study_run import StudyRun
 from penviz.study.table import Table

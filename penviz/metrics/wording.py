@@ -100,7 +100,7 @@ def change_words(before: float | None, after: float | None, change: Change | Non
 
 SEEDS_OUT = "variation across training seeds is not included"
 NO_SEEDS = "Variation across training seeds is not included."
-EXAMPLES_ONLY = f"95 % CI over examples; {SEEDS_OUT}."
+EXAMPLES_ONLY: str = f"95 % CI over examples; {SEEDS_OUT}."
 """What every interval of one network a side is worth."""
 
 

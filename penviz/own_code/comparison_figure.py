@@ -14,8 +14,9 @@ from penviz import InputError
 from penviz.own_code.comparison_table import ComparisonTable
 from penviz.projection.panel import Panel
 from penviz.study.comparison import Comparison, ComparisonOptions
-from penviz.study.conclusion import Finding
+from penviz.study.finding import Finding
 from penviz.study.study import Study, WithActivations
+from penviz.study.study_run import notes_of
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure as PlotlyFigure
@@ -105,7 +106,7 @@ class ComparisonFigure:
         look = {f.name: chosen.pop(f.name) for f in fields(FigureStyle) if f.name in chosen}
         chosen["style"] = replace(chosen.get("style") or FigureStyle(), **look)
         one = self.comparison
-        shown = one if drawing == one.options else one.study.compare(one.classes, drawing)
+        shown = one if drawing == one.options else replace(one, options=drawing)
         rows: list[list[Panel | None]] = shown.rows
         if chosen.get("layout") == "figure1":
             rows = [[panel for row in rows for panel in row]]
@@ -131,7 +132,7 @@ class ComparisonFigure:
 
     def _repr_html_(self) -> str:
         picture = b64encode(self.paper().png(PICTURE_DPI)).decode()
-        notes = "".join(f"<p><small>{escape(note)}</small></p>" for note in self.comparison.study.notes)
+        notes = "".join(f"<p><small>{escape(note)}</small></p>" for note in notes_of(self.comparison.runs))
         said = ", ".join(self.panels[0].classes)
         return (
             f"<p><b>{escape(self.finding.headline)}.</b><br>{escape(self.finding.detail)}</p>"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from penviz.metrics.wording import change_text
 from penviz.study.comparison import Comparison
+from penviz.study.comparison_record import comparison_record
 from penviz.study.table import NumberRow, Table, value_text
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class ComparisonTable:
     def main_values(self) -> Iterator[tuple[str, str, str, float]]:
         """Run, split, key and value of the six numbers, where they exist."""
         for row in self._main():
-            for one, values in zip(self.comparison.study.runs, row.values, strict=True):
+            for one, values in zip(self.comparison.runs, row.values, strict=True):
                 yield from ((one.name, s, row.number.key, v) for s, v in values.items() if v is not None)
 
     def text(self) -> str:
@@ -64,10 +65,10 @@ class ComparisonTable:
         for row in self.data.rows:
             own = records.setdefault(row.number.key, {})
             for split in self.data.splits:
-                for one, values in zip(self.comparison.study.runs, row.values, strict=True):
+                for one, values in zip(self.comparison.runs, row.values, strict=True):
                     own[split, one.name] = values.get(split)
                 change = row.changes.get(split)
-                if len(self.comparison.study.runs) == 2:
+                if len(self.comparison.runs) == 2:
                     own[split, "change"] = None if change is None else change.value
                     own[split, "low"] = None if change is None else change.low
                     own[split, "high"] = None if change is None else change.high
@@ -84,17 +85,7 @@ class ComparisonTable:
 
     def to_json(self) -> str:
         """Finding and numbers as `penviz measure --json` prints them, but for the geometry of all classes."""
-        from penviz.cli.terminal import table_record
-
-        study = self.comparison.study
-        record = table_record(
-            self.data,
-            [one.name for one in study.runs],
-            self.comparison.finding,
-            [one.run.config.label_smoothing for one in study.runs],
-            study.notes,
-        )
-        return json.dumps(record, indent=1)
+        return json.dumps(comparison_record(self.comparison, geometry=False), indent=1)
 
     def __repr__(self) -> str:
         return self.text()
@@ -110,7 +101,7 @@ class ComparisonTable:
         """A line of heads and one a number; with two runs the change stands after them."""
         from penviz.plot.words import column_names
 
-        runs = self.comparison.study.runs
+        runs = self.comparison.runs
         pair = len(runs) == 2
         called = column_names(
             [one.run.config.label_smoothing for one in runs],

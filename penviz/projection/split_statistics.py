@@ -35,7 +35,7 @@ class SplitStatistics:
         logits: one number an example, None without a head or where not all classes are held.
         triples: moments of all triples, None without a plane, below three classes, or where not all classes
             are held.
-        numbers: those over all classes, by key (`table.NUMBERS`); None where one is undefined.
+        numbers: those over all classes, by key (`numbers.MEASURE`); None where one is undefined.
         pending: keys of numbers over all classes that need the full pass, because not all classes are held
             and no pass over the shards gave them.
         nc1_rank: at which the inverse in NC1 was truncated.

@@ -9,12 +9,9 @@ from functools import cached_property
 from penviz import InputError
 from penviz.metrics.calibration.calibrated import Calibrated
 from penviz.store.activations import Activations
-from penviz.study.calibration_finding import describe
-from penviz.study.conclusion import Finding
-from penviz.study.study_run import StudyRun
-
-PREFERRED = ("validation", "test", "train")
-"""Splits in the order in which a calibration is measured on them."""
+from penviz.study.calibration_finding import calibration_finding
+from penviz.study.finding import Compared, Finding
+from penviz.study.study_run import StudyRun, notes_of, usual_splits
 
 
 @dataclass(frozen=True, repr=False)
@@ -25,7 +22,6 @@ class CalibrationComparison:
         runs: those that could be measured; calibrated: of each, in the same order.
         split: of the examples; seed: of the two halves.
         refused: a sentence for each run that could not be measured.
-        differences: in what the runs of the study differ.
     """
 
     runs: tuple[StudyRun, ...]
@@ -33,32 +29,31 @@ class CalibrationComparison:
     split: str
     seed: int
     refused: tuple[str, ...] = ()
-    differences: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"<calibration of {', '.join(one.name for one in self.runs)} on {self.split}>"
 
+    @property
+    def names(self) -> list[str]:
+        """Of the runs."""
+        return [one.name for one in self.runs]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences that must stand beside the numbers."""
+        return notes_of(self.runs)
+
     @cached_property
     def finding(self) -> Finding:
         """What the numbers say, in one sentence."""
-        return describe(
-            list(self.calibrated),
-            names=[one.name for one in self.runs],
-            label_smoothings=[one.run.config.label_smoothing for one in self.runs],
-            seeds=[one.run.seed for one in self.runs],
-            differences=list(self.differences),
-            adopted=[one.run.adopted for one in self.runs],
-            targets=[one.targets for one in self.runs],
-        )
+        return calibration_finding(Compared.of([one.run for one in self.runs]), self.calibrated)
 
 
-def calibration_comparison(
-    runs: Sequence[StudyRun], differences: Sequence[str], split: str | None, seed: int
-) -> CalibrationComparison:
+def calibration_comparison(runs: Sequence[StudyRun], split: str | None, seed: int) -> CalibrationComparison:
     """Measure every run that can be measured; arguments and errors as `Study.calibration`."""
     if seed < 0:
         raise InputError("The split seed must be at least 0.")
-    chosen = split or _usual_split(runs)
+    chosen = split or usual_splits(runs)[0]
     kept, found, refused = [], [], []
     for one in runs:
         try:
@@ -68,14 +63,7 @@ def calibration_comparison(
             refused.append(str(error))
     if not found:
         raise InputError(" ".join(refused))
-    return CalibrationComparison(tuple(kept), tuple(found), chosen, seed, tuple(refused), tuple(differences))
-
-
-def _usual_split(runs: Sequence[StudyRun]) -> str:
-    """A split that all runs hold and none was trained on, else the first that some run has."""
-    unseen = [s for s in PREFERRED if all(s in one.splits and s in one.run.unseen for one in runs)]
-    held = [s for s in PREFERRED if any(s in one.splits for one in runs)]
-    return (unseen or held)[0]
+    return CalibrationComparison(tuple(kept), tuple(found), chosen, seed, tuple(refused))
 
 
 def _measurable(one: StudyRun, split: str) -> Activations:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from penviz.metrics.calibration.calibrated import NUMBERS, PLAIN, SCALED, Calibrated
+from penviz.metrics.calibration.calibrated import PLAIN, SCALED, Calibrated
 from penviz.metrics.calibration.temperature import GRID, at_edge
 from penviz.metrics.class_sample import sample_words
 from penviz.metrics.intervals.bootstrap import Change
+from penviz.metrics.numbers import BY_KEY, CALIBRATION, numbers_of
 from penviz.metrics.wording import series, three, three_signed
-from penviz.study.conclusion import Finding
+from penviz.study.calibration_comparison import CalibrationComparison
 
 
 def _with_bounds(value: str, low: float | None, high: float | None) -> str:
@@ -26,10 +27,12 @@ def least_temperature(c: Calibrated) -> str:
 def number_lines(found: Sequence[Calibrated]) -> list[tuple[str, str, str]]:
     """Label, key and place of every number that a run has."""
     lines = []
-    for number in NUMBERS:
+    for number in numbers_of(CALIBRATION):
         held = [at for at in (PLAIN, SCALED) if any((number.key, at) in c.numbers for c in found)]
         ends = {PLAIN: " at T = 1", SCALED: " at fitted T"} if len(held) == 2 else dict.fromkeys(held, "")
-        lines += [(number.label + ends[at] + over_classes(found, number.key), number.key, at) for at in held]
+        unit = f" ({number.unit})" if number.unit not in ("", "share") else ""
+        label = number.label + unit
+        lines += [(label + ends[at] + over_classes(found, number.key), number.key, at) for at in held]
     return lines
 
 
@@ -56,10 +59,9 @@ def withheld(found: Sequence[Calibrated]) -> list[str]:
     return [f"No interval, where none stands, of {series(labels)}: {why}." for why, labels in reasons.items()]
 
 
-def text(
-    found: Sequence[Calibrated], names: Sequence[str], finding: Finding, notes: Sequence[str] = ()
-) -> str:
+def text(calibration: CalibrationComparison) -> str:
     """The finding and notes, then a line a number: a column a run, and the difference between two."""
+    found, names, finding = calibration.calibrated, calibration.names, calibration.finding
     lines = [["", *names, *(["second minus first [95 %]"] if len(found) == 2 else [])]]
     fitted = [c.temperature for c in found]
     rows = [
@@ -85,24 +87,18 @@ def text(
         cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
         shown.append("  ".join([first.ljust(widths[0]), *cells]))
     without = withheld(found)
-    return "\n".join(
-        [finding.headline + ".", finding.detail, *notes, "", *shown, *(["", *without] if without else [])]
-    )
+    above = [f"{finding.headline}.", finding.detail, *calibration.notes, ""]
+    return "\n".join([*above, *shown, *(["", *without] if without else [])])
 
 
-def record(
-    found: Sequence[Calibrated],
-    names: Sequence[str],
-    finding: Finding,
-    seed: int,
-    notes: Sequence[str] = (),
-) -> dict[str, Any]:
+def record(calibration: CalibrationComparison) -> dict[str, Any]:
     """The same as a dictionary for JSON; a number that does not exist is null."""
+    found, names = calibration.calibrated, calibration.names
     numbers: dict[str, Any] = {}
-    meanings = {number.key: number for number in NUMBERS}
     for _, key, at in number_lines(found):
-        meaning = meanings[key].meaning + over_classes(found, key)
-        entry = numbers.setdefault(key, {"label": meanings[key].label, "meaning": meaning})
+        number = BY_KEY[key]
+        meaning = number.meaning + over_classes(found, key)
+        entry = numbers.setdefault(key, {"label": number.label, "meaning": meaning, "unit": number.unit})
         change = change_of(found, key, at)
         entry[at] = {
             "values": {n: c.value(key, at) for n, c in zip(names, found, strict=True)},
@@ -123,10 +119,10 @@ def record(
             "n": c.n,
         }
     return {
-        "finding": vars(finding),
-        "notes": list(notes),
-        "split": found[0].split,
-        "seed": seed,
+        "finding": vars(calibration.finding),
+        "notes": list(calibration.notes),
+        "split": calibration.split,
+        "seed": calibration.seed,
         "fits": fits,
         "numbers": numbers,
     }

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from penviz import InputError
 from penviz.did_you_mean import did_you_mean
 from penviz.projection.panel import SCALES, Panel, build_grid
 from penviz.projection.projection import class_indices
-from penviz.store.runs import SPLITS, recipe_of
-from penviz.study.conclusion import Finding
-from penviz.study.finding import build_finding
+from penviz.store.runs import SPLITS
+from penviz.study.finding import Compared, Finding
+from penviz.study.geometry import geometry_table, measure_geometry, no_room
+from penviz.study.study_run import StudyRun, notes_of, splits_of
 from penviz.study.table import Table, compare
-
-if TYPE_CHECKING:
-    from penviz.study.study import Study
+from penviz.study.tightness_finding import plane_finding
+from penviz.study.withheld_intervals import withheld_intervals
 
 
 @dataclass(frozen=True)
@@ -60,32 +59,46 @@ class Comparison:
     """One triple of classes in all runs of a study.
 
     Attributes:
-        study: the runs; classes: rows of the three classes in the head; options: of drawing and measuring.
+        runs: of the study; classes: rows of the three classes in the head; options: of drawing and measuring.
     """
 
-    study: Study
+    runs: tuple[StudyRun, ...]
     classes: tuple[int, int, int]
     options: ComparisonOptions
 
     def __repr__(self) -> str:
-        names = ", ".join(self.study.class_names[k] for k in self.classes)
-        return f"<comparison of {names} in {len(self.study.runs)} runs>"
+        names = ", ".join(self.class_names)
+        return f"<comparison of {names} in {len(self.runs)} runs>"
 
     @classmethod
-    def of(cls, study: Study, classes: Sequence[str | int], options: ComparisonOptions) -> Comparison:
+    def of(
+        cls, runs: tuple[StudyRun, ...], classes: Sequence[str | int], options: ComparisonOptions
+    ) -> Comparison:
         """Classes by name or row; errors as `Study.compare`."""
-        return cls(study, class_indices(list(classes), study.class_names), options)
+        names = next(iter(runs[0].splits.values())).class_names
+        return cls(runs, class_indices(list(classes), names), options)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Of the three classes."""
+        names = next(iter(self.runs[0].splits.values())).class_names
+        return tuple(names[k] for k in self.classes)
+
+    @property
+    def names(self) -> list[str]:
+        """Of the runs."""
+        return [one.name for one in self.runs]
 
     @property
     def splits(self) -> tuple[str, ...]:
         """The columns: those asked for that some run has."""
-        held = self.study.splits
+        held = splits_of(self.runs)
         return tuple(s for s in held if s in self.options.splits) if self.options.splits else held
 
     @cached_property
     def rows(self) -> list[list[Panel | None]]:
         """A row a run, a column a split; None where a run lacks one."""
-        runs, options = self.study.runs, self.options
+        runs, options = self.runs, self.options
         if not self.splits:
             raise InputError(f"No run has {' or '.join(options.splits)} activations.")
         built = build_grid(
@@ -111,27 +124,25 @@ class Comparison:
     @cached_property
     def table(self) -> Table:
         """Every number of every run and split, over all stored examples."""
-        runs = self.study.runs
+        targets = [one.targets for one in self.runs]
         return compare(
-            [one.statistics for one in runs],
-            self.classes,
-            bias=self.options.bias,
-            label_smoothings=[one.run.config.label_smoothing for one in runs],
-            targets=[one.targets for one in runs],
+            [one.statistics for one in self.runs], self.classes, bias=self.options.bias, targets=targets
         )
+
+    @cached_property
+    def geometry(self) -> tuple[Table, str]:
+        """Neural collapse of all classes, which costs a pass more; and a sentence on its limits or ""."""
+        statistics = [one.statistics for one in self.runs]
+        found = [measure_geometry(own) for own in statistics]
+        return geometry_table(self.table, statistics, found), no_room(found)
 
     @cached_property
     def finding(self) -> Finding:
         """What the numbers say, in one sentence."""
-        runs = self.study.runs
-        return build_finding(
-            self.table,
-            names=[one.name for one in runs],
-            label_smoothings=[one.run.config.label_smoothing for one in runs],
-            targets=[one.targets for one in runs],
-            seeds=[one.run.seed for one in runs],
-            differences=self.study.differences,
-            runs=[one.statistics for one in runs],
-            adopted=[one.run.adopted for one in runs],
-            recipe=recipe_of([one.run for one in runs]),
-        )
+        compared = Compared.of([one.run for one in self.runs])
+        return plane_finding(compared, self.table, [one.statistics for one in self.runs])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences that must stand beside the numbers: on the runs, and on intervals that would not hold."""
+        return (*notes_of(self.runs), *withheld_intervals(self.table))

@@ -1,242 +1,302 @@
-"""Conclusions on tightness: of one network a side, and over training seeds.
+"""The one rule by which every finding is made, whatever number it is about.
 
-A direction is named only where the interval excludes no change, the change is one that matters, and the plane
-without the bias in the templates says the same.
+First comparability: runs that differ in more than their targets allow no conclusion. Then the verdict: a
+direction is named where the interval excludes no change, the change is as large as one that matters, and the
+plane without the bias in the templates says the same. Then the sentence.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from penviz.metrics.intervals.bootstrap import Change, one_a_seed, seed_change
-from penviz.metrics.intervals.seed_spread import SeedSpread, seed_spread
-from penviz.metrics.intervals.verdict import Verdict, judge, relevant
+from penviz.metrics.intervals.bootstrap import Change, seed_change
+from penviz.metrics.intervals.verdict import Verdict, judge
+from penviz.metrics.numbers import LEAST_RELATIVE
 from penviz.metrics.wording import (
+    CAUSES,
     EXAMPLES_ONLY,
-    FULL_PASS,
-    cause_words,
+    NO_SEEDS,
     change_words,
-    direction,
-    ordinal,
+    interval_words,
     percent,
     series,
     signed_percent,
-    than_words,
+    targets_words,
+    three,
 )
-from penviz.projection.split_statistics import SplitStatistics, triple_changes
-from penviz.study.table import NumberRow, Table
+from penviz.study.finding import (
+    BIAS,
+    DEPENDS,
+    NO_CONCLUSION,
+    SHOWN,
+    STATED,
+    TOO_FEW,
+    TOO_FEW_SEEDS,
+    UNCLEAR,
+    Compared,
+    Finding,
+    other_fields,
+)
 
-SEEDS_NEEDED = 3
 NEGLIGIBLE = 1e-6
-"""A rho/d below it is rounding of float32 features: the clusters are points."""
-POINTS = "Clusters that are single points cannot be compared"
-ADJECTIVE = {"train": "training", "validation": "validation", "test": "test"}
-WORDS: Mapping[Verdict, str] = {"lower": "tighter", "higher": "looser"}
-"""What a lower and a higher rho/d are called."""
-UNCLEAR = "No clear difference"
-TOO_FEW = "Too few examples for an interval"
-NO_INTERVAL = "No interval over examples would hold"
-NO_CONCLUSION = "No conclusion"
-TOO_FEW_SEEDS = "An interval over seeds needs at least three seeds per setting."
-STATED = "Targets are as stated: penviz did not train these networks and does not know what else differs."
-DEPENDS = "No conclusion on the {} clusters: it depends on whether the bias counts as part of the template"
-BIAS = (
-    "ρ/d with the bias in the templates changes when features are multiplied and the head is divided by one "
-    "number, which leaves the network as it is."
-)
+"""A value below it is rounding: no relative change of it means anything."""
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What the page says at its top.
+class Judged:
+    """One run against another in one number.
 
     Attributes:
-        kind: "none", "one", "unknown", "adopted", "planes", "same", "equal", "differs", "tighter", "looser",
-            "mixed" (the chosen triple moves against the median of all), "depends" (on the bias switch),
-            "unclear", "series".
-        headline: one sentence without a full stop.
-        detail: the numbers behind it, with what varies in the intervals.
+        verdict: what the change allows to say; change: of the number, with its interval.
+        values: before and after; numbers: a sentence with them and all that belongs to them.
+        remarks, last: sentences before and after the one on what the interval is worth.
+        depends: the bias switch turns the verdict; but: ends the headline of a "mixed" finding.
     """
 
-    kind: str
-    headline: str
-    detail: str = ""
+    verdict: Verdict
+    change: Change | None
+    values: tuple[float | None, float | None]
+    numbers: str
+    remarks: Sequence[str] = ()
+    last: Sequence[str] = ()
+    depends: bool = False
+    but: str = ""
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Two runs that differ in their targets and no more than the seed beside.
+class Evidence:
+    """A number of some runs that a finding can be about; each kind of number is a class of its own.
 
     Attributes:
-        table: of the two; summaries: of both, or () for no rank among all triples.
-        split: that the headline is about; others: those that the detail has too.
-        levels: alpha of the two, rising; noun: what their targets are called (CAUSES); stated: by a user.
-        seeds: of the two; recipe: data set and network, None when unknown.
+        short: "ρ/d"; where: "ρ/d on train"; noun: "training clusters are".
+        words: how a lower and a higher value are called.
+        values: of each run; others: the same of other splits, by what they are called.
+        turned: the values on the plane with the bias switch turned, None where there is no other plane.
+        bias: whether the templates of the values hold the bias.
+        vanishing: said where a value is as good as 0.
+        alike: pairs of positions of runs that are one and the same network.
+        tail: a sentence that stands after the numbers.
+        worth: what an interval over examples is worth.
     """
 
-    table: Table
-    summaries: Sequence[Mapping[str, SplitStatistics]]
-    split: str
-    others: Sequence[str]
-    levels: Sequence[float]
+    short: str
+    where: str
     noun: str
-    stated: bool
-    seeds: Sequence[int | None]
-    recipe: tuple[str, str] | None
+    words: Mapping[str, str]
+    values: Sequence[float | None]
+    others: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
+    turned: Sequence[float | None] | None = None
+    bias: bool = True
+    vanishing: str = ""
+    alike: Sequence[tuple[int, int]] = ()
+    tail: str = ""
+    worth: str = EXAMPLES_ONLY
 
-    def spread(self, split: str) -> SeedSpread:
-        """How far two seeds lie apart."""
-        return seed_spread(*(self.recipe or ("", "")), split)
+    def alone(self, runs: Compared) -> Finding:
+        """What is said of a single run."""
+        raise NotImplementedError
 
-    def verdict(self, row: NumberRow, split: str) -> Verdict:
-        """What the change of rho/d of a row allows to say."""
-        return judge(row.changes.get(split), self.spread(split).least)
+    def objection(self, runs: Compared) -> Finding | None:
+        """Why these values cannot be compared although their runs can."""
+        return None
 
-    def words(self, row: NumberRow, split: str) -> str:
-        """Both values and the change."""
-        first = self.table.reference
-        before, after = (row.values[i].get(split) for i in (first, 1 - first))
-        return change_words(before, after, row.changes.get(split))
+    def pair(self, runs: Compared, first: int, second: int) -> Judged | None:
+        """Two runs over their examples; None where there is nothing over examples."""
+        return None
 
+    def over_seeds(self, runs: Compared) -> list[str]:
+        """Sentences beside a change over seeds."""
+        return []
 
-def judge_pair(pair: Pair) -> Finding:
-    """The conclusion on two runs, or why there is none."""
-    row, turned = pair.table.row("rho_d"), pair.table.switched
-    said = pair.verdict(row, pair.split)
-    if said == "none":
-        detail = f"ρ/d {pair.words(row, pair.split)} on {pair.split}."
-        change = row.changes.get(pair.split)
-        head = TOO_FEW if change is None or not change.why else f"{NO_CONCLUSION}: {change.why}"
-        return Finding("unclear", head, " ".join([detail, *([STATED] if pair.stated else [])]))
-    if turned is not None and pair.verdict(turned, pair.split) != said:
-        return _depends(pair, turned)
-    kind, head = WORDS.get(said, "unclear"), UNCLEAR
-    rank, median = _rank(pair)
-    if kind != "unclear":
-        change = row.changes[pair.split]
-        assert change is not None
-        cause = cause_words(pair.noun, pair.levels, pair.stated)
-        moved = (
-            f"{ADJECTIVE[pair.split]} clusters are {percent(change.value)} {kind}{than_words(pair.levels)}"
-        )
-        head = f"{cause}: {moved}, in this pair of networks"
-        if median is not None and median.value * change.value < 0 and relevant(median, row.number.least):
-            kind = "mixed"
-            head += f", but the median of all triples is {percent(median.value)} {direction(median)}"
-    numbers = [f"ρ/d {pair.words(row, pair.split)}", *_other_splits(pair, row)]
-    sentences = [f"{'; '.join(numbers)}.", *_remarks(pair, row), pair.spread(pair.split).sentence(), rank]
-    return Finding(kind, head, " ".join(filter(None, sentences)))
+    def moved(self, verdict: Verdict, change: Change) -> str:
+        """ "training clusters are 21 % tighter"."""
+        much = f"{percent(change.value)} " if change.relative else ""
+        return f"{self.noun} {much}{self.words[verdict]}"
 
 
-def _depends(pair: Pair, turned: NumberRow) -> Finding:
-    """No conclusion: with the bias in the templates rho/d says something else than without it."""
-    row = pair.table.row("rho_d")
-    with_bias, without = (row, turned) if pair.table.bias else (turned, row)
-    said = [pair.words(one, pair.split) for one in (with_bias, without)]
-    head = DEPENDS.format(ADJECTIVE[pair.split])
-    sentences = [
-        f"ρ/d {said[0]} with the bias, {said[1]} without it.",
-        BIAS,
-        *_remarks(pair, row),
-        pair.spread(pair.split).sentence(),
-    ]
-    return Finding("depends", head, " ".join(filter(None, sentences)))
+def conclude(runs: Compared, number: Evidence) -> Finding:
+    """The finding on one number of some runs, at least one."""
+    if len(runs.names) == 1:
+        return number.alone(runs)
+    seeds = list(runs.seeds)
+    for first, other in number.alike:
+        seeds[other] = seeds[first]  # one network counts once
+    runs = replace(runs, seeds=seeds)
+    if found := _incomparable(runs, number):
+        return found
+    if len(runs.levels) > 2:
+        return _series(runs, number)
+    if len(runs.names) == 2:
+        (first,), (second,) = runs.sides
+        if judged := number.pair(runs, first, second):
+            return _of_pair(runs, number, judged, (first, second))
+    return _over_seeds(runs, number) if runs.enough_seeds() else _series(runs, number)
 
 
-def _other_splits(pair: Pair, row: NumberRow) -> list[str]:
-    """The numbers of the splits that the headline is not about."""
-    found = []
-    for split in pair.others:
-        said = pair.verdict(row, split)
-        if said != "none":
-            tail = ", no clear difference" if said == "unclear" else ""
-            found.append(f"{split} {pair.words(row, split)}{tail}")
-    return found
+def _sentences(*said: str) -> str:
+    return " ".join(filter(None, said))
 
 
-def _remarks(pair: Pair, row: NumberRow) -> list[str]:
-    """What the numbers of a pair are worth."""
-    said = [STATED] if pair.stated else []
-    turned = pair.table.switched
-    here, there = row.changes.get(pair.split), turned.changes.get(pair.split) if turned else None
-    if here is not None and there is not None and abs(here.value - there.value) >= row.number.least:
-        what = "Without the bias in the templates" if pair.table.bias else "With the bias in the templates"
-        said.append(f"{what} the change is {signed_percent(there.value)}.")
-    if None not in pair.seeds and pair.seeds[0] != pair.seeds[1]:
-        said.append(f"The two have different seeds ({pair.seeds[0]} and {pair.seeds[1]}).")
-    if pair.split in pair.table.unpaired:
-        said.append("They hold different examples: the interval takes them as independent samples.")
-    return [*said, EXAMPLES_ONLY]
+def _plain(runs: Compared, number: Evidence) -> str:
+    """The value of every run."""
+    said = [f"{three(v)} ({n})" for v, n in zip(number.values, runs.names, strict=True)]
+    return _sentences(f"{number.where}: {', '.join(said)}.", number.tail)
 
 
-def _rank(pair: Pair) -> tuple[str, Change | None]:
-    """How the chosen triple stands among all, so that a lucky one shows; and their median change."""
-    table, runs, split = pair.table, pair.summaries, pair.split
-    change = table.row("rho_d").changes[split]
-    if len(runs) != 2 or change is None:
-        return "", None
-    if table.partial:
-        return f"The rank among all triples {FULL_PASS}.", None
-    found = triple_changes(runs[table.reference][split], runs[1 - table.reference][split], table.bias)
-    if found is None or len(found[1]) < 2:
-        return "", None
-    triples, changes, n_all = found
-    own = (triples == np.sort(table.classes)).all(axis=1)
-    every = np.append(changes[~own], change.value)
-    word = direction(change) if change.clear else "tighter"
-    sign = 1 if word == "looser" else -1
-    rank = 1 + int((sign * every[:-1] > sign * change.value).sum())
-    moved, total = int((sign * every > 0).sum()), len(every)
-    median = Change(float(np.median(every)))
-    of = f"all {total:,} triples" if total == n_all else f"{total:,} of all {n_all:,} triples"
-    middle = signed_percent(median.value)
-    said = f"Of {of} {moved:,} are {word} (median {middle}); the current triple ranks {ordinal(rank)}."
-    return said, median
+def _incomparable(runs: Compared, number: Evidence) -> Finding | None:
+    """Why the targets of these runs cannot be compared, or None."""
+    plain = _plain(runs, number)
+    given = list(zip(runs.names, runs.targets, strict=True))
+    if unknown := [name for name, targets in given if targets.kind == "unknown"]:
+        return Finding("unknown", f"The targets of {series(unknown)} are not known: {SHOWN}", plain)
+    if taught := [name for name, targets in given if targets.kind == "distilled"]:
+        return Finding("unknown", f"{series(taught)} learned from a teacher: {SHOWN}", plain)
+    if any(runs.adopted) and not runs.stated:
+        who = series([n for n, adopted in zip(runs.names, runs.adopted, strict=True) if adopted])
+        head = f"penviz did not train {who} and does not know what else differs: it shows these runs"
+        return Finding("adopted", f"{head} and concludes nothing", plain)
+    if found := number.objection(runs):
+        return replace(found, detail=plain)
+    if copies := [pair for pair in number.alike if len({runs.targets[i] for i in pair}) > 1]:
+        both = series([runs.names[i] for i in copies[0]])
+        said = series([targets_words(runs.targets[i]) for i in copies[0]])
+        head = f"{both} are one and the same network, called {said}: there is nothing to compare"
+        return Finding("same", head, plain)
+    kinds = dict.fromkeys(t.kind for t in runs.targets if t.smoothed)
+    if len(kinds) > 1:
+        what = f"the kind of their targets ({series([CAUSES[kind] for kind in kinds])})"
+        return Finding("differs", f"These runs differ in {what}: {SHOWN}", plain)
+    fields = other_fields(runs.differences)
+    if len(runs.levels) == 1:
+        return _equal(runs, number, fields, plain)
+    if fields:
+        return Finding("differs", f"These runs also differ in {series(fields)}: {SHOWN}", plain)
+    return None
 
 
-def judge_seeds(
-    table: Table,
-    levels: Sequence[float],
-    sides: Sequence[Sequence[tuple[int | None, int]]],
-    common: Sequence[str],
-    noun: str,
-) -> Finding:
-    """Welch's interval of the difference of mean log rho/d over seeds; sides: (seed, row of the table)."""
-    split = common[0]
-    found = [
-        seed_verdict(row, [[(seed, row.values[i].get(split)) for seed, i in side] for side in sides])
-        for row in (table.row("rho_d"), table.switched)
-        if row is not None
-    ]
-    said, change, means = found[0]
-    if change is None:
-        return Finding("unclear", POINTS, f"ρ/d on {split} is 0 in one of these networks.")
-    counts = sorted({len({seed for seed, _ in side}) for side in sides})
-    settings = f"{series([str(c) for c in counts])} training seeds per setting"
-    detail = f"ρ/d {change_words(*means, change)}. 95 % CI over {settings}."
-    if len(found) > 1 and found[1][0] != said and found[1][1] is not None:
-        other = change_words(*found[1][2], found[1][1])
-        turned = "without" if table.bias else "with"
-        detail += f" It is {other} {turned} the bias in the templates. {BIAS}"
-        return Finding("depends", DEPENDS.format(ADJECTIVE[split]), detail)
-    if said not in WORDS:
+def _equal(runs: Compared, number: Evidence, fields: Sequence[str], plain: str) -> Finding:
+    two = len(runs.names) == 2
+    who = "Both runs" if two else f"All {len(runs.names)} runs"
+    targets = targets_words(runs.targets[0]) + (", as stated" if runs.stated else "")
+    head = f"{who} have the same targets ({targets}): there is no difference between targets to see"
+    others = [*fields, *(["seed"] if len(set(runs.seeds)) > 1 else [])]
+    more = [f"They differ in {series(others)}."] if others else []
+    if two and number.alike:
+        more.append("They are one and the same network.")
+    elif two and (judged := number.pair(runs, 0, 1)) and judged.change and judged.change.low is not None:
+        change = judged.change
+        value = signed_percent(change.value) if change.relative else three(change.value)
+        more.append(f"Between the two: {value}, {interval_words(change)} over examples.")
+    return Finding("equal", head, _sentences(plain, *more, STATED if runs.stated else ""))
+
+
+def _of_pair(runs: Compared, number: Evidence, found: Judged, order: tuple[int, int]) -> Finding:
+    """One network a side, over its examples."""
+    stated = STATED if runs.stated else ""
+    if found.verdict == "none" or found.change is None:
+        why = found.change.why if found.change else ""
+        head = f"{NO_CONCLUSION}, no interval over examples would hold: {why}" if why else TOO_FEW
+        return Finding("unclear", head, _sentences(found.numbers, stated, number.tail))
+    seeds = [runs.seeds[i] for i in order]
+    apart = f"The two have different seeds ({seeds[0]} and {seeds[1]})."
+    apart = apart if None not in seeds and seeds[0] != seeds[1] else ""
+    detail = _sentences(found.numbers, stated, *found.remarks, apart, number.tail, number.worth, *found.last)
+    if found.depends:
+        return Finding("depends", f"{_none_on(number)}: {DEPENDS}", detail)
+    if found.verdict == "unclear":
         return Finding("unclear", UNCLEAR, detail)
-    moved = f"{ADJECTIVE[split]} clusters are {percent(change.value)} {WORDS[said]}{than_words(levels)}"
-    head = f"{cause_words(noun, levels)}: {moved}, over {settings}"
-    return Finding(WORDS[said], head, detail)
+    before, after = map(three, found.values)
+    both = "" if found.change.relative else f" ({before} → {after})"
+    head = runs.headline(number.moved(found.verdict, found.change), "in this pair of networks", both)
+    kind = "mixed" if found.but else number.words[found.verdict]
+    return Finding(kind, head + found.but, detail)
 
 
-def seed_verdict(
-    row: NumberRow, sides: Sequence[Sequence[tuple[int | None, float | None]]]
-) -> tuple[Verdict, Change | None, tuple[float, float]]:
-    """What (seed, rho/d) of two sides allow to say, the change and both means; no change for points."""
-    measured = [one_a_seed(side) for side in sides]
+def _none_on(number: Evidence) -> str:
+    """No conclusion, and on what."""
+    return f"{NO_CONCLUSION} on the {number.noun.rsplit(' ', 1)[0]}"
+
+
+def _series(runs: Compared, number: Evidence) -> Finding:
+    """Means of every level, without a conclusion; each beside the first where there are seeds enough."""
+    stated, levels, sides = runs.stated, runs.levels, runs.sides
+
+    def means(values: Sequence[float | None]) -> str:
+        held = [runs.by_seed(values, side) for side in sides]
+        return series([three(float(np.mean(side)) if side else None) for side in held])
+
+    at = series([f"{level:g}" for level in levels])
+    head = f"{number.where} is {means(number.values)} at {runs.soft} {at}{', as stated' if stated else ''}"
+    rest = [f"{name.capitalize()}: {means(values)}." for name, values in number.others.items()]
+    several = len(runs.names) > len(levels)
+    detail = ["One run for each α.", NO_SEEDS]
+    if several:
+        detail = ["Means over the runs of one α.", TOO_FEW_SEEDS]
+    if len(levels) == 2:
+        unknown = stated or None in runs.seeds
+        head += "; training seeds are not known" if unknown else "; too few seeds for a conclusion"
+    elif several and runs.enough_seeds():
+        detail = [_against_first(runs, number)]
+    return Finding("series", head, _sentences(*detail, *rest, number.tail, STATED if stated else ""))
+
+
+def _seed_verdict(
+    runs: Compared, values: Sequence[float | None], sides: Sequence[Sequence[int]]
+) -> tuple[Verdict, Change | None, str]:
+    """What the values of two sides allow to say, the change, and both in words; no change of rounding."""
+    measured = [runs.by_seed(values, side) for side in sides]
     if not all(measured) or min(map(min, measured)) < NEGLIGIBLE:
-        return "none", None, (math.nan, math.nan)
+        return "none", None, ""
     change = seed_change(measured)
     before, after = (math.exp(float(np.mean(np.log(side)))) for side in measured)
-    return judge(change, row.number.least), change, (before, after)
+    return judge(change, LEAST_RELATIVE), change, change_words(before, after, change)
+
+
+def _verdicts(
+    runs: Compared, number: Evidence, sides: Sequence[Sequence[int]]
+) -> list[tuple[Verdict, Change | None, str]]:
+    """`_seed_verdict` of a number, and of it with the bias switch turned where that is another."""
+    planes = [number.values, *([] if number.turned is None else [number.turned])]
+    return [_seed_verdict(runs, values, sides) for values in planes]
+
+
+def _settings(runs: Compared) -> str:
+    counts = sorted({runs.n_seeds(side) for side in runs.sides})
+    return f"{series([str(c) for c in counts], 'or')} training seeds per setting"
+
+
+def _against_first(runs: Compared, number: Evidence) -> str:
+    """Each level beside the least one: the change with its interval over seeds."""
+    said = []
+    for level, side in zip(runs.levels[1:], runs.sides[1:], strict=True):
+        found = _verdicts(runs, number, [runs.sides[0], side])
+        verdict, change, words = found[0]
+        if change is None:
+            return f"{number.vanishing}."
+        tail = ", no clear difference" if verdict in ("unclear", "none") else ""
+        tail = f", no conclusion: {DEPENDS}" if any(v != verdict for v, *_ in found[1:]) else tail
+        said.append(f"α = {level:g}: {number.short} {words}{tail}")
+    first = "hard targets" if runs.levels[0] == 0 else f"α = {runs.levels[0]:g}"
+    return f"Compared with {first}, {'; '.join(said)}. 95 % CI over {_settings(runs)}."
+
+
+def _over_seeds(runs: Compared, number: Evidence) -> Finding:
+    """Welch's interval of the difference of the mean logarithms of two sides of seeds."""
+    found = _verdicts(runs, number, runs.sides)
+    verdict, change, words = found[0]
+    if change is None:
+        return Finding("unclear", number.vanishing, _plain(runs, number))
+    over = _settings(runs)
+    detail = [f"{number.where} {words}.", *number.over_seeds(runs), f"95 % CI over {over}.", number.tail]
+    if len(found) > 1 and found[1][0] != verdict and found[1][1] is not None:
+        turned = "without" if number.bias else "with"
+        detail += [f"It is {found[1][2]} {turned} the bias in the templates.", BIAS]
+        return Finding("depends", f"{_none_on(number)}: {DEPENDS}", _sentences(*detail))
+    if verdict not in ("lower", "higher"):
+        return Finding("unclear", UNCLEAR, _sentences(*detail))
+    head = runs.headline(number.moved(verdict, change), f"over {over}")
+    return Finding(number.words[verdict], head, _sentences(*detail))

@@ -12,14 +12,15 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from penviz import InputError
+from penviz.metrics.tightness.finder import Ranking
 from penviz.store.activations import Activations
 from penviz.store.run_activations import first_classes
-from penviz.store.runs import SPLITS, Run, RunConfig, differences
+from penviz.store.runs import Run, RunConfig, differences
 from penviz.study.calibration_comparison import CalibrationComparison, calibration_comparison
 from penviz.study.comparison import Comparison, ComparisonOptions
-from penviz.study.study_run import StudyRun
+from penviz.study.study_run import StudyRun, notes_of, splits_of
 from penviz.study.sweep_comparison import SweepComparison, sweep_comparison
-from penviz.study.triple_comparison import TripleComparison, triple_comparison
+from penviz.study.triple_comparison import TripleComparison, find_triples, triple_comparison
 
 
 class WithActivations(Protocol):
@@ -84,12 +85,12 @@ class Study:
     @property
     def splits(self) -> tuple[str, ...]:
         """Splits that some run has, in the order of the columns."""
-        return tuple(s for s in SPLITS if any(s in one.splits for one in self.runs))
+        return splits_of(self.runs)
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences that must stand beside every answer."""
-        return tuple(dict.fromkeys(note for one in self.runs for note in one.notes))
+        return notes_of(self.runs)
 
     @cached_property
     def differences(self) -> tuple[str, ...]:
@@ -127,7 +128,7 @@ class Study:
         Raises:
             InputError: classes that are unknown, repeated or not three.
         """
-        return Comparison.of(self, classes or self.first_classes(), options or ComparisonOptions())
+        return Comparison.of(self.runs, classes or self.first_classes(), options or ComparisonOptions())
 
     def calibration(self, split: str | None = None, seed: int = 0) -> CalibrationComparison:
         """Confidence against accuracy of every run, before and after temperature scaling.
@@ -140,7 +141,7 @@ class Study:
         Raises:
             InputError: no run whose calibration can be measured; it says why.
         """
-        return calibration_comparison(self.runs, self.differences, split, seed)
+        return calibration_comparison(self.runs, split, seed)
 
     def sweep(self, classes: Sequence[str | int] | None = None, bias: bool = True) -> SweepComparison:
         """Every number against label smoothing, over the runs that differ in nothing else but the seed.
@@ -152,6 +153,20 @@ class Study:
             InputError: no runs that penviz trained on known targets.
         """
         return sweep_comparison(self.runs, classes or self.first_classes(), bias)
+
+    def find(self, how: str, split: str | None = None, bias: bool = True) -> tuple[str, Ranking]:
+        """The split and the first ten triples of one of `finder.FINDS`.
+
+        Confusion and likeness are those of the first run, changes go from the first of two to the second.
+
+        Args:
+            split: one that all runs have, not seen in training if there is one when not given; bias: the
+                template holds the bias.
+
+        Raises:
+            InputError: an unknown word, no split in common, or runs without their triples.
+        """
+        return find_triples(self.runs, how, split, bias)
 
     def triples(self, split: str | None = None, bias: bool = True) -> TripleComparison:
         """rho/d of every triple of classes in two runs, from the less smoothed one to the other.

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from penviz.metrics.target_vectors import Targets
 from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.activations import Activations
-from penviz.store.run_activations import notes, ready, targets_of
-from penviz.store.runs import Run
+from penviz.store.run_activations import notes, ready, targets_of, unmeasured
+from penviz.store.runs import SPLITS, Run
+
+PREFERRED = ("validation", "test", "train")
+"""Splits in the order in which networks are judged on them."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,6 +50,10 @@ class StudyRun:
         """What the run was trained on."""
         return targets_of(self.run)
 
+    def unmeasured(self) -> list[str]:
+        """Splits in shards whose numbers over all classes were not measured."""
+        return unmeasured(self.run, self.splits)
+
     @cached_property
     def statistics(self) -> dict[str, SplitStatistics]:
         """Split -> what does not depend on the triple, computed when it is first asked for."""
@@ -62,3 +69,19 @@ class StudyRun:
         """The same run with statistics of its splits that were computed before."""
         vars(self)["statistics"] = dict(found)
         return self
+
+def splits_of(runs: Sequence[StudyRun]) -> tuple[str, ...]:
+    """Splits that some run has, in the order of the columns."""
+    return tuple(s for s in SPLITS if any(s in one.splits for one in runs))
+
+
+def notes_of(runs: Sequence[StudyRun]) -> tuple[str, ...]:
+    """Sentences that must stand beside every answer."""
+    return tuple(dict.fromkeys(note for one in runs for note in one.notes))
+
+
+def usual_splits(runs: Sequence[StudyRun]) -> list[str]:
+    """Splits that some run holds; first those that all hold and none was trained on."""
+    held = [s for s in PREFERRED if any(s in one.splits for one in runs)]
+    unseen = [s for s in held if all(s in one.splits and s in one.run.unseen for one in runs)]
+    return list(dict.fromkeys([*unseen, *held]))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +19,13 @@ from penviz.metrics.calibration.temperature import fit_temperature, halve
 from penviz.metrics.collapse.moments import class_rows
 from penviz.metrics.intervals.bootstrap import T95, Change, one_a_seed, welch
 from penviz.metrics.label_noise import misled
-from penviz.metrics.numbers import BY_KEY, NUMBERS, SWEPT_TOO, Number
+from penviz.metrics.numbers import BY_KEY, MEASURE, SWEEP, Number, numbers_of
 from penviz.metrics.target_vectors import Targets
-from penviz.metrics.wording import change_words, series, soft_words, three
 from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.activations import Activations
-from penviz.study.conclusion import POINTS, SEEDS_NEEDED, TOO_FEW_SEEDS, Finding, seed_verdict
-from penviz.study.finding import build_finding
+from penviz.study.finding import SEEDS_NEEDED, Compared, Finding
 from penviz.study.table import NumberRow, Table, compare
+from penviz.study.tightness_finding import NO_SPLIT, plane_finding
 
 Float = NDArray[np.float64]
 SWITCHED = "rho_d_switched"
@@ -35,8 +34,8 @@ SWITCHED = "rho_d_switched"
 Values = Mapping[str, Mapping[str, float | None]]
 """Split -> key of a number -> its value, None where it does not exist."""
 
-SWEPT: tuple[Number, ...] = (*NUMBERS, *SWEPT_TOO)
-SWEPT_BY_KEY = BY_KEY | {number.key: number for number in SWEPT_TOO}
+SWEPT: tuple[Number, ...] = numbers_of(MEASURE, SWEEP)
+SWEPT_BY_KEY = {number.key: number for number in SWEPT}
 
 HELD_OUT_ONLY = ("temperature", "ece_scaled")
 """Not measured on training examples, which the network was fitted to."""
@@ -172,80 +171,25 @@ def _by_seed(runs: Sequence[Swept], alpha: float, key: str, split: str) -> list[
 def sweep_finding(
     runs: Sequence[Swept], classes: tuple[int, int, int], bias: bool, name: str = ""
 ) -> Finding:
-    """The sentence over a sweep, on rho/d: by the rule of the first page.
+    """The sentence over a sweep, on rho/d: by the rule of the first page, over seeds alone.
 
     Args:
         runs: that differ only in alpha and seed; classes, bias: of rho/d; name: of these runs, where the page
             shows others too.
     """
     splits = tuple(s for s in ("train", "validation") if all(s in run.values for run in runs))
-    levels = sorted({run.label_smoothing for run in runs})
-    counts = [len({run.seed for run in runs if run.label_smoothing == level}) for level in levels]
     values = tuple({s: run.values[s].get("rho_d") for s in splits} for run in runs)
-    targets = [Targets(run.kind, run.label_smoothing) for run in runs]
-    soft = soft_words(targets)
     if not splits or any(v[splits[0]] is None for v in values):
-        return Finding("none", "These runs have no split in common whose clusters can be measured")
-    if len(levels) < 2:
-        same = f"{soft} {levels[0]:g}" if levels[0] else "hard targets"
-        head = f"All {len(runs)} runs have {same}: there is nothing to set it against"
-        return Finding("equal", head, "Make others: penviz sweep.")
-    before = f"{name}: " if name else ""
-    if len(levels) == 2 and min(counts) < SEEDS_NEEDED:
-        means = series([three(m) for m in curve(runs, "rho_d", splits[0]).mean])
-        at = series([f"{level:g}" for level in levels])
-        head = f"{before}ρ/d on {splits[0]} is {means} at {soft} {at}; too few seeds for a conclusion"
-        return Finding("series", head, TOO_FEW_SEEDS)
-    row = NumberRow(BY_KEY["rho_d"], values)
+        return Finding("none", NO_SPLIT)
     turned = tuple(
-        {s: run.values[s].get(SWITCHED, run.values[s].get("rho_d")) for s in splits} for run in runs
+        {s: run.values[s].get(SWITCHED, v[s]) for s in splits} for run, v in zip(runs, values, strict=True)
     )
     switched = None if turned == values else NumberRow(BY_KEY["rho_d"], turned)
-    found = build_finding(
-        Table((row,), splits, classes, bias, switched=switched),
-        names=[run.name for run in runs],
-        label_smoothings=[run.label_smoothing for run in runs],
-        seeds=[run.seed for run in runs],
-        targets=targets,
+    table = Table((NumberRow(BY_KEY["rho_d"], values),), splits, classes, bias, switched=switched)
+    compared = Compared(
+        [run.name for run in runs],
+        [Targets(run.kind, run.label_smoothing) for run in runs],
+        [run.seed for run in runs],
     )
-    detail = found.detail
-    if len(levels) > 2:
-        detail = _against_first(runs, splits[0], levels, counts, [row, *([switched] if switched else [])])
-        for split in splits[1:]:
-            c = curve(runs, "rho_d", split)
-            detail += f" {split[0].upper()}{split[1:]}: {', '.join(three(m) for m in c.mean)}."
-    return Finding(found.kind, f"{before}{found.headline}", detail)
-
-
-def _against_first(
-    runs: Sequence[Swept],
-    split: str,
-    levels: Sequence[float],
-    counts: Sequence[int],
-    rows: Sequence[NumberRow],
-) -> str:
-    """Each alpha beside the least one: the change of rho/d with its interval over seeds.
-
-    Args:
-        rows: rho_d of the runs, and with the bias switch turned where that is another plane.
-    """
-    if min(counts) < SEEDS_NEEDED:
-        return f"Means over the runs of one α. {TOO_FEW_SEEDS}"
-
-    def side(row: NumberRow, level: float) -> list[tuple[int | None, float | None]]:
-        given = zip(runs, row.values, strict=True)
-        return [(run.seed, own.get(split)) for run, own in given if run.label_smoothing == level]
-
-    said = []
-    for level in levels[1:]:
-        found = [seed_verdict(row, [side(row, levels[0]), side(row, level)]) for row in rows]
-        verdict, change, means = found[0]
-        if change is None:
-            return f"{POINTS}: ρ/d is 0 in one of these networks."
-        tail = ", no clear difference" if verdict in ("unclear", "none") else ""
-        if any(other != verdict for other, *_ in found[1:]):
-            tail = ", no conclusion: it depends on whether the bias counts as part of the template"
-        said.append(f"α = {level:g}: ρ/d {change_words(*means, change)}{tail}")
-    first = "hard targets" if levels[0] == 0 else f"α = {levels[0]:g}"
-    seeds = str(counts[0]) if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
-    return f"Compared with {first}, {'; '.join(said)}. 95 % CI over {seeds} training seeds per setting."
+    found = plane_finding(compared, table)
+    return replace(found, headline=f"{name}: {found.headline}") if name else found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from penviz import InputError
 from penviz.projection.projection import class_indices
-from penviz.study.conclusion import Finding
+from penviz.study.finding import Finding
 from penviz.study.families import families
 from penviz.study.study_run import StudyRun
 from penviz.study.sweep import Curve, Swept, curve, run_values, sweep_finding

@@ -14,7 +14,7 @@ import numpy as np
 
 from penviz.metrics.class_sample import sample_words
 from penviz.metrics.intervals.bootstrap import Change, Estimate, Jackknifed
-from penviz.metrics.numbers import BY_KEY, NUMBERS, PLANE, Number
+from penviz.metrics.numbers import BY_KEY, MEASURE, PLANE, Number, numbers_of
 from penviz.metrics.target_vectors import Targets, optimal_gaps
 from penviz.metrics.tightness.tightness import Clusters, space_ratio, towards_centre
 from penviz.metrics.wording import FULL_PASS, three
@@ -22,8 +22,6 @@ from penviz.projection.projection import distinct_names
 from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.activations import ActivationsError
 from penviz.study.compared_splits import CLUSTER, ComparedSplit, SplitPair, bias_counts, one_network
-
-__all__ = ["NUMBERS", "Change", "Number", "NumberRow", "SplitStatistics", "Table", "compare", "reference_run"]
 
 OF_PAIRS = ("space_distance", "space_ratio", "cdnv")
 """Numbers over all pairs of classes, or over those of a sample of many."""
@@ -57,7 +55,7 @@ class NumberRow:
 
 @dataclass(frozen=True, repr=False)
 class Table:
-    """Rows in the order of NUMBERS.
+    """Rows in the order of the registry.
 
     Attributes:
         rows: one a number; by key with `row`.
@@ -214,16 +212,17 @@ def compare(
         runs: for each run its summaries by split; all with one list of classes.
         classes: three names or indices.
         bias: the template holds the bias.
-        label_smoothings: alpha of each run, None when unknown.
-        targets: of each run; without them those of `label_smoothings`, uniform over all classes.
+        targets: of each run; without them those of `label_smoothings`, uniform over all classes, None for
+            unknown ones.
 
     Raises:
         ActivationsError: runs of different class lists, neither head nor class means, unknown,
             repeated or empty classes.
         DegeneratePlane: templates on one line.
     """
-    alphas = [None] * len(runs) if label_smoothings is None else list(label_smoothings)
-    asked = [Targets.of(alpha) for alpha in alphas] if targets is None else list(targets)
+    given = [None] * len(runs) if label_smoothings is None else list(label_smoothings)
+    asked = [Targets.of(alpha) for alpha in given] if targets is None else list(targets)
+    alphas = [one.label_smoothing for one in asked]
     if len({s.activations.class_names for run in runs for s in run.values()}) > 1:
         raise ActivationsError("Runs with different lists of classes cannot share a table: choose others.")
     parts = [{name: ComparedSplit(s, classes, bias) for name, s in run.items()} for run in runs]
@@ -249,7 +248,7 @@ def compare(
         for split in mine.values()
     )
     rows = []
-    for number in NUMBERS:
+    for number in numbers_of(MEASURE):
         key = number.key
         number = number if holds_bias else number.without_bias()
         if key[-2:] in ("_0", "_1", "_2"):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from penviz.metrics.wording import series
 from penviz.store.runs import Run, differences
-from penviz.study.finding import TARGETS
+from penviz.study.finding import other_fields
 
 
 def by_smoothing(teachers: Sequence[Run]) -> dict[float, list[Run]]:
@@ -19,7 +19,7 @@ def by_smoothing(teachers: Sequence[Run]) -> dict[float, list[Run]]:
 
 def unfair(teachers: Sequence[Run]) -> str:
     """Why a test of these teachers would compare more than their targets, "" where it would not."""
-    if fields := [f.replace("_", " ") for f in differences(teachers) if f not in TARGETS]:
+    if fields := other_fields(differences(teachers)):
         return f"The teachers differ in {series(fields)}: a fair test needs equal ones."
     seeds = [[run.config.seed for run in group] for group in by_smoothing(teachers).values()]
     if any(len(set(s)) < len(s) for s in seeds):

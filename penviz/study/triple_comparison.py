@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,12 +12,11 @@ from penviz import InputError
 from penviz.metrics.tightness.class_pairs import Float, pair_medians
 from penviz.metrics.tightness.finder import Ranking, find
 from penviz.projection.split_statistics import SplitStatistics
-from penviz.store.runs import differences
-from penviz.study.conclusion import Finding
-from penviz.study.study_run import StudyRun
+from penviz.study.finding import Compared, Finding
+from penviz.study.study_run import StudyRun, usual_splits
 from penviz.study.table import reference_run
 from penviz.study.triple_chart import TriplePair
-from penviz.study.triples_finding import describe_triples
+from penviz.study.triples_finding import triples_finding
 
 
 @dataclass(frozen=True, repr=False)
@@ -85,14 +84,14 @@ class TripleComparison:
         Args:
             classes: rows of the head; names: what the runs are called, their own when not given.
         """
-        return describe_triples(
+        compared = Compared.of([self.before.run, self.after.run])
+        return triples_finding(
+            replace(compared, names=names or compared.names),
             self.pair,
             TriplePair.of(*self.statistics, not self.bias),
-            names=names or (self.before.name, self.after.name),
-            class_names=self.statistics[0].activations.class_names,
-            chosen=classes,
-            split=self.split,
-            differences=differences([self.before.run, self.after.run]),
+            self.statistics[0].activations.class_names,
+            classes,
+            self.split,
         )
 
     def find(self, how: str, m: int = 10) -> Ranking:
@@ -114,3 +113,16 @@ def triple_comparison(runs: Sequence[StudyRun], split: str | None, bias: bool) -
     if not shared or (split and split not in shared):
         raise InputError(f"Not both runs have {f'{split} ' if split else ''}activations to compare.")
     return TripleComparison(before, after, split or shared[0], bias)
+
+
+def find_triples(runs: Sequence[StudyRun], how: str, split: str | None, bias: bool) -> tuple[str, Ranking]:
+    """Arguments and errors as `Study.find`."""
+    shared = [s for s in usual_splits(runs) if all(s in one.splits for one in runs)]
+    if not shared or (split is not None and split not in shared):
+        of = split or "one split"
+        raise InputError(f"Not all of these runs have activations of {of}: extract them first.")
+    chosen = split or shared[0]
+    for one in runs:
+        if one.splits[chosen].over_all is not None:
+            raise InputError(f"{one.name} is kept in shards: triples are found in one file of activations.")
+    return chosen, find(how, [one.statistics[chosen] for one in runs], bias=bias)

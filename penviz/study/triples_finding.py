@@ -11,20 +11,18 @@ from penviz.metrics.intervals.verdict import Verdict, relevant
 from penviz.metrics.numbers import BY_KEY
 from penviz.metrics.tightness.finder import MISSING
 from penviz.metrics.wording import NO_SEEDS, change_words, series, signed_percent
-from penviz.study.conclusion import BIAS, UNCLEAR, WORDS, Finding
-from penviz.study.finding import NOTHING, TARGETS
+from penviz.study.finding import BIAS, DEPENDS, NO_CONCLUSION, SHOWN, UNCLEAR, Compared, Finding, other_fields
+from penviz.study.tightness_finding import TIGHTNESS
 from penviz.study.triple_chart import TriplePair
 
 
-def describe_triples(
+def triples_finding(
+    runs: Compared,
     pair: TriplePair,
     turned: TriplePair,
-    *,
-    names: Sequence[str],
     class_names: Sequence[str],
     chosen: Sequence[int],
     split: str,
-    differences: Sequence[str] = (),
 ) -> Finding:
     """How many triples the second run draws tighter or looser, and where the chosen one stands.
 
@@ -32,26 +30,25 @@ def describe_triples(
     turned.
 
     Args:
-        pair, turned: rho/d of every triple, and with the bias switch turned; names: of the two runs;
-            class_names: K; chosen: three of them.
-        split: of the values; differences: config fields in which the runs differ, those of TARGETS ignored.
+        runs: the two; pair, turned: rho/d of every triple, and with the bias switch turned; class_names: K;
+            chosen: three of them; split: of the values.
     """
     said, without = (_direction(p) for p in (pair, turned))
     numbers = f"{split.capitalize()}, ρ/d in the plane of each triple: {_counts(pair)}."
     detail = " ".join(filter(None, [numbers, _chosen(pair, chosen, class_names), _seen(pair), NO_SEEDS]))
-    if fields := [f.replace("_", " ") for f in differences if f not in TARGETS]:
-        return Finding("differs", f"These runs differ in {series(fields)} too; {NOTHING}", detail)
+    if fields := other_fields(runs.differences):
+        return Finding("differs", f"These runs also differ in {series(fields)}: {SHOWN}", detail)
     if not pair.change.any():
-        return Finding("same", f"{names[0]} and {names[1]} are equal in every triple", detail)
+        return Finding("same", f"{runs.names[0]} and {runs.names[1]} are equal in every triple", detail)
     if said != without:
-        head = "No conclusion on all triples: it depends on whether the bias counts as part of the template"
+        head = f"{NO_CONCLUSION} on all triples: {DEPENDS}"
         return Finding("depends", head, f"{detail} With the bias switch turned: {_counts(turned)}. {BIAS}")
     if said == "unclear":
         return Finding("unclear", UNCLEAR, detail)
-    n, word = len(pair.triples), WORDS[said]
+    n, word = len(pair.triples), TIGHTNESS[said]
     moved = int((pair.change < 0).sum() if said == "lower" else (pair.change > 0).sum())
     of = f"{moved:,} of {n:,} triples" + (" of a sample" if pair.sampled else "")
-    return Finding(word, f"{of} are {word} in {names[1]} than in {names[0]}", detail)
+    return Finding(word, f"{of} are {word} in {runs.names[1]} than in {runs.names[0]}", detail)
 
 
 def _median(pair: TriplePair) -> Change:

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from penviz.metrics.wording import series
 from penviz.study.table import Table
 
 
-def withheld_intervals(table: Table, names: Sequence[str]) -> list[str]:
-    """A sentence for every reason: which numbers have no interval, on which splits, and why.
-
-    Args:
-        table: of the runs; names: of them.
-    """
+def withheld_intervals(table: Table) -> list[str]:
+    """A sentence for every reason: which numbers have no interval, on which splits, and why."""
     reasons: dict[str, dict[str, list[str]]] = {}
     for row in table.rows:
         for split, change in row.changes.items():
             if change is not None and change.why:
                 label = f"the change of {row.number.label}"
                 reasons.setdefault(change.why, {}).setdefault(split, []).append(label)
-        if len(names) == 1:
+        if len(row.values) == 1:
             for split, why in row.why[0].items() if row.why else ():
                 if why:
                     reasons.setdefault(why, {}).setdefault(split, []).append(row.number.label)

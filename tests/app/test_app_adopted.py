@@ -26,9 +26,7 @@ def test_unknown_targets_have_no_star_and_no_conclusion(
     make_run(tmp_path, "hard", 0.0)
     make_adopted(tmp_path, "theirs")
     app = open_app()
-    assert headline(app) == (
-        "The targets of theirs are not known: penviz draws these runs and concludes nothing"
-    )
+    assert headline(app).startswith("The targets of theirs are not known: ")
     assert len(charts(app)) == 2
     assert "label-smoothing optimum" not in marks(app)
     assert "it lies at infinity; no optimum for unknown targets" in html(app)

@@ -13,13 +13,14 @@ from synthetic import make
 
 from penviz.metrics.class_means import with_class_means
 from penviz.metrics.intervals.bootstrap import Change
+from penviz.metrics.target_vectors import Targets
 from penviz.metrics.wording import change_text, three
 from penviz.projection.projection import Projection
 from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.activations import ActivationsError, Head
-from penviz.study.conclusion import Finding
-from penviz.study.finding import build_finding
+from penviz.study.finding import SHOWN, Compared, Finding
 from penviz.study.table import compare
+from penviz.study.tightness_finding import plane_finding
 
 CLASSES = ("class 0", "class 4", "class 2")
 FORBIDDEN = re.compile(r"better|worse|separat|improve", re.IGNORECASE)
@@ -50,16 +51,10 @@ def say(
     runs, alphas, seeds=None, differences=(), classes=CLASSES, adopted=(), recipe=None, bias=True
 ) -> Finding:
     table = compare(runs, classes, label_smoothings=alphas, bias=bias)
-    finding = build_finding(
-        table,
-        names=[f"run {i}" for i in range(len(runs))],
-        label_smoothings=alphas,
-        seeds=[0] * len(runs) if seeds is None else seeds,
-        differences=differences,
-        runs=runs,
-        adopted=adopted,
-        recipe=recipe,
-    )
+    names = [f"run {i}" for i in range(len(runs))]
+    seeds = [0] * len(runs) if seeds is None else seeds
+    compared = Compared(names, [Targets.of(a) for a in alphas], seeds, adopted, differences, recipe)
+    finding = plane_finding(compared, table, runs)
     assert not FORBIDDEN.search(finding.headline + finding.detail)
     assert not finding.headline.endswith(".")
     assert "nan" not in finding.headline + finding.detail
@@ -144,9 +139,9 @@ def test_configs_that_differ_otherwise_allow_no_conclusion() -> None:
         [run(1.0), run(0.7)], [0, 0.1], differences=["epochs", "label_smoothing", "targets", "seed"]
     )
     assert finding.kind == "differs"
-    assert finding.headline == "These runs differ in epochs too; penviz draws them and concludes nothing"
+    assert finding.headline == f"These runs also differ in epochs: {SHOWN}"
     two = say([run(1.0), run(0.7)], [0, 0.1], differences=["epochs", "batch_size", "lr"])
-    assert "differ in epochs, batch size and lr too" in two.headline
+    assert "also differ in epochs, batch size and lr:" in two.headline
     assert say([run(1.0), run(0.7)], [0, 0.1], differences=["seed", "targets"]).kind == "tighter"
 
 
@@ -171,7 +166,7 @@ def test_unknown_targets_are_said() -> None:
     finding = say([run(1.0), run(0.7)], [0, None])
     assert finding.kind == "unknown"
     assert finding.headline == (
-        "The targets of run 1 are not known: penviz draws these runs and concludes nothing"
+        "The targets of run 1 are not known: penviz shows these runs and concludes nothing"
     )
     assert "targets of run 0 and run 1 are" in say([run(1.0), run(0.7)], [None, None]).headline
     one = say([run(1.0)], [None])
@@ -195,7 +190,7 @@ def test_two_adopted_runs_are_compared_as_stated() -> None:
     one = say(runs[:1], [0.1], adopted=[True])
     assert one.detail.endswith("Label smoothing 0.1, as stated: penviz did not train it.")
     differ = say(runs, [0, 0.1], differences=["model"], adopted=[True, True])
-    assert differ.headline == "These runs differ in model too; penviz draws them and concludes nothing"
+    assert differ.headline == f"These runs also differ in model: {SHOWN}"
 
 
 def test_unknown_seeds_allow_no_interval_over_seeds() -> None:
@@ -210,7 +205,7 @@ def test_an_adopted_run_beside_one_of_penviz_allows_no_conclusion(alphas: list[f
     finding = say([run(1.0), run(0.7)], alphas, adopted=[False, True])
     assert finding.kind == "adopted"
     assert finding.headline == (
-        "penviz did not train run 1 and does not know what else differs: it draws these runs and "
+        "penviz did not train run 1 and does not know what else differs: it shows these runs and "
         "concludes nothing"
     )
     assert finding.detail.startswith("ρ/d on train: ")
@@ -269,7 +264,7 @@ def test_one_split_alone_and_none_in_common() -> None:
     assert "validation clusters are" in say(pair, [0, 0.1]).headline
     apart = [run(1.0, splits=("validation",)), run(0.7, splits=("train",))]
     assert say(apart, [0, 0.1]).kind == "none"
-    assert build_finding(compare(pair, CLASSES), names=[], label_smoothings=[], seeds=[]).kind == "none"
+    assert plane_finding(Compared([], [], []), compare(pair, CLASSES)).kind == "none"
 
 
 def test_runs_of_other_classes_are_not_compared() -> None:
@@ -405,11 +400,12 @@ def test_a_trifle_over_seeds_is_no_difference() -> None:
     table = compare([run(1.0)] * 6, CLASSES)
     values = tuple({"train": 0.3 * f} for f in (1, 1.0001, 0.9999, 1.01, 1.0101, 1.0099))
     small = replace(table, rows=(replace(table.row("rho_d"), values=values),), switched=None, alike=())
-    given = {"label_smoothings": [0, 0, 0, 0.1, 0.1, 0.1], "seeds": [0, 1, 2] * 2, "names": list("abcdef")}
-    assert build_finding(small, **given).kind == "unclear"
+    targets = [Targets.of(a) for a in (0, 0, 0, 0.1, 0.1, 0.1)]
+    given = Compared("abcdef", targets, [0, 1, 2] * 2)
+    assert plane_finding(given, small).kind == "unclear"
     wide = tuple({"train": v["train"] * (1.03 if i > 2 else 1)} for i, v in enumerate(values))
     large = replace(small, rows=(replace(small.rows[0], values=wide),))
-    assert build_finding(large, **given).kind == "looser"
+    assert plane_finding(given, large).kind == "looser"
 
 
 def test_a_triple_against_the_median_of_all_is_mixed() -> None:
@@ -456,9 +452,8 @@ def test_runs_that_hold_other_examples_are_called_so() -> None:
 def test_an_interval_too_wide_to_read_is_not_printed(wide: Change) -> None:
     table = compare([run(1.0), run(0.7)], CLASSES)
     row = replace(table.row("rho_d"), changes={"train": wide, "validation": wide})
-    finding = build_finding(
-        replace(table, rows=(row,)), names=["a", "b"], label_smoothings=[0, 0.1], seeds=[0, 0]
-    )
+    compared = Compared(["a", "b"], [Targets.of(0.0), Targets.of(0.1)], [0, 0])
+    finding = plane_finding(compared, replace(table, rows=(row,)))
     assert (finding.kind, finding.headline) == ("unclear", "Too few examples for an interval")
     assert "too wide" in finding.detail
     assert change_text(wide) == f"{round(100 * wide.value):+d} %"

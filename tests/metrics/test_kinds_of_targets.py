@@ -18,9 +18,9 @@ from penviz.projection.plane import Plane
 from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.run_activations import targets_of
 from penviz.store.runs import Run, RunConfig, differences
-from penviz.study.conclusion import Finding
-from penviz.study.finding import build_finding
+from penviz.study.finding import SHOWN, Compared, Finding
 from penviz.study.table import compare
+from penviz.study.tightness_finding import plane_finding
 
 CLASSES = (0, 4, 2)
 PRIOR = (0.3, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1)
@@ -110,15 +110,9 @@ def test_the_share_of_the_gap_of_a_prior_is_over_the_examples() -> None:
 
 def say(*targets: Targets, differ: tuple[str, ...] = ()) -> Finding:
     runs = [{"train": SplitStatistics.of(make(n=1200, noise=1 - 0.2 * i))} for i in range(len(targets))]
-    alphas = [t.label_smoothing for t in targets]
-    return build_finding(
-        compare(runs, CLASSES, label_smoothings=alphas, targets=targets),
-        names=[f"run {i}" for i in range(len(targets))],
-        label_smoothings=alphas,
-        seeds=[0] * len(targets),
-        targets=targets,
-        differences=differ,
-    )
+    names = [f"run {i}" for i in range(len(targets))]
+    compared = Compared(names, targets, [0] * len(targets), differences=differ)
+    return plane_finding(compared, compare(runs, CLASSES, targets=targets))
 
 
 HARD = Targets("hard", 0.0)
@@ -140,14 +134,14 @@ def test_two_kinds_allow_no_conclusion() -> None:
         assert found.kind == "differs"
         assert found.headline == (
             "These runs differ in the kind of their targets (label smoothing and label smoothing over the "
-            "others); penviz draws them and concludes nothing"
+            f"others): {SHOWN}"
         )
 
 
 def test_another_loss_allows_no_conclusion() -> None:
     found = say(HARD, Targets("binary", 0.1), differ=("targets", "label_smoothing", "loss"))
     assert found.kind == "differs"
-    assert found.headline.startswith("These runs differ in loss too")
+    assert found.headline.startswith("These runs also differ in loss:")
 
 
 def test_a_student_is_not_called_unknown() -> None:

@@ -15,7 +15,8 @@ from penviz.metrics.class_means import with_class_means
 from penviz.metrics.target_vectors import Targets
 from penviz.projection.two_classes import TwoClasses, optimum, two_class_charts
 from penviz.store.activations import Activations, ActivationsError, Head
-from penviz.study.two_class_finding import describe_two
+from penviz.study.finding import Compared
+from penviz.study.tightness_finding import axis_finding
 
 HARD, SOFT = Targets("hard", 0.0), Targets("uniform", 0.1)
 
@@ -208,27 +209,28 @@ def test_what_has_no_axis_is_said() -> None:
 def test_the_finding() -> None:
     one, other = TwoClasses.of(pair(1.0)), TwoClasses.of(pair(0.6))
     names = ["a", "b"]
-    found = describe_two([{"train": one}, {"train": other}], names=names, targets=[HARD, SOFT])
+    found = axis_finding(Compared(names, [HARD, SOFT], [0, 0]), [{"train": one}, {"train": other}])
     share = round(100 * (1 - other.rho_d / one.rho_d))
     assert found.kind == "tighter"
     assert f"training clusters are {share} % tighter" in found.headline
-    turned = describe_two([{"train": other}, {"train": one}], names=names, targets=[SOFT, HARD])
+    turned = axis_finding(Compared(names, [SOFT, HARD], [0, 0]), [{"train": other}, {"train": one}])
     assert turned == found
-    same = describe_two([{"train": one}, {"train": one}], names=names, targets=[HARD, SOFT])
+    same = axis_finding(Compared(names, [HARD, SOFT], [0, 0]), [{"train": one}, {"train": one}])
     assert same.kind == "same"
     near = TwoClasses.of(pair(0.97))
     assert one.change_to(near)[2] < 0  # the interval is clear of 0, by less than two seeds may differ
-    trifle = describe_two([{"train": one}, {"train": near}], names=names, targets=[HARD, SOFT])
+    trifle = axis_finding(Compared(names, [HARD, SOFT], [0, 0]), [{"train": one}, {"train": near}])
     assert (trifle.kind, trifle.headline) == ("unclear", "No clear difference")
-    differ = describe_two(
-        [{"train": one}, {"train": other}], names=names, targets=[HARD, SOFT], differences=["epochs", "seed"]
+    differ = axis_finding(
+        Compared(names, [HARD, SOFT], [0, 0], differences=["epochs", "seed"]),
+        [{"train": one}, {"train": other}],
     )
-    assert "differ in epochs too" in differ.headline
-    assert describe_two([{"train": one}], names=["a"], targets=[HARD]).kind == "one"
-    unknown = describe_two(
-        [{"train": one}, {"train": other}], names=names, targets=[HARD, Targets("unknown")]
+    assert "epochs" in differ.headline
+    assert axis_finding(Compared(["a"], [HARD], [0]), [{"train": one}]).kind == "one"
+    unknown = axis_finding(
+        Compared(names, [HARD, Targets("unknown")], [0, 0]), [{"train": one}, {"train": other}]
     )
-    assert unknown.headline.startswith("The targets of b follow from no alpha")
+    assert unknown.headline.startswith("The targets of b are not known")
 
 
 def test_a_class_that_is_a_point_without_one_example_has_no_interval() -> None:
@@ -240,8 +242,8 @@ def test_a_class_that_is_a_point_without_one_example_has_no_interval() -> None:
     assert point.interval() is None
     assert point.change_to(TwoClasses.of(pair())) is None
     assert TwoClasses.of(pair()).change_to(point) is None
-    said = describe_two(
-        [{"train": point}, {"train": TwoClasses.of(pair())}], names=["a", "b"], targets=[HARD, SOFT]
+    said = axis_finding(
+        Compared(["a", "b"], [HARD, SOFT], [0, 0]), [{"train": point}, {"train": TwoClasses.of(pair())}]
     )
     assert "nan" not in said.headline + said.detail
 

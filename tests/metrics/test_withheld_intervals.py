@@ -7,10 +7,12 @@ from dataclasses import replace
 import numpy as np
 from synthetic import make
 
+from penviz.metrics.target_vectors import Targets
 from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.activations import Activations
-from penviz.study.finding import build_finding
+from penviz.study.finding import Compared
 from penviz.study.table import compare
+from penviz.study.tightness_finding import plane_finding
 from penviz.study.withheld_intervals import withheld_intervals
 
 CLASSES = (0, 4, 2)
@@ -36,18 +38,19 @@ def test_a_number_that_few_examples_carry_has_a_sentence_and_no_interval() -> No
     assert change.low is None
     assert change.why.startswith("the farthest 1 % of the examples make up 9")
     assert table.row("distance").changes["train"].low is not None
-    (sentence,) = [s for s in withheld_intervals(table, ["a", "b"]) if "farthest" in s]
+    (sentence,) = [s for s in withheld_intervals(table) if "farthest" in s]
     assert sentence.startswith("No interval for the change of radius / distance, ")
     assert sentence.endswith("% of the scatter.")
-    found = build_finding(table, names=["a", "b"], label_smoothings=[0, 0.1], seeds=[0, 0], runs=runs)
-    assert found.headline == f"No conclusion: {change.why}"
+    compared = Compared(["a", "b"], [Targets.of(0.0), Targets.of(0.1)], [0, 0])
+    found = plane_finding(compared, table, runs)
+    assert found.headline == f"No conclusion, no interval over examples would hold: {change.why}"
 
 
 def test_few_examples_are_said_for_one_run() -> None:
     table = compare([{"train": SplitStatistics.of(make(n=140))}], CLASSES)
-    (sentence,) = withheld_intervals(table, ["a"])
+    (sentence,) = withheld_intervals(table)
     assert sentence == "No interval for radius / distance: it takes at least 300 examples."
     assert table.row("rho_d").intervals[0]["train"] is None
     enough = compare([{"train": SplitStatistics.of(make(n=1200))}], CLASSES)
-    assert withheld_intervals(enough, ["a"]) == []
+    assert withheld_intervals(enough) == []
     assert enough.row("rho_d").intervals[0]["train"] is not None

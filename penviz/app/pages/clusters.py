@@ -53,7 +53,7 @@ from penviz.projection.views import PLANE, VIEWS
 from penviz.store.run_activations import classes_held
 from penviz.store.runs import Run
 from penviz.study.comparison import ComparisonOptions
-from penviz.study.conclusion import Finding
+from penviz.study.finding import Finding
 from penviz.study.table import Table
 from penviz.study.withheld_intervals import withheld_intervals
 
@@ -159,7 +159,7 @@ def _draw(
         [
             provenance(state, [panel for row in cells for panel in row if panel is not None]),
             *shown.notes,
-            *withheld_intervals(table, titles),
+            *withheld_intervals(table),
         ]
     )
     st.html(f'<p class="pz-foot">{escape(foot)}</p>')

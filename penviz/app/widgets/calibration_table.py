@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from penviz.metrics.calibration.calibrated import NUMBERS, SCALED, Calibrated
+from penviz.metrics.calibration.calibrated import SCALED, Calibrated
+from penviz.metrics.numbers import BY_KEY, CALIBRATION, numbers_of
 from penviz.metrics.wording import SEEDS_OUT, three, three_signed
 from penviz.study.calibration_report import change_of, least_temperature, number_lines, withheld
 
@@ -17,7 +18,7 @@ MEANINGS = {
 
 MAIN = ("ece", "ece_floor", "nll", "brier", "accuracy", "aurc_softmax")
 """Numbers that stand under the diagrams, with the fitted T above them; all of them unfold below."""
-ALL = tuple(number.key for number in NUMBERS)
+ALL = tuple(number.key for number in numbers_of(CALIBRATION))
 
 
 def calibration_table(found: Sequence[Calibrated], titles: Sequence[str], keys: Sequence[str] = MAIN) -> str:
@@ -34,7 +35,6 @@ def calibration_table(found: Sequence[Calibrated], titles: Sequence[str], keys: 
         body.append(_row("T of minimum ECE", MEANINGS["ece_temperature"], least, found))
     if "aurc_norm" in keys:
         body.append(_row("p of the norm", MEANINGS["norm"], [str(c.norm) for c in found], found))
-    meanings = {number.key: number.meaning for number in NUMBERS}
     said: set[str] = set()
     for label, key, at in number_lines(found):
         if key not in keys:
@@ -46,7 +46,7 @@ def calibration_table(found: Sequence[Calibrated], titles: Sequence[str], keys: 
                 cells.append("–")
             else:
                 cells.append(_cell(three_signed(change.value), (change.low, change.high)))
-        meaning = "after division by fitted T" if key in said and at == SCALED else meanings[key]
+        meaning = "after division by fitted T" if key in said and at == SCALED else BY_KEY[key].meaning
         said.add(key)
         body.append(_row(label, meaning, cells, found))
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)

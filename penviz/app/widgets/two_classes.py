@@ -16,9 +16,9 @@ from penviz.figures.charts.two_classes import charts_of, names_of
 from penviz.metrics.wording import three
 from penviz.plot.chart_screen import chart_figure
 from penviz.projection.two_classes import SCALES, TwoClasses
-from penviz.store.run_activations import targets_of
-from penviz.store.runs import SPLITS, differences, recipe_of
-from penviz.study.two_class_finding import describe_two
+from penviz.store.runs import SPLITS
+from penviz.study.finding import Compared
+from penviz.study.tightness_finding import axis_finding
 
 ROW_PX = 300
 
@@ -53,18 +53,10 @@ def draw_two_classes(opened: Sequence[Opened], scale: str, groups: Sequence[Grou
         InputError: templates that are equal, or a class without examples.
     """
     runs = [one.run for one in opened]
-    targets = [targets_of(run) for run in runs]
     found = [
         {split: TwoClasses.of(one.splits[split]) for split in SPLITS if split in one.splits} for one in opened
     ]
-    finding = describe_two(
-        found,
-        names=[run.name for run in runs],
-        targets=targets,
-        differences=differences(runs),
-        adopted=[run.adopted for run in runs],
-        recipe=recipe_of(runs),
-    )
+    finding = axis_finding(Compared.of(runs), found)
     titles = names_of(runs, found)
     charts = charts_of(runs, found, scale)
     columns = max(map(len, found))

@@ -40,7 +40,7 @@ def charts_of(
 
     Args:
         by_family: what a curve is called -> its runs.
-        numbers: keys of `measure.sweep.SWEPT`; a number that no run has gives no chart.
+        numbers: keys of `study.sweep.SWEPT`; a number that no run has gives no chart.
         splits: which are drawn.
 
     Raises:

@@ -46,60 +46,11 @@ FEWEST = 20
 """Examples of the two halves together below which nothing is fitted."""
 
 
-@dataclass(frozen=True)
-class CalibrationNumber:
-    """What a number is called and what it means, in one line."""
-
-    key: str
-    label: str
-    meaning: str
-
-
-CHANCE = (
-    "perfect calibration would show half as much by chance or more, so that no interval about it would hold"
-)
+CHANCE = "perfect calibration would show half as much by chance, or more"
 WIDENED = 1.3
 """Times by which a bias may widen an interval at most; above it there is none."""
 NEAR = 2.0
 """Times what perfect calibration shows below which an error of absolute gaps has no interval."""
-
-
-_EXPECTED = "mean over labels drawn from these probabilities, at this n"
-
-NUMBERS: tuple[CalibrationNumber, ...] = (
-    CalibrationNumber("ece", "ECE", "mean |confidence - accuracy| over 15 bins of equal width"),
-    CalibrationNumber("ece_floor", "ECE expected if perfectly calibrated", _EXPECTED),
-    CalibrationNumber("adaptive_ece", "adaptive ECE", "the same over 15 bins of equal count"),
-    CalibrationNumber("adaptive_ece_floor", "adaptive ECE expected if perfectly calibrated", _EXPECTED),
-    CalibrationNumber("classwise_ece", "classwise ECE", "mean over classes of the ECE of their probability"),
-    CalibrationNumber("classwise_ece_floor", "classwise ECE expected if perfectly calibrated", _EXPECTED),
-    CalibrationNumber("smooth_ece", "smooth ECE", "without bins, at its own bandwidth"),
-    CalibrationNumber("smooth_ece_floor", "smooth ECE expected if perfectly calibrated", _EXPECTED),
-    CalibrationNumber(
-        "rms_ece", "RMS calibration error", "root mean squared gap over the bins of ECE, free of its bias"
-    ),
-    CalibrationNumber("confidence_gap", "confidence - accuracy", "above 0: surer than right"),
-    CalibrationNumber("nll", "NLL (nats)", "minus log of the probability of the label"),
-    CalibrationNumber("brier", "Brier score", "sum over classes of squared error of the probability, 0 to 2"),
-    CalibrationNumber("ece_lowest", "ECE, T of least ECE", "T chosen by ECE instead of NLL"),
-    CalibrationNumber("ece_lowest_floor", "ECE, T of least ECE expected if perfectly calibrated", _EXPECTED),
-    CalibrationNumber("ece_isotonic", "ECE, isotonic", "confidence mapped by isotonic regression"),
-    CalibrationNumber("ece_isotonic_floor", "ECE, isotonic expected if perfectly calibrated", _EXPECTED),
-    CalibrationNumber("ece_platt", "ECE, Platt", "confidence mapped by Platt's logistic fit"),
-    CalibrationNumber("ece_platt_floor", "ECE, Platt expected if perfectly calibrated", _EXPECTED),
-    CalibrationNumber("accuracy", "accuracy", "no temperature changes it"),
-    CalibrationNumber(
-        "aurc_softmax", "AURC, max-softmax", "mean risk over all coverages; lower: errors come last"
-    ),
-    CalibrationNumber("aurc_logit", "AURC, max-logit", "the same with the largest logit as score"),
-    CalibrationNumber("aurc_norm", "AURC, p-norm logit", "the same with the p-norm normalised logit"),
-    CalibrationNumber(
-        "naurc_softmax", "NAURC, max-softmax", "free of accuracy: 0 a perfect order, 1 a random one"
-    ),
-    CalibrationNumber("naurc_logit", "NAURC, max-logit", "the same with the largest logit"),
-    CalibrationNumber("naurc_norm", "NAURC, p-norm logit", "the same with the p-norm normalised logit"),
-    CalibrationNumber("spread", "wrong-logit spread (nats)", "standard deviation of the wrong logits"),
-)
 
 
 MOST = {"ece": 1.0, "aurc": 1.0, "brier": 2.0}

@@ -62,7 +62,7 @@ def keys_over_all(n_classes: int, head: bool) -> frozenset[str]:
 def numbers_over_all(
     moments: Moments, logits: LogitNumbers | None, accuracy: float | None
 ) -> tuple[Numbers, int]:
-    """Numbers by key (`numbers.NUMBERS`), None where one is undefined, and the rank of the inverse in NC1.
+    """Numbers by key (`metrics.numbers`), None where one is undefined, and the rank of the inverse in NC1.
 
     Args:
         moments: of all examples; logits: of all examples, None without a head; accuracy: share of correct

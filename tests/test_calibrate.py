@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from small_runs import make_adopted, make_run
 
-from penviz.cli.main import main
+from penviz.cli import main
 from penviz.figures.open_study import open_study
 from penviz.metrics.calibration.calibrated import SCALED, Calibrated
 from penviz.metrics.numbers import CALIBRATION, numbers_of
@@ -30,7 +30,7 @@ def calibrate(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
     def run(*arguments: object) -> tuple[str, str]:
         monkeypatch.setattr(sys, "argv", ["penviz", "calibrate", *map(str, arguments)])
         with pytest.raises(SystemExit) as stop:
-            main()
+            main.main()
         captured = capsys.readouterr()
         assert not stop.value.code, captured.err
         return captured.out, captured.err
@@ -59,7 +59,9 @@ def test_text_and_json_say_the_same(calibrate: Any, pair: list[Path]) -> None:
         for at, ends in (("plain", ("", " at T = 1")), ("scaled", ("", " at fitted T"))):
             if at not in entry:
                 continue
-            line = next(by_label[entry["label"] + e] for e in ends if entry["label"] + e in by_label)
+            unit = f" ({entry['unit']})" if entry["unit"] not in ("", "share") else ""
+            called = entry["label"] + unit
+            line = next(by_label[called + e] for e in ends if called + e in by_label)
             values = list(entry[at]["values"].values())
             assert all(not why or why in said for why in entry[at]["why_no_interval"].values())
             for value in values:

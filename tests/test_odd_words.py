@@ -14,7 +14,7 @@ import pytest
 from small_runs import make_run
 
 from penviz import InputError
-from penviz.cli import main, measure
+from penviz.cli import main
 from penviz.did_you_mean import did_you_mean
 from penviz.external.importing.arrays import adopt_arrays
 from penviz.external.reader.inspection import inspect_file
@@ -178,7 +178,7 @@ def test_a_stopped_command_says_so(penviz: Verb, monkeypatch: pytest.MonkeyPatch
     def stopped(path: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(measure, "read_runs", stopped)
+    monkeypatch.setattr("penviz.figures.open_study.read_runs", stopped)
     status, said = penviz("measure", tmp_path)
     assert status == 130
     assert said.strip().startswith("Stopped: every file that was written is whole")

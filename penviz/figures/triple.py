@@ -13,7 +13,7 @@ from penviz.projection.plane import Plane
 from penviz.study.comparison import Comparison
 from penviz.study.finding import Finding
 from penviz.study.over_seeds import Side, table_over_seeds
-from penviz.study.study_run import StudyRun
+from penviz.study.study_run import StudyRun, notes_of
 from penviz.study.table import Table
 
 Grid = list[list[Panel | None]]
@@ -38,7 +38,7 @@ class Triple:
     @property
     def runs(self) -> list[StudyRun]:
         """Of the rows, in their order."""
-        every = self.comparison.study.runs
+        every = self.comparison.runs
         return [every[side.positions[0]] for side in self.sides] if self.sides else list(every)
 
     @property
@@ -76,7 +76,7 @@ class Triple:
     def notes(self) -> list[str]:
         """Sentences that must stand beside it."""
         film = any(panel.epoch is not None for panel in self.panels)
-        return [*self.comparison.study.notes, *([NOTE] if film else [])]
+        return [*notes_of(self.comparison.runs), *([NOTE] if film else [])]
 
     @property
     def maps(self) -> list[Plane | LinearMap]:

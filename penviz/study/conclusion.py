@@ -32,7 +32,7 @@ from penviz.study.finding import (
     BIAS,
     DEPENDS,
     NO_CONCLUSION,
-    SHOWN,
+    NONE_DRAWN,
     STATED,
     TOO_FEW,
     TOO_FEW_SEEDS,
@@ -152,13 +152,13 @@ def _incomparable(runs: Compared, number: Evidence) -> Finding | None:
     plain = _plain(runs, number)
     given = list(zip(runs.names, runs.targets, strict=True))
     if unknown := [name for name, targets in given if targets.kind == "unknown"]:
-        return Finding("unknown", f"The targets of {series(unknown)} are not known: {SHOWN}", plain)
+        return Finding("unknown", f"The targets of {series(unknown)} are not known: {NONE_DRAWN}", plain)
     if taught := [name for name, targets in given if targets.kind == "distilled"]:
-        return Finding("unknown", f"{series(taught)} learned from a teacher: {SHOWN}", plain)
+        return Finding("unknown", f"{series(taught)} learned from a teacher: {NONE_DRAWN}", plain)
     if any(runs.adopted) and not runs.stated:
         who = series([n for n, adopted in zip(runs.names, runs.adopted, strict=True) if adopted])
-        head = f"penviz did not train {who} and does not know what else differs: it shows these runs"
-        return Finding("adopted", f"{head} and concludes nothing", plain)
+        head = f"penviz did not train {who} and does not know what else differs: {NONE_DRAWN}"
+        return Finding("adopted", head, plain)
     if found := number.objection(runs):
         return replace(found, detail=plain)
     if copies := [pair for pair in number.alike if len({runs.targets[i] for i in pair}) > 1]:
@@ -169,12 +169,12 @@ def _incomparable(runs: Compared, number: Evidence) -> Finding | None:
     kinds = dict.fromkeys(t.kind for t in runs.targets if t.smoothed)
     if len(kinds) > 1:
         what = f"the kind of their targets ({series([CAUSES[kind] for kind in kinds])})"
-        return Finding("differs", f"These runs differ in {what}: {SHOWN}", plain)
+        return Finding("differs", f"These runs differ in {what}: {NONE_DRAWN}", plain)
     fields = other_fields(runs.differences)
     if len(runs.levels) == 1:
         return _equal(runs, number, fields, plain)
     if fields:
-        return Finding("differs", f"These runs also differ in {series(fields)}: {SHOWN}", plain)
+        return Finding("differs", f"These runs also differ in {series(fields)}: {NONE_DRAWN}", plain)
     return None
 
 

@@ -15,7 +15,7 @@ MAY_DIFFER = ("label_smoothing", "targets", "seed")
 """Config fields in which runs may differ and still be compared."""
 
 SEEDS_NEEDED = 3
-SHOWN = "penviz shows these runs and concludes nothing"
+NONE_DRAWN = "no conclusion is drawn"
 UNCLEAR = "No clear difference"
 TOO_FEW = "Too few examples for an interval"
 NO_INTERVAL = "No interval over examples would hold"

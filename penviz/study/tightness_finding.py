@@ -30,7 +30,7 @@ from penviz.metrics.wording import (
 from penviz.projection.split_statistics import SplitStatistics, triple_changes
 from penviz.projection.two_classes import TwoClasses
 from penviz.study.conclusion import Evidence, Judged, conclude
-from penviz.study.finding import BIAS, NO_INTERVAL, SHOWN, TOO_FEW, Compared, Finding
+from penviz.study.finding import BIAS, NO_INTERVAL, NONE_DRAWN, TOO_FEW, Compared, Finding
 from penviz.study.table import NumberRow, Table
 
 TIGHTNESS: Mapping[str, str] = {"lower": "tighter", "higher": "looser"}
@@ -255,5 +255,5 @@ def _other_planes(runs: Compared, on_means: Sequence[bool]) -> Finding | None:
     if len(set(on_means)) < 2:
         return None
     who = series([n for n, means in zip(runs.names, on_means, strict=True) if means])
-    head = f"Class means stand in for the templates of {who} and not of the others: {SHOWN}"
+    head = f"Class means stand in for the templates of {who} and not of the others: {NONE_DRAWN}"
     return Finding("planes", head)

@@ -11,7 +11,16 @@ from penviz.metrics.intervals.verdict import Verdict, relevant
 from penviz.metrics.numbers import BY_KEY
 from penviz.metrics.tightness.finder import MISSING
 from penviz.metrics.wording import NO_SEEDS, change_words, series, signed_percent
-from penviz.study.finding import BIAS, DEPENDS, NO_CONCLUSION, SHOWN, UNCLEAR, Compared, Finding, other_fields
+from penviz.study.finding import (
+    BIAS,
+    DEPENDS,
+    NO_CONCLUSION,
+    NONE_DRAWN,
+    UNCLEAR,
+    Compared,
+    Finding,
+    other_fields,
+)
 from penviz.study.tightness_finding import TIGHTNESS
 from penviz.study.triple_chart import TriplePair
 
@@ -37,7 +46,7 @@ def triples_finding(
     numbers = f"{split.capitalize()}, ρ/d in the plane of each triple: {_counts(pair)}."
     detail = " ".join(filter(None, [numbers, _chosen(pair, chosen, class_names), _seen(pair), NO_SEEDS]))
     if fields := other_fields(runs.differences):
-        return Finding("differs", f"These runs also differ in {series(fields)}: {SHOWN}", detail)
+        return Finding("differs", f"These runs also differ in {series(fields)}: {NONE_DRAWN}", detail)
     if not pair.change.any():
         return Finding("same", f"{runs.names[0]} and {runs.names[1]} are equal in every triple", detail)
     if said != without:

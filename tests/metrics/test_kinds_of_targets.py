@@ -18,7 +18,7 @@ from penviz.projection.plane import Plane
 from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.run_activations import targets_of
 from penviz.store.runs import Run, RunConfig, differences
-from penviz.study.finding import SHOWN, Compared, Finding
+from penviz.study.finding import NONE_DRAWN, Compared, Finding
 from penviz.study.table import compare
 from penviz.study.tightness_finding import plane_finding
 
@@ -134,7 +134,7 @@ def test_two_kinds_allow_no_conclusion() -> None:
         assert found.kind == "differs"
         assert found.headline == (
             "These runs differ in the kind of their targets (label smoothing and label smoothing over the "
-            f"others): {SHOWN}"
+            f"others): {NONE_DRAWN}"
         )
 
 

@@ -12,7 +12,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from penviz.cli.main import main
+from penviz.cli import main
 from penviz.cli.sweep import OWN
 from penviz.cli.train import train as train_verb
 from penviz.store.activations import Activations

@@ -23,6 +23,7 @@ from penviz.external.evidence.preprocessing import IMAGENET, Preprocessing
 from penviz.external.networks import presets
 from penviz.store.activations import Activations
 from penviz.store.runs import RunError, activations_path, differences, read_run
+from penviz.study.finding import NONE_DRAWN
 from penviz.training.imagenet import SYNSETS, read_imagenet
 
 V1, V2 = "imagenet-resnet50-v1", "imagenet-resnet50-v2"
@@ -118,12 +119,12 @@ def test_both_resnets_from_the_cache_to_a_headline_that_refuses(
     status, out_text, said = verb("measure", *both, *classes)
     assert status == 0, said
     assert "differ in a schedule of 600 epochs, mixup" in out_text
-    assert "concludes nothing" in out_text
+    assert NONE_DRAWN in out_text
     record = json.loads((both[1] / "run.json").read_text())  # the test can fail: without the recipe
     del record["adopted"]["recipe"]
     (both[1] / "run.json").write_text(json.dumps(record))
     _, out_text, _ = verb("measure", *both, *classes)
-    assert "concludes nothing" not in out_text
+    assert NONE_DRAWN not in out_text
 
 
 def _same_as_torchvision(held: Activations, root: Path, state: dict[str, torch.Tensor], version: str) -> None:

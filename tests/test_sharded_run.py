@@ -14,7 +14,7 @@ from small_runs import make_run, small_activations
 from typer.testing import CliRunner
 
 from penviz.cli.main import application
-from penviz.figures import plane_figure
+from penviz.figures.new_figure import new_figure
 from penviz.metrics.numbers import ALL, MEASURE, numbers_of
 from penviz.projection.panel import build_panel
 from penviz.projection.split_statistics import SplitStatistics

@@ -25,12 +25,7 @@ def calibrate(
 ) -> None:
     """Print how far confidence is from accuracy, before and after temperature scaling, and what it says."""
     found = named_apart(read_runs(runs))
-    from penviz.figures.open_study import stale
-    from penviz.metrics.calibration.calibrated import Calibrated
-    from penviz.store import run_activations
-    from penviz.store.runs import SPLITS, judged_split
     from penviz.study import calibration_report
-    from penviz.study.calibration_finding import describe
 
     split = judged_split(found) if split is None else split
     if split not in SPLITS:
@@ -38,7 +33,6 @@ def calibrate(
             f"There is no split {split}{did_you_mean(split, SPLITS)}: it is one of {', '.join(SPLITS)}."
         )
     from penviz.figures.open_study import open_run
-    from penviz.study import calibration_report
     from penviz.study.study import Study
 
     study = Study(tuple(open_run(run, splits=(split,)) for run in found))

@@ -70,6 +70,7 @@ class StudyRun:
         vars(self)["statistics"] = dict(found)
         return self
 
+
 def splits_of(runs: Sequence[StudyRun]) -> tuple[str, ...]:
     """Splits that some run has, in the order of the columns."""
     return tuple(s for s in SPLITS if any(s in one.splits for one in runs))

@@ -23,14 +23,11 @@ from penviz.figures.caption import caption
 from penviz.figures.latex_tables import booktabs, include_line, latex
 from penviz.figures.triple import Triple
 from penviz.metrics.intervals.bootstrap import Change
-from penviz.metrics.target_vectors import Targets
 from penviz.plot.screen import Marks, template_figure
-from penviz.projection.panel import build_grid
-from penviz.projection.plane import Plane
-from penviz.projection.split_statistics import SplitStatistics
-from penviz.study.finding import Compared
-from penviz.study.table import compare
-from penviz.study.tightness_finding import plane_finding
+from penviz.store.runs import Run, RunConfig
+from penviz.study.comparison import ComparisonOptions
+from penviz.study.study import Study
+from penviz.study.study_run import StudyRun
 from tests.small_runs import small_activations
 
 TRIPLE = ("airplane", "automobile", "bird")

@@ -15,7 +15,7 @@ from small_runs import make_adopted, make_run
 from penviz.cli import main
 from penviz.figures.open_study import open_study
 from penviz.metrics.calibration.calibrated import SCALED, Calibrated
-from penviz.metrics.numbers import CALIBRATION, numbers_of
+from penviz.metrics.numbers import CALIBRATION, TABLES
 from penviz.metrics.wording import three
 from penviz.store.activations import Activations
 from penviz.store.runs import activations_path
@@ -53,7 +53,7 @@ def test_text_and_json_say_the_same(calibrate: Any, pair: list[Path]) -> None:
     assert detail == record["finding"]["detail"]
     assert (empty, lines[0].split()[:2]) == ("", ["hard", "soft"])
     assert len({len(line) for line in lines}) == 1
-    assert {n.key for n in numbers_of(CALIBRATION)} == set(record["numbers"])
+    assert {n.key for n in TABLES[CALIBRATION]} == set(record["numbers"])
     by_label = {line[: line.index("  ")]: line for line in lines[1:] if "  " in line}
     for entry in record["numbers"].values():
         for at, ends in (("plain", ("", " at T = 1")), ("scaled", ("", " at fitted T"))):

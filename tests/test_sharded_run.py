@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from penviz.cli.main import application
 from penviz.figures.new_figure import new_figure
-from penviz.metrics.numbers import ALL, MEASURE, numbers_of
+from penviz.metrics.numbers import ALL, MEASURE, TABLES
 from penviz.projection.panel import build_panel
 from penviz.projection.split_statistics import SplitStatistics
 from penviz.store import run_activations
@@ -81,7 +81,7 @@ def test_numbers_over_all_are_pending_until_the_pass_and_then_those_of_the_whole
     assert run_activations.unmeasured(run, before) == ["train", "validation"]
     assert any("need the full pass (train and validation)" in n for n in run_activations.notes(run, before))
     pending = table(before)
-    over_all = [n.key for n in numbers_of(MEASURE) if n.scope == ALL]
+    over_all = [n.key for n in TABLES[MEASURE] if n.scope == ALL]
     for key in over_all:
         assert value_text(pending[key], 0, "validation") == "needs the full pass", key
     for split in were:

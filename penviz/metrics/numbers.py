@@ -58,13 +58,6 @@ _LENGTHS = ("rho_d", "plane_share", "rho_d_correct", "within_total", "regularity
 """Ratios of lengths in the plane."""
 
 
-def _from(
-    where: str, *numbers: Number, scope: str = ALL, tables: tuple[str, ...] = (MEASURE,)
-) -> list[Number]:
-    """Numbers of one module, scope and table."""
-    return [replace(n, where=f"penviz.{where}", scope=scope, tables=tables) for n in numbers]
-
-
 def _length(key: str, label: str, meaning: str, unit: str = "feature units") -> Number:
     return Number(key, label, meaning, unit, scale_free=False)
 
@@ -282,7 +275,23 @@ _NOISE_NUMBERS = (
 )
 
 _BOTH = ("spread", "accuracy", "nll", "ece")
-"""Numbers of logits that the table of calibration has too, of the half that is reported on."""
+"""Numbers that the table of calibration has too, of the half that is reported on."""
+
+
+def _from(
+    where: str, *numbers: Number, scope: str = ALL, tables: tuple[str, ...] = (MEASURE,)
+) -> list[Number]:
+    """Numbers of one module, scope and table."""
+    return [
+        replace(
+            n,
+            where=f"penviz.{where}",
+            scope=scope,
+            tables=(*tables, CALIBRATION) if n.key in _BOTH else tables,
+        )
+        for n in numbers
+    ]
+
 
 NUMBERS: tuple[Number, ...] = (
     *_from("metrics.tightness.tightness", *_PLANE_NUMBERS, scope=PLANE),
@@ -292,10 +301,7 @@ NUMBERS: tuple[Number, ...] = (
         scope=TRIPLE,
     ),
     *_from("metrics.collapse.all_classes", *_SPACE_NUMBERS),
-    *(
-        replace(n, tables=(MEASURE, CALIBRATION)) if n.key in _BOTH else n
-        for n in _from("metrics.logits", *_LOGIT_NUMBERS)
-    ),
+    *_from("metrics.logits", *_LOGIT_NUMBERS),
     *_from("metrics.calibration.calibrated", *_CALIBRATION_NUMBERS, tables=(CALIBRATION,)),
     *_from("study.geometry", *_GEOMETRY_NUMBERS, tables=(GEOMETRY,)),
     *_from("study.sweep", *_SWEEP_NUMBERS, tables=(SWEEP,)),
@@ -305,7 +311,8 @@ NUMBERS: tuple[Number, ...] = (
 
 BY_KEY = {number.key: number for number in NUMBERS}
 
-
-def numbers_of(*tables: str) -> tuple[Number, ...]:
-    """Those of some tables, in the order of the tables."""
-    return tuple(number for table in tables for number in NUMBERS if table in number.tables)
+TABLES = {
+    table: tuple(number for number in NUMBERS if table in number.tables)
+    for table in (MEASURE, GEOMETRY, CALIBRATION, SWEEP)
+}
+"""Table -> its numbers, in order."""

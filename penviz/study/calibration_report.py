@@ -9,7 +9,7 @@ from penviz.metrics.calibration.calibrated import PLAIN, SCALED, Calibrated
 from penviz.metrics.calibration.temperature import GRID, at_edge
 from penviz.metrics.class_sample import sample_words
 from penviz.metrics.intervals.bootstrap import Change
-from penviz.metrics.numbers import BY_KEY, CALIBRATION, numbers_of
+from penviz.metrics.numbers import BY_KEY, CALIBRATION, TABLES
 from penviz.metrics.wording import series, three, three_signed
 from penviz.study.calibration_comparison import CalibrationComparison
 
@@ -27,7 +27,7 @@ def least_temperature(c: Calibrated) -> str:
 def number_lines(found: Sequence[Calibrated]) -> list[tuple[str, str, str]]:
     """Label, key and place of every number that a run has."""
     lines = []
-    for number in numbers_of(CALIBRATION):
+    for number in TABLES[CALIBRATION]:
         held = [at for at in (PLAIN, SCALED) if any((number.key, at) in c.numbers for c in found)]
         ends = {PLAIN: " at T = 1", SCALED: " at fitted T"} if len(held) == 2 else dict.fromkeys(held, "")
         unit = f" ({number.unit})" if number.unit not in ("", "share") else ""

@@ -19,7 +19,7 @@ from penviz.metrics.collapse.collapse import Collapse
 from penviz.metrics.collapse.margins import margins
 from penviz.metrics.collapse.simplex import attainable, nc4_terms
 from penviz.metrics.intervals.bootstrap import Change, mean_difference, mean_log_ratio
-from penviz.metrics.numbers import GEOMETRY, numbers_of
+from penviz.metrics.numbers import GEOMETRY, TABLES
 from penviz.projection.split_statistics import SplitStatistics
 from penviz.study.table import NumberRow, Table
 
@@ -28,7 +28,7 @@ Float = NDArray[np.float64]
 FROM_TABLE = ("nc1", "cdnv")
 """Numbers of neural collapse that the table of all numbers holds already; they come first."""
 
-KEYS = (*FROM_TABLE, *(number.key for number in numbers_of(GEOMETRY)))
+KEYS = (*FROM_TABLE, *(number.key for number in TABLES[GEOMETRY]))
 """Of the rows, in their order."""
 
 NEEDS_ROOM = tuple(
@@ -71,7 +71,7 @@ class Geometry:
         width, n_classes = a.features.shape[1], len(a.class_names)
         room = attainable(width, n_classes)
         if a.partial or (m.count > 0).sum() < 2:
-            return cls({n.key: None for n in numbers_of(GEOMETRY)}, {}, width, n_classes, room, a.partial)
+            return cls({n.key: None for n in TABLES[GEOMETRY]}, {}, width, n_classes, room, a.partial)
         known = None if train is None or train.activations.partial else train.moments
         means = None if known is None else np.where((known.count > 0)[:, None], known.mean, np.nan)
         found = Collapse.of(a, m)
@@ -95,7 +95,7 @@ class Geometry:
                 values[key], terms[key] = float(each.mean()), each[order]
         finite = {
             n.key: v if v is not None and math.isfinite(v) else None
-            for n in numbers_of(GEOMETRY)
+            for n in TABLES[GEOMETRY]
             for v in [values.get(n.key)]
         }
         return cls(finite, terms, width, n_classes, room, n_present=summary.n_present)
@@ -119,7 +119,7 @@ def geometry_table(
         runs: for each run its summaries by split; found: for each run its geometry (`measure_geometry`).
     """
     rows = [table.row(key) for key in FROM_TABLE]
-    for number in numbers_of(GEOMETRY):
+    for number in TABLES[GEOMETRY]:
         values = tuple({s: g.values[number.key] for s, g in one.items()} for one in found)
         changes: dict[str, Change | None] = {}
         if len(runs) == 2:

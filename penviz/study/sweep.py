@@ -19,7 +19,7 @@ from penviz.metrics.calibration.temperature import fit_temperature, halve
 from penviz.metrics.collapse.moments import class_rows
 from penviz.metrics.intervals.bootstrap import T95, Change, one_a_seed, welch
 from penviz.metrics.label_noise import misled
-from penviz.metrics.numbers import BY_KEY, MEASURE, SWEEP, Number, numbers_of
+from penviz.metrics.numbers import BY_KEY, MEASURE, SWEEP, TABLES, Number
 from penviz.metrics.target_vectors import Targets
 from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.activations import Activations
@@ -34,7 +34,7 @@ SWITCHED = "rho_d_switched"
 Values = Mapping[str, Mapping[str, float | None]]
 """Split -> key of a number -> its value, None where it does not exist."""
 
-SWEPT: tuple[Number, ...] = numbers_of(MEASURE, SWEEP)
+SWEPT: tuple[Number, ...] = (*TABLES[MEASURE], *TABLES[SWEEP])
 SWEPT_BY_KEY = {number.key: number for number in SWEPT}
 
 HELD_OUT_ONLY = ("temperature", "ece_scaled")

@@ -14,7 +14,7 @@ import numpy as np
 
 from penviz.metrics.class_sample import sample_words
 from penviz.metrics.intervals.bootstrap import Change, Estimate, Jackknifed
-from penviz.metrics.numbers import BY_KEY, MEASURE, PLANE, Number, numbers_of
+from penviz.metrics.numbers import BY_KEY, MEASURE, PLANE, TABLES, Number
 from penviz.metrics.target_vectors import Targets, optimal_gaps
 from penviz.metrics.tightness.tightness import Clusters, space_ratio, towards_centre
 from penviz.metrics.wording import FULL_PASS, three
@@ -248,7 +248,7 @@ def compare(
         for split in mine.values()
     )
     rows = []
-    for number in numbers_of(MEASURE):
+    for number in TABLES[MEASURE]:
         key = number.key
         number = number if holds_bias else number.without_bias()
         if key[-2:] in ("_0", "_1", "_2"):

@@ -20,7 +20,7 @@ from penviz.cli import main
 from penviz.figures import charts
 from penviz.figures.charts.calibrations import load_split
 from penviz.metrics.calibration.calibrated import SCALED, Calibrated
-from penviz.metrics.numbers import CALIBRATION, numbers_of
+from penviz.metrics.numbers import CALIBRATION, TABLES
 from penviz.metrics.wording import three
 from penviz.store.activations import Activations
 from penviz.store.run_activations import load
@@ -89,7 +89,7 @@ def test_a_pair_has_finding_diagrams_curves_and_numbers(
     assert len(tables(app)) == 1
     short, every = tables(unfolded(app))
     assert every.count("<tr>") > 2 * short.count("<tr>")
-    for number in numbers_of(CALIBRATION):
+    for number in TABLES[CALIBRATION]:
         assert number.label in every.replace("&amp;", "&")
 
 

@@ -21,7 +21,7 @@ from penviz.metrics.calibration.errors import adaptive_ece
 from penviz.metrics.calibration.selective import aurc, normalised_logit
 from penviz.metrics.calibration.temperature import fit_temperature, halve
 from penviz.metrics.collapse.moments import class_rows
-from penviz.metrics.numbers import CALIBRATION, numbers_of
+from penviz.metrics.numbers import CALIBRATION, TABLES
 from penviz.store.activations import Activations, ActivationsError, Head
 
 
@@ -172,11 +172,11 @@ def test_bounds() -> None:
     assert found.bounds("naurc_norm") is None
     assert found.bounds("nonsense") is None
     assert found.value("nonsense") is None
-    for number in numbers_of(CALIBRATION):
+    for number in TABLES[CALIBRATION]:
         for at in (PLAIN, SCALED):
             bounds = found.bounds(number.key, at)
             assert bounds is None or number.key == "confidence_gap" or bounds[0] >= 0
-    assert {key for key, _ in found.numbers} == {n.key for n in numbers_of(CALIBRATION)}
+    assert {key for key, _ in found.numbers} == {n.key for n in TABLES[CALIBRATION]}
 
 
 def test_intervals_end_where_a_number_ends_and_are_never_empty() -> None:
@@ -204,7 +204,7 @@ def test_intervals_end_where_a_number_ends_and_are_never_empty() -> None:
     )
     assert all_right.value("aurc_softmax") == 0
     assert all_right.bounds("aurc_softmax") is None, "no error among these says little of others"
-    for number in numbers_of(CALIBRATION):
+    for number in TABLES[CALIBRATION]:
         bounds = all_right.bounds(number.key)
         assert bounds is None or bounds[0] < bounds[1]
 

@@ -10,7 +10,7 @@ from mutants import mutant
 from references import reference
 from synthetic import make
 
-from penviz.metrics.numbers import CALIBRATION, GEOMETRY, MEASURE, NUMBERS, SWEEP, Number, numbers_of
+from penviz.metrics.numbers import MEASURE, NUMBERS, TABLES, Number
 from penviz.study import table as TABLE
 
 RUN = {split: make(0, split=split, n=260, noise=1.1) for split in ("train", "validation")}
@@ -85,12 +85,12 @@ def check(key: str, module: ModuleType, bias: bool = True) -> None:
 
 
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("key", [n.key for n in numbers_of(MEASURE)])
+@pytest.mark.parametrize("key", [n.key for n in TABLES[MEASURE]])
 def test_number_is_that_of_its_definition(key: str, bias: bool) -> None:
     check(key, TABLE, bias)
 
 
-@pytest.mark.parametrize("key", [n.key for n in numbers_of(MEASURE)])
+@pytest.mark.parametrize("key", [n.key for n in TABLES[MEASURE]])
 def test_reference_sees_an_error(key: str) -> None:
     with mutant(*MUTANTS[key]) as module, pytest.raises(AssertionError):
         check(key, module)
@@ -105,8 +105,8 @@ def test_a_mutant_leaves_nothing_behind() -> None:
 def test_every_number_says_what_it_means() -> None:
     assert len({n.key for n in NUMBERS}) == len({n.label for n in NUMBERS}) == len(NUMBERS)
     assert all(n.meaning and "\n" not in n.meaning for n in NUMBERS)
-    assert numbers_of(MEASURE)[0].key == "rho_d"
-    assert set(numbers_of(MEASURE, GEOMETRY, CALIBRATION, SWEEP)) == set(NUMBERS)
+    assert TABLES[MEASURE][0].key == "rho_d"
+    assert {n for own in TABLES.values() for n in own} == set(NUMBERS)
     for module in {n.where for n in NUMBERS}:
         importlib.import_module(module)
 

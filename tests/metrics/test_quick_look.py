@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from synthetic import make
 
-from penviz.metrics.numbers import ALL, MEASURE, numbers_of
+from penviz.metrics.numbers import ALL, MEASURE, TABLES
 from penviz.projection.split_statistics import SplitStatistics
 from penviz.study.table import compare, value_text
 
@@ -32,6 +32,6 @@ def test_a_quick_look_says_nothing_over_all_classes() -> None:
         else:
             for split, value in whole.values[0].items():
                 assert part.values[0][split] == (None if value is None else pytest.approx(value)), part.number
-    assert pending == {n.key for n in numbers_of(MEASURE) if n.scope == ALL}
+    assert pending == {n.key for n in TABLES[MEASURE] if n.scope == ALL}
     assert value_text(tables[1].row("accuracy_gap"), 0, "train") == "–"
     assert tables[1].row("nc1").note == ""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from penviz.metrics.calibration.calibrated import SCALED, Calibrated
-from penviz.metrics.numbers import BY_KEY, CALIBRATION, numbers_of
+from penviz.metrics.numbers import BY_KEY, CALIBRATION, TABLES
 from penviz.metrics.wording import SEEDS_OUT, three, three_signed
 from penviz.study.calibration_report import change_of, least_temperature, number_lines, withheld
 
@@ -18,7 +18,7 @@ MEANINGS = {
 
 MAIN = ("ece", "ece_floor", "nll", "brier", "accuracy", "aurc_softmax")
 """Numbers that stand under the diagrams, with the fitted T above them; all of them unfold below."""
-ALL = tuple(number.key for number in numbers_of(CALIBRATION))
+ALL = tuple(number.key for number in TABLES[CALIBRATION])
 
 
 def calibration_table(found: Sequence[Calibrated], titles: Sequence[str], keys: Sequence[str] = MAIN) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from penviz.metrics.numbers import MEASURE, numbers_of
+from penviz.metrics.numbers import MEASURE, TABLES
 from penviz.metrics.wording import FULL_PASS, change_text
 from penviz.study.geometry import FROM_TABLE
 from penviz.study.table import NumberRow, Table, value_text
@@ -23,7 +23,7 @@ MAIN = (
 )
 """Numbers of the table under the grid; all the others unfold below it."""
 
-ALL = tuple(number.key for number in numbers_of(MEASURE) if number.key not in FROM_TABLE)
+ALL = tuple(number.key for number in TABLES[MEASURE] if number.key not in FROM_TABLE)
 """Those of neural collapse unfold with the rest of their kind."""
 
 

@@ -311,8 +311,12 @@ def work_at_import(tree: ast.Module, module: str, room: str, is_package: bool) -
                 found.append(f"{module}:{node.lineno} has a statement that runs at import")
 
     # Tables whose entries are made by small functions of the same module: `_resnet(3)` builds nothing.
-    tables = ("penviz.training.models", "penviz.metrics.numbers")
-    visit(tree.body, constants | (factories if module in tables else set()))
+    table = (
+        factories | {"Architecture"}
+        if module in ("penviz.training.models", "penviz.metrics.numbers")
+        else set()
+    )
+    visit(tree.body, constants | table)
     return found
 
 

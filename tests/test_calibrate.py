@@ -20,7 +20,6 @@ from penviz.metrics.wording import three
 from penviz.store.activations import Activations
 from penviz.store.runs import activations_path
 from penviz.study import calibration_report
-from penviz.study.finding import Finding
 
 SHIPPED = Path(__file__).parent.parent / "checkpoints"
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from penviz import InputError
 from penviz.projection.projection import class_indices
-from penviz.study.finding import Finding
 from penviz.study.families import families
+from penviz.study.finding import Finding
 from penviz.study.study_run import StudyRun
 from penviz.study.sweep import Curve, Swept, curve, run_values, sweep_finding
 

@@ -14,8 +14,8 @@ from penviz.projection.chart import Chart, Series
 from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.run_activations import first_classes, load, targets_of
 from penviz.store.runs import Run, stored_path
-from penviz.study.conclusion import SEEDS_NEEDED
 from penviz.study.families import families
+from penviz.study.finding import SEEDS_NEEDED
 from penviz.study.sweep import HELD_OUT_ONLY, SWEPT_BY_KEY, Swept, curve, run_values
 
 DEFAULT = ("rho_d", "accuracy", "ece", "temperature", "spread", "gap")

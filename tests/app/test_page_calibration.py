@@ -18,7 +18,6 @@ from streamlit.testing.v1 import AppTest
 
 from penviz.cli import main
 from penviz.figures import charts
-from penviz.figures.charts.calibrations import load_split
 from penviz.metrics.calibration.calibrated import SCALED, Calibrated
 from penviz.metrics.numbers import CALIBRATION, TABLES
 from penviz.metrics.wording import three

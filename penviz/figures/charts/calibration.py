@@ -44,7 +44,7 @@ def _measured(runs: Sequence[Run], split: str, seed: int) -> CalibrationComparis
     for run in runs:  # of each its activations are let go again
         if split_file(split) and split not in run.splits():
             raise lacking(run, split)
-        found += calibration_comparison([open_run(run, splits=(split,))], (), split, seed).calibrated
+        found += calibration_comparison([open_run(run, splits=(split,))], split, seed).calibrated
     return CalibrationComparison(tuple(StudyRun(run, {}) for run in runs), tuple(found), split, seed)
 
 

@@ -53,7 +53,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def open_page(page: Page, server: Server) -> None:
     page.goto(server.url)
-    page.locator(".st-key-pages").get_by_text("Your model").click()
+    page.locator(".st-key-your-model a").click()
     page.wait_for_selector("[data-testid=stFileUploader]")
 
 
@@ -117,10 +117,10 @@ def test_a_checkpoint_is_checked_drawn_and_removed(opened: Opened, server: Serve
     page.wait_for_function("() => document.querySelector('.pz-legend').innerText.includes('7')")
     settled(page, runs=1)
     assert page.locator("table.pz-table").first.inner_text() != before
-    page.locator(".st-key-pages").get_by_text("Your model").click()
+    page.locator(".st-key-your-model a").click()
     page.locator("[class*=st-key-forget-]").get_by_role("button").click()
     page.wait_for_selector("[class*=st-key-card-]", state="detached")
-    page.locator(".st-key-pages").get_by_text("Template plane").click()
+    page.locator(".st-key-pages").get_by_text("Clusters").click()
     settled(page)
     assert page.get_by_text("theirs").count() == 0
 

@@ -81,7 +81,9 @@ def test_a_hard_and_a_soft_one_side_by_side_on_unseen_images_into_a_pdf(
         card.get_by_text("It stands in the grid.").wait_for(timeout=STEP)
     idle(page)
     card_of(page, "our-soft.pth").get_by_role("link", name="See it in the grid").click()
-    settled(page, runs=2, splits=1)
+    page.locator(".pz-foot").filter(has_text="Runs our-hard, our-soft;").wait_for(timeout=STEP)
+    page.wait_for_selector(".js-plotly-plot .scatterlayer", timeout=STEP)
+    idle(page)
     foot = page.locator(".pz-foot").inner_text()
     assert "Runs our-hard, our-soft;" in foot
     assert "test 100 drawn of 100" in foot

@@ -422,7 +422,7 @@ def test_what_does_not_fit_into_memory_is_a_sentence() -> None:
 
 
 def test_a_terminal_without_greek_letters_gets_the_rest() -> None:
-    script = r"from penviz import ending; ending.run(lambda standalone_mode: print('\u03c1/d 0.2'))"
+    script = r"from penviz import exit_codes; exit_codes.run(lambda standalone_mode: print('\u03c1/d 0.2'))"
     command = [sys.executable, "-c", script]
     environment = os.environ | {"PYTHONIOENCODING": "ascii"}
     ended = subprocess.run(command, env=environment, capture_output=True, text=True)

@@ -20,7 +20,7 @@ from small_runs import make_filmed, make_run
 from streamlit.testing.v1 import AppTest
 
 from penviz import InputError
-from penviz.cli import main
+from penviz.cli.main import main
 from penviz.store.activations import Activations, write_npz
 from penviz.store.captured_run import Statement
 from penviz.store.class_lookup import rows_named

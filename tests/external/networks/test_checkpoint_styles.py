@@ -103,7 +103,7 @@ def test_a_network_of_ones_own_is_named(tmp_path: Path, monkeypatch: pytest.Monk
     said = outcome(path)[1]
     assert "--model package.module:Name or --model file.py:Name" in said
     monkeypatch.chdir(tmp_path)
-    source = "from load.checkpoint_styles import mlp\n\n\ndef network():\n    return mlp()\n"
+    source = "from external.networks.checkpoint_styles import mlp\n\n\ndef network():\n    return mlp()\n"
     (tmp_path / "of_their_own.py").write_text(source)
     for name in ("of_their_own:network", "of_their_own.py:network"):
         request = Request(model=name)

@@ -21,7 +21,7 @@ from penviz.external.reader.inspection import inspect_file, read_contents
 from penviz.external.reader.limits import Limits
 from penviz.external.reader.run_zip import unpack_run
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 RUN = ROOT / "checkpoints" / "cifar10-alexnet-hard"
 
 

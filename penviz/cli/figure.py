@@ -15,87 +15,138 @@ from penviz.exit_codes import say
 def figure(
     runs: Annotated[list[Path] | None, typer.Argument(help="Directories of runs with activations.")] = None,
     out: Annotated[Path | None, typer.Option(help="A .pdf, .svg, .png, .html or .tex (TikZ).")] = None,
-    recipe: Annotated[Path | None, typer.Option(help="Make the figure of a recipe again.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="Make the figure of this recipe again.")] = None,
     charts: Annotated[
         str | None,
-        typer.Option("--figure", help="reliability, risk-coverage, ...; template planes if not given."),
+        typer.Option(
+            "--figure", help="Charts: reliability, risk-coverage, sweep, ...", show_default="template planes"
+        ),
     ] = None,
-    option: Annotated[list[str] | None, typer.Option(help="KEY=VALUE, of --figure; may be repeated.")] = None,
-    columns: Annotated[int | None, typer.Option(help="Charts a row, of --figure.")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(help="An option of --figure as KEY=VALUE; repeat it for more.")
+    ] = None,
+    columns: Annotated[
+        int | None, typer.Option(help="Charts per row of --figure.", show_default="as many as fit")
+    ] = None,
     classes: Annotated[
         tuple[str, str, str] | None,
-        typer.Option(callback=not_options, help="Left, right, above; the first three when not given."),
+        typer.Option(
+            callback=not_options, help="Three classes: left, right, above.", show_default="the first three"
+        ),
     ] = None,
     film: Annotated[
         str | None,
-        typer.Option(help="Epochs of runs with snapshots, such as '1 6 19 100': a column each; or all."),
+        typer.Option(help="Draw these epochs of runs with snapshots, a column each: '1 6 19 100', or all."),
     ] = None,
     row: Annotated[
-        list[str] | None, typer.Option(help="'HARD SOFT: beaver dolphin otter'; may be repeated.")
+        list[str] | None,
+        typer.Option(help="A row of its own: 'HARD SOFT: beaver dolphin otter'; repeat it for more."),
     ] = None,
-    split: Annotated[list[str] | None, typer.Option(help="Columns; train and validation.")] = None,
-    venue: Annotated[str | None, typer.Option(help="neurips (the default), icml, cvpr, ...")] = None,
-    width: Annotated[str | None, typer.Option(help="text, column, or a width such as 5.5in.")] = None,
-    layout: Annotated[str | None, typer.Option(help="grid (the default), strip or figure1.")] = None,
-    per_class: Annotated[int | None, typer.Option(help="Examples drawn a class; 250.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of the sample drawn; 0.")] = None,
-    scale: Annotated[str | None, typer.Option(help="distance (the default), own or same.")] = None,
-    bias: Annotated[bool | None, typer.Option(help="The template holds the bias; it does.")] = None,
+    split: Annotated[
+        list[str] | None,
+        typer.Option(help="A column; repeat it for more.", show_default="train, and what runs are judged on"),
+    ] = None,
+    venue: Annotated[
+        str | None, typer.Option(help="neurips, icml, cvpr, ...", show_default="neurips")
+    ] = None,
+    width: Annotated[
+        str | None, typer.Option(help="text, column, or a width such as 5.5in.", show_default="text")
+    ] = None,
+    layout: Annotated[str | None, typer.Option(help="grid, strip or figure1.", show_default="grid")] = None,
+    per_class: Annotated[
+        int | None, typer.Option(help="Examples drawn per class.", show_default="250")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the sample that is drawn.", show_default="0")
+    ] = None,
+    scale: Annotated[str | None, typer.Option(help="distance, own or same.", show_default="distance")] = None,
+    bias: Annotated[
+        bool | None, typer.Option(help="Whether a template includes the bias.", show_default="bias")
+    ] = None,
     show: Annotated[
-        list[str] | None, typer.Option(help="means, templates, boundaries, optimum, shading, errors, pull.")
+        list[str] | None,
+        typer.Option(help="Show means, templates, boundaries, optimum, shading, errors or pull."),
     ] = None,
     hide: Annotated[
-        list[str] | None, typer.Option(help="The same words, or all; all but templates and pull show.")
+        list[str] | None,
+        typer.Option(help="Hide one of these, or all.", show_default="templates and pull are hidden"),
     ] = None,
     view: Annotated[
-        str | None, typer.Option(help="plane (the default), pca, lda, umap or span (span + PCA).")
+        str | None, typer.Option(help="plane, pca, lda, umap or span (span + PCA).", show_default="plane")
     ] = None,
     all_classes: Annotated[
-        bool | None, typer.Option(help="Fit such a view on all classes; on the three.")
+        bool | None,
+        typer.Option(help="Fit another view than the plane on all classes.", show_default="no-all-classes"),
     ] = None,
-    letters: Annotated[bool | None, typer.Option(help="(a), (b), ... over the panels; they are.")] = None,
+    letters: Annotated[
+        bool | None, typer.Option(help="Write (a), (b), ... over the panels.", show_default="letters")
+    ] = None,
     corner: Annotated[
         list[str] | None,
-        typer.Option(help="Numbers in the corner; rho_d if not given; none for none. May be repeated."),
+        typer.Option(help="A number in the corner, or none; repeat it for more.", show_default="rho_d"),
     ] = None,
-    dpi: Annotated[int | None, typer.Option(help="Of a PNG and of rasterised points; 300.")] = None,
-    svg_text: Annotated[str | None, typer.Option(help="text (can be edited) or path.")] = None,
+    dpi: Annotated[
+        int | None, typer.Option(help="Dots per inch of a PNG and of rasterised points.", show_default="300")
+    ] = None,
+    svg_text: Annotated[
+        str | None, typer.Option(help="text (can be edited) or path.", show_default="text")
+    ] = None,
     font: Annotated[
-        Path | None, typer.Option(help="A .ttf or .otf in place of the faces that come with matplotlib.")
+        Path | None,
+        typer.Option(help="A .ttf or .otf file to use in place of the fonts that come with matplotlib."),
     ] = None,
     bold_best: Annotated[
-        bool | None, typer.Option(help="Best validation accuracy, NLL and ECE bold in the table; not.")
+        bool | None,
+        typer.Option(
+            help="Set the best validation accuracy, NLL and ECE bold in the table.",
+            show_default="no-bold-best",
+        ),
     ] = None,
     format: Annotated[
-        list[str] | None, typer.Option(help="Of the figures in the bundle; that of --out, else pdf.")
+        list[str] | None,
+        typer.Option(
+            help="Format of the figure in the bundle; repeat it for more.",
+            show_default="that of --out, or pdf",
+        ),
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="paper: as in Figure 1 of Müller et al. 2019; other options win.")
+        str | None,
+        typer.Option(help="paper: the look of Figure 1 of Müller et al. 2019. Other options override it."),
     ] = None,
-    font_size: Annotated[float | None, typer.Option(help="Points, of heads and legend.")] = None,
+    font_size: Annotated[float | None, typer.Option(help="Size of heads and legend in points.")] = None,
     colour: Annotated[
-        list[str] | None, typer.Option(help="#0072B2, of a class; give three, in the order of the classes.")
+        list[str] | None,
+        typer.Option(help="Colour of a class, such as #0072B2; give three, in the order of the classes."),
     ] = None,
-    row_title: Annotated[list[str] | None, typer.Option(help="A title for each row; repeat it.")] = None,
+    row_title: Annotated[list[str] | None, typer.Option(help="Title of a row; give one for each.")] = None,
     column_title: Annotated[
-        list[str] | None, typer.Option(help="A title for each column; repeat it.")
+        list[str] | None, typer.Option(help="Title of a column; give one for each.")
     ] = None,
     group_title: Annotated[
-        list[str] | None, typer.Option(help="A title over each group of columns, of strip and figure1.")
+        list[str] | None,
+        typer.Option(help="Title of a group of columns, in strip and figure1; give one for each."),
     ] = None,
     by_split: Annotated[
-        bool | None, typer.Option("--by-split", help="Put panels of one split together: a row a split.")
+        bool | None, typer.Option("--by-split", help="Put the panels of one split together, a row per split.")
     ] = None,
-    legend: Annotated[str | None, typer.Option(help="auto, below, right or none. [default: auto]")] = None,
+    legend: Annotated[
+        str | None, typer.Option(help="auto, below, right or none.", show_default="auto")
+    ] = None,
     over_seeds: Annotated[
         bool | None,
         typer.Option(
-            "--over-seeds", help="Draw one seed of each setting; numbers are means over all, ± 95 %."
+            "--over-seeds",
+            help="Draw one seed of each setting; numbers are means over all seeds, with 95 % intervals.",
         ),
     ] = None,
-    save_recipe: Annotated[Path | None, typer.Option(help="Write the recipe here.")] = None,
-    bundle: Annotated[Path | None, typer.Option(help="A new directory, or a .zip, for all files.")] = None,
-    runs_dir: Annotated[Path, typer.Option(help="Where the runs of a recipe lie.")] = Path("."),
+    save_recipe: Annotated[Path | None, typer.Option(help="Write the recipe to this file.")] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(help="Write figure, data, caption and recipe to this new directory or .zip."),
+    ] = None,
+    runs_dir: Annotated[Path, typer.Option(help="Directory that the paths in a recipe start from.")] = Path(
+        "."
+    ),
 ) -> None:
     """Draw a figure for a paper, and all that is needed to make it again."""
     from penviz.figures.build import open_recipe

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 from penviz.metrics.target_vectors import Targets
 from penviz.metrics.wording import series, targets_words
-from penviz.store.runs import Run, differences
+from penviz.store.runs import Run
+from penviz.study.families import alike
 
 BIBTEX = {
     "muller2019": r"""@inproceedings{muller2019,
@@ -58,18 +59,8 @@ def methods(runs: Sequence[Run], shown: str) -> str:
         runs: of the figure; shown: sentences on what is drawn and measured.
     """
     own = [run for run in runs if not run.adopted]
-    recipes: list[list[Run]] = []
-    for run in own:
-        same = (
-            r
-            for r in recipes
-            if set(differences([r[0], run])) <= {"targets", "label_smoothing", "prior", "seed"}
-        )
-        if (found := next(same, None)) is None:
-            recipes.append([run])
-        else:
-            found.append(run)
-    said = [_training(part) for part in recipes]
+    loose = ("targets", "label_smoothing", "prior", "seed")
+    said = [_training([own[i] for i in recipe]) for recipe in alike(own, loose)]
     if adopted := [run.name for run in runs if run.adopted]:
         said.append(f"penviz did not train {series(adopted)} and has no record of how it was done.")
     return " ".join([*said, shown, "Figures were made with penviz [penviz]."])

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from penviz.store.runs import Run, other_data
+from penviz.store.runs import Run, differences, other_data
 
 LOOSE = ("label_smoothing", "targets", "prior", "seed")
 """Config fields in which the runs of one network may differ: what it was asked to say, and the seed."""
+
+
+def alike(runs: Sequence[Run], loose: Sequence[str]) -> list[list[int]]:
+    """Positions of runs that differ in nothing but some fields, together, in the order in which they come."""
+    found: list[list[int]] = []
+    for i, run in enumerate(runs):
+        own = next((part for part in found if not set(differences([runs[part[0]], run])) - set(loose)), None)
+        if own is None:
+            found.append([i])
+        else:
+            own.append(i)
+    return found
 
 
 def networks(runs: Sequence[Run]) -> list[list[Run]]:

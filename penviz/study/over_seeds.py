@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from penviz import InputError
 from penviz.metrics.intervals.bootstrap import Change, one_a_seed, seed_change
 from penviz.projection.panel import Panel
-from penviz.store.runs import Run, differences
-from penviz.study.finding import SEEDS_NEEDED
+from penviz.store.runs import Run
+from penviz.study.conclusion import SEEDS_NEEDED
+from penviz.study.families import alike
 from penviz.study.sweep import mean_change, t_interval
 from penviz.study.table import NumberRow, Table, reference_run
 
@@ -42,16 +43,9 @@ def sides_of(runs: Sequence[Run]) -> list[Side]:
     Raises:
         InputError: a side with too few seeds for an interval.
     """
-    members: list[list[int]] = []
-    for i, run in enumerate(runs):
-        same = (own for own in members if set(differences([runs[own[0]], run])) <= {"seed"})
-        if (found := next(same, None)) is None:
-            members.append([i])
-        else:
-            found.append(i)
     sides = [
         Side(tuple(own), tuple(runs[i].name for i in own), tuple(runs[i].seed for i in own))
-        for own in members
+        for own in alike(runs, ("seed",))
     ]
     for side in sides:
         if side.n_seeds < SEEDS_NEEDED:

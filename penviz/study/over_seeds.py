@@ -9,8 +9,8 @@ from penviz import InputError
 from penviz.metrics.intervals.bootstrap import Change, one_a_seed, seed_change
 from penviz.projection.panel import Panel
 from penviz.store.runs import Run
-from penviz.study.finding import SEEDS_NEEDED
 from penviz.study.families import alike
+from penviz.study.finding import SEEDS_NEEDED
 from penviz.study.sweep import mean_change, t_interval
 from penviz.study.table import NumberRow, Table, reference_run
 

@@ -16,6 +16,8 @@ from penviz.store.runs import shown_splits
 _QUERY, _PAGE = "grid-query", "page-shown"
 _RUNS = ("of", "runs")
 """Keys of the link that all pages share; those of the runs end in the name of their group."""
+_PASSING = ("tour", "targets")
+"""Keys that say what stands open, and not what the grid shows."""
 _ASKED = "ask-"
 """What stands before a key that is to pass to a page although the last one has a control for it."""
 
@@ -57,7 +59,8 @@ def draw_links(pages: Mapping[str, Page], current: str) -> None:
 
 def remember_grid() -> None:
     """Keep the grid's link, which says all that its controls hold, for the way back."""
-    st.session_state[_QUERY] = {key: st.query_params.get_all(key) for key in st.query_params}
+    kept = [key for key in st.query_params if key not in _PASSING]
+    st.session_state[_QUERY] = {key: st.query_params.get_all(key) for key in kept}
 
 
 def remember_runs() -> None:

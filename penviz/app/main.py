@@ -17,6 +17,7 @@ from penviz.app.pages.sweep import show_sweep
 from penviz.app.pages.training_dynamics import show_training
 from penviz.app.pages.your_model import show_model
 from penviz.app.widget_states import mend_widget_states, say_reset
+from penviz.app.widgets.tour import follow_tour
 from penviz.app.widgets.train_here import choose_trained
 
 ICON = (  # drawn here: an icon by name would be fetched from the net
@@ -48,7 +49,9 @@ def show_app() -> None:
     page = st.navigation([*pages.values(), *moved], position="hidden")
     lead_on(page.url_path, pages)
     choose_trained()
-    draw_links(pages, next(label for label, one in pages.items() if one == page))
+    current = next(label for label, one in pages.items() if one == page)
+    draw_links(pages, current)
+    follow_tour(pages, current)
     page.run()
     say_reset()
 

@@ -17,6 +17,13 @@ CLASS_KEYS = ("left", "right", "above")
 """Keys of the three class pickers in the session and in the link, named by where the class stands."""
 
 SCALE_WORDS = {"distance": "distance = 1", "own": "free per run", "same": "shared"}
+SCALE_SENTENCES = {
+    "distance": "Each row is scaled so that its class means on train are 1 apart on average: compare widths, "
+    "not sizes.",
+    "own": "Each row has axes of its own, in feature units: compare shapes, not sizes.",
+    "same": "All rows share one pair of axes, in feature units.",
+}
+"""How the rows of the grid are scaled, for a first-time visitor."""
 OLD_SCALE_WORDS = {"own": "own", "same": "same for all"}
 """What links of version 0.1 call them."""
 

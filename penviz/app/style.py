@@ -6,7 +6,7 @@ from penviz.plot.theme import CLASS_COLOURS, ink
 
 WIDE_PX = 1180
 """Width of the page's own column from which four panels stand in one strip."""
-HEAD_PX = 208
+HEAD_PX = 226
 """Height of introduction and finding above the grid, left free when it is fitted to the window."""
 FRAME_PX = 50
 """Height of a row of panels beyond the panels: ticks, numbers, borders."""
@@ -66,7 +66,7 @@ def style_sheet(dark: bool) -> str:
     colours = ink(dark)
     rule = f"1px solid {colours.frame}"
     return f"""<style>
-.stMainBlockContainer {{ padding: 1.1rem 1.6rem 3rem 1.6rem; max-width: 2200px; }}
+.stMainBlockContainer {{ padding: .8rem 1.6rem 3rem 1.6rem; max-width: 2200px; }}
 header.stAppHeader {{ background: transparent; pointer-events: none; height: 2.4rem; min-height: 2.4rem; }}
 header.stAppHeader button {{ pointer-events: auto; }}
 [data-testid="stSidebarHeader"] {{ height: 2.2rem; min-height: 2.2rem; margin-bottom: -1.6rem; }}
@@ -83,7 +83,7 @@ section.stSidebar [data-testid="stVerticalBlock"] {{ gap: .5rem; }}
 .pz-brand {{ font-weight: 700; font-size: 1.15rem; letter-spacing: -.01em; }}
 .pz-head {{ font-size: .72rem; font-weight: 700; letter-spacing: .09em; text-transform: uppercase;
   color: {colours.note}; margin-top: .55rem; }}
-.pz-finding {{ font-size: 1.34rem; line-height: 1.25; font-weight: 700; letter-spacing: -.012em; margin: 0; }}
+.pz-finding {{ font-size: 1.3rem; line-height: 1.25; font-weight: 700; letter-spacing: -.012em; margin: 0; }}
 .pz-second-finding {{ font-size: 1.16rem; line-height: 1.25; font-weight: 700; letter-spacing: -.01em;
   margin: 0; padding: 0; }}
 .pz-chart-title {{ font-size: .88rem; font-weight: 600; margin: 0; padding: 0; }}
@@ -105,7 +105,24 @@ section.stSidebar [data-testid="stVerticalBlock"] {{ gap: .5rem; }}
 .st-key-intro {{ border-left: 3px solid {CLASS_COLOURS[0]}; padding: .35rem .7rem;
   background: color-mix(in srgb, {CLASS_COLOURS[0]} 6%, transparent); }}
 .st-key-intro > :first-child {{ flex: 1; min-width: 0; }}
-.pz-intro {{ font-size: .88rem; line-height: 1.4; color: {colours.text}; margin: 0; }}
+table.pz-key-facts {{ border-collapse: collapse; margin-top: .45rem; font-size: .9rem; }}
+table.pz-key-facts :is(th, td) {{ text-align: left; padding: 0 1.5rem 0 0; white-space: nowrap;
+  font-variant-numeric: tabular-nums; }}
+table.pz-key-facts th {{ font-weight: 400; color: {colours.note}; }}
+table.pz-key-facts b {{ font-weight: 700; margin-right: .15rem; }}
+table.pz-key-facts thead th {{ font-size: .82rem; }}
+table.pz-key-facts th[title] {{ cursor: help; }}
+.st-key-intro-ways {{ flex: none; }}
+.st-key-intro-ways button {{ min-height: 1.7rem; padding: 0 .3rem; white-space: nowrap; }}
+.st-key-tour {{ position: sticky; top: 0; z-index: 60; background: {colours.page}; border: 2px solid
+  {CLASS_COLOURS[1]}; border-radius: 8px; padding: .7rem .9rem; gap: .5rem;
+  box-shadow: 0 4px 18px rgba(0,0,0,.14); }}
+.st-key-tour {{ flex-wrap: nowrap; }}
+.st-key-tour > :first-child {{ flex: 1; min-width: 0; }}
+.st-key-tour p {{ margin: 0; font-size: .95rem; line-height: 1.4; }}
+.st-key-tour-ways {{ flex: none; flex-wrap: nowrap; }}
+.stApp:has(.st-key-tour) .st-key-intro {{ display: none; }}
+.pz-intro {{ font-size: .86rem; line-height: 1.36; color: {colours.text}; margin: 0; }}
 .pz-detail {{ font-size: .92rem; line-height: 1.4; color: {colours.note}; margin: .2rem 0 0 0; }}
 .pz-legend {{ display: flex; flex-wrap: wrap; gap: .1rem 1.05rem; font-size: .84rem; color: {colours.note};
   align-items: center; min-height: 1.5rem; }}
@@ -141,7 +158,16 @@ table.pz-table td.pz-change {{ color: {colours.note}; }}
 .stApp:has([data-testid="stExpandSidebarButton"]) .stMainBlockContainer {{ padding-left: 3.2rem; }}
 @media (max-width: 768px) {{
   .stApp .stMainBlockContainer.stMainBlockContainer {{ padding: 2.6rem 1rem 3rem 1rem; }}
-  .st-key-header {{ flex-wrap: wrap; }}
+  .st-key-header, .st-key-triples-head, .st-key-tour {{ flex-wrap: wrap; }}
+  .st-key-intro, .st-key-tour {{ flex-direction: column; align-items: stretch; }}
+  .st-key-intro-ways {{ flex-direction: row; }}
+  .st-key-ways-out {{ flex-direction: row; }}
+  table.pz-key-facts, table.pz-key-facts :is(tbody, tr, td) {{ display: block; }}
+  table.pz-key-facts thead {{ display: none; }}
+  table.pz-key-facts td {{ display: flex; justify-content: space-between; gap: 1rem; white-space: normal;
+    text-align: right; padding: .1rem 0; }}
+  table.pz-key-facts td::before {{ content: attr(data-label); color: {colours.note}; text-align: left; }}
+  table.pz-key-facts tbody th {{ font-weight: 600; color: {colours.text}; }}
   table.pz-words-last td:last-child {{ min-width: 16rem; }} }}
 :is(.st-key-film, .st-key-dial-chart, .st-key-sweep-chart, .st-key-chart-reliability,
   .st-key-chart-risk-coverage, .st-key-two-classes, .st-key-erasure) {{ overflow-x: auto; }}

@@ -125,6 +125,24 @@ def test_addresses_of_0_1_lead_on(opened: Opened, server: Server, old: str, new:
     opened.problems.clear()  # Streamlit seeks its own files first beside a page opened by its address
 
 
+def test_the_tour_ends_by_keyboard(opened: Opened, server: Server) -> None:
+    page = opened.page
+    page.goto(server.url)
+    says(page, "tighter")
+    page.get_by_role("button", name="Take the tour").press("Enter")
+    for number, address in enumerate(("/?tour=1", "/?tour=2", "/?tour=3", "/calibration?tour=4"), 1):
+        page.get_by_text(f"{number} of 5.").wait_for(timeout=LONG)
+        wanted = "a => (location.pathname + location.search).startsWith(a.split('?')[0]) "
+        page.wait_for_function(wanted + "&& location.search.includes(a.split('?')[1])", arg=address)
+        page.get_by_role("button", name="Next").focus()
+        page.keyboard.press("Enter")
+    page.get_by_text("5 of 5.").wait_for(timeout=LONG)
+    page.locator(".st-key-model").wait_for()
+    page.keyboard.press("Escape")
+    page.locator(".st-key-tour").wait_for(state="detached", timeout=LONG)
+    assert "tour" not in page.url
+
+
 def test_the_back_button_keeps_the_other_list_of_classes(opened: Opened, server: Server, runs: Path) -> None:
     from small_runs import make_run
 

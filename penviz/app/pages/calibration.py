@@ -17,8 +17,9 @@ from penviz.app.widgets.empty import show_warnings
 from penviz.app.widgets.export import export_charts
 from penviz.app.widgets.page_head import CONFIG, head_html, page_head
 from penviz.app.widgets.share import share_figure
-from penviz.figures.charts.calibration import MOST_RUNS, SCORES, reliability_charts, risk_charts
-from penviz.figures.charts.stored_splits import names_of
+from penviz.app.words import minus_signs
+from penviz.figures.charts import reliability, risk_coverage
+from penviz.figures.charts.calibrations import MOST_RUNS, names_of
 from penviz.plot.chart_screen import LEGEND_PX, ROW_PX, chart_figure
 from penviz.projection.chart import Chart
 from penviz.store.runs import judged_split
@@ -93,7 +94,7 @@ def _draw(group: Group, opened: list[Opened]) -> None:
     if scores:
         curves = risk_charts(found, scores)
         figures["risk-coverage"] = ({"split": split, "seed": seed, "scores": scores}, curves)
-    with page_head(finding.headline, finding.detail):
+    with page_head(finding.headline):
         share_figure(runs, "reliability", figures["reliability"][0])
         export_charts(opened, figures)
     show_warnings([*found.refused, *warnings])
@@ -101,6 +102,7 @@ def _draw(group: Group, opened: list[Opened]) -> None:
     with st.container(horizontal=True, key="diagrams", gap="small"):  # side by side where the window is wide
         for name, (_, charts) in figures.items():
             _chart(name, charts, dark)
+    st.html(f'<p class="pz-note">{escape(minus_signs(finding.detail))}</p>')
     st.html(calibration_table(found.calibrated, names))
     unfolded = st.expander("All numbers", key="all-calibration-numbers", on_change="rerun")
     if unfolded.open:

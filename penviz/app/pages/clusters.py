@@ -27,7 +27,7 @@ from penviz.app.catalogue import (
 from penviz.app.component.mount import linked_panels
 from penviz.app.component.payload import payload
 from penviz.app.links import remember_grid
-from penviz.app.state import State, in_order, suffix
+from penviz.app.state import SCALE_SENTENCES, State, in_order, suffix
 from penviz.app.style import HEAD_PX, style_sheet
 from penviz.app.widgets.controls import choose_group, choose_runs, controls
 from penviz.app.widgets.empty import show_damaged, show_empty, show_warnings
@@ -35,6 +35,7 @@ from penviz.app.widgets.export import export
 from penviz.app.widgets.geometry import show_geometry
 from penviz.app.widgets.image_drawer import sprite_addresses
 from penviz.app.widgets.introduction import introduction
+from penviz.app.widgets.key_facts import key_facts
 from penviz.app.widgets.legend import legend_html
 from penviz.app.widgets.numbers import ALL, pair_table, run_table
 from penviz.app.widgets.other_views import embeddings_of
@@ -42,9 +43,9 @@ from penviz.app.widgets.page_head import CONFIG, head_html, open_head, page_head
 from penviz.app.widgets.plain_panels import plain_panels, wants_plain
 from penviz.app.widgets.share import measure_command, share
 from penviz.app.widgets.train_here import train_here
-from penviz.app.widgets.triples_section import triples_section
+from penviz.app.widgets.triples_section import compared_triples, triples_section
 from penviz.app.widgets.two_classes import choose_axis, draw_two_classes
-from penviz.app.words import alt_text, provenance
+from penviz.app.words import alt_text, minus_signs, provenance
 from penviz.plot.screen import ALL_MARKS
 from penviz.plot.words import column_names
 from penviz.projection.embedding import embedded
@@ -57,7 +58,6 @@ from penviz.study.finding import Finding
 from penviz.study.table import Table
 from penviz.study.withheld_intervals import withheld_intervals
 
-HINT = "ρ/d: radius of the clusters over the distance between them. "
 HINT_POINTS = (
     "Point at a dot to see its image in every panel that has it; click it, or draw a lasso, to select. "
     "Keys: arrows from dot to dot, Page Up and Down from panel to panel, Enter to select."
@@ -138,11 +138,10 @@ def _draw(
     show_warnings(warnings)
     # The panels go first: the browser draws them while the numbers are computed.
     if wants_plain():
-        plain_panels(state, cells, opened, _hint(state) + PLAIN_POINTS, dark)
+        plain_panels(state, cells, opened, _hint(state, _flat(cells)) + PLAIN_POINTS, dark)
     else:
         _linked_panels(state, cells, opened, dark)
     table, finding = _table(key, state.classes, state.bias, opened)
-    _head(state, opened, groups, finding, header)
     shown = study_of(opened)
     titles = column_names(
         [one.run.config.label_smoothing for one in shown.runs],
@@ -150,19 +149,27 @@ def _draw(
         table.class_means,
         [one.targets.kind for one in shown.runs],
     )
+    facts = key_facts(table, titles, compared_triples(opened, state.bias), state.classes)
+    _head(state, opened, groups, finding, facts, header)
     if state.view != PLANE:
         note = "The numbers are those of the template plane, whatever is drawn above."
         st.html(f'<p class="pz-note">{note}</p>')
+    elif facts:
+        st.html(f'<p class="pz-note">{escape(minus_signs(finding.detail))}</p>')
     _numbers(table, titles, opened)
     triples_section(state, opened, dark)
     foot = " ".join(
         [
-            provenance(state, [panel for row in cells for panel in row if panel is not None]),
+            provenance(state, _flat(cells)),
             *shown.notes,
             *withheld_intervals(table),
         ]
     )
     st.html(f'<p class="pz-foot">{escape(foot)}</p>')
+
+
+def _flat(cells: Cells) -> list[Panel]:
+    return [panel for row in cells for panel in row if panel is not None]
 
 
 def _cells(key: str, state: State, opened: Sequence[Opened]) -> Cells | None:
@@ -217,32 +224,45 @@ def _table(
 
 
 def _head(
-    state: State, opened: Sequence[Opened], groups: Sequence[Group], finding: Finding, place: DeltaGenerator
+    state: State,
+    opened: Sequence[Opened],
+    groups: Sequence[Group],
+    finding: Finding,
+    facts: str,
+    place: DeltaGenerator,
 ) -> None:
-    """The finding, or what another view is, and the two ways out."""
-    headline, detail = finding.headline, finding.detail
+    """The finding with its numbers, or what another view is, and the two ways out."""
+    headline, detail = finding.headline, "" if facts else finding.detail
     if state.view != PLANE:
         view = VIEWS[state.view]
         headline, detail = f"{view.label}, not the paper's projection", f"{view.sentence} {view.caution}"
-    with page_head(headline, detail, place):
+    with page_head(headline, detail, place, facts if state.view == PLANE else ""):
         share(state.runs, measure_command(state), groups)
         export(state, opened)
 
 
-def _hint(state: State) -> str:
-    return HINT if state.view == PLANE else ""
+def _hint(state: State, panels: Sequence[Panel]) -> str:
+    """How the rows are scaled, and how little of the spread a plane can show."""
+    if state.view != PLANE:
+        return ""
+    shares = [100 * p.metrics["plane_share"] for p in panels if "plane_share" in p.metrics]
+    lost = ""
+    if shares:
+        ends = sorted({f"{min(shares):.0f}", f"{max(shares):.0f}"}, key=float)
+        lost = f"The picture shows {' to '.join(ends)} % of the spread; the rest lies off this plane. "
+    return f"{SCALE_SENTENCES[state.scale]} {lost}"
 
 
 def _linked_panels(state: State, cells: Cells, opened: Sequence[Opened], dark: bool) -> None:
     """The grid as one component that draws and links its panels in the browser."""
     study = study_of(opened)
-    panels = [panel for row in cells for panel in row if panel is not None]
+    panels = _flat(cells)
     linked_panels(
         payload(cells, sprite_addresses([one.run for one in study.runs], study.splits), dark),
         marks=asdict(state.marks),
         words={
             "legend": legend_html(panels, ALL_MARKS, dark),
-            "hint": _hint(state) + HINT_POINTS,
+            "hint": _hint(state, panels) + HINT_POINTS,
             "alt": " ".join(alt_text(state, row) for row in cells),
         },
         head=HEAD_PX,

@@ -10,6 +10,7 @@ import streamlit as st
 from penviz.app.catalogue import Opened, study_of
 from penviz.app.state import State
 from penviz.app.widgets.targets_popover import targets_popover
+from penviz.app.widgets.tour import start_tour
 from penviz.metrics.target_vectors import Targets
 from penviz.study.target_facts import TargetFacts, number
 
@@ -29,10 +30,13 @@ def introduction(state: State, opened: Sequence[Opened]) -> None:
     alpha = targets.label_smoothing or USUAL
     with st.container(key="intro", horizontal=True, vertical_alignment="center", gap="small"):
         st.html(
-            '<p class="pz-intro">Each dot is an image, placed by the features of the network’s last layer '
-            "but one. <b>Hard targets</b> are 1 for the label and 0 for every other class; <b>label "
-            f"smoothing</b> with α = {alpha:g} makes them {number(facts.true)} and {escape(facts.others)}. "
-            "It draws each class together, towards a point equally far from the others. Calibration can "
-            "gain, distillation can suffer (Müller, Kornblith &amp; Hinton 2019).</p>"
+            '<p class="pz-intro">Each dot is an image, placed by its <b>features</b>, the activations before '
+            "the last layer, on the plane of three classes’ <b>templates</b>, their rows in that layer. "
+            "<b>Hard targets</b> are 1 for the label and 0 for every other class; <b>label smoothing</b> "
+            f"with α = {alpha:g} makes them {number(facts.true)} and {escape(facts.others)}. It draws each "
+            "class together, towards a point equally far from the others. Calibration can gain, distillation "
+            "can suffer (Müller, Kornblith &amp; Hinton 2019).</p>"
         )
-        targets_popover(len(state.group.class_names), alpha)
+        with st.container(key="intro-ways", width="content", gap=None):
+            start_tour()
+            targets_popover(len(state.group.class_names), alpha)

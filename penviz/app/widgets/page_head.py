@@ -30,15 +30,18 @@ def open_head() -> DeltaGenerator:
     return st.container(horizontal=True, key="header", vertical_alignment="top", gap="medium")
 
 
-def page_head(headline: str, detail: str = "", place: DeltaGenerator | None = None) -> DeltaGenerator:
+def page_head(
+    headline: str, detail: str = "", place: DeltaGenerator | None = None, facts: str = ""
+) -> DeltaGenerator:
     """Write the head.
 
     Args:
-        headline: one sentence; detail: its numbers; place: of `open_head`, here when not given.
+        headline: one sentence; detail: its numbers; place: of `open_head`, here when not given; facts: HTML
+            in place of the numbers.
 
     Returns:
         The container of Share and Export.
     """
     with place or open_head():
-        st.html(head_html(headline, detail))
+        st.html(head_html(headline, detail) + facts)
         return st.container(key="ways-out", width="content", gap="xsmall")

@@ -93,6 +93,20 @@ def _comparison(key: str, split: str, bias: bool, _runs: Sequence[Opened]) -> Tr
     return study_of(_runs).triples(split, bias)
 
 
+def compared_triples(runs: Sequence[Opened], bias: bool) -> dict[str, TripleComparison]:
+    """Split -> all triples of two runs; empty for other numbers of runs and where they cannot be compared."""
+    found: dict[str, TripleComparison] = {}
+    if len(runs) == 2:
+        for split in SPLITS:
+            if all(split in one.splits for one in runs):
+                try:
+                    found[split] = _comparison(key_of(runs), split, bias, runs)
+                    found[split].pair  # noqa: B018  computed once, here where its error is caught
+                except InputError:
+                    return {}
+    return found
+
+
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _found(key: str, how: str, split: str, bias: bool, m: int, _runs: Sequence[Opened]) -> Ranking:
     """Triples of a kind in one run or two."""

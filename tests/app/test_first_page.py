@@ -1,0 +1,85 @@
+"""The head of the first page and the tour: numbers of the runs shown, and controls that really move."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from page_client import checked, html, pair
+from small_runs import make_run
+from streamlit.testing.v1 import AppTest
+
+from penviz.figures.open_study import open_study
+from penviz.metrics.wording import three
+
+Open = Callable[..., AppTest]
+
+
+def facts(app: AppTest) -> str:
+    found = re.search(r'<table class="pz-key-facts">.*?</table>', html(app))
+    assert found
+    return re.sub(r"<[^>]+>", " ", found[0])
+
+
+def percent(before: float, after: float) -> str:
+    return f"{round(100 * (after / before - 1)):+d} %".replace("-", "−")
+
+
+def test_plane_and_feature_space_stand_side_by_side_for_both_splits(open_app: Open, tmp_path: Path) -> None:
+    pair(tmp_path, per_class=60)
+    shown = facts(open_app())
+    study = open_study([tmp_path / "hard", tmp_path / "soft"])
+    table = study.compare([0, 1, 2]).table
+    for split in ("train", "validation"):
+        for key in ("rho_d", "triple_ratio", "accuracy", "ece"):
+            before, after = (values[split] for values in table.row(key).values)
+            assert f"{three(before)} → {three(after)}" in shown, key
+            if key in ("rho_d", "triple_ratio"):
+                assert percent(before, after) in shown
+        changes = study.triples(split).pair.change
+        own = study.triples(split).pair.at([0, 1, 2])
+        more = int((changes < changes[own]).sum())
+        assert ("none tightens more" if not more else f"{more} tighten more") in shown
+    assert "hard → soft" in shown
+
+
+def test_a_single_run_has_no_change(open_app: Open, tmp_path: Path) -> None:
+    make_run(tmp_path, "hard", 0.0)
+    assert "pz-key-facts" not in html(open_app()).split("</style>")[-1].split("pz-finding")[-1]
+
+
+@pytest.mark.parametrize(
+    ("alpha", "n", "true", "other"), [(0.1, 10, "0.91", "0.01"), (0.2, 4, "0.85", "0.05")]
+)
+def test_the_introduction_counts_with_the_targets_of_these_runs(
+    open_app: Open, tmp_path: Path, alpha: float, n: int, true: str, other: str
+) -> None:
+    names = [f"class{k}" for k in range(n)]
+    make_run(tmp_path, "hard", 0.0, names)
+    make_run(tmp_path, "soft", alpha, names)
+    assert f"α = {alpha:g} makes them {true} and {other}" in html(open_app())
+
+
+def test_the_third_step_shows_the_triple_that_tightens_most(open_app: Open, tmp_path: Path) -> None:
+    pair(tmp_path)
+    app = open_app(tour="3")
+    found = open_study([tmp_path / "hard", tmp_path / "soft"]).triples().pair
+    most = found.triples[found.change.argmin()].tolist()
+    assert [app.selectbox(key=key).value for key in ("left", "right", "above")] == most
+    assert "none tightens more" in facts(app)
+    app.selectbox(key="left").set_value(next(k for k in range(10) if k not in most))
+    assert checked(app.run()).selectbox(key="left").value not in most, "the step moves a control once"
+    app.button(key="tour-back").click()
+    assert "2 of 5" in html(checked(app.run()))
+    app.button(key="tour-end").click()
+    checked(app.run())
+    assert "of 5." not in html(app)
+    assert "tour" not in app.query_params
+
+
+@pytest.mark.parametrize("asked", ["0", "6", "x", ""])
+def test_a_step_that_there_is_not_is_no_tour(open_app: Open, tmp_path: Path, asked: str) -> None:
+    pair(tmp_path)
+    assert "of 5." not in html(open_app(tour=asked))

@@ -77,8 +77,8 @@ STEPS = (
         "Clusters",
         "Hollow marks are errors",
         "A hollow mark is an image that the network takes for another of the three classes, a cross for a "
-        "fourth class. Point at one to see it in the other panels. The accuracy of both networks stands under "
-        "the headline.",
+        "fourth class. Point at one to see it in the other panels. The accuracy of both networks stands "
+        "under the headline.",
         ".st-key-errors",
         _errors,
     ),

@@ -18,7 +18,6 @@ from penviz.app.widgets.export import export_charts
 from penviz.app.widgets.page_head import CONFIG, head_html, page_head
 from penviz.app.widgets.share import share_figure
 from penviz.app.words import minus_signs
-from penviz.figures.charts import reliability, risk_coverage
 from penviz.figures.charts.calibrations import MOST_RUNS, names_of
 from penviz.plot.chart_screen import LEGEND_PX, ROW_PX, chart_figure
 from penviz.projection.chart import Chart

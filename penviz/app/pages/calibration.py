@@ -18,7 +18,8 @@ from penviz.app.widgets.export import export_charts
 from penviz.app.widgets.page_head import CONFIG, head_html, page_head
 from penviz.app.widgets.share import share_figure
 from penviz.app.words import minus_signs
-from penviz.figures.charts.calibrations import MOST_RUNS, names_of
+from penviz.figures.charts.calibration import MOST_RUNS, SCORES, reliability_charts, risk_charts
+from penviz.figures.charts.stored_splits import names_of
 from penviz.plot.chart_screen import LEGEND_PX, ROW_PX, chart_figure
 from penviz.projection.chart import Chart
 from penviz.store.runs import judged_split

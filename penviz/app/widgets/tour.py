@@ -109,9 +109,9 @@ STEPS = (
 
 def start_tour() -> None:
     """The link to the first step."""
-    st.button(
-        "Take the tour", key="start-tour", type="tertiary", icon=":material/tour:", on_click=_go, args=(1,)
-    )
+    if st.button("Take the tour", key="start-tour", type="tertiary", icon=":material/tour:"):
+        _go(1)
+        st.rerun()  # the whole page: a fragment alone would not draw the first step over it
 
 
 def step_shown() -> int:

@@ -111,7 +111,8 @@ class SplitStatistics:
         Two runs that hold the same examples are halved alike. Of an odd class the second holds one more.
         """
         if not self.halved:
-            self.halved.extend(SplitStatistics.of(self.activations.take(half)) for half in halve(self.rows))
+            first, second = (SplitStatistics.of(self.activations.take(half)) for half in halve(self.rows))
+            self.halved[:] = first, second  # at once: visitors in other threads look whether it is there
         return self.halved[0], self.halved[1]
 
     def by_example(self, key: str) -> NDArray[np.float64] | None:

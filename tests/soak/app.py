@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -182,7 +183,9 @@ def soak(place: Path, minutes: float, n_browsers: int, n_clients: int) -> tuple[
         process.wait()
     text = log.read_text(errors="replace")
     faults = list(dict.fromkeys(told.errors))
-    faults += [f"log: {line}"[:300] for line in text.splitlines() if "Traceback" in line or " ERROR " in line]
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()
+    at = [k for k, line in enumerate(plain) if "Traceback" in line or " ERROR " in line]
+    faults += ["log: " + "\n".join(plain[k : k + 90][-60:]) for k in at[:3]]
     faults += [f"the server ended with status {ended}"] if ended is not None else []
     faults += [f"{len(left)} directories of visitors stayed"] if left else []
     settled_at = min(120.0, 12 * minutes)

@@ -82,7 +82,7 @@ def browser(url: str, end: float, seed: int, told: Told, files: list[Path], prof
             page.goto(url)
             page.locator(".pz-finding").first.wait_for()
             told.did("pages of clusters")
-            page.locator(".st-key-pages").get_by_text("Your model").click()
+            page.goto(f"{url}/your-model")
             page.wait_for_selector("[data-testid=stFileUploader]")
             page.set_input_files("input[type=file]", str(dice.choice(files)))
             page.wait_for_selector("[class*=st-key-card-]")

@@ -53,7 +53,7 @@ def same(now: dict[str, float | None], before: dict[str, float | None], what: st
     assert now.keys() == before.keys(), what
     for name, value in before.items():
         assert (now[name] is None) == (value is None), f"{what}, {name}"
-        assert value is None or now[name] == pytest.approx(value, rel=1e-9), f"{what}, {name}"
+        assert value is None or now[name] == pytest.approx(value, rel=1e-9, abs=1e-9), f"{what}, {name}"
 
 
 @pytest.mark.parametrize("name", ["hard", "soft", "sharded", "adopted"])

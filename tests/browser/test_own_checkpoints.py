@@ -90,7 +90,7 @@ def test_a_hard_and_a_soft_one_side_by_side_on_unseen_images_into_a_pdf(
     assert "train 1" not in foot
     finding = page.locator(".pz-finding").first.inner_text()
     assert any(words in finding for words in ("tighter", "looser", "No clear difference"))
-    page.get_by_role("button", name="Export").click()
+    page.get_by_role("button", name="Export").first.click()
     page.wait_for_selector("[role=dialog] img", timeout=60_000)
     figure = download(page, "Figure (PDF)", tmp_path)
     assert figure.read_bytes().startswith(b"%PDF")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from penviz import InputError
 from penviz.projection.projection import class_indices
+from penviz.store.runs import Run
 from penviz.study.families import families
 from penviz.study.finding import Finding
 from penviz.study.study_run import StudyRun
 from penviz.study.sweep import Curve, Swept, curve, run_values, sweep_finding
+
+Values = Mapping[str, Mapping[str, float | None]]
+"""Key -> split -> value of one run."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -51,14 +55,19 @@ def sweep_comparison(runs: Sequence[StudyRun], classes: Sequence[str | int], bia
     chosen = class_indices(list(classes), names)
     digested = {}
     for family, members in found.items():
-        digested[family] = tuple(_swept(by_name[run.name], chosen, bias) for run in members)
+        digested[family] = tuple(swept(run, values_of(by_name[run.name], chosen, bias)) for run in members)
     return SweepComparison(digested, chosen, bias)
 
 
-def _swept(one: StudyRun, classes: tuple[int, int, int], bias: bool) -> Swept:
-    config = one.run.config
-    values = run_values(
-        one.statistics, classes, bias=bias, targets=one.targets, label_noise=config.label_noise
-    )
-    assert config.label_smoothing is not None  # else it belongs to no family
-    return Swept(one.name, config.label_smoothing, config.seed, values, config.targets)
+def values_of(
+    one: StudyRun, classes: Sequence[str | int], bias: bool
+) -> Mapping[str, Mapping[str, float | None]]:
+    """Every number of one run, by key and split; arguments as `Study.sweep`."""
+    noise = one.run.config.label_noise
+    return run_values(one.statistics, classes, bias=bias, targets=one.targets, label_noise=noise)
+
+
+def swept(run: Run, values: Values) -> Swept:
+    """A run of a family with its numbers (`values_of`)."""
+    assert run.config.label_smoothing is not None  # else it belongs to no family
+    return Swept(run.name, run.config.label_smoothing, run.config.seed, values, run.config.targets)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -331,6 +332,9 @@ def test_a_recipe_that_the_page_has_no_control_for_is_not_shown_as_another(
     assert (controls["paper-width"], controls["paper-own-width"]) == ("own", "140mm")
     with pytest.raises(RecipeError, match="more than a page shows"):
         controls_of(new_figure(runs, {"classes": CLASSES[:3], **choice}).spec, groups)
+    for other in (replace(plain, film=(1,)), new_figure(runs, {"figure": "reliability"}).spec):
+        with pytest.raises(RecipeError, match="more than a page shows"):
+            controls_of(other, groups)
 
 
 def test_fewer_examples_than_the_runs_before_had(open_app: Callable[..., AppTest], tmp_path: Path) -> None:

@@ -123,7 +123,8 @@ def test_what_is_no_sweep_is_one_sentence(runs: list[Run], tmp_path: Path) -> No
 
 
 def test_two_networks_have_a_colour_each(runs: list[Run]) -> None:
-    from penviz.figures.charts.sweep import charts_of, digest, swept
+    from penviz.figures.charts.sweep import charts_of, digest
+    from penviz.study.sweep_comparison import swept
 
     one = [swept(run, digest(run)) for run in runs]
     (chart,) = charts_of({"a": one, "b": one}, ("accuracy",))

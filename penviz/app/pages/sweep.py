@@ -29,12 +29,13 @@ from penviz.app.widgets.empty import show_damaged, show_empty, show_too_few, sho
 from penviz.app.widgets.export import export_charts
 from penviz.app.widgets.page_head import CONFIG, head_html, page_head
 from penviz.app.widgets.share import share_figure
-from penviz.figures.charts.sweep import DEFAULT, SPLITS, charts_of, digest, swept
+from penviz.figures.charts.sweep import DEFAULT, SPLITS, charts_of, digest
 from penviz.plot.chart_screen import chart_figure
 from penviz.projection.chart import Chart
 from penviz.store.runs import Run, stored_path
 from penviz.study.families import families
 from penviz.study.sweep import SWEPT, SWEPT_BY_KEY, Swept, Values, sweep_finding
+from penviz.study.sweep_comparison import swept
 
 COLUMNS = 3
 SHIPPED = "shipped sweep"

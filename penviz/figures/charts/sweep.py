@@ -9,14 +9,15 @@ import numpy as np
 
 from penviz import InputError
 from penviz.did_you_mean import did_you_mean
+from penviz.figures.open_study import open_run
 from penviz.metrics.wording import series
 from penviz.projection.chart import Chart, Series
-from penviz.projection.split_statistics import SplitStatistics
-from penviz.store.run_activations import first_classes, load, targets_of
+from penviz.store.run_activations import first_classes
 from penviz.store.runs import Run, stored_path
 from penviz.study.families import families
 from penviz.study.finding import SEEDS_NEEDED
-from penviz.study.sweep import HELD_OUT_ONLY, SWEPT_BY_KEY, Swept, curve, run_values
+from penviz.study.sweep import HELD_OUT_ONLY, SWEPT_BY_KEY, Swept, curve
+from penviz.study.sweep_comparison import swept, values_of
 
 DEFAULT = ("rho_d", "accuracy", "ece", "temperature", "spread", "gap")
 """Numbers drawn when none are chosen."""
@@ -25,12 +26,6 @@ SPLITS = ("train", "validation")
 
 SETTINGS: dict[str, Any] = {"numbers": [*DEFAULT], "splits": [*SPLITS], "classes": None, "bias": True}
 """Options of the figure: those of `build`."""
-
-
-def swept(run: Run, values: Mapping[str, Mapping[str, float | None]]) -> Swept:
-    """A run with its numbers (`measure.sweep.run_values`)."""
-    assert run.config.label_smoothing is not None
-    return Swept(run.name, run.config.label_smoothing, run.config.seed, values, run.config.targets)
 
 
 def charts_of(
@@ -157,16 +152,8 @@ def digest(
     Raises:
         ActivationsError: no activations, or such as cannot be read.
     """
-    splits = load(run, SPLITS)
-    chosen = first_classes([splits]) if classes is None else classes
-    summaries = {split: SplitStatistics.of(a) for split, a in splits.items()}
-    return run_values(
-        summaries,
-        chosen,
-        bias=bias,
-        targets=targets_of(run),
-        label_noise=run.config.label_noise,
-    )
+    one = open_run(run, classes or (), SPLITS)
+    return values_of(one, first_classes([one.splits]) if classes is None else classes, bias)
 
 
 FIGURES = {"sweep": (SETTINGS, build, files)}

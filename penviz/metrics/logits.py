@@ -1,4 +1,4 @@
-"""Numbers that need the logits: gap, spread of the wrong logits, accuracy, NLL, confidence.
+"""Numbers that need the logits: gap, spread of the non-target logits, accuracy, NLL, confidence.
 
 Axis letters: n examples, K classes. Logits, gaps and losses are in nats.
 """
@@ -12,34 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from penviz.metrics.target_vectors import Targets, least_loss, optimal_gaps, target_vectors
 from penviz.store.activations import Activations, row_blocks
 
 Float = NDArray[np.float64]
 
 CACHED = 2**17
 """Logits that are gone through at a time, so that they stay in the processor's cache."""
-
-
-def smoothed_targets(label_smoothing: float, n_classes: int, classes: Sequence[int] | None = None) -> Float:
-    """Targets of label smoothing: row k is y (1 - a) + a / K for an example of class k, [K, K] or [3, K].
-
-    Source: Müller et al. 2019, section 1.1: the mass a is spread over all K classes, the true one included.
-    """
-    return target_vectors(Targets.of(label_smoothing), n_classes, classes)
-
-
-def optimal_gap(label_smoothing: float, n_classes: int) -> float:
-    """Gap of the true logit over every wrong one at the optimum, in nats: ln((1 - a + a/K) / (a/K)).
-
-    Infinite for hard targets. K = 10, a = 0.1 gives 4.511.
-    """
-    return float(optimal_gaps(Targets.of(label_smoothing), n_classes)[0])
-
-
-def loss_floor(label_smoothing: float, n_classes: int) -> float:
-    """Least possible training loss in nats: the entropy of the smoothed target, 0 for hard targets."""
-    return least_loss(Targets.of(label_smoothing), n_classes)
 
 
 def by_rows(function: Callable[[Float], Float], logits: ArrayLike) -> Float:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from penviz.metrics.logits import smoothed_targets
+from penviz.metrics.target_vectors import Targets, target_vectors
 from penviz.projection.panel import SPLITS, Panel, build_grid
 from penviz.projection.projection import Projection
 from penviz.store.activations import Activations, ActivationsError
@@ -113,7 +113,7 @@ def _stars(activations: Activations, panel: Panel, alpha: float) -> Float | None
     if alpha == 0 or activations.head is None:
         return None
     plane = Projection.of(activations, panel.class_indices, panel.bias).plane
-    targets = smoothed_targets(alpha, len(activations.class_names), panel.class_indices)
+    targets = target_vectors(Targets.of(alpha), len(activations.class_names), panel.class_indices)
     return plane.ideal_points(targets, panel.class_indices) / panel.unit
 
 

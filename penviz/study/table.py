@@ -85,11 +85,6 @@ class Table:
     def __repr__(self) -> str:
         return f"<table of {len(self.rows)} numbers on {', '.join(self.splits)}>"
 
-    @property
-    def one_kind(self) -> bool:
-        """Whether all runs stand on planes of one kind, so that numbers of the plane can be compared."""
-        return len(set(self.class_means)) < 2
-
     def row(self, key: str) -> NumberRow:
         """The row of a number; KeyError for an unknown key."""
         return next(r for r in self.rows if r.number.key == key)

@@ -19,6 +19,7 @@ import torch
 from mutants import mutant, name_of
 from synthetic import make
 
+from penviz.metrics.target_vectors import Targets
 from penviz.store.activations import Activations
 
 
@@ -98,17 +99,17 @@ def span_with_pca_is_not_the_affine_plane() -> None:
 def optimal_gap_and_loss_floor() -> None:
     gaps = {(10, 0.1): 4.511, (100, 0.05): 7.550, (100, 0.1): 6.804, (1000, 0.1): 9.105}
     floors = {(10, 0.1): 0.5003, (100, 0.05): 0.4245, (100, 0.1): 0.7778, (100, 0.3): 1.9731}
-    logits = measure("logits")
+    logits = measure("target_vectors")
     for (n_classes, alpha), gap in gaps.items():
-        assert logits.optimal_gap(alpha, n_classes) == pytest.approx(gap, abs=5e-4)
+        assert logits.optimal_gaps(Targets.of(alpha), n_classes)[0] == pytest.approx(gap, abs=5e-4)
     for (n_classes, alpha), floor in floors.items():
-        assert logits.loss_floor(alpha, n_classes) == pytest.approx(floor, abs=5e-5)
+        assert logits.least_loss(Targets.of(alpha), n_classes) == pytest.approx(floor, abs=5e-5)
         at_optimum = torch.zeros(1, n_classes, dtype=torch.float64)
-        at_optimum[0, 0] = logits.optimal_gap(alpha, n_classes)
+        at_optimum[0, 0] = logits.optimal_gaps(Targets.of(alpha), n_classes)[0]
         loss = torch.nn.functional.cross_entropy(at_optimum, torch.tensor([0]), label_smoothing=alpha)
-        assert logits.loss_floor(alpha, n_classes) == pytest.approx(float(loss), abs=1e-12)
-    assert logits.optimal_gap(0, 10) == math.inf
-    assert logits.loss_floor(0, 10) == 0
+        assert logits.least_loss(Targets.of(alpha), n_classes) == pytest.approx(float(loss), abs=1e-12)
+    assert logits.optimal_gaps(Targets.of(0), 10)[0] == math.inf
+    assert logits.least_loss(Targets.of(0), 10) == 0
 
 
 def smoothing_over_the_others_converts_to_smoothing_over_all() -> None:
@@ -117,10 +118,12 @@ def smoothing_over_the_others_converts_to_smoothing_over_all() -> None:
         converted = 0.1 * n_classes / (n_classes - 1)
         assert converted == pytest.approx(expected, abs=5e-5)
         over_others = [0.9] + [0.1 / (n_classes - 1)] * (n_classes - 1)
-        row = measure("logits").smoothed_targets(converted, n_classes, [0])[0]
+        row = measure("target_vectors").target_vectors(Targets.of(converted), n_classes, [0])[0]
         assert np.abs(row - over_others).max() <= 1e-15
     # towards one half is smoothing over two classes
-    assert measure("logits").smoothed_targets(0.1, 2, [0])[0].tolist() == pytest.approx([0.95, 0.05])
+    assert measure("target_vectors").target_vectors(Targets.of(0.1), 2, [0])[0].tolist() == pytest.approx(
+        [0.95, 0.05]
+    )
 
 
 def soft_target_cross_entropy_is_torchs() -> None:
@@ -128,7 +131,7 @@ def soft_target_cross_entropy_is_torchs() -> None:
     for n_classes, alpha in itertools.product((2, 10, 100), (0.0, 0.05, 0.1, 0.6)):
         z = 6 * torch.randn(50, n_classes, dtype=torch.float64, generator=generator)
         y = torch.randint(n_classes, (50,), generator=generator)
-        q = measure("logits").smoothed_targets(alpha, n_classes)[y.numpy()]
+        q = measure("target_vectors").target_vectors(Targets.of(alpha), n_classes)[y.numpy()]
         ours = float(-(torch.from_numpy(q) * torch.log_softmax(z, 1)).sum(1).mean())
         torchs = float(torch.nn.functional.cross_entropy(z, y, label_smoothing=alpha))
         assert abs(ours - torchs) <= 1e-12

@@ -8,7 +8,7 @@ import pytest
 from small_runs import CLASSES, small_activations
 
 from penviz.demo import DIAL
-from penviz.metrics.logits import optimal_gap
+from penviz.metrics.target_vectors import Targets, optimal_gaps
 from penviz.plot.alpha_slider import dial_figure
 from penviz.plot.screen import Marks
 from penviz.projection.alpha_slider import build_dial, places, splits_of
@@ -62,7 +62,7 @@ def test_a_star_is_where_the_network_itself_has_the_optimal_gap() -> None:
             weights = np.column_stack([stars * panel.unit, np.ones(3)]) @ np.linalg.inv(corners)
             points = weights @ t  # [3, D]: features with a last entry that stands for the appended 1
             z = points @ t.T
-            expected = optimal_gap(stop.label_smoothing, len(CLASSES))
+            expected = optimal_gaps(Targets.of(stop.label_smoothing), len(CLASSES))[0]
             for k in range(3):
                 for other in {0, 1, 2} - {k}:
                     assert z[k, k] - z[k, other] == pytest.approx(expected, rel=1e-6)

@@ -12,7 +12,7 @@ from scipy import integrate, special
 
 from penviz.metrics import information as INFORMATION
 from penviz.metrics.information import equivalent_smoothing, left_words, mutual_information, stability
-from penviz.metrics.logits import smoothed_targets
+from penviz.metrics.target_vectors import Targets, target_vectors
 
 
 def noisy(mean: np.ndarray, noise: float, seed: int = 0, n_samples: int = 5) -> tuple[np.ndarray, np.ndarray]:
@@ -140,7 +140,7 @@ def check_stability(module: ModuleType) -> None:
 
 def test_stability_by_a_loop() -> None:
     check_stability(INFORMATION)
-    assert stability(smoothed_targets(0.1, 5), np.arange(5)) == 1
+    assert stability(target_vectors(Targets.of(0.1), 5), np.arange(5)) == 1
     assert stability([[1, 0], [0, 1.0]], [0, 0]) == 0.5
     assert math.isnan(stability(np.zeros((0, 3)), []))
 
@@ -150,7 +150,7 @@ def check_gamma(module: ModuleType) -> None:
     assert module.equivalent_smoothing(np.full((30, 6), 1 / 6), y) == pytest.approx(1)
     assert module.equivalent_smoothing(np.eye(6)[y], y) == 0
     for alpha in (0.1, 0.6):
-        assert module.equivalent_smoothing(smoothed_targets(alpha, 6)[y], y) == pytest.approx(alpha)
+        assert module.equivalent_smoothing(target_vectors(Targets.of(alpha), 6)[y], y) == pytest.approx(alpha)
     p, y = some_probs()
     loop = sum(sum(v for k, v in enumerate(row) if k != label) for row, label in zip(p, y, strict=True)) / 60
     assert module.equivalent_smoothing(p, y) == pytest.approx(loop * 5 / 4, rel=1e-12)

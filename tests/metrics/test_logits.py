@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from penviz.metrics.logits import LogitNumbers, loss_floor, optimal_gap, smoothed_targets
+from penviz.metrics.logits import LogitNumbers
+from penviz.metrics.target_vectors import Targets, least_loss, optimal_gaps, target_vectors
 
 
 @pytest.mark.parametrize(
@@ -20,28 +21,28 @@ from penviz.metrics.logits import LogitNumbers, loss_floor, optimal_gap, smoothe
 )
 def test_optimum_of_smoothing(n_classes: int, alpha: float, gap: float, floor: float | None) -> None:
     """Values of paper.md 1.1, and the loss of torch at that gap."""
-    assert optimal_gap(alpha, n_classes) == pytest.approx(gap, abs=5e-4)
+    assert optimal_gaps(Targets.of(alpha), n_classes)[0] == pytest.approx(gap, abs=5e-4)
     if floor is not None:
-        assert loss_floor(alpha, n_classes) == pytest.approx(floor, abs=5e-5)
+        assert least_loss(Targets.of(alpha), n_classes) == pytest.approx(floor, abs=5e-5)
     z = torch.zeros(1, n_classes, dtype=torch.float64)
-    z[0, 3] = optimal_gap(alpha, n_classes)
+    z[0, 3] = optimal_gaps(Targets.of(alpha), n_classes)[0]
     z.requires_grad_(True)
     loss = torch.nn.functional.cross_entropy(z, torch.tensor([3]), label_smoothing=alpha)
-    assert loss.item() == pytest.approx(loss_floor(alpha, n_classes), abs=1e-12)
+    assert loss.item() == pytest.approx(least_loss(Targets.of(alpha), n_classes), abs=1e-12)
     loss.backward()
     assert z.grad is not None
     assert z.grad.abs().max() < 1e-12
 
 
 def test_hard_targets_have_no_optimum() -> None:
-    assert math.isinf(optimal_gap(0, 10))
-    assert loss_floor(0, 10) == 0
-    np.testing.assert_array_equal(smoothed_targets(0, 4), np.eye(4))
+    assert math.isinf(optimal_gaps(Targets.of(0), 10)[0])
+    assert least_loss(Targets.of(0), 10) == 0
+    np.testing.assert_array_equal(target_vectors(Targets.of(0), 4), np.eye(4))
 
 
 def test_targets_are_those_of_the_paper() -> None:
-    np.testing.assert_allclose(smoothed_targets(0.1, 10, [2])[0], [0.01, 0.01, 0.91] + [0.01] * 7)
-    np.testing.assert_allclose(smoothed_targets(0.3, 6).sum(axis=1), 1)
+    np.testing.assert_allclose(target_vectors(Targets.of(0.1), 10, [2])[0], [0.01, 0.01, 0.91] + [0.01] * 7)
+    np.testing.assert_allclose(target_vectors(Targets.of(0.3), 6).sum(axis=1), 1)
 
 
 def test_by_hand() -> None:

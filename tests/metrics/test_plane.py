@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from synthetic import make, random_rotation
 
-from penviz.metrics.logits import smoothed_targets
+from penviz.metrics.target_vectors import Targets, target_vectors
 from penviz.projection.panel import build_panel
 from penviz.projection.plane import PAIRS, DegeneratePlane, Plane, boundary_sides
 from penviz.store.activations import Head
@@ -160,7 +160,7 @@ def test_drawn_half_of_a_line_borders_two_regions() -> None:
 def test_ideal_points_have_the_gap_of_the_optimum(bias: bool) -> None:
     a = make(0, n_classes=10, d=20)
     plane = Plane.of_head(a.head, (0, 1, 2), bias)
-    stars = plane.ideal_points(smoothed_targets(0.1, 10, [0, 1, 2]), [0, 1, 2])
+    stars = plane.ideal_points(target_vectors(Targets.of(0.1), 10, [0, 1, 2]), [0, 1, 2])
     z = np.column_stack([np.zeros(3), plane.logit_differences(stars)])
     for i, j in itertools.permutations(range(3), 2):
         assert z[i, i] - z[i, j] == pytest.approx(math.log(0.91 / 0.01), abs=1e-10)
@@ -180,7 +180,7 @@ def test_ideal_points_of_any_soft_targets() -> None:
 def test_temperature_moves_ideal_points_about_the_equal_point() -> None:
     head = make(0).head
     plane = Plane.of_head(head, (0, 1, 2))
-    q = smoothed_targets(0.1, 7, [0, 1, 2])[:, :3]
+    q = target_vectors(Targets.of(0.1), 7, [0, 1, 2])[:, :3]
     warm = Plane(plane.origin, plane.basis, plane.R / 2, plane.offset / 2)
     centre = plane.equal_point()
     np.testing.assert_allclose(warm.equal_point(), centre, atol=1e-12)

@@ -7,8 +7,7 @@ import pytest
 import torch
 from synthetic import make
 
-from penviz.metrics.logits import smoothed_targets
-from penviz.metrics.target_vectors import Targets
+from penviz.metrics.target_vectors import Targets, target_vectors
 from penviz.projection.loss_gradient import SHORTEST, Arrows, pull, restricted_targets
 from penviz.projection.panel import build_grid, build_panel
 from penviz.projection.plane import Plane
@@ -36,7 +35,7 @@ def test_pull_is_the_gradient_by_autograd(bias: bool, alpha: float) -> None:
     plane = Plane.of_head(head, CLASSES, bias)
     rng = np.random.default_rng(0)
     xy, own = rng.normal(size=(50, 2)) * 3, rng.integers(3, size=50)
-    q = smoothed_targets(alpha, 7, CLASSES)[:, list(CLASSES)][own]
+    q = target_vectors(Targets.of(alpha), 7, CLASSES)[:, list(CLASSES)][own]
     q = q / q.sum(axis=1, keepdims=True)
     rows = head.templates(bias)[list(CLASSES)].astype(np.float64)
     left = np.zeros(3) if bias else head.bias[list(CLASSES)].astype(np.float64)
@@ -53,7 +52,7 @@ def test_pull_is_the_descent_of_the_activation_itself() -> None:
     assert head is not None
     plane = Plane.of_head(head, CLASSES, bias=False)
     x = np.random.default_rng(1).normal(size=(20, 5)) * 2
-    q = smoothed_targets(0.2, 3)[np.arange(20) % 3]
+    q = target_vectors(Targets.of(0.2), 3)[np.arange(20) % 3]
     templates = head.weight[list(CLASSES)].astype(np.float64)
     z = x @ templates.T + np.asarray(head.bias, np.float64)[list(CLASSES)]
     p = np.exp(z - z.max(axis=1, keepdims=True))
@@ -69,7 +68,7 @@ def test_pull_vanishes_at_the_star_and_only_there(alpha: float, n_classes: int) 
     head = make(n_classes=n_classes).head
     assert head is not None
     plane = Plane.of_head(head, (0, 1, 2))
-    full = smoothed_targets(alpha, n_classes, (0, 1, 2))
+    full = target_vectors(Targets.of(alpha), n_classes, (0, 1, 2))
     stars = plane.ideal_points(full, (0, 1, 2))
     still = pull(plane, stars, full[:, :3])
     np.testing.assert_allclose(still, 0, atol=1e-13)
@@ -87,7 +86,7 @@ def test_hard_targets_pull_everywhere() -> None:
     for k in range(3):
         ways = pull(plane, far, np.eye(3)[k])
         assert (np.hypot(*ways.T) > 0).all()
-        soft = pull(plane, far, smoothed_targets(0.1, 3)[k])
+        soft = pull(plane, far, target_vectors(Targets.of(0.1), 3)[k])
         assert np.hypot(*soft.T).min() < 1  # the same test sees that a smoothed pull nearly ends
 
 
@@ -116,7 +115,7 @@ def test_an_arrow_at_the_star_has_no_length() -> None:
     head = make().head
     assert head is not None
     plane = Plane.of_head(head, CLASSES)
-    full = smoothed_targets(0.1, 7, CLASSES)
+    full = target_vectors(Targets.of(0.1), 7, CLASSES)
     star = plane.ideal_points(full, CLASSES)[0]
     box = (star[0] - 1, star[0] + 1, star[1] - 1, star[1] + 1)
     targets = restricted_targets(plane.restricted_probs(plane.ideal_points(full, CLASSES)))

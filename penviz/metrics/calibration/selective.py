@@ -112,22 +112,6 @@ class RiskCoverage:
         """Mean of the risk over all coverages (area under the risk-coverage curve)."""
         return float(self.risk.mean())
 
-    def risk_at(self, coverage: float) -> float:
-        """Risk of the ceil(coverage n) surest examples, for a coverage in (0, 1].
-
-        Raises:
-            ValueError: a coverage outside of (0, 1].
-        """
-        if not 0 < coverage <= 1:
-            raise ValueError(f"Coverage must be above 0 and at most 1, not {coverage}.")
-        n = len(self.risk)
-        return float(self.risk[max(int(np.ceil(coverage * n - 1e-9)), 1) - 1])
-
-    def coverage_at(self, risk: float) -> float:
-        """Largest coverage whose risk is at most this; 0 where there is none."""
-        fits = np.flatnonzero(self.risk <= risk + 1e-12)
-        return float(self.coverage[fits[-1]]) if len(fits) else 0.0
-
 
 @dataclass(frozen=True)
 class _Tied:

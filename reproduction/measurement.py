@@ -11,7 +11,7 @@ import numpy as np
 from penviz.metrics.calibration.reliability import ece
 from penviz.metrics.calibration.temperature import fit_temperature, halve, softmax
 from penviz.metrics.information import equivalent_smoothing
-from penviz.metrics.logits import loss_floor
+from penviz.metrics.target_vectors import Targets, least_loss
 from penviz.metrics.tightness.arc import Arc
 from penviz.metrics.tightness.training_time import quartiles
 from penviz.projection.panel import build_grid
@@ -94,7 +94,7 @@ def of_one_split(listed: Listed, summary: SplitStatistics) -> dict[str, object]:
     if label_smoothing is not None and numbers is not None:
         gap = float(numbers.gap.mean()) * (n_classes - 1) / n_classes
         loss = float(numbers.nll.mean()) + label_smoothing * gap
-        found["loss_over_floor"] = loss - loss_floor(label_smoothing, n_classes)
+        found["loss_over_floor"] = loss - least_loss(Targets.of(label_smoothing), n_classes)
     if summary.rho_d:
         found |= zip(OF_ALL_TRIPLES, map(float, quartiles(summary.rho_d[True])), strict=True)
     return found

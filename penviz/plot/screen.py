@@ -101,7 +101,14 @@ def selected_points(
     return list(found)
 
 
-def template_figure(
+def template_figure(panels: Sequence[Panel | None], **settings: Any) -> Figure:
+    """All panels in one Plotly figure; arguments and errors are those of `template_spec`."""
+    from plotly.graph_objects import Figure
+
+    return Figure(template_spec(panels, **settings), _validate=False)
+
+
+def template_spec(
     panels: Sequence[Panel | None],
     *,
     columns: int = 2,
@@ -109,8 +116,8 @@ def template_figure(
     dark: bool = False,
     height: int | None = None,
     legend: bool = True,
-) -> Figure:
-    """All panels in one Plotly figure, filled row by row.
+) -> dict[str, Any]:
+    """All panels as the data and layout of one Plotly figure, filled row by row; made without Plotly.
 
     Args:
         panels: what to draw, in reading order; None leaves a cell empty.
@@ -123,8 +130,6 @@ def template_figure(
     Raises:
         ValueError: no panels.
     """
-    from plotly.graph_objects import Figure
-
     if not any(panels):
         raise ValueError("There is nothing to draw: no panels.")
     marks = marks or Marks()
@@ -173,7 +178,7 @@ def template_figure(
         for k, kind, positions in point_groups(panel, marks.errors):
             points.append(_points(panel, cell, k, kind, positions) | {"showlegend": legend and first_drawn})
         over += overlay_traces(panel, cell, marks, colours)
-    return Figure({"data": points + over, "layout": layout}, _validate=False)
+    return {"data": points + over, "layout": layout}
 
 
 def _points(panel: Panel, cell: Cell, k: int, kind: int, positions: NDArray[np.int64]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penviz.plot.frame import FOOT_PX
-from penviz.plot.screen import ALL_MARKS, point_groups, template_figure
+from penviz.plot.screen import ALL_MARKS, point_groups, template_spec
 from penviz.plot.shading import under_image
 from penviz.plot.theme import CLASS_COLOURS, CLASS_SHAPES, CLASS_SIGNS, abbreviated, ink, targets_name
 from penviz.projection.panel import Panel
@@ -44,10 +44,10 @@ def payload(
     """
     flat = [panel for row in cells for panel in row]
     first = next(panel for panel in flat if panel is not None)
-    figure = template_figure(flat, columns=len(cells[0]), marks=ALL_MARKS, dark=dark, legend=False).to_dict()
-    traces = [trace for trace in figure["data"] if "customdata" in trace]
-    for trace in traces:  # the page's own tooltip says what these say
-        for key in ("customdata", "text", "hovertemplate", "unselected"):
+    figure = template_spec(flat, columns=len(cells[0]), marks=ALL_MARKS, dark=dark, legend=False)
+    for trace in figure["data"]:
+        trace |= {axis: _packed(trace[axis], np.float32) for axis in ("x", "y")}
+        for key in ("customdata", "text", "hovertemplate", "unselected"):  # said by the page's own tooltip
             trace.pop(key, None)
     return json.dumps(
         {

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from html import escape
 from threading import Lock
+from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -66,6 +67,8 @@ PLAIN_POINTS = "Click a point, or draw a lasso or a box with the tools beside th
 
 Cells = list[list[Panel | None]]
 """Panels, a row a run and a column a split."""
+Sprites = dict[tuple[str, str], dict[str, Any]]
+"""Where the thumbnails are, by run and split."""
 
 
 def show_clusters() -> None:
@@ -257,8 +260,10 @@ def _linked_panels(state: State, cells: Cells, opened: Sequence[Opened], dark: b
     """The grid as one component that draws and links its panels in the browser."""
     study = study_of(opened)
     panels = _flat(cells)
+    sprites = sprite_addresses([one.run for one in study.runs], study.splits)
+    view = (state.classes, state.per_class, state.bias, state.scale, state.view, state.all_classes)
     linked_panels(
-        payload(cells, sprite_addresses([one.run for one in study.runs], study.splits), dark),
+        _sent(repr((key_of(opened), view, sprites)), dark, cells, sprites),
         marks=asdict(state.marks),
         words={
             "legend": legend_html(panels, ALL_MARKS, dark),
@@ -269,6 +274,12 @@ def _linked_panels(state: State, cells: Cells, opened: Sequence[Opened], dark: b
         layout=state.layout,
         config=CONFIG | {"displayModeBar": False},
     )
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _sent(key: str, dark: bool, _cells: Cells, _sprites: Sprites) -> str:
+    """What the linked panels are sent, which is the same for the same runs in the same view."""
+    return payload(_cells, _sprites, dark)
 
 
 def _numbers(table: Table, titles: Sequence[str], opened: Sequence[Opened]) -> None:

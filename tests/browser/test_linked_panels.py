@@ -180,7 +180,7 @@ def test_a_selection_survives_and_leaves_as_link_and_table(
     assert set(selection(page)["train"]) == inside
     page.get_by_role("link", name="Calibration").click()
     page.wait_for_selector(".pzc", state="detached")
-    page.get_by_role("link", name="Template plane").click()
+    page.get_by_role("link", name="Clusters").click()
     settled(page)
     assert set(selection(page)["train"]) == inside
     page.locator("[data-do=clear]").click()

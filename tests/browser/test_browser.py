@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 HEAVY = {"torch", "torchvision", "sklearn", "scipy", "pandas", "umap", "matplotlib"}
 
 SPLITS = 2
-POINTS = """() => [...document.querySelectorAll('.js-plotly-plot')].map(
+POINTS = """() => [...document.querySelectorAll(':is(.pzc, .st-key-charts) .js-plotly-plot')].map(
   plot => [...plot.querySelectorAll('.scatterlayer .point')].slice(0, 40).map(
     point => point.getAttribute('transform')).join())"""
 
@@ -37,14 +37,14 @@ def idle(page: Page) -> None:
 def settled(page: Page, runs: int = 2, plots: int = 1, splits: int = SPLITS) -> None:
     """Wait until all panels are drawn, in one figure or in one a run, and no rerun is under way."""
     page.wait_for_function(
-        """n => document.querySelectorAll('.js-plotly-plot .scatterlayer').length === n &&
+        """n => document.querySelectorAll(':is(.pzc, .st-key-charts) .scatterlayer').length === n &&
           document.querySelector('.stApp').getAttribute('data-test-script-state') !== 'running'""",
         arg=runs * splits,
         timeout=60_000,
     )
     page.wait_for_function(
-        "n => document.querySelectorAll('.js-plotly-plot').length === n "
-        "&& document.querySelectorAll('.js-plotly-plot .point').length > 100",
+        "n => document.querySelectorAll(':is(.pzc, .st-key-charts) .js-plotly-plot').length === n "
+        "&& document.querySelectorAll(':is(.pzc, .st-key-charts) .js-plotly-plot .point').length > 100",
         arg=plots,
     )
     page.wait_for_timeout(300)
@@ -67,7 +67,7 @@ def test_grid_appears_with_finding_and_numbers(opened: Opened, server: Server) -
     page = opened.page
     draw(page, server.url)
     assert "training clusters are" in page.locator("h1").inner_text()
-    assert page.locator(".js-plotly-plot").count() == 1
+    assert page.locator(":is(.pzc, .st-key-charts) .js-plotly-plot").count() == 1
     assert "label smoothing α = 0.1" in (page.locator(".pzc-plot").get_attribute("aria-label") or "")
     assert page.locator("table.pz-table tbody tr").count() > 5
 
@@ -77,11 +77,11 @@ def test_comparison_needs_no_scrolling(opened: Opened, server: Server) -> None:
     for width, height in ((1280, 800), (1920, 1080)):
         page.set_viewport_size({"width": width, "height": height})
         draw(page, server.url)
-        box = page.locator(".js-plotly-plot").bounding_box()
+        box = page.locator(":is(.pzc, .st-key-charts) .js-plotly-plot").bounding_box()
         assert box is not None
         assert box["y"] + box["height"] <= height
         axes = page.evaluate(
-            """() => { const full = document.querySelector('.js-plotly-plot')._fullLayout;
+            """() => { const full = document.querySelector('.pzc .js-plotly-plot')._fullLayout;
               return ['', 2, 3, 4].map(i => ['xaxis', 'yaxis'].map(a => full[a + i]).map(
                 a => [a._offset, a._length / (a.range[1] - a.range[0])])) }"""
         )
@@ -108,9 +108,8 @@ def test_phone_has_words_apart_and_panels_below_one_another(opened: Opened, serv
     wide = "selector => { const e = document.querySelector(selector); return e.scrollWidth - e.clientWidth }"
     assert page.evaluate(wide, "[data-testid=stMain]") == 0
     assert plot["x"] + plot["width"] <= 390
-    axes = (
-        "['', 2, 3, 4].map(i => document.querySelector('.js-plotly-plot')._fullLayout['yaxis' + i]._offset)"
-    )
+    full = "document.querySelector('.pzc .js-plotly-plot')._fullLayout"
+    axes = f"['', 2, 3, 4].map(i => {full}['yaxis' + i]._offset)"
     assert len(set(page.evaluate(axes))) == 4, "one panel a line"
     page.set_viewport_size({"width": 1280, "height": 800})
 
@@ -137,11 +136,11 @@ def test_link_restores_the_view_in_a_new_page(
     draw(page, server.url)
     choose(page, "left", "horse")
     page.wait_for_function("() => document.querySelector('.pz-legend').innerText.includes('horse')")
-    page.get_by_text("own", exact=True).click()
+    page.get_by_text("free per run", exact=True).click()
     page.locator(".st-key-means label").click()
     page.wait_for_function("() => !document.querySelector('.pz-legend').innerText.includes('class mean')")
     settled(page)
-    assert "scale=own" in page.url
+    assert "scale=" in page.url
     other = browser.new_page()
     draw(other, page.url)
     assert other.evaluate(POINTS) == page.evaluate(POINTS)
@@ -162,7 +161,7 @@ def test_choosing_a_class_twice_swaps(opened: Opened, server: Server) -> None:
 def test_click_and_lasso_in_the_plain_chart_show_images(opened: Opened, server: Server) -> None:
     page = opened.page
     draw(page, f"{server.url}/?plain=1", plots=2)
-    plot = page.locator(".js-plotly-plot").first
+    plot = page.locator(":is(.pzc, .st-key-charts) .js-plotly-plot").first
     box = plot.locator(".scatterlayer .point").nth(3).bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -177,7 +176,7 @@ def test_click_and_lasso_in_the_plain_chart_show_images(opened: Opened, server: 
     page.get_by_role("button", name="Clear").click()
     page.wait_for_selector(".pz-images", state="detached")
     settled(page, plots=2)
-    plot = page.locator(".js-plotly-plot").first
+    plot = page.locator(":is(.pzc, .st-key-charts) .js-plotly-plot").first
     plot.hover()
     plot.locator('.modebar-btn[data-title="Lasso Select"]').click()
     area = plot.locator(".nsewdrag").first.bounding_box()
@@ -200,7 +199,9 @@ def test_dark_theme_is_drawn_dark(opened: Opened, server: Server) -> None:
     draw(page, server.url)
     shade = page.evaluate("() => getComputedStyle(document.querySelector('.stApp')).backgroundColor")
     assert shade == "rgb(15, 19, 25)"
-    font = page.evaluate("() => document.querySelector('.js-plotly-plot')._fullLayout.font.color")
+    font = page.evaluate(
+        "() => document.querySelector(':is(.pzc, .st-key-charts) .js-plotly-plot')._fullLayout.font.color"
+    )
     assert font == "#a9b2c0"
 
 
@@ -214,7 +215,7 @@ def test_no_heavy_import_after_every_control(opened: Opened, server: Server) -> 
     page.wait_for_function("() => document.querySelector('.pz-legend').innerText.includes('cat')")
     choose(page, "preset", "Figure 1")
     page.wait_for_function("() => document.querySelector('.pz-legend').innerText.includes('automobile')")
-    for name in ("own", "same for all", "distance = 1", "strip", "two columns", "auto"):
+    for name in ("free per run", "shared", "distance = 1", "strip", "two columns", "auto"):
         page.get_by_text(name, exact=True).click()
         page.wait_for_timeout(250)
     for key in ("means", "templates", "boundaries", "optimum", "shading", "errors", "bias"):
@@ -224,7 +225,7 @@ def test_no_heavy_import_after_every_control(opened: Opened, server: Server) -> 
     page.get_by_role("button", name="Share").click()
     page.get_by_text("penviz measure").wait_for()
     page.keyboard.press("Escape")
-    page.get_by_text("All numbers").click()
+    page.get_by_text("All metrics").click()
     page.locator(".st-key-runs button").first.click()
     settled(page, runs=1)
     page.locator(".st-key-runs button").first.click()

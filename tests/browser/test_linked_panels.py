@@ -217,7 +217,7 @@ def test_switches_act_without_a_message(opened: Opened, server: Server) -> None:
     page.wait_for_function("() => document.querySelector('.pz-legend').innerText.includes('dog')")
     settled(page)
     assert "class mean" not in page.locator(".pz-legend").inner_text()
-    assert "pull of the loss" in page.locator(".pz-legend").inner_text()
+    assert "loss gradient" in page.locator(".pz-legend").inner_text()
     assert page.evaluate(shown) != before
 
 

@@ -55,6 +55,8 @@ def draw_links(pages: Mapping[str, Page], current: str) -> None:
             st.page_link(pages[own], label=own, icon=":material/upload_file:", width="stretch")
         if runs_directory() == PAIR:
             st.caption("The demo pair. For runs of your own: `penviz app --runs DIRECTORY`.")
+    with st.container(key="your-model-top"):  # on a phone, where the sidebar is a drawer
+        st.page_link(pages[own], label=own)
 
 
 def remember_grid() -> None:

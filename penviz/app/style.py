@@ -112,7 +112,24 @@ table.pz-key-facts th {{ font-weight: 400; color: {colours.note}; }}
 table.pz-key-facts b {{ font-weight: 700; margin-right: .15rem; }}
 table.pz-key-facts thead th {{ font-size: .82rem; }}
 table.pz-key-facts th[title] {{ cursor: help; }}
+@container (max-width: 800px) {{
+  div:has(> table.pz-key-facts) {{ width: 100%; }}
+  table.pz-key-facts, table.pz-key-facts :is(tr, td) {{ display: block; }}
+  table.pz-key-facts thead {{ display: none; }}
+  table.pz-key-facts tbody {{ display: grid; gap: 0 2rem;
+    grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); }}
+  table.pz-key-facts td {{ display: flex; justify-content: space-between; gap: 1rem; white-space: normal;
+    text-align: right; padding: .1rem 0; }}
+  table.pz-key-facts td::before {{ content: attr(data-label); color: {colours.note}; text-align: left; }}
+  table.pz-key-facts tbody th {{ font-weight: 600; color: {colours.text}; }} }}
 .st-key-intro-ways {{ flex: none; }}
+:is(.st-key-your-model, .st-key-your-model-top) a {{ background: {CLASS_COLOURS[0]}; border-radius: 6px;
+  justify-content: center; }}
+:is(.st-key-your-model, .st-key-your-model-top) a:hover {{
+  background: color-mix(in srgb, {CLASS_COLOURS[0]} 85%, black); }}
+:is(.st-key-your-model, .st-key-your-model-top) a :is(p, span) {{ font-weight: 600;
+  color: white !important; }}
+[data-testid="stLayoutWrapper"]:has(> .st-key-your-model-top) {{ display: none; }}
 .st-key-intro-ways button {{ min-height: 1.7rem; padding: 0 .3rem; white-space: nowrap; }}
 .st-key-tour {{ position: sticky; top: 0; z-index: 60; background: {colours.page}; border: 2px solid
   {CLASS_COLOURS[1]}; border-radius: 8px; padding: .7rem .9rem; gap: .5rem;
@@ -162,12 +179,11 @@ table.pz-table td.pz-change {{ color: {colours.note}; }}
   .st-key-intro, .st-key-tour {{ flex-direction: column; align-items: stretch; }}
   .st-key-intro-ways {{ flex-direction: row; }}
   .st-key-ways-out {{ flex-direction: row; }}
-  table.pz-key-facts, table.pz-key-facts :is(tbody, tr, td) {{ display: block; }}
-  table.pz-key-facts thead {{ display: none; }}
-  table.pz-key-facts td {{ display: flex; justify-content: space-between; gap: 1rem; white-space: normal;
-    text-align: right; padding: .1rem 0; }}
-  table.pz-key-facts td::before {{ content: attr(data-label); color: {colours.note}; text-align: left; }}
-  table.pz-key-facts tbody th {{ font-weight: 600; color: {colours.text}; }}
+  .st-key-ways-out > * {{ min-width: 7.5rem; }}
+  .stApp [data-testid="stLayoutWrapper"]:has(> .st-key-your-model-top) {{ display: flex; height: 1rem;
+    flex-direction: column; margin-top: -2rem; }}
+  .stApp .st-key-your-model-top.st-key-your-model-top {{ width: max-content; margin-left: auto;
+    align-self: flex-end; }}
   table.pz-words-last td:last-child {{ min-width: 16rem; }} }}
 :is(.st-key-film, .st-key-dial-chart, .st-key-sweep-chart, .st-key-chart-reliability,
   .st-key-chart-risk-coverage, .st-key-two-classes, .st-key-erasure) {{ overflow-x: auto; }}
@@ -193,9 +209,6 @@ table.pz-table td.pz-change {{ color: {colours.note}; }}
 .st-key-pages {{ margin: .1rem -.5rem .2rem -.5rem; }}
 .st-key-pages a {{ padding: .02rem .5rem; min-height: 1.7rem; border-radius: 5px; }}
 .st-key-your-model {{ position: sticky; top: 0; z-index: 5; }}
-.st-key-your-model a {{ background: {CLASS_COLOURS[0]}; border-radius: 6px; justify-content: center; }}
-.st-key-your-model a:hover {{ background: color-mix(in srgb, {CLASS_COLOURS[0]} 85%, black); }}
-.st-key-your-model a :is(p, span) {{ color: white !important; font-weight: 600; }}
 .st-key-model {{ max-width: 58rem; gap: .9rem; }}
 .pz-file {{ font-weight: 650; font-size: 1.02rem; overflow-wrap: anywhere; }}
 [class*="st-key-head-"] > :first-child {{ flex: 1; min-width: 0; }}

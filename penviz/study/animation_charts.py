@@ -21,7 +21,7 @@ TITLES = {
     "accuracy": ("Accuracy", "accuracy", "Over all classes"),
     "nll": ("NLL", "nats", "Mean -log p of the label over all classes"),
     "gap": ("Logit gap", "nats", "Mean of the true logit less the mean of the wrong ones"),
-    "spread": ("Spread of the wrong logits", "nats", "Mean of their standard deviation in an example"),
+    "spread": ("Spread of the non-target logits", "nats", "Mean of their standard deviation in an example"),
 }
 """Number of a film -> title, unit, and what it is."""
 

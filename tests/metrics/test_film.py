@@ -188,7 +188,7 @@ def test_charts_hold_the_numbers_and_the_history() -> None:
         "Training loss",
         "NLL",
         "Logit gap",
-        "Spread of the wrong logits",
+        "Spread of the non-target logits",
     ]
     by_name = {s.name: s for s in charts[0].series}
     np.testing.assert_array_equal(by_name["soft, validation"].y, found[1].numbers["validation"]["rho_d"])

@@ -65,7 +65,7 @@ def _cell(row: NumberRow, reference: int, split: str, label: str) -> str:
     before, after = (three(row.values[i][split]) for i in (reference, 1 - reference))
     change = row.changes.get(split)
     moved = f"<b>{signed_percent(change.value)}</b> " if change is not None and change.relative else ""
-    return f'<td data-label="{escape(label)}">{moved}{before} → {after}</td>'
+    return f'<td data-label="{escape(label)}"><span>{moved}{before} → {after}</span></td>'
 
 
 def _typical(found: TripleComparison | None, classes: Sequence[int]) -> str:
@@ -75,4 +75,4 @@ def _typical(found: TripleComparison | None, classes: Sequence[int]) -> str:
     rank = found.rank(classes)
     more = {None: "", 1: "; none tightens more"}.get(rank, f"; {(rank or 1) - 1:,} tighten more")
     median = signed_percent(float(np.median(found.pair.change)))
-    return f'<td data-label="{TYPICAL}"><b>{median}</b>{more}</td>'
+    return f'<td data-label="{TYPICAL}"><span><b>{median}</b>{more}</span></td>'

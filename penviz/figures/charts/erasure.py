@@ -21,7 +21,7 @@ from penviz.study.families import LOOSE, networks, told_apart
 KEY = "mutual_information"
 NUMBERS = {
     KEY: ("Mutual information", "Mutual information", "nats"),
-    "wrong_logit_spread": ("Wrong logits", "Spread of the wrong logits", "spread (nats)"),
+    "wrong_logit_spread": ("Non-target logits", "Spread of the non-target logits", "spread (nats)"),
     "instability": ("1 − stability", "1 − stability", "0 to 1"),
 }
 """Key in a run's history -> title, short enough for a narrow chart; words in a caption; label of the axis."""

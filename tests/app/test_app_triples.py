@@ -41,6 +41,12 @@ def pair(root: Path) -> None:
     make_run(root / "runs", "soft", 0.1)
 
 
+def unfolded(app: AppTest) -> AppTest:
+    """With the scatter and the matrix, which are drawn when they are asked for."""
+    app.session_state["triple-charts"] = True
+    return checked(app.run())
+
+
 def tiles(app: AppTest) -> list[str]:
     """The names on the wall, the current triple first."""
     return [b.label for b in app.button if b.key and re.fullmatch(r"show-triple-\d+", b.key)]
@@ -71,7 +77,7 @@ def test_a_wall_of_triples_and_a_click_shows_one(start: Start, tmp_path: Path) -
 
 def test_the_matrix_holds_the_median_of_the_triples_of_two_classes(start: Start, tmp_path: Path) -> None:
     pair(tmp_path)
-    (chart,) = charts(start(split="train"), "class-matrix")
+    (chart,) = charts(unfolded(start()), "class-matrix")
     z = chart["data"][0]["z"]
     matrix = np.frombuffer(base64.b64decode(z["bdata"]), z["dtype"]).reshape(10, 10)
     for name, (row, column) in (("hard", (7, 3)), ("soft", (3, 7))):
@@ -95,10 +101,18 @@ def test_one_run_has_no_changes_to_find(start: Start, tmp_path: Path) -> None:
     assert not charts(app, "triples-chart")
 
 
+def test_the_first_page_opens_without_the_charts_of_all_triples(start: Start, tmp_path: Path) -> None:
+    pair(tmp_path)
+    app = start()
+    assert len(tiles(app)) == 8
+    assert not charts(app, "triples-chart")
+    assert not charts(app, "class-matrix")
+
+
 def test_of_three_runs_the_first_and_the_last_are_compared(start: Start, tmp_path: Path) -> None:
     pair(tmp_path)
     make_run(tmp_path / "runs", "softer", 0.3)
-    app = start(runs=["hard", "soft", "softer"])
+    app = unfolded(start(runs=["hard", "soft", "softer"]))
     assert "triples" in html(app)
     (chart,) = charts(app, "triples-chart")
     assert chart["layout"]["yaxis"]["title"]["text"] == "ρ/d, soft"

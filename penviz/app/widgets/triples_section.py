@@ -125,25 +125,32 @@ def _of_two(state: State, runs: Sequence[Opened], how: str, split: str, dark: bo
         with st.container(width="content", key="triples-out"):
             export_charts(runs, {"triples": (options, charts)}, key="export-triples", label="Export")
     _wall(state, runs, how, split, dark)
-    left, middle, right = st.columns([5, 2, 5], gap="medium")
-    with left:
-        picked = _scatter(state, runs, found, charts, dark)
-    with middle:
-        most = int(abs(found.pair.change).argmax())
-        _picked(state, runs, most if picked is None else picked, split, dark)
-    with right:
-        st.html('<h3 class="pz-chart-title">Each pair: median ρ/d of the triples that hold both classes</h3>')
-        st.plotly_chart(
-            _matrix(key_of(runs), split, state.bias, names, dark, found),
-            theme=None,
-            key="class-matrix",
-            config=CONFIG | {"displayModeBar": False},
-            alt=_matrix_words(found, names, class_names),
-        )
-        st.html(
-            f'<p class="pz-note">Below the diagonal {escape(first)}, above it {escape(second)}, on {split}. '
-            "Dark is tight.</p>"
-        )
+    # The wall is light; these load Plotly, which the grid above should not wait for.
+    asked = any(key in st.query_params for key in ("find", "split"))
+    label = "Scatter of all triples, and matrix of all pairs of classes"
+    charted = st.expander(label, expanded=asked, key="triple-charts", on_change="rerun")
+    if not charted.open:
+        return
+    with charted:
+        left, middle, right = st.columns([5, 2, 5], gap="medium")
+        with left:
+            picked = _scatter(state, runs, found, charts, dark)
+        with middle:
+            most = int(abs(found.pair.change).argmax())
+            _picked(state, runs, most if picked is None else picked, split, dark)
+        with right:
+            st.html('<h3 class="pz-chart-title">Each pair: median ρ/d of the triples with both classes</h3>')
+            st.plotly_chart(
+                _matrix(key_of(runs), split, state.bias, names, dark, found),
+                theme=None,
+                key="class-matrix",
+                config=CONFIG | {"displayModeBar": False},
+                alt=_matrix_words(found, names, class_names),
+            )
+            st.html(
+                f'<p class="pz-note">Below the diagonal {escape(first)}, above it {escape(second)}, '
+                f"on {split}. Dark is tight.</p>"
+            )
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

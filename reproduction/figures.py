@@ -11,7 +11,7 @@ from penviz.figures.charts import calibration as reliability_chart
 from penviz.figures.charts import distillation as distillation_chart
 from penviz.figures.charts import erasure as erasure_chart
 from penviz.metrics.calibration.reliability import Reliability
-from penviz.projection.chart import Chart, Line
+from penviz.projection.chart import Chart, Line, Series
 from penviz.store.activations import Activations
 from penviz.store.atomic_write import whole_file
 from penviz.store.runs import Run, RunError, activations_path, read_run
@@ -129,9 +129,13 @@ def figure2(runs: Sequence[Run]) -> tuple[Chart, ...]:
         scaled = ", T = " in name
         colour += not scaled
         words = f"{name}: ECE {bins.ece:.3f}"
-        curves.append(reliability_chart.curve(words, bins, colour, scaled))
-        look: dict[str, Any] = {"kind": "line+markers", "colour": colour, "dashed": scaled, "faint": False}
-        shares.append(replace(reliability_chart.counts_of(bins), name=words, **look))
+        held = bins.counts > 0
+        low, high = (None, None) if scaled else (ends[held] for ends in bins.bounds())
+        drawn = reliability_chart.curve(words, bins, colour)
+        curves.append(replace(drawn, weights=None, dashed=scaled, low=low, high=high))
+        look: dict[str, Any] = {"kind": "line+markers", "colour": colour, "dashed": scaled}
+        middles = (bins.edges[:-1] + bins.edges[1:]) / 2
+        shares.append(Series(words, middles, bins.counts / bins.counts.sum(), **look))
     whole, diagonal = (0.0, 1.0), Line(reliability_chart.PERFECT, (0, 0), (1, 1))
     return (
         Chart("reliability", "confidence", "accuracy", tuple(curves), (diagonal,), whole, whole, square=True),

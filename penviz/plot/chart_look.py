@@ -26,6 +26,15 @@ colour and mark repeat after 42 series only."""
 SERIES_SYMBOLS = ("diamond", "triangle-down", "pentagon", "x", "triangle-left", "cross", "hexagon")
 """Plotly's names of `SERIES_MARKS`."""
 
+SERIES_SIGNS = ("◆", "▼", "⬟", "✖", "◀", "✚", "⬢")
+"""The same as letters."""
+
+LEAST_WEIGHT = 0.15
+"""Opacity of a mark of weight 0."""
+
+LINE_ALPHA = 0.45
+"""Opacity of the line through marks that fade."""
+
 BAR_SHARE = 0.86
 """Width of a bar, or of the bars that stand side by side, as a share of the distance between two of them."""
 

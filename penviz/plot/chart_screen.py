@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penviz.plot.chart_look import (
+    LEAST_WEIGHT,
+    LINE_ALPHA,
+    SERIES_SIGNS,
     SERIES_SYMBOLS,
     bar_places,
     default_columns,
@@ -55,7 +58,8 @@ def chart_figure(
         columns: charts a row; None for up to three.
         dark: for a dark page.
         height: of the whole figure in pixels, or None for `ROW_PX` a row.
-        legend: Plotly's own over the charts, an entry a name; a click on one hides what has the name.
+        legend: Plotly's own over the charts, an entry a name that stands in no chart; a click on one hides
+            what has the name.
 
     Raises:
         ValueError: no charts.
@@ -66,6 +70,7 @@ def chart_figure(
         raise ValueError("There is nothing to draw: no charts.")
     columns = columns or default_columns(len(charts))
     rows = -(-len(charts) // columns)
+    legend = legend and any(_in_legend(chart) for chart in charts)
     height = height or ROW_PX * rows + (LEGEND_PX if legend else 0)
     colours = ink(dark)
     layout: dict[str, Any] = {
@@ -99,6 +104,7 @@ def chart_figure(
         refs = {"xref": f"{x} domain", "yref": f"{y} domain", "showarrow": False}
         said = {"text": f"<b>{as_written(chart.title)}</b>", "font": {"color": colours.text, "size": 13}}
         layout["annotations"] += [refs | title | said] if chart.title else []
+        layout["annotations"] += [refs | _names(chart, colours, dark)] if chart.names_at else []
         traces += _lines(chart, x, y, colours, named)
         places = bar_places(chart)
         order = sorted(range(len(chart.series)), key=lambda k: not chart.series[k].faint)
@@ -111,6 +117,35 @@ def chart_figure(
 def _free(height: int, legend: bool) -> int:
     """Pixels between the margins of a figure."""
     return max(height - HEAD_PX - FOOT_PX - (LEGEND_PX if legend else 0), 1)
+
+
+def _in_legend(chart: Chart) -> list[str]:
+    """Names of a chart that stand in the legend."""
+    return [s.name for s in chart.series if s.name and not chart.named_inside(s)] + [
+        line.words for line in chart.lines if line.words
+    ]
+
+
+def _names(chart: Chart, colours: Ink, dark: bool) -> dict[str, Any]:
+    """The names of the series in their corner, each after its mark or a piece of its line."""
+    lines = []
+    for series in filter(chart.named_inside, chart.series):
+        sign = "━" if series.kind == "line" else SERIES_SIGNS[series.colour % len(SERIES_SIGNS)]
+        colour = series_colour(series.colour, dark)
+        lines.append(f'<span style="color:{colour}">{sign}</span> {as_written(series.name)}')
+    right, low = "right" in chart.names_at, "lower" in chart.names_at
+    return {
+        "text": "<br>".join([*lines, *map(as_written, chart.notes)]),
+        "font": {"color": colours.text, "size": 11},
+        "bgcolor": "rgba({},{},{},0.7)".format(*rgb(colours.page)),
+        "align": "left",
+        "x": float(right),
+        "y": float(not low),
+        "xanchor": "right" if right else "left",
+        "yanchor": "bottom" if low else "top",
+        "xshift": -4 if right else 4,
+        "yshift": 4 if low else -4,
+    }
 
 
 def _second(chart: Chart) -> bool:
@@ -230,6 +265,8 @@ def _series(
     made = []
     if series.low is not None and series.high is not None and series.kind in ("line", "steps"):
         made.append(_band(series, colour))
+    if series.band_alone:
+        return [made[0] | _entry(series.name, named)]
     trace: dict[str, Any] = {
         "x": np.ascontiguousarray(series.x, np.float32),
         "y": np.ascontiguousarray(series.y, np.float32),
@@ -254,7 +291,11 @@ def _series(
         trace |= {"error_y": error} if error else {}
     else:
         trace |= _scatter(series, colour, dark) | ({"error_y": error} if error else {})
-    return [*({"legendgroup": series.name} | band for band in made), trace | _entry(series.name, named)]
+    inside = {"showlegend": False} if chart.named_inside(series) else {}
+    return [
+        *({"legendgroup": series.name} | band for band in made),
+        trace | _entry(series.name, named) | inside,
+    ]
 
 
 def _scatter(series: Series, colour: str, dark: bool) -> dict[str, Any]:
@@ -277,6 +318,9 @@ def _scatter(series: Series, colour: str, dark: bool) -> dict[str, Any]:
         x, y = step_outline(series.x, series.y)
         outline = {"x": x.astype(np.float32), "y": y.astype(np.float32), "hoverinfo": "skip"}
         return made | outline | {"mode": "lines", "line": line, "hovertemplate": None, "text": None}
+    if series.weights is not None:
+        marker["opacity"] = LEAST_WEIGHT + (1 - LEAST_WEIGHT) * series.weights
+        line |= {"width": 1, "color": "rgba({},{},{},{})".format(*rgb(colour), LINE_ALPHA)}
     mode = {"line": "lines", "markers": "markers", "line+markers": "lines+markers"}[series.kind]
     return made | {"mode": mode, "line": line, "marker": marker}
 

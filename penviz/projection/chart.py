@@ -25,13 +25,14 @@ class Series:
         name: in the legend; equal names share one entry.
         x, y: [m], finite or NaN (a gap).
         low, high: [m] ends of an interval about y, drawn as a band (lines) or whiskers (markers, bars); None
-            without one.
+            without one. A line whose y are all NaN is a band alone.
         kind: one of KINDS.
         colour: position in the colours of the theme, 0, 1, 2, ...; equal for what belongs together.
         dashed: a second line of the same colour, such as "after temperature scaling".
         labels: [m] words of the single values (a class, "n = 312"), shown on hover and written to CSV; empty
             for none.
-        faint: in the background (counts under a reliability diagram, single runs under their mean).
+        faint: in the background (a consistency band, single runs under their mean).
+        weights: [m] in [0, 1], by which the single marks fade; None where all weigh the same.
         second_axis: measured on the right-hand axis of the chart.
     """
 
@@ -46,14 +47,20 @@ class Series:
     labels: tuple[str, ...] = ()
     faint: bool = False
     second_axis: bool = False
+    weights: Float | None = None
+
+    @property
+    def band_alone(self) -> bool:
+        """An interval with nothing in it."""
+        return self.kind == "line" and self.low is not None and not np.isfinite(self.y).any()
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"A series is drawn as one of {', '.join(KINDS)}, not {self.kind}.")
-        for name in ("x", "y", "low", "high"):
+        for name in ("x", "y", "low", "high", "weights"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, np.asarray(getattr(self, name), np.float64))
-        lengths = {len(v) for v in (self.x, self.y, self.low, self.high) if v is not None}
+        lengths = {len(v) for v in (self.x, self.y, self.low, self.high, self.weights) if v is not None}
         if len(lengths) > 1 or (self.labels and len(self.labels) != len(self.x)):
             raise ValueError(f"The series {self.name} has parts of different lengths.")
         if (self.low is None) != (self.high is None):
@@ -85,6 +92,9 @@ class Chart:
         x_limits, y_limits: (least, greatest), or None to fit the series.
         x_ticks: (value, word) of ticks by hand; empty for the renderer's own.
         square: one unit is as long on both axes.
+        names_at: corner ("lower right", "upper left") in which the names of the series stand, each beside its
+            mark, in place of the legend; those in the background stay there. "" for the legend.
+        notes: lines under these names.
         about: one sentence for the caption: what is drawn, of which runs, split, seed and how many examples.
     """
 
@@ -99,3 +109,9 @@ class Chart:
     square: bool = False
     second_label: str = ""
     about: str = ""
+    names_at: str = ""
+    notes: tuple[str, ...] = ()
+
+    def named_inside(self, series: Series) -> bool:
+        """Whether the name of a series stands in the chart and not in the legend."""
+        return bool(self.names_at and series.name) and not series.faint

@@ -59,8 +59,10 @@ def unfolded(app: AppTest) -> AppTest:
     return checked(app.run())
 
 
-def names(figure: dict[str, Any]) -> list[str]:
-    return [trace["name"] for trace in figure["data"] if trace.get("showlegend")]
+def names(figure: dict[str, Any]) -> str:
+    """The legend, and the names that stand in the charts."""
+    legend = [trace["name"] for trace in figure["data"] if trace.get("showlegend")]
+    return "; ".join([*legend, *(note["text"] for note in figure["layout"]["annotations"])])
 
 
 def test_a_pair_has_finding_diagrams_curves_and_numbers(
@@ -69,12 +71,16 @@ def test_a_pair_has_finding_diagrams_curves_and_numbers(
     directories = [make_run(tmp_path, "hard"), make_run(tmp_path, "soft", 0.1)]
     app = open_page()
     assert "ECE before temperature scaling" in headline(app)
-    diagrams, curves = figures(app)
+    diagrams, curves, forest = figures(app)
     runs = [read_run(d) for d in directories]
-    for figure, name in ((diagrams, "reliability"), (curves, "risk-coverage")):
+    for figure, name in (
+        (diagrams, "reliability"),
+        (curves, "risk-coverage"),
+        (forest, "calibration"),
+    ):
         built = charts.build(name, runs, {})
         wanted = {s.name for c in built for s in c.series} | {li.words for c in built for li in c.lines}
-        assert set(names(figure)) == wanted
+        assert [word for word in wanted if word not in names(figure)] == []
         for trace in figure["data"]:
             series = next((s for c in built for s in c.series if s.name == trace["name"]), None)
             if series is not None and "x" in trace and name == "risk-coverage":
@@ -118,8 +124,9 @@ def test_the_table_says_what_the_command_says(
 def test_one_run_and_four(open_page: Callable[..., AppTest], tmp_path: Path, n: int) -> None:
     made = [make_run(tmp_path, f"run{i}", 0.1 * (i % 2), seed=i).name for i in range(n)]
     app = open_page(runs=made)
-    diagrams, _ = figures(app)
-    assert sum(f"xaxis{k or ''}" in diagrams["layout"] for k in ("", *range(2, 9))) == n
+    diagrams = figures(app)[0]
+    assert sum(f"xaxis{k or ''}" in diagrams["layout"] for k in ("", *range(2, 9))) == 2
+    assert names(diagrams).count(": ECE ") == 2 * n
     assert "difference [95 %]" not in html(app)
 
 
@@ -134,18 +141,19 @@ def test_a_control_changes_what_is_drawn(open_page: Callable[..., AppTest], tmp_
     assert after != before
     assert "with seed 7" in html(app)
     app = open_page(scaled="false")
-    assert not any(", T = " in name and "share" not in name for name in names(figures(app)[0]))
+    assert ", T = " not in names(figures(app)[0])
     app = open_page(scores=["max-logit"])
-    assert "AURC" in names(figures(app)[1])[0]
-    assert names(figures(app)[1])[0].count(",") == 0
+    assert names(figures(app)[1]).count("AURC") == 2
 
 
-def test_without_scores_there_is_one_figure(open_page: Callable[..., AppTest], tmp_path: Path) -> None:
+def test_without_scores_there_are_no_curves_of_risk(
+    open_page: Callable[..., AppTest], tmp_path: Path
+) -> None:
     make_run(tmp_path, "hard")
     app = open_page()
     (pills,) = [group for group in app.get("button_group") if group.key == "scores"]
     checked(pills.set_value([]).run())
-    assert len(figures(app)) == 1
+    assert [names(figure).count("AURC 0") for figure in figures(app)] == [0, 0]
 
 
 def test_runs_without_head_and_quick_looks_are_a_sentence(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from scipy.stats import binom, binomtest
 from small_runs import make_run, small_activations
 
 from penviz import InputError
@@ -67,22 +68,22 @@ def bins_by_loop(a: Activations, temperature: float, seed: int) -> dict[int, tup
 def test_diagrams_are_those_of_the_half_that_nothing_was_fitted_on(pair: list[Path], seed: int) -> None:
     runs = [read_run(path) for path in pair]
     made = charts.build("reliability", runs, {"seed": seed})
-    assert [c.title for c in made] == ["hard", "soft"]
-    for run, chart in zip(runs, made, strict=True):
+    assert [c.title for c in made] == ["Before temperature scaling", "After temperature scaling"]
+    for number, run in enumerate(runs):
         a = load(run)["validation"]
         temperature = Calibrated.of(a, seed).temperature.value
-        for series, t in ((chart.series[2], 1.0), (chart.series[3], temperature)):
+        for chart, t in zip(made, (1.0, temperature), strict=True):
+            band, series = chart.series[number], chart.series[2 + number]
             wanted = bins_by_loop(a, t, seed)
             order = sorted(wanted)
+            counts = np.array([wanted[b][0] for b in order])
             np.testing.assert_allclose(series.x, [wanted[b][1] for b in order], rtol=1e-9)
             np.testing.assert_allclose(series.y, [wanted[b][2] for b in order], rtol=1e-9)
-            assert series.labels == tuple(f"n = {wanted[b][0]:,}" for b in order)
-        n = len(reported(a, seed))
-        shares = chart.series[0].y
-        assert shares.sum() == pytest.approx(1)
-        assert sorted(np.rint(shares[shares > 0] * n)) == sorted(
-            own[0] for own in bins_by_loop(a, 1.0, seed).values()
-        )
+            assert series.labels == tuple(f"n = {n:,}" for n in counts)
+            np.testing.assert_allclose(series.weights**2, counts / counts.max())
+            assert (series.colour, band.band_alone) == (number, True)
+            low, high = binom.ppf([[0.025], [0.975]], counts, series.x) / counts
+            np.testing.assert_allclose([band.low, band.high], [low, high])
 
 
 def test_the_ece_in_the_legend_is_that_of_the_bins_drawn(pair: list[Path]) -> None:
@@ -90,7 +91,7 @@ def test_the_ece_in_the_legend_is_that_of_the_bins_drawn(pair: list[Path]) -> No
         for series in chart.series[2:]:
             n = np.array([int(word.removeprefix("n = ").replace(",", "")) for word in series.labels])
             ece = float((n * np.abs(series.x - series.y)).sum() / n.sum())
-            assert float(series.name.split("ECE ")[1]) == pytest.approx(ece, rel=5e-3)
+            assert float(series.name.split("ECE ")[1].split(", ")[0]) == pytest.approx(ece, rel=5e-3)
 
 
 def test_bounds_of_a_bin_solve_wilsons_equation() -> None:
@@ -111,6 +112,7 @@ def test_risk_is_the_share_of_errors_among_the_surest(pair: list[Path]) -> None:
     runs = [read_run(path) for path in pair]
     made = charts.build("risk-coverage", runs, {})
     assert [c.title for c in made] == list(calibration.SCORES.values())
+    area = np.zeros((2, 3))
     for number, run in enumerate(runs):
         a = load(run)["validation"]
         rows = reported(a, 0)
@@ -129,8 +131,32 @@ def test_risk_is_the_share_of_errors_among_the_surest(pair: list[Path]) -> None:
             series = chart.series[number]
             at = np.rint(series.x * len(rows)).astype(int) - 1
             np.testing.assert_allclose(series.y, np.array(risk)[at], atol=1e-12)
-            area = float(series.name.split("AURC ")[1].split(", ")[position])
-            assert area == pytest.approx(float(np.mean(risk)), rel=6e-3, abs=1e-9)
+            area[number, position] = np.mean(risk)
+            assert float(series.name.split("AURC ")[1]) == pytest.approx(np.mean(risk), rel=6e-3, abs=1e-9)
+    for position, chart in enumerate(made):
+        said = float(chart.notes[0].removeprefix("difference ").replace("−", "-"))
+        assert said == pytest.approx(area[1, position] - area[0, position], rel=6e-3, abs=1e-9)
+
+
+def test_the_forest_holds_the_numbers_of_both_sides_of_the_temperature(pair: list[Path]) -> None:
+    runs = [read_run(path) for path in pair]
+    made = {c.title: c for c in charts.build("calibration", runs, {"seed": 3})}
+    for number, run in enumerate(runs):
+        a = load(run)["validation"]
+        t, rows = Calibrated.of(a, 3).temperature, reported(a, 3)
+        picked = np.arange(len(rows)), a.labels[rows]
+        at = [probabilities(a, value)[rows] for value in (1.0, t.value)]
+        np.testing.assert_allclose(made["NLL"].series[number].y, [-np.log(p[picked]).mean() for p in at])
+        squares = [((p - np.eye(p.shape[1])[a.labels[rows]]) ** 2).sum(axis=1).mean() for p in at]
+        np.testing.assert_allclose(made["Brier score"].series[number].y, squares)
+        fitted = made["Fitted T"].series[number]
+        assert fitted.y.tolist() == [t.value]
+        right = int((a.predictions[rows] == a.labels[rows]).sum())
+        ends = binomtest(right, len(rows)).proportion_ci(method="wilson")
+        accuracy = made["Accuracy"].series[number]
+        np.testing.assert_allclose([accuracy.low[0], accuracy.high[0]], ends)
+        apart = [s.x[0] for s in made["NLL"].series]
+        assert apart[0] < 0 < apart[1]
 
 
 def test_curves_share_their_limits_so_that_they_can_be_compared(pair: list[Path]) -> None:
@@ -142,8 +168,7 @@ def test_curves_share_their_limits_so_that_they_can_be_compared(pair: list[Path]
 def test_without_the_scaled_curve(pair: list[Path]) -> None:
     made = calibration.reliability([read_run(pair[0])], split="validation", seed=0, scaled=False)
     assert len(made) == 1
-    assert not any(s.dashed for s in made[0].series)
-    assert "Dashed" not in made[0].about
+    assert "After temperature scaling" not in made[0].about
 
 
 def test_a_network_that_is_always_right_has_no_scaled_curve(tmp_path: Path) -> None:
@@ -159,7 +184,7 @@ def test_a_network_that_is_always_right_has_no_scaled_curve(tmp_path: Path) -> N
     run = Run(Path("sure"), "sure", RunConfig("small", "fc800", "unknown", None))
     measured = CalibrationComparison((StudyRun(run, {}),), (found,), "train", 0)
     (chart,) = calibration.reliability_charts(measured)
-    assert len(chart.series) == 3
+    assert len(chart.series) == 2
     assert "No finite temperature fits sure best." in chart.about
     risk = calibration.risk_charts(measured)
     assert all(c.y_limits == (0, 1) for c in risk)

@@ -19,6 +19,7 @@ from penviz.app.widgets.page_head import CONFIG, head_html, page_head
 from penviz.app.widgets.share import share_figure
 from penviz.app.words import minus_signs
 from penviz.figures.charts.calibration import MOST_RUNS, SCORES, reliability_charts, risk_charts
+from penviz.figures.charts.calibration_numbers import number_charts
 from penviz.figures.charts.stored_splits import names_of
 from penviz.plot.chart_screen import LEGEND_PX, ROW_PX, chart_figure
 from penviz.projection.chart import Chart
@@ -26,7 +27,9 @@ from penviz.store.runs import judged_split
 from penviz.study.calibration_comparison import CalibrationComparison
 
 MOST_SEED = 999
-CHART_PX, LEAST_PX = {"reliability": 365, "risk-coverage": 272}, 560
+LOW_PX = 240
+"""Height of a row of charts where there are several."""
+CHART_PX, LEAST_PX = {"reliability": 365, "calibration": 272, "risk-coverage": 272}, 560
 """Width of a chart of each figure, and of a figure at least, so that its legend has room."""
 
 
@@ -94,6 +97,7 @@ def _draw(group: Group, opened: list[Opened]) -> None:
     if scores:
         curves = risk_charts(found, scores)
         figures["risk-coverage"] = ({"split": split, "seed": seed, "scores": scores}, curves)
+    figures["calibration"] = ({"split": split, "seed": seed}, number_charts(found))
     with page_head(finding.headline):
         share_figure(runs, "reliability", figures["reliability"][0])
         export_charts(opened, figures)
@@ -117,9 +121,10 @@ def _draw(group: Group, opened: list[Opened]) -> None:
 
 
 def _chart(name: str, charts: Sequence[Chart], dark: bool) -> None:
-    """One figure; diagrams of a run each stand in rows of at most four."""
-    columns = min(len(charts), 4)
+    """One figure; more than four charts stand in rows of three."""
+    columns = 3 if len(charts) > 4 else len(charts)
     rows = -(-len(charts) // columns)
-    figure = chart_figure(charts, columns=columns, dark=dark, height=rows * ROW_PX + LEGEND_PX)
+    row_px = ROW_PX if rows == 1 else LOW_PX
+    figure = chart_figure(charts, columns=columns, dark=dark, height=rows * row_px + LEGEND_PX)
     with st.container(width=max(columns * CHART_PX[name], LEAST_PX)):
         st.plotly_chart(figure, theme=None, key=f"chart-{name}", config=CONFIG, alt=charts[0].about)

@@ -12,6 +12,7 @@ from penviz.projection.chart import Chart
 from penviz.store.runs import SPLITS, Run, judged_split, shown_splits
 
 FIGURES = {
+    "calibration": "penviz.figures.charts.calibration_numbers",
     "distillation": "penviz.figures.charts.distillation",
     "erasure": "penviz.figures.charts.erasure",
     "over-training": "penviz.figures.charts.training",

@@ -1,4 +1,4 @@
-"""Calibration of runs: reliability diagrams, and risk against coverage for three scores of sureness."""
+"""Calibration of runs: reliability diagrams, all numbers with intervals, and risk against coverage."""
 
 from __future__ import annotations
 
@@ -13,26 +13,33 @@ from penviz.figures.open_study import open_run
 from penviz.metrics.calibration.calibrated import PLAIN, SCALED, Calibrated
 from penviz.metrics.calibration.chance import consistency_band
 from penviz.metrics.calibration.reliability import Reliability
-from penviz.metrics.wording import series, three
+from penviz.metrics.wording import series, three, three_signed
 from penviz.projection.chart import Chart, Line, Series
 from penviz.store.run_activations import lacking
 from penviz.store.runs import Run
 from penviz.study.calibration_comparison import CalibrationComparison, calibration_comparison
+from penviz.study.calibration_report import change_of
 from penviz.study.study_run import StudyRun
 
 MOST_RUNS = 12
 """More cannot be told apart in one figure."""
 
-SHARE, PERFECT = "share of examples, T = 1", "perfect calibration"
-BAND = "95 % consistency band"
+PERFECT, BAND = "perfect calibration", "95 % consistency band of each run"
+TITLES = {PLAIN: "Before temperature scaling", SCALED: "After temperature scaling"}
+
+MOST_INSIDE = 4
+"""Names that stand in a diagram; more go into the legend."""
 
 SCORES = {"softmax": "max-softmax", "logit": "max-logit", "norm": "p-norm logit"}
+
+ROOM = 1.45
+"""Length of the risk axis over the greatest risk: the names stand above the curves."""
 
 POINTS = 200
 """Of a risk curve, evenly over the coverage: more cannot be seen."""
 
 
-def _measured(runs: Sequence[Run], split: str, seed: int) -> CalibrationComparison:
+def measured(runs: Sequence[Run], split: str, seed: int) -> CalibrationComparison:
     """The calibration of every run.
 
     Raises:
@@ -54,12 +61,12 @@ def _split_files(run: Run, *, split: str, **others: object) -> tuple[str, ...]:
 
 
 def reliability(runs: Sequence[Run], *, split: str, seed: int, scaled: bool) -> tuple[Chart, ...]:
-    """A diagram a run; errors as `_measured`.
+    """All runs in one diagram at T = 1, and in one at the fitted temperatures; errors as `measured`.
 
     Args:
-        seed: of the two halves; scaled: whether the curve after temperature scaling is drawn too.
+        seed: of the two halves; scaled: whether the second is drawn.
     """
-    return reliability_charts(_measured(runs, split, seed), scaled)
+    return reliability_charts(measured(runs, split, seed), scaled)
 
 
 def reliability_charts(found: CalibrationComparison, scaled: bool = True) -> tuple[Chart, ...]:
@@ -67,35 +74,26 @@ def reliability_charts(found: CalibrationComparison, scaled: bool = True) -> tup
     names = names_of([one.run for one in found.runs])
     about = _about_reliability(found, names, scaled)
     charts = []
-    for number, (c, name) in enumerate(zip(found.calibrated, names, strict=True)):
-        plain = c.reliability[PLAIN]
-        ece = three(c.value("ece"))
-        drawn = [counts_of(plain), band_of(plain), curve(f"{name}: ECE {ece}", plain, number, False)]
-        if scaled and SCALED in c.reliability:
-            words = f"{name}, T = {three(c.temperature.value)}: ECE {three(c.value('ece', SCALED))}"
-            drawn.append(curve(words, c.reliability[SCALED], number, True))
+    for at in (PLAIN, SCALED) if scaled else (PLAIN,):
+        held = [(k, c) for k, c in enumerate(found.calibrated) if at in c.reliability]
+        if not held:
+            continue
+        curves = [curve(_words(c, names[k], at), c.reliability[at], k) for k, c in held]
         charts.append(
             Chart(
-                title=name,
+                title=TITLES[at],
                 x_label="confidence",
                 y_label="accuracy",
-                series=tuple(drawn),
+                series=(*(band_of(c.reliability[at]) for _, c in held), *curves),
                 lines=(Line(PERFECT, (0, 0), (1, 1)),),
                 x_limits=(0, 1),
                 y_limits=(0, 1),
                 square=True,
                 about=about,
+                names_at=_free_corner(curves) if len(held) <= MOST_INSIDE else "",
             )
         )
     return tuple(charts)
-
-
-def counts_of(bins: Reliability) -> Series:
-    """How the examples are spread over the bins, in the background."""
-    middles = (bins.edges[:-1] + bins.edges[1:]) / 2
-    share = bins.counts / bins.counts.sum()
-    labels = tuple(f"n = {n:,}" for n in bins.counts.tolist())
-    return Series(SHARE, middles, share, kind="bars", colour=2, labels=labels, faint=True)
 
 
 def band_of(bins: Reliability) -> Series:
@@ -103,25 +101,34 @@ def band_of(bins: Reliability) -> Series:
     held = bins.counts > 0
     confidence = bins.confidence[held]
     low, high = consistency_band(bins.counts[held], confidence)
-    return Series(BAND, confidence, confidence, low, high, colour=2, faint=True)
+    nothing = np.full(len(confidence), np.nan)  # a band without a line: its middle is the diagonal
+    return Series(BAND, confidence, nothing, low, high, colour=2, faint=True)
 
 
-def curve(name: str, bins: Reliability, colour: int, dashed: bool) -> Series:
-    """Bins that hold examples, at their mean confidence; intervals at temperature 1, which come first."""
+def curve(name: str, bins: Reliability, colour: int) -> Series:
+    """Bins that hold examples, at their mean confidence, faded by the root of their count."""
     held = bins.counts > 0
-    low, high = (ends[held] for ends in bins.bounds())
-    labels = tuple(f"n = {n:,}" for n in bins.counts[held].tolist())
     return Series(
         name,
         bins.confidence[held],
         bins.accuracy[held],
         kind="line+markers",
         colour=colour,
-        dashed=dashed,
-        labels=labels,
-        low=None if dashed else low,
-        high=None if dashed else high,
+        labels=tuple(f"n = {n:,}" for n in bins.counts[held].tolist()),
+        weights=np.sqrt(bins.counts[held] / bins.counts.max()),
     )
+
+
+def _words(c: Calibrated, name: str, at: str) -> str:
+    end = f", T = {three(c.temperature.value)}" if at == SCALED else ""
+    return f"{name}: ECE {three(c.value('ece', at))}{end}"
+
+
+def _free_corner(curves: Sequence[Series]) -> str:
+    """The corner off the diagonal that holds fewer bins."""
+    x, y = (np.concatenate([getattr(c, axis) for c in curves]) for axis in "xy")
+    low, high = ((x > 0.4) & (y < 0.3)).sum(), ((x < 0.6) & (y > 0.7)).sum()
+    return "lower right" if low <= high else "upper left"
 
 
 def _about_reliability(found: CalibrationComparison, names: Sequence[str], scaled: bool) -> str:
@@ -130,14 +137,14 @@ def _about_reliability(found: CalibrationComparison, names: Sequence[str], scale
     infinite = [n for n, c in zip(names, found.calibrated, strict=True) if not c.temperature.finite]
     bins = len(found.calibrated[0].reliability[PLAIN].counts)
     said = (
-        f"Reliability diagrams of {_runs(found, names)}: mean accuracy against mean confidence in {bins} "
-        "bins of equal width, closed on the right; whiskers are 95 % intervals over the examples of a bin "
-        "(Wilson 1927); the grey band holds 95 % of the accuracies of each bin if the network is perfectly "
-        "calibrated at T = 1 (Bröcker & Smith 2007); bars are the share of examples in each bin. The "
-        f"examples are parted into two halves with seed {found.seed}, {counts}."
+        f"Reliability diagrams of {runs_words(found, names)}: mean accuracy against mean confidence in "
+        f"{bins} bins of equal width, closed on the right. Bins fade with the number of their examples. The "
+        "grey band of a run holds 95 % of the accuracies of each bin if the network is perfectly "
+        "calibrated (Bröcker & Smith 2007). The examples are divided into two halves with seed "
+        f"{found.seed}, {counts}."
     )
     if scaled:
-        said += " Dashed and hollow: logits divided by the temperature T of lowest NLL on the other half."
+        said += " After temperature scaling: logits divided by the T of lowest NLL on the other half."
         if infinite:
             said += f" No finite temperature fits {series(infinite)} best."
     if any(np.count_nonzero(c.reliability[PLAIN].counts) < 2 for c in found.calibrated):
@@ -145,7 +152,7 @@ def _about_reliability(found: CalibrationComparison, names: Sequence[str], scale
     return said
 
 
-def _runs(found: CalibrationComparison, names: Sequence[str]) -> str:
+def runs_words(found: CalibrationComparison, names: Sequence[str]) -> str:
     """What the runs are called, and the split."""
     called = [
         name if name == c.run else f"{name} is {c.run}"
@@ -155,12 +162,12 @@ def _runs(found: CalibrationComparison, names: Sequence[str]) -> str:
 
 
 def risk_coverage(runs: Sequence[Run], *, split: str, seed: int, scores: Sequence[str]) -> tuple[Chart, ...]:
-    """A chart a score, a curve a run; errors as `_measured`, or an unknown score.
+    """A chart a score, a curve a run; errors as `measured`, or an unknown score.
 
     Args:
         seed: of the two halves, of which one chooses p; scores: keys of SCORES.
     """
-    return risk_charts(_measured(runs, split, seed), scores)
+    return risk_charts(measured(runs, split, seed), scores)
 
 
 def risk_charts(found: CalibrationComparison, scores: Sequence[str] = tuple(SCORES)) -> tuple[Chart, ...]:
@@ -172,17 +179,16 @@ def risk_charts(found: CalibrationComparison, scores: Sequence[str] = tuple(SCOR
     if not scores:
         raise InputError(f"Choose at least one score out of {', '.join(SCORES)}.")
     names = names_of([one.run for one in found.runs])
-    areas = [[c.value(f"aurc_{key}") for key in scores] for c in found.calibrated]
-    words = [f"{n}: AURC {', '.join(map(three, own))}" for n, own in zip(names, areas, strict=True)]
     top = max(float(c.risk[f"aurc_{key}", PLAIN].risk[-1]) for c in found.calibrated for key in scores)
     charts = []
     for key in scores:
         drawn = []
-        for number, (c, name) in enumerate(zip(found.calibrated, words, strict=True)):
+        for number, (c, name) in enumerate(zip(found.calibrated, names, strict=True)):
             risks = c.risk[f"aurc_{key}", PLAIN]
             n = len(risks.risk)
             at = np.unique(np.ceil(np.linspace(0, 1, POINTS + 1)[1:] * n - 1e-9).astype(np.int64)) - 1
-            drawn.append(Series(name, risks.coverage[at], risks.risk[at], colour=number))
+            words = f"{name}: AURC {three(c.value(f'aurc_{key}'))}"
+            drawn.append(Series(words, risks.coverage[at], risks.risk[at], colour=number))
         charts.append(
             Chart(
                 title=SCORES[key],
@@ -190,21 +196,35 @@ def risk_charts(found: CalibrationComparison, scores: Sequence[str] = tuple(SCOR
                 y_label="risk (share of errors)",
                 series=tuple(drawn),
                 x_limits=(0, 1),
-                y_limits=(0, 1.1 * top if top else 1.0),
+                y_limits=(0, ROOM * top if top else 1.0),
                 about=_about_risk(found, names, scores),
+                names_at="upper left",
+                notes=_difference(found.calibrated, f"aurc_{key}"),
             )
         )
     return tuple(charts)
 
 
+def _difference(found: Sequence[Calibrated], key: str) -> tuple[str, ...]:
+    """From the first of two runs to the second, over its 95 % interval where it has one."""
+    change = change_of(found, key, PLAIN)
+    if change is None:
+        return ()
+    lines = [f"difference {three_signed(change.value)}"]
+    if change.low is not None and change.high is not None:
+        lines.append(f"[{three_signed(change.low)}, {three_signed(change.high)}]")
+    return tuple(line.replace("-", "−") for line in lines)
+
+
 def _about_risk(found: CalibrationComparison, names: Sequence[str], scores: Sequence[str]) -> str:
     sizes = series([f"{n:,}" for n in sorted({c.n for c in found.calibrated})])
-    order = " in the order of the charts" if len(scores) > 1 else ""
     said = (
-        f"Risk against coverage of {_runs(found, names)}: the share of errors among the examples of highest "
-        f"score, for every share of the examples. AURC, in the legend{order}, is the mean of the risk over "
-        f"all coverages. Reported on {sizes} examples, one of two halves parted with seed {found.seed}"
+        f"Risk against coverage of {runs_words(found, names)}: the share of errors among the examples of "
+        "highest score, for every share of the examples. AURC is the mean of the risk over all coverages"
     )
+    if len(found.calibrated) == 2:
+        said += f"; the difference is {names[1]} minus {names[0]}, with its 95 % CI over examples"
+    said += f". Reported on {sizes} examples, one of two halves divided with seed {found.seed}"
     if "norm" in scores:
         norms = [f"{c.norm} ({name})" for c, name in zip(found.calibrated, names, strict=True)]
         said += f"; the other half chose p, {series(norms)}"

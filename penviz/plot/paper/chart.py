@@ -15,6 +15,8 @@ import numpy as np
 
 from penviz import InputError
 from penviz.plot.chart_look import (
+    LEAST_WEIGHT,
+    LINE_ALPHA,
     SERIES_MARKS,
     Float,
     bar_places,
@@ -24,7 +26,7 @@ from penviz.plot.chart_look import (
     step_outline,
 )
 from penviz.plot.paper.chart_layout import Box, ChartPlan, chart_plan
-from penviz.plot.paper.chart_words import fitted_titles, write_around, write_head
+from penviz.plot.paper.chart_words import fitted_titles, names_inside, write_around, write_head, write_names
 from penviz.plot.paper.layout import EDGE_IN
 from penviz.plot.paper.legend import Entry, draw_legend
 from penviz.plot.paper.panel import DASHES, point_look
@@ -85,6 +87,13 @@ def paper_charts(
     letters = letters and len(charts) > 1
     many = sum(len(s.x) for c in charts for s in c.series if s.kind == "points") > VECTOR_LIMIT
     places = chart_plan(charts, _entries(charts), place, across, face, letters, columns)
+    named = [
+        names_inside(_inside(c), box, face, places.tick_pt)
+        for c, box in zip(charts, places.boxes, strict=True)
+    ]
+    if not all(named):  # too long for their charts: into the legend
+        charts = [replace(chart, names_at="") for chart in charts]
+        places = chart_plan(charts, _entries(charts), place, across, face, letters, columns)
     settings = {"font.family": list(face.family), "mathtext.fontset": face.math}
     with style.context(["default", settings]):
         figure = Figure(figsize=(across, places.height), dpi=dpi, facecolor=LIGHT.page)
@@ -93,6 +102,8 @@ def paper_charts(
         for number, (chart, box) in enumerate(zip(charts, places.boxes, strict=True)):
             _draw(figure, chart, box, places, many)
             write_around(figure, box, places)
+            if chart.names_at and (names := named[number]):
+                write_names(figure, names, chart.names_at, box)
             write_head(figure, titles[number], box, face, letter_of(number) if letters else "", head_pt)
         room = across - 2 * EDGE_IN
         draw_legend(figure, places.legend, EDGE_IN, places.legend_top, room)
@@ -161,6 +172,8 @@ def _stroke(series: Series) -> dict[str, Any]:
         "dash_capstyle": "butt",
         "solid_joinstyle": "round",
     }
+    if series.weights is not None:
+        look |= {"lw": 0.7, "alpha": LINE_ALPHA}
     return look | ({"alpha": FAINT_ALPHA} if series.faint else {})
 
 
@@ -234,7 +247,11 @@ def _series(
                 ax.plot(part_x, part_y, zorder=zorder, gid=gid, **_stroke(series))
             elif not len(marked):
                 ax.plot(part_x, part_y, zorder=zorder, gid=gid, **_mark(series) | {"ms": 2.0, "marker": "o"})
-    if len(marked):
+    if series.weights is not None:
+        for at in marked:
+            own = {"alpha": LEAST_WEIGHT + (1 - LEAST_WEIGHT) * series.weights[at]}
+            ax.plot(x[at], series.y[at], zorder=zorder + 0.1, gid=f"marks-{k}", **_mark(series) | own)
+    elif len(marked):
         ax.plot(x[marked], series.y[marked], zorder=zorder + 0.1, gid=f"marks-{k}", **_mark(series))
 
 
@@ -257,12 +274,19 @@ def _fill(ax: Axes, corners: Float, look: dict[str, Any], zorder: float, gid: st
     ax.add_patch(Polygon(corners, closed=True, zorder=zorder, gid=gid, **look))
 
 
+def _inside(chart: Chart) -> list[Entry]:
+    """The names of the series that stand in a chart, and the notes under them."""
+    named = [_entry(chart, k) for k, s in enumerate(chart.series) if chart.named_inside(s)]
+    named = [replace(e, wide=False, look=e.mark, mark={}) if e.mark else e for e in named]
+    return [*named, *(Entry(note, {"ls": "none"}) for note in chart.notes)]
+
+
 def _entries(charts: Sequence[Chart]) -> list[Entry]:
     """The legend: an entry a name, series first, then the straight lines."""
     found: dict[str, Entry] = {}
     for chart in charts:
         for k, series in enumerate(chart.series):
-            if series.name and series.name not in found:
+            if series.name and series.name not in found and not chart.named_inside(series):
                 found[series.name] = _entry(chart, k)
     for chart in charts:
         for line in chart.lines:
@@ -284,5 +308,8 @@ def _entry(chart: Chart, k: int) -> Entry:
         return Entry(series.name, look)
     if series.kind == "markers":
         return Entry(series.name, _mark(series))
+    if series.band_alone:
+        band = {"ls": "-", "lw": 5.0, "solid_capstyle": "butt", "color": colour, "alpha": BAND_ALPHA}
+        return Entry(series.name, band, wide=True)
     marked = len(_mark_places(chart, k)) > 0
     return Entry(series.name, _stroke(series), wide=True, mark=_mark(series) if marked else {})

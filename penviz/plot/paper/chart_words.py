@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from penviz.plot.paper.chart_layout import PAD_IN, TICK_IN, Box, ChartPlan
+from penviz.plot.paper.legend import Entry, Legend, draw_legend, legend_lines
 from penviz.plot.paper.plane import letter_of
 from penviz.plot.paper.typeface import Face
 from penviz.plot.theme import LIGHT
@@ -65,6 +66,37 @@ def write_around(figure: Figure, box: Box, places: ChartPlan) -> None:
                 x, box.bottom + box.height / 2, text, rotation=90, ha="center", va="center",
                 gid="y label", **named,
             )  # fmt: skip
+
+
+INSIDE_IN = 0.05
+"""Between the frame of a chart and the names that stand in it, inches."""
+
+
+MOST_TALL = 0.65
+"""Height of these names at most, as a share of the chart's."""
+
+
+def names_inside(entries: Sequence[Entry], box: Box, face: Face, size: float) -> Legend | None:
+    """The names in a chart, one a line; None where they do not fit in its width and most of its height."""
+    room = box.width - 2 * INSIDE_IN
+    made = legend_lines([[entry] for entry in entries], face, size, 99.0, stacked=True)
+    return (
+        made if max(made.widths, default=0.0) <= room and made.height_in <= MOST_TALL * box.height else None
+    )
+
+
+def write_names(figure: Figure, names: Legend, at: str, box: Box) -> None:
+    """Write them in the corner `at` of a chart, on a pale ground."""
+    from matplotlib.patches import Rectangle
+
+    width = max(names.widths)
+    left = box.left + (box.width - INSIDE_IN - width if "right" in at else INSIDE_IN)
+    low = box.bottom + (INSIDE_IN if "lower" in at else box.height - INSIDE_IN - names.height_in)
+    ground: dict[str, Any] = {"fc": LIGHT.page, "alpha": 0.7, "lw": 0, "gid": "names"}
+    figure.add_artist(
+        Rectangle((left, low), width, names.height_in, transform=figure.dpi_scale_trans, **ground)
+    )
+    draw_legend(figure, names, left, low + names.height_in, None)
 
 
 def fitted_titles(

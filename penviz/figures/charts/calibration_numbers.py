@@ -88,7 +88,7 @@ def _series(c: Calibrated, name: str, key: str, shift: float, colour: int) -> Se
 def _expected(c: Calibrated, shift: float) -> Series:
     values = [(p + shift, c.value("ece_floor", at)) for at, p in PLACES.items()]
     held = np.array([(x, y) for x, y in values if y is not None], np.float64).reshape(-1, 2)
-    return Series(EXPECTED, *held.T, kind="markers", colour=2, faint=True)
+    return Series(EXPECTED, held[:, 0], held[:, 1], kind="markers", colour=2, faint=True)
 
 
 def _marks(name: str, rows: Sequence[tuple[float, ...]], colour: int) -> Series:

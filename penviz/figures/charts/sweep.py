@@ -57,7 +57,7 @@ def charts_of(
                 Chart(
                     number.label,
                     "label smoothing α",
-                    "" if number.unit == "share" else number.unit,
+                    number.unit if number.unit not in ("", "share") else number.label,
                     tuple(parts),
                     about=_about(by_family, number.meaning),
                 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import shutil
@@ -128,7 +127,10 @@ def answer(path: str) -> Any:
     for route in served_files.routes():
         match, scope = route.matches({"type": "http", "path": path, "method": "GET"})
         if match.value == 2:
-            return asyncio.run(route.endpoint(Request({"type": "http", "headers": [], **scope})))
+            answering = route.endpoint(Request({"type": "http", "headers": [], **scope}))
+            with pytest.raises(StopIteration) as ended:  # it waits for nothing, and a loop may run already
+                answering.send(None)
+            return ended.value.value
     raise AssertionError(f"No route for {path}.")
 
 

@@ -45,8 +45,7 @@ def film_charts(
     for key, (title, unit, about) in TITLES.items():
         series = _of_films(films, names, key)
         if key == "rho_d":
-            about = about.format(classes=", ".join(first.classes)) + "; faint: on the plane of each epoch"
-            series += _own_planes(films, names)
+            about = about.format(classes=", ".join(first.classes))
         said = f"{about}; of the examples kept in the snapshots of {runs}; dashed: validation."
         charts.append(Chart(title, "epoch", unit, tuple(series), x_limits=limits, about=said))
     loss = Chart(
@@ -73,20 +72,6 @@ def _of_films(films: Sequence[Film], names: Sequence[str], key: str) -> list[Ser
         for place, (film, name) in enumerate(zip(films, names, strict=True))
         for split in SPLITS
         if split in film.numbers
-    ]
-
-
-def _own_planes(films: Sequence[Film], names: Sequence[str]) -> list[Series]:
-    return [
-        Series(
-            f"{name}, own plane of each epoch",
-            np.array(film.epochs, np.float64),
-            film.numbers["train"]["rho_d_own"],
-            colour=place,
-            faint=True,
-        )
-        for place, (film, name) in enumerate(zip(films, names, strict=True))
-        if "train" in film.numbers
     ]
 
 

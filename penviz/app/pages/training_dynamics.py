@@ -48,7 +48,7 @@ FRAME = (
     "Between the epochs kept, points move on straight lines that are no data."
 )
 CURVES = (
-    "Curves: ρ/d as in the picture, faint on the plane of each epoch’s own head; accuracy, NLL, gap and "
+    "Curves: ρ/d as in the picture; accuracy, NLL, gap and "
     "spread over all classes, of the examples kept; the training loss over all images of an epoch, against "
     "the run’s own targets; dashed: validation."
 )

@@ -22,8 +22,9 @@ import numpy as np
 from null_pairs import networks
 
 from penviz.demo import PAIR, PAIR_NAMES
-from penviz.store.activations import Activations, Head
+from penviz.store.activations import Activations
 from penviz.store.captured_run import CapturedRun, load
+from penviz.store.head import Head
 from penviz.study.comparison import ComparisonOptions
 from penviz.study.finding import Finding
 from penviz.study.study import Study

@@ -39,7 +39,7 @@ from PIL import Image
 from torchvision import transforms
 
 from penviz.training import checkpoints, evaluate, images, models
-from penviz.training.data import Split
+from penviz.training.data_set import Split
 from penviz.training.folder import ImageFiles, stored_batches
 
 TARGET, FOLDER_TARGET = 0.9, 1.1

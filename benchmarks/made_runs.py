@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from penviz.store.activations import Activations, Head
-from penviz.store.runs import RUN_FILE, RunConfig, activations_path, write_json
+from penviz.store.activations import Activations
+from penviz.store.head import Head
+from penviz.store.run_config import RunConfig
+from penviz.store.runs import RUN_FILE, activations_path, write_json
 from penviz.store.snapshots import Snapshots, snapshots_path
 
 SPLITS = ("train", "validation")

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from penviz.store.activations import Head
-from penviz.store.shards import ROWS, ShardedActivations, finish, shard_ready, write_shard
+from penviz.store.head import Head
+from penviz.store.shards import ROWS, ShardedActivations, shard_ready, write_shard
+from penviz.store.write_shards import finish
 
 
 def make_shards(

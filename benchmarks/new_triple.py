@@ -24,7 +24,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 from made_shards import make_shards
 
-from penviz.projection.panel import build_panel
+from penviz.projection.build_panel import build_panel
 from penviz.store.shards import ShardedActivations
 
 TARGET_MS = 50.0

@@ -29,14 +29,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 from made_shards import make_shards
-from penviz.half import widen
-from penviz.shards import Block, ShardedActivations
 
 from penviz.metrics.collapse.all_classes import HELD, AllClasses
 from penviz.metrics.collapse.collapse import nc1
 from penviz.metrics.collapse.moment_sums import MomentSums
 from penviz.metrics.collapse.moments import Moments
 from penviz.metrics.tightness.tightness import space_ratio
+from penviz.store.float16 import widen
+from penviz.store.shards import Block, ShardedActivations
 
 RATIO, MEMORY_GB, EXPONENT = 1.3, 1.5, (0.95, 1.05)
 HEAD_RATIO = 1.5

@@ -48,6 +48,7 @@ from penviz.external.importing import set_up
 from penviz.external.importing.import_options import Request
 from penviz.external.reader.inspection import inspect_file
 from penviz.training import data
+from penviz.training.data_set import DataSet, Split
 
 WAYS = {
     "0..1": Preprocessing("0..1"),
@@ -134,7 +135,7 @@ def augmented(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 @torch.no_grad()
-def accuracy_of(network: nn.Module, way: Preprocessing, split: data.Split) -> float:
+def accuracy_of(network: nn.Module, way: Preprocessing, split: Split) -> float:
     """Top-1 on a split, by a plain loop."""
     right = 0
     for i in range(0, len(split), 500):
@@ -160,7 +161,7 @@ def same(a: Preprocessing, b: Preprocessing) -> bool:
     return (a.scaling, a.mean, a.std, a.order) == (b.scaling, b.mean, b.std, b.order)
 
 
-def examine(path: Path, name: str, norm: bool, dataset: data.DataSet) -> dict[str, Any]:
+def examine(path: Path, name: str, norm: bool, dataset: DataSet) -> dict[str, Any]:
     """One checkpoint through the steps of `penviz extract`, and whether each was right."""
     report = inspect_file(path)
     model = f"preprocessing:{'with_norm' if norm else 'without_norm'}"

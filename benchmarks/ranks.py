@@ -22,7 +22,8 @@ from statistics import mean
 import numpy as np
 import torch
 
-from penviz.store.runs import MODEL_FILE, RunConfig, read_run
+from penviz.store.run_config import RunConfig
+from penviz.store.runs import MODEL_FILE, read_run
 from penviz.training import checkpoints, data, train
 from penviz.training.ranks import Ranks
 

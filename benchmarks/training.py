@@ -35,8 +35,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchvision import transforms
 
-from penviz.store.runs import RunConfig
-from penviz.training import checkpoints, data, defaults, models
+from penviz.store.run_config import RunConfig
+from penviz.training import checkpoints, defaults, models
+from penviz.training.data_set import DataSet, Split
 from penviz.training.trainer import Training
 
 N_IMAGES, SIDE, N_CLASSES, ALPHA = 20_000, 32, 10, 0.1
@@ -68,7 +69,7 @@ class Penviz:
 
     settings = tuple((threads,) for threads in (1, 2))
 
-    def __init__(self, dataset: data.DataSet, config: RunConfig, device: torch.device):
+    def __init__(self, dataset: DataSet, config: RunConfig, device: torch.device):
         self.training = Training(config, dataset, Path("unwritten"), device, lambda point: None)
         self.plan = self.training.plan()
 
@@ -214,9 +215,9 @@ def spread(values: list[float]) -> str:
 def measure(model: str, options: argparse.Namespace, device: torch.device) -> bool:
     """Print the rows of one network; whether the targets are held."""
     images, labels = generated()
-    split = data.Split(images, labels, np.arange(N_IMAGES), np.arange(N_IMAGES, dtype=np.uint64), "generated")
+    split = Split(images, labels, np.arange(N_IMAGES), np.arange(N_IMAGES, dtype=np.uint64), "generated")
     names = tuple(f"class {k}" for k in range(N_CLASSES))
-    dataset = data.DataSet("generated", {"train": split, "validation": split}, names)
+    dataset = DataSet("generated", {"train": split, "validation": split}, names)
     chosen = {"label_smoothing": ALPHA, "precision": options.precision}
     config = defaults.default_config("cifar10", model, dataset.image_shape, **chosen)
     arms: dict[str, Any] = {

@@ -63,12 +63,13 @@ class Measured:
         return {split: dict(values) for split, values in digest(run).items()}
 
     def _robust(self, run: Run) -> dict[str, float | None]:
-        from penviz.training import checkpoints, data
+        from penviz.training import checkpoints
+        from penviz.training.data_set import DataSet
         from penviz.training.robustness import robustness
 
         config = run.config
         loaded = _load(config.dataset, config.seed, config.hold_out, self.data_dir)
-        assert isinstance(loaded, data.DataSet)
+        assert isinstance(loaded, DataSet)
         found = robustness(
             checkpoints.load_network(run),
             loaded.splits["validation"],

@@ -25,11 +25,11 @@ from numpy.typing import NDArray
 from penviz import exit_codes
 from penviz.plot.thumbnails import read_sprite
 from penviz.store.activations import Activations
+from penviz.store.run_config import RunError
 from penviz.store.runs import (
     MODEL_FILE,
     RUN_FILE,
     Run,
-    RunError,
     activations_path,
     read_run,
     thumbnails_path,

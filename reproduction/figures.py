@@ -14,7 +14,8 @@ from penviz.metrics.calibration.reliability import Reliability
 from penviz.projection.chart import Chart, Line, Series
 from penviz.store.activations import Activations
 from penviz.store.atomic_write import whole_file
-from penviz.store.runs import Run, RunError, activations_path, read_run
+from penviz.store.run_config import RunError
+from penviz.store.runs import Run, activations_path, read_run
 from reproduction import training_time_report
 from reproduction.distillation import gathered, taught
 from reproduction.manifest import TIERS, Listed, Manifest, Recipe
@@ -104,7 +105,7 @@ def figure1(triples: Sequence[Sequence[str | int]], runs: Sequence[Run]) -> byte
     """
     from penviz.plot.paper.plane import figure_bytes, paper_figure
     from penviz.plot.screen import Marks
-    from penviz.projection.panel import build_grid
+    from penviz.projection.build_panel import build_grid
 
     stored = [{s: Activations.load(activations_path(run.directory, s)) for s in SPLITS} for run in runs]
     grids = [

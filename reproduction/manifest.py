@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from penviz.store.runs import SPLITS, RunError
+from penviz.store.run_config import RunError
+from penviz.store.runs import SPLITS
 
 HERE = Path(__file__).resolve().parent
 MANIFEST = HERE / "manifest.yaml"

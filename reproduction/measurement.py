@@ -14,7 +14,7 @@ from penviz.metrics.information import equivalent_smoothing
 from penviz.metrics.target_vectors import Targets, least_loss
 from penviz.metrics.tightness.arc import Arc
 from penviz.metrics.tightness.training_time import quartiles
-from penviz.projection.panel import build_grid
+from penviz.projection.build_panel import build_grid
 from penviz.projection.split_statistics import SplitStatistics, triple_changes
 from penviz.store.activations import Activations
 from penviz.store.runs import SPLITS, Run, activations_path

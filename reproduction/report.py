@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from penviz.store.atomic_write import whole_file
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 from reproduction import (
     arc,
     claims,

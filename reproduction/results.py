@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from penviz.store.atomic_write import whole_file
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 
 Row = dict[str, str]
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from penviz.store.directory_lock import locked
-from penviz.store.runs import MODEL_FILE, RUN_FILE, Run, RunConfig, RunError, read_run, sha256_of
+from penviz.store.run_config import RunConfig, RunError
+from penviz.store.runs import MODEL_FILE, RUN_FILE, Run, read_run, sha256_of
 from reproduction.manifest import Listed, Manifest
 from reproduction.results import append_results, read_results
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 from reproduction.manifest import HERE, Listed, Manifest, Recipe, by_recipe
 from reproduction.results import Row
 

@@ -16,11 +16,12 @@ from penviz import exit_codes
 from penviz.cli.options import DataDir
 from penviz.demo import SHIPPED, TEST_IMAGES
 from penviz.training import data, shipped_images
+from penviz.training.data_set import DataSet
 
 N = 1000
 
 
-def choose(dataset: data.DataSet, n: int = N) -> NDArray[np.int64]:
+def choose(dataset: DataSet, n: int = N) -> NDArray[np.int64]:
     """Rows [n] of the test split, as many of each class, class after class.
 
     Of each class those whose sha256(0, pixels) is smallest, whatever the order of the source. Images whose

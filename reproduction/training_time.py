@@ -15,7 +15,8 @@ from penviz.metrics.tightness.training_time import (
     triples_over_epochs,
 )
 from penviz.store.atomic_write import whole_file
-from penviz.store.runs import Run, RunError
+from penviz.store.run_config import RunError
+from penviz.store.runs import Run
 from penviz.store.snapshots import Snapshots, snapshots_path, splits_of
 from reproduction.manifest import HERE, Listed
 from reproduction.results import Row

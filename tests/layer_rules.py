@@ -81,17 +81,20 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
 
 GROUND = {
     "store.adopted": (),
+    "store.run_config": ("penviz.InputError", "penviz.store.safe_text"),
     "store.runs": (
-        "penviz.InputError",
         "penviz.did_you_mean",
         "penviz.store.adopted",
         "penviz.store.atomic_write",
+        "penviz.store.run_config",
         "penviz.store.safe_text",
     ),
-    "store.activations": ("penviz.InputError", "penviz.store.safe_text", "penviz.store.atomic_write"),
+    "store.head": ("penviz.InputError",),
+    "store.npz": ("penviz.store.atomic_write", "penviz.store.head"),
+    "store.activations": ("penviz.store.head", "penviz.store.npz", "penviz.store.safe_text"),
     "store.float16": (),
     "store.csv_text": (),
-    "store.directory_lock": ("penviz.store.runs",),
+    "store.directory_lock": ("penviz.store.run_config",),
     "store.safe_text": (),
     "store.atomic_write": (),
     "store.class_lookup": ("penviz.store.safe_text",),

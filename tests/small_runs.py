@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from penviz.store.activations import Activations, Head
-from penviz.store.runs import MODEL_FILE, RUN_FILE, RunConfig, activations_path, thumbnails_path, write_json
+from penviz.store.activations import Activations
+from penviz.store.head import Head
+from penviz.store.run_config import RunConfig
+from penviz.store.runs import MODEL_FILE, RUN_FILE, activations_path, thumbnails_path, write_json
 from penviz.store.snapshots import Snapshots, snapshots_path
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from penviz.store.activations import Activations, ActivationsError, Head, whole_array
+from penviz.store.activations import Activations
+from penviz.store.head import ActivationsError, Head
+from penviz.store.npz import whole_array
 
 
 def example(n: int = 20, d: int = 6, n_classes: int = 4) -> Activations:

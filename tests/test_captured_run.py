@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 from penviz.store import run_activations, shards
-from penviz.store.activations import Activations, Head
+from penviz.store.activations import Activations
 from penviz.store.captured_run import CapturedRun, Statement, in_memory, load, save
-from penviz.store.runs import RunError, differences, read_run, stored_path
+from penviz.store.head import Head
+from penviz.store.run_config import RunError
+from penviz.store.run_differences import differences
+from penviz.store.runs import read_run, stored_path
 
 K, D = 4, 6
 

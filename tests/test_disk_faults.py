@@ -21,8 +21,9 @@ from penviz.cli import main
 from penviz.store.activations import Activations
 from penviz.store.atomic_write import whole_file
 from penviz.store.directory_lock import locked
-from penviz.store.runs import RUN_FILE, RunError, read_run, write_json
-from penviz.store.shards import shard
+from penviz.store.run_config import RunError
+from penviz.store.runs import RUN_FILE, read_run, write_json
+from penviz.store.write_shards import shard
 from penviz.training import train as training
 
 TRAIN = (

@@ -21,16 +21,19 @@ from streamlit.testing.v1 import AppTest
 
 from penviz import InputError
 from penviz.cli.main import main
-from penviz.store.activations import Activations, write_npz
+from penviz.store.activations import Activations
 from penviz.store.captured_run import Statement
 from penviz.store.class_lookup import rows_named
 from penviz.store.csv_text import csv_text
-from penviz.store.runs import RunConfig, RunError, list_runs, read_run
+from penviz.store.npz import write_npz
+from penviz.store.run_config import RunConfig, RunError
+from penviz.store.runs import list_runs, read_run
 from penviz.store.safe_text import LONGEST_NAME, safe_name, safe_text
-from penviz.store.shards import ShardedActivations, shard
+from penviz.store.shards import ShardedActivations
 from penviz.store.snapshots import Snapshots, snapshots_path
+from penviz.store.write_shards import shard
 from penviz.training.class_names import read_class_names
-from penviz.training.data import DataSet
+from penviz.training.data_set import DataSet
 
 HOSTILE = (
     "\x1b[2J\x1b]0;owned\x07red", "nul\x00l", "two\nlines\r\u2028", "\u202egnp.tac\u202c",
@@ -239,7 +242,7 @@ def test_a_page_shows_hostile_names_inertly(
 ) -> None:
     monkeypatch.setenv("PENVIZ_RUNS", str(runs[0].parent))
     app = AppTest.from_string(
-        f"from penviz.app.pages.{page} import show_{PAGES[page]}\nshow_{PAGES[page]}()", default_timeout=60
+        f"from penviz.app.page.{page} import show_{PAGES[page]}\nshow_{PAGES[page]}()", default_timeout=60
     )
     checked(app.run())
     sent = "\n".join([*words_of(app.main), *words_of(app.sidebar)])

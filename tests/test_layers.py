@@ -24,7 +24,7 @@ def test_the_walk_sees_every_module() -> None:
         "penviz.training.train",
         "penviz.projection.panel",
         "penviz.plot.screen",
-        "penviz.app.pages.clusters",
+        "penviz.app.page.clusters",
     } <= names
     seen = {
         name for _, name in imports(ast.parse((ROOT / "penviz/cli/train.py").read_text()), "penviz.cli.train")
@@ -85,7 +85,7 @@ PLANTED = {
         "torch.nn",
     ),
     "renamed import_module": (
-        "app/pages/bad.py",
+        "app/page/bad.py",
         "from importlib import import_module as bring\ndef f():\n    bring('penviz.training.data')",
         "imports penviz.training.data",
     ),
@@ -198,7 +198,7 @@ except SystemExit as stop:
     assert not stop.code, stop.code
 report("help")
 if with_view:
-    import penviz.app.pages.clusters
+    import penviz.app.page.clusters
     report("view")
 """
 

@@ -19,7 +19,8 @@ from penviz.did_you_mean import did_you_mean
 from penviz.external.importing.arrays import adopt_arrays
 from penviz.external.reader.inspection import inspect_file
 from penviz.external.reader.report_text import report_text
-from penviz.store.runs import RUN_FILE, RunError, read_run
+from penviz.store.run_config import RunError
+from penviz.store.runs import RUN_FILE, read_run
 
 Verb = Callable[..., tuple[int, str]]
 

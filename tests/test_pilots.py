@@ -16,7 +16,8 @@ from penviz.figures.spec import FigureSpec
 from penviz.figures.spec_files import find_runs
 from penviz.figures.spec_yaml import RecipeError
 from penviz.store.pilots import PILOT_FILE, Pilot, Row, conditions, find_pilots, read_pilot, write_pilot
-from penviz.store.runs import RUN_FILE, Run, RunError, read_run
+from penviz.store.run_config import RunError
+from penviz.store.runs import RUN_FILE, Run, read_run
 
 
 def row(role: str, alpha: float, t: float, gamma: float, seed: int, validation: float, test: float) -> Row:

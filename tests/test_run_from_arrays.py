@@ -13,8 +13,8 @@ import pytest
 from penviz import InputError
 from penviz.projection.split_statistics import SplitStatistics
 from penviz.store import run_from_arrays
+from penviz.store.run_differences import differences
 from penviz.store.run_from_arrays import from_arrays
-from penviz.store.runs import differences
 
 K, D = 4, 6
 

@@ -7,17 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from penviz.store.run_config import RunConfig, RunError
+from penviz.store.run_differences import differences, recipe_of
 from penviz.store.runs import (
     Run,
-    RunConfig,
-    RunError,
     activations_path,
-    differences,
     list_runs,
     named_apart,
     read_run,
     read_runs,
-    recipe_of,
     sha256_of,
     write_json,
 )

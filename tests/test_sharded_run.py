@@ -16,12 +16,13 @@ from typer.testing import CliRunner
 from penviz.cli.main import application
 from penviz.figures.new_figure import new_figure
 from penviz.metrics.numbers import ALL, MEASURE, TABLES
-from penviz.projection.panel import build_panel
+from penviz.projection.build_panel import build_panel
 from penviz.projection.split_statistics import SplitStatistics
 from penviz.store import run_activations
-from penviz.store.activations import Activations, ActivationsError
+from penviz.store.activations import Activations
+from penviz.store.head import ActivationsError
 from penviz.store.runs import activations_path, moments_path, read_run, shards_path, stored_path
-from penviz.store.shards import shard
+from penviz.store.write_shards import shard
 from penviz.study.table import compare, value_text
 
 CLASSES = ("bird", "dog", "ship")

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from penviz.store.activations import Activations, ActivationsError, Head
+from penviz.store.activations import Activations
+from penviz.store.head import ActivationsError, Head
 from penviz.store.runs import MANIFEST
-from penviz.store.shards import LOSSY, ShardedActivations, finish, shard, shard_name, shard_ready, write_shard
+from penviz.store.shards import LOSSY, ShardedActivations, shard_name, shard_ready, write_shard
+from penviz.store.write_shards import finish, shard
 
 
 def example(n: int = 103, d: int = 6, n_classes: int = 5) -> Activations:

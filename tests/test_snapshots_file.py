@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from penviz.store.activations import ActivationsError
+from penviz.store.head import ActivationsError
 from penviz.store.snapshots import Snapshots, snapshot_epochs
 from tests.small_runs import small_snapshots
 

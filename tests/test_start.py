@@ -141,7 +141,7 @@ def test_page_says_the_servers_limit(
 
 
 def _your_model() -> None:
-    from penviz.app.pages.your_model import show_model
+    from penviz.app.page.your_model import show_model
 
     show_model()
 

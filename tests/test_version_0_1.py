@@ -102,8 +102,8 @@ def test_a_link_opens(link: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> 
     module, function = PAGES[link["page"]].split(".")
     app = AppTest.from_string(
         "import streamlit as st\n"
-        "from penviz.app.pages.clusters import show_clusters\n"
-        f"from penviz.app.pages.{module} import {function}\n"
+        "from penviz.app.page.clusters import show_clusters\n"
+        f"from penviz.app.page.{module} import {function}\n"
         "st.navigation([st.Page(show_clusters, default=True)], position='hidden')\n"
         f"{function}()\n",
         default_timeout=60,

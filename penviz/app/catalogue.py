@@ -13,7 +13,8 @@ import streamlit as st
 
 from penviz.demo import PAIR
 from penviz.projection.split_statistics import SplitStatistics
-from penviz.store.activations import Activations, ActivationsError
+from penviz.store.activations import Activations
+from penviz.store.head import ActivationsError
 from penviz.store.run_activations import extract_command, notes, ready, some_classes
 from penviz.store.runs import (
     MANIFEST,

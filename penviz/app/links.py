@@ -87,7 +87,7 @@ def _is_runs(key: str) -> bool:
 
 def only_link(label: str, group: Group, runs: Sequence[str]) -> None:
     """A link to the grid with some runs of a group and no others."""
-    from penviz.app.pages.clusters import show_clusters
+    from penviz.app.page.clusters import show_clusters
 
     groups = read_catalogue(run_roots(), directory_digest(run_roots())).groups
     query = {k: v for k, v in grid_query().items() if not _is_runs(k)}
@@ -100,7 +100,7 @@ def only_link(label: str, group: Group, runs: Sequence[str]) -> None:
 
 def grid_link(label: str, directory: Path) -> None:
     """A link to the grid with a run beside those that were shown there, as far as they share a split."""
-    from penviz.app.pages.clusters import show_clusters
+    from penviz.app.page.clusters import show_clusters
 
     roots = run_roots()
     groups = read_catalogue(roots, directory_digest(roots)).groups

@@ -10,12 +10,12 @@ import streamlit as st
 from streamlit.navigation.page import Page
 
 from penviz.app.links import draw_links
-from penviz.app.pages.calibration import show_calibration
-from penviz.app.pages.clusters import show_clusters
-from penviz.app.pages.distillation import show_distillation
-from penviz.app.pages.sweep import show_sweep
-from penviz.app.pages.training_dynamics import show_training
-from penviz.app.pages.your_model import show_model
+from penviz.app.page.calibration import show_calibration
+from penviz.app.page.clusters import show_clusters
+from penviz.app.page.distillation import show_distillation
+from penviz.app.page.sweep import show_sweep
+from penviz.app.page.training_dynamics import show_training
+from penviz.app.page.your_model import show_model
 from penviz.app.widget_states import mend_widget_states, say_reset
 from penviz.app.widgets.tour import follow_tour
 from penviz.app.widgets.train_here import choose_trained

@@ -11,7 +11,8 @@ from penviz.app.catalogue import Group
 from penviz.plot.screen import Marks
 from penviz.projection.projection import distinct_names
 from penviz.projection.views import PLANE
-from penviz.store.runs import Run, differences
+from penviz.store.run_differences import differences
+from penviz.store.runs import Run
 
 CLASS_KEYS = ("left", "right", "above")
 """Keys of the three class pickers in the session and in the link, named by where the class stands."""

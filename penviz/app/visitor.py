@@ -10,18 +10,15 @@ import os
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import streamlit as st
 
 from penviz.app.catalogue import MORE_ROOTS
+from penviz.app.trained_here import TrainedHere
+from penviz.app.upload import Upload
 from penviz.external.sandbox.sandbox import Cage
 from penviz.external.sandbox.workspace import Workspace, Workspaces
-
-if TYPE_CHECKING:
-    from penviz.app.uploads import Upload
-    from penviz.app.widgets.train_here import TrainedHere
 
 _KEY = "visitor"
 GRACE_SECONDS = 20.0

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 
 
 def open_app(

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from penviz.did_you_mean import did_you_mean
-from penviz.store.runs import SPLITS, RunError, judged_split, named_apart, read_runs
+from penviz.store.run_config import RunError
+from penviz.store.runs import SPLITS, judged_split, named_apart, read_runs
 
 
 def calibrate(

@@ -13,7 +13,8 @@ import typer
 from penviz.cli import options
 from penviz.cli.options import check_progress, check_resumed, data_of, set_threads
 from penviz.exit_codes import n_ranks, say, say_finished
-from penviz.store.runs import RunError, read_run
+from penviz.store.run_config import RunError
+from penviz.store.runs import read_run
 
 OF_TESTS = ("student", "temperatures", "seeds")
 """Options that say nothing about a single student."""

@@ -14,10 +14,11 @@ from penviz.cli.options import DataDir, Device, Threads, Trust, Where, data_of, 
 from penviz.demo import SHIPPED
 from penviz.exit_codes import say
 from penviz.store.directory_lock import locked
-from penviz.store.runs import SPLITS, Run, RunConfig, RunError, read_run, write_json
+from penviz.store.run_config import RunConfig, RunError
+from penviz.store.runs import SPLITS, Run, read_run, write_json
 
 if TYPE_CHECKING:
-    from penviz.training.data import DataSet
+    from penviz.training.data_set import DataSet
 
 
 def erasure(
@@ -79,12 +80,12 @@ def erasure(
 
 def _data(run: Run, data_dir: Path, dataset: str) -> tuple[RunConfig, DataSet]:
     """The config of a run and the data that it is measured on, with a training split."""
-    from penviz.training import checkpoints, data
+    from penviz.training import checkpoints, data, data_set
     from penviz.training.students import image_size
 
     config, where = run.config, dataset or run.config.dataset
     if not run.adopted:
-        loaded = data.first_share(data_of(config, data_dir, dataset or None), config.data_share)
+        loaded = data_set.first_share(data_of(config, data_dir, dataset or None), config.data_share)
         checkpoints.check_data(run, loaded, ("train", "validation"))
         return config, loaded
     if where in SHIPPED:

@@ -23,7 +23,8 @@ from penviz.cli.options import (
     set_threads,
 )
 from penviz.exit_codes import n_ranks, say
-from penviz.store.runs import RunError, read_run
+from penviz.store.run_config import RunError
+from penviz.store.runs import read_run
 
 
 def extract(

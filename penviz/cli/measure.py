@@ -12,7 +12,8 @@ import typer
 
 from penviz.cli.options import not_options
 from penviz.exit_codes import say
-from penviz.store.runs import Run, RunError
+from penviz.store.run_config import RunError
+from penviz.store.runs import Run
 
 
 def measure(

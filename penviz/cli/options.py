@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from penviz.exit_codes import n_ranks, speaks
-from penviz.store.runs import RunConfig, RunError
+from penviz.store.run_config import RunConfig, RunError
 
 if TYPE_CHECKING:
-    from penviz.training.data import DataSet
+    from penviz.training.data_set import DataSet
 
 DataDir = Annotated[
     Path,

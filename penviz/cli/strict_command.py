@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperCommand
 
 from penviz.exit_codes import say
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 
 STOPPED = "Stopped: every file that was written is whole, and what was not finished is left out."
 

@@ -15,7 +15,7 @@ import typer
 from penviz.cli.options import PerClass, Thumbnails, check_progress, set_threads
 from penviz.cli.train import check_targets, config_fields, train
 from penviz.exit_codes import say
-from penviz.store.runs import RunConfig, RunError
+from penviz.store.run_config import RunConfig, RunError
 
 OWN = ("model", "label_smoothing", "seed", "out", "resume")
 """Options of `penviz train` that a sweep has in another form, or does not need."""
@@ -61,6 +61,7 @@ def sweep(
     from penviz.training import erasure as erasing
     from penviz.training import progress as progressing
     from penviz.training import sweep as sweeping
+    from penviz.training.data_set import DataSet
 
     networks = [defaults.network_name(dataset, name) for name in (network, *(model or []))]
     for name in networks:
@@ -76,7 +77,7 @@ def sweep(
     data_dir, device = options.pop("data_dir"), options.pop("device")
     set_threads(options.pop("threads"))
 
-    def load(seed: int) -> data.DataSet:
+    def load(seed: int) -> DataSet:
         return data.load(
             dataset,
             seed=seed,

@@ -12,7 +12,7 @@ import typer
 from penviz.cli import options
 from penviz.cli.options import check_progress, check_resumed, not_options, set_threads
 from penviz.exit_codes import say, say_finished
-from penviz.store.runs import TARGETS, RunConfig, RunError
+from penviz.store.run_config import TARGETS, RunConfig, RunError
 
 WITHOUT_LABELS = ("distilled", "unknown")
 """Kinds of targets that do not follow from the labels, so that they are not made here."""

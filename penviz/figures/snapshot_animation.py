@@ -14,7 +14,7 @@ from penviz import InputError
 from penviz.plot.theme import LIGHT
 from penviz.projection.panel import Panel
 from penviz.projection.snapshot_animation import Film, build_films
-from penviz.store.activations import ActivationsError
+from penviz.store.head import ActivationsError
 from penviz.store.run_activations import targets_of
 from penviz.store.runs import SPLITS, Run
 from penviz.store.snapshots import Snapshots, snapshots_path, splits_of

@@ -11,7 +11,8 @@ from dataclasses import replace
 import numpy as np
 
 from penviz.metrics.collapse.moments import class_rows
-from penviz.store.activations import Activations, ClassMeans, Head
+from penviz.store.activations import Activations
+from penviz.store.head import ClassMeans, Head
 
 SPLITS = ("train", "validation", "test")
 """The first of them that is there gives the means."""

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from penviz.metrics.collapse.moments import class_rows
 from penviz.metrics.tightness.tightness import ratio
 from penviz.projection.plane import DegeneratePlane, Plane
-from penviz.store.activations import Activations, ActivationsError
+from penviz.store.activations import Activations
+from penviz.store.head import ActivationsError
 
 Int = NDArray[np.int64]
 UInt = NDArray[np.uint64]

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from penviz.store.activations import Activations, row_blocks
+from penviz.store.activations import Activations
+from penviz.store.head import row_blocks
 
 Float = NDArray[np.float64]
 

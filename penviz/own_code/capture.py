@@ -26,7 +26,7 @@ from penviz.own_code.capture_pass import Seen, class_totals, first_batches, read
 from penviz.own_code.network_reader import Layer, NetworkReader, find_head
 from penviz.store.activations import Activations
 from penviz.store.captured_run import CapturedRun, Statement, check_splits, held_out, in_memory, labels_digest
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 
 DEVIATION, DEVIATION_OF_FEW_DIGITS = 1e-3, 5e-2
 """Largest relative deviation of W h + b from the logits over all examples; float16 and bfloat16 round to

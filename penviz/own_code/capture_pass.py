@@ -22,7 +22,7 @@ from penviz.external.evidence.loaders import in_order
 from penviz.external.evidence.outputs import as_logits
 from penviz.own_code.feature_rows import FeatureRows
 from penviz.own_code.network_reader import PROOF_EXAMPLES, NetworkReader
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 
 Int: TypeAlias = NDArray[np.int64]
 Batch: TypeAlias = tuple[Inputs, Int]

@@ -15,7 +15,7 @@ from penviz.external.evidence.head import HeadProof, NoHead, prove_head
 from penviz.external.evidence.layer_inputs import last_owner
 from penviz.external.evidence.outputs import kind_of_scores, run, unwrap
 from penviz.external.evidence.restored_state import as_float32, device_of
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 
 Layer: TypeAlias = str | nn.Module | Literal[False] | None
 """The layer that is tried as a head: a dotted name or a module, False for none, None to find it."""

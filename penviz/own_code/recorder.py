@@ -34,7 +34,7 @@ from penviz.own_code.capture_pass import (
 )
 from penviz.own_code.network_reader import Layer, NetworkReader, find_head
 from penviz.store.captured_run import CapturedRun, Statement, check_new, check_splits, save
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 from penviz.store.snapshots import Snapshots
 from penviz.training.snapshots import PER_CLASS, appended
 

@@ -15,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penviz.metrics.target_vectors import Targets, target_vectors
-from penviz.projection.panel import SPLITS, Panel, build_grid
+from penviz.projection.build_panel import build_grid
+from penviz.projection.panel import SPLITS, Panel
 from penviz.projection.projection import Projection
-from penviz.store.activations import Activations, ActivationsError
+from penviz.store.activations import Activations
+from penviz.store.head import ActivationsError
 
 Float = NDArray[np.float64]
 

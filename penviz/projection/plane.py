@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from penviz import InputError
-from penviz.store.activations import Head
+from penviz.store.head import Head
 
 Float = NDArray[np.float64]
 

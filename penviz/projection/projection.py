@@ -16,8 +16,9 @@ from penviz.did_you_mean import did_you_mean
 from penviz.metrics.collapse.moments import Moments, class_rows
 from penviz.metrics.tightness.tightness import Clusters, ratio
 from penviz.projection.plane import Plane
-from penviz.store.activations import Activations, ActivationsError
+from penviz.store.activations import Activations
 from penviz.store.class_lookup import rows_named
+from penviz.store.head import ActivationsError
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]

@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 from penviz.metrics.logits import LogitNumbers, confidences_of
 from penviz.metrics.target_vectors import Targets
 from penviz.metrics.wording import three
+from penviz.projection.build_panel import build_panel, ideal_points
 from penviz.projection.frame import Frame, frame_of, held_box, share_frames
-from penviz.projection.panel import SPLITS, Panel, build_panel, ideal_points
+from penviz.projection.panel import SPLITS, Panel
 from penviz.projection.plane import DegeneratePlane
 from penviz.projection.projection import Projection
-from penviz.store.activations import Activations, ActivationsError
+from penviz.store.activations import Activations
+from penviz.store.head import ActivationsError
 
 Float = NDArray[np.float64]
 

@@ -23,7 +23,8 @@ from penviz.metrics.target_vectors import Targets, optimal_logits
 from penviz.metrics.wording import three
 from penviz.projection.chart import Chart, Line, Series
 from penviz.projection.projection import different_rows, distinct_names
-from penviz.store.activations import Activations, ActivationsError
+from penviz.store.activations import Activations
+from penviz.store.head import ActivationsError
 
 Float = NDArray[np.float64]
 

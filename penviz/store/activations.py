@@ -6,20 +6,16 @@ Axis letters: n examples, d penultimate width, D = d + 1 with the bias or d with
 from __future__ import annotations
 
 import json
-import sys
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from penviz import InputError
-from penviz.store.atomic_write import whole_file
+from penviz.store.head import ActivationsError, ClassMeans, Head, IntArray, float_array, row_blocks
+from penviz.store.npz import read_npz, write_npz
 from penviz.store.safe_text import safe_name, safe_names, safe_text
 
 FORMAT_VERSION = 1
@@ -27,35 +23,6 @@ FORMAT_VERSION = 1
 
 PREDICTORS = ("network", "nearest class mean")
 """What predictions can come from: the network, or the nearest class mean where its own are unknown."""
-
-DAMAGED: tuple[type[Exception], ...] = (
-    *(OSError, ValueError, EOFError, KeyError, AttributeError, TypeError, MemoryError),
-    *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, TokenError),
-)
-"""What reading a cut, changed or foreign .npz raises, by where the damage lies."""
-
-BLOCK = 2**20
-"""Logits that are held at a time."""
-
-FloatArray = NDArray[np.floating[Any]]
-IntArray = NDArray[np.int64]
-
-
-class ActivationsError(InputError):
-    """An array or a file that is not what penviz needs; the message is one sentence for the user."""
-
-
-def _numbers(name: str, values: ArrayLike, ndim: int) -> NDArray[np.float32]:
-    array = np.asarray(values)
-    if array.ndim != ndim:
-        raise ActivationsError(f"{name} must have {ndim} axes, not {array.ndim}.")
-    if array.dtype.kind not in "fiu":
-        raise ActivationsError(f"{name} must hold real numbers, not {array.dtype}.")
-    with np.errstate(over="ignore"):  # beyond float32 is infinity, which is said below
-        array = np.ascontiguousarray(array, dtype=np.float32)
-    if not np.isfinite(array).all():
-        raise ActivationsError(f"{name} holds NaN or infinity.")
-    return array
 
 
 def _integers(name: str, values: ArrayLike, length: int, below: int | None = None) -> IntArray:
@@ -68,132 +35,6 @@ def _integers(name: str, values: ArrayLike, length: int, below: int | None = Non
     if length and (array.min() < 0 or (below is not None and array.max() >= below)):
         raise ActivationsError(f"{name} must lie between 0 and {'n' if below is None else below - 1}.")
     return array
-
-
-def row_blocks(n: int, width: int, most: int = 0) -> Iterator[slice]:
-    """Rows of [n, width] in order, at least one at a time and at most `most` numbers (BLOCK unless given)."""
-    step = max((most or BLOCK) // max(width, 1), 1)
-    return (slice(start, min(start + step, n)) for start in range(0, n, step))
-
-
-def affine_blocks(
-    features: FloatArray,
-    weight: NDArray[Any],
-    bias: FloatArray | None = None,
-    rows: IntArray | None = None,
-    *,
-    origin: FloatArray | None = None,
-    most: int = 0,
-) -> Iterator[tuple[slice, NDArray[Any]]]:
-    """(features - origin) @ weight.T + bias a few rows at a time, so that [n, K] is never held.
-
-    Args:
-        features: [n, d]; weight: [K, d], whose type the result has; bias: [K]; origin: [d].
-        rows: [m] of the features, all without them; most: numbers held at a time, BLOCK unless given.
-
-    Yields:
-        which of the rows, and [., K] in a buffer that the next ones overwrite.
-    """
-    held = np.empty((0, len(weight)), weight.dtype)
-    for some in row_blocks(len(features) if rows is None else len(rows), len(weight), most):
-        x = features[some if rows is None else rows[some]].astype(weight.dtype)
-        if origin is not None:
-            x -= origin
-        held = held if len(held) >= len(x) else np.empty((len(x), len(weight)), weight.dtype)
-        z = np.matmul(x, weight.T, out=held[: len(x)])
-        if bias is not None:
-            z += bias
-        yield some, z
-
-
-@dataclass(frozen=True, repr=False)
-class Head:
-    """The last linear layer: logits = features @ weight.T + bias.
-
-    Attributes:
-        weight: [K, d] float32, one template a row.
-        bias: [K] float32, or None where the layer has none.
-
-    Raises:
-        ActivationsError: a wrong number of axes, lengths that do not fit, NaN or infinity.
-    """
-
-    weight: NDArray[np.float32]
-    bias: NDArray[np.float32] | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", _numbers("weight", self.weight, 2))
-        if self.bias is not None:
-            object.__setattr__(self, "bias", _numbers("bias", self.bias, 1))
-            if len(self.bias) != len(self.weight):
-                raise ActivationsError(
-                    f"bias has {len(self.bias)} entries for {len(self.weight)} rows of weight."
-                )
-
-    def __repr__(self) -> str:
-        n_classes, d = self.weight.shape
-        return f"<head of K = {n_classes:,}, d = {d:,}, {'with a' if self.bias is not None else 'no'} bias>"
-
-    @property
-    def n_classes(self) -> int:
-        """K, the number of rows of the weight."""
-        return len(self.weight)
-
-    def of_classes(self, classes: Sequence[int] | IntArray) -> Head:
-        """Some rows, in their order."""
-        rows = np.asarray(classes, np.int64)
-        return Head(self.weight[rows], None if self.bias is None else self.bias[rows])
-
-    def logits(self, features: FloatArray) -> NDArray[np.float64]:
-        """Logits of some features, in float64: [n, d] -> [n, K], in nats up to a shift a row."""
-        z = np.asarray(features, np.float64) @ self.weight.astype(np.float64).T
-        return z if self.bias is None else z + self.bias.astype(np.float64)
-
-    def logit_blocks(
-        self, features: FloatArray, rows: IntArray | None = None
-    ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-        """The same of all or some rows [m], in order, as `affine_blocks`."""
-        return affine_blocks(features, self.weight.astype(np.float64), self.bias, rows)
-
-    def confidences(self, features: FloatArray) -> NDArray[np.float32]:
-        """Largest softmax probability of some features in float32: [n, d] -> [n], a few rows at a time."""
-        out = np.empty(len(features), np.float32)
-        for rows in row_blocks(len(features), self.n_classes):
-            z = np.asarray(features[rows], np.float32) @ self.weight.T
-            z += 0 if self.bias is None else self.bias
-            z -= z.max(axis=1, keepdims=True)
-            out[rows] = 1 / np.exp(z, out=z).sum(axis=1)
-        return out
-
-    def templates(self, bias: bool = True, classes: Sequence[int] | None = None) -> NDArray[np.float64]:
-        """Rows of the head, [K, D]: with the bias as a last column (D = d + 1), or without (D = d).
-
-        Only those of some `classes` where they are given, in their order.
-
-        With it, a template is what Müller et al. 2019 (section 2) call w: weights and bias, x having a 1
-        appended. A head without a bias gives a last column of zeros, so that D does not depend on the head.
-        """
-        rows = slice(None) if classes is None else list(classes)
-        weight = self.weight[rows].astype(np.float64)
-        if not bias:
-            return weight
-        column = np.zeros(len(weight)) if self.bias is None else self.bias[rows].astype(np.float64)
-        return np.column_stack([weight, column])
-
-
-@dataclass(frozen=True)
-class ClassMeans:
-    """Class means that stand in for the templates of a network without a single linear head.
-
-    Attributes:
-        head: weight mu_k and bias -|mu_k|^2 / 2 up to a constant, so that its argmax is the class of the
-            nearest mean. It is no head of the network, and its logits are none of the network's.
-        split: whose examples the means are of; present: [K] whether a class has any.
-    """
-
-    head: Head
-    split: str
-    present: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, repr=False)
@@ -255,7 +96,7 @@ class Activations:
         put("run", safe_name(self.run))
         put("split", safe_name(self.split))
         put("dataset_id", safe_text(self.dataset_id))
-        put("features", _numbers("features", self.features, 2))
+        put("features", float_array("features", self.features, 2))
         n, n_classes = len(self.features), len(self.class_names)
         if n_classes < 2:
             raise ActivationsError(f"At least two class names are needed, not {n_classes}.")
@@ -283,11 +124,11 @@ class Activations:
                 raise ActivationsError(f"hashes must be uint64 of shape ({n},).")
             put("hashes", hashes)
         if self.confidences is not None:
-            put("confidences", _numbers("confidences", self.confidences, 1))
+            put("confidences", float_array("confidences", self.confidences, 1))
             if len(self.confidences) != n:
                 raise ActivationsError(f"confidences must have shape ({n},).")
         if self.own_logits is not None:
-            put("own_logits", _numbers("logits", self.own_logits, 2))
+            put("own_logits", float_array("logits", self.own_logits, 2))
             if self.own_logits.shape != (n, n_classes):
                 raise ActivationsError(f"logits must have shape ({n}, {n_classes}).")
         if self.total is not None:
@@ -436,66 +277,3 @@ class Activations:
             str(meta.get("predicted_by", "network")),
             own_logits=stored.get("logits"),
         )
-
-
-def write_npz(path: Path, arrays: Mapping[str, Any], compressed: bool = True) -> None:
-    """Write arrays: readers never see half a file."""
-    with whole_file(path) as part, open(part, "wb") as file:
-        (np.savez_compressed if compressed else np.savez)(file, **arrays)
-
-
-def _arrays(path: Path) -> dict[str, NDArray[Any]]:
-    with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-        return {key: whole_array(file[key]) for key in file.files}
-
-
-def whole_array(stored: Any) -> NDArray[Any]:
-    """What NumPy read from a file, as an array: it gives bytes where there is none.
-
-    Raises:
-        ValueError: text that Python cannot hold.
-    """
-    array = np.asarray(stored)
-    if array.dtype.kind == "U":
-        codes = np.frombuffer(array.astype(array.dtype.newbyteorder("=")).tobytes(), np.uint32)
-        if codes.size and codes.max() > sys.maxunicode:
-            raise ValueError("characters that do not exist")
-    return array
-
-
-def read_npz(
-    path: Path, needed: Sequence[str], what: str, version: int, advice: str
-) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """The arrays of an .npz and its `meta`.
-
-    Args:
-        path: of the file; needed: keys that it must have beside meta; what: it holds, in words.
-        version: that meta must have; advice: what to do about another one.
-
-    Raises:
-        ActivationsError: no such file, not an .npz, keys missing, no readable meta, or another version.
-    """
-    try:
-        try:
-            stored = _arrays(path)
-        except SystemError:
-            # NumPy reads a header with ast.literal_eval. Python 3.11 counts its depth once for all threads:
-            # where a garbage collection lets another one parse meanwhile, "AST constructor recursion depth
-            # mismatch" is raised. Nothing is wrong with the file.
-            stored = _arrays(path)
-    except FileNotFoundError:
-        raise ActivationsError(f"There is no file {path.name}.") from None
-    except DAMAGED as error:
-        raise ActivationsError(f"{path.name} cannot be read as an .npz of {what}.") from error
-    if missing := {*needed, "meta"} - stored.keys():
-        raise ActivationsError(f"{path.name} lacks {', '.join(sorted(missing))}.")
-    try:
-        meta = json.loads(str(stored["meta"]))
-        found = meta["format_version"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise ActivationsError(f"{path.name} has no readable meta entry.") from None
-    if found != version:
-        raise ActivationsError(
-            f"{path.name} has format {str(found)[:40]}, this penviz reads {version}: {advice}."
-        )
-    return stored, meta

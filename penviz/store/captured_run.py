@@ -13,19 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penviz import InputError, __version__
-from penviz.store import run_activations, shards
+from penviz.store import run_activations, shards, write_shards
 from penviz.store.activations import Activations
-from penviz.store.runs import (
-    RUN_FILE,
-    SPLITS,
-    Run,
-    RunConfig,
-    RunError,
-    activations_path,
-    read_run,
-    shards_path,
-    write_json,
-)
+from penviz.store.run_config import RunConfig, RunError
+from penviz.store.runs import RUN_FILE, SPLITS, Run, activations_path, read_run, shards_path, write_json
 from penviz.store.safe_text import safe_name
 from penviz.store.snapshots import Snapshots, snapshots_path, splits_of
 from penviz.store.whole_directory import whole_directory
@@ -239,7 +230,7 @@ def save(captured: CapturedRun, directory: Path | str) -> Path:
     with whole_directory(directory) as part:
         for split, a in captured.splits.items():
             if 4 * a.features.size > shards.LARGEST_FILE:
-                shards.shard(a, shards_path(part, split))
+                write_shards.shard(a, shards_path(part, split))
             else:
                 a.save(activations_path(part, split))
         for split, snapshots in captured.snapshots.items():

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 
 
 @cache

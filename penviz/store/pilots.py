@@ -14,7 +14,8 @@ from typing import Any
 
 from penviz.store.atomic_write import whole_file
 from penviz.store.csv_text import csv_text
-from penviz.store.runs import RunError, write_json
+from penviz.store.run_config import RunError
+from penviz.store.runs import write_json
 from penviz.store.safe_text import safe_record
 
 PILOT_FILE = "pilot.json"

@@ -14,9 +14,11 @@ from penviz import InputError
 from penviz.metrics.class_means import with_class_means
 from penviz.metrics.collapse.all_classes import AllClasses
 from penviz.metrics.target_vectors import Targets
-from penviz.store.activations import DAMAGED, Activations, ActivationsError, write_npz
+from penviz.store.activations import Activations
 from penviz.store.class_lookup import rows_named
 from penviz.store.directory_lock import locked
+from penviz.store.head import ActivationsError
+from penviz.store.npz import DAMAGED, write_npz
 from penviz.store.runs import MANIFEST, MAY_BE_SEEN, SPLITS, Run, moments_path, shards_path, stored_path
 from penviz.store.shards import LOSSY, ShardedActivations, is_lossy
 

@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penviz.metrics.collapse.simplex import nearest_means
-from penviz.store.activations import Activations, Head
+from penviz.store.activations import Activations
 from penviz.store.captured_run import CapturedRun, Statement, check_splits, held_out, in_memory, labels_digest
-from penviz.store.runs import SPLITS, RunError
+from penviz.store.head import Head
+from penviz.store.run_config import RunError
+from penviz.store.runs import SPLITS
 from penviz.store.safe_text import safe_names
 
 BATCH = 4096

@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from penviz.store.activations import DAMAGED, Activations, ActivationsError, Head
+from penviz.store.activations import Activations
 from penviz.store.atomic_write import naming
+from penviz.store.head import ActivationsError, Head
+from penviz.store.npz import DAMAGED
 from penviz.store.runs import MANIFEST
 
 FORMAT_VERSION = 1

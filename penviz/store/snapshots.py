@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from penviz.store.activations import Activations, ActivationsError, Head, read_npz, write_npz
+from penviz.store.activations import Activations
+from penviz.store.head import ActivationsError, Head
+from penviz.store.npz import read_npz, write_npz
 from penviz.store.runs import SPLITS, Run
 from penviz.store.safe_text import safe_name, safe_names, safe_text
 

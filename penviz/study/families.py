@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from penviz.store.runs import Run, differences, other_data
+from penviz.store.run_differences import differences, other_data
+from penviz.store.runs import Run
 
 LOOSE = ("label_smoothing", "targets", "prior", "seed")
 """Config fields in which the runs of one network may differ: what it was asked to say, and the seed."""

@@ -9,7 +9,8 @@ from penviz.metrics.intervals.bootstrap import one_a_seed
 from penviz.metrics.target_vectors import Targets
 from penviz.metrics.wording import cause_words, soft_words, than_words
 from penviz.store.run_activations import targets_of
-from penviz.store.runs import Run, differences, recipe_of
+from penviz.store.run_differences import differences, recipe_of
+from penviz.store.runs import Run
 
 MAY_DIFFER = ("label_smoothing", "targets", "seed")
 """Config fields in which runs may differ and still be compared."""

@@ -15,7 +15,9 @@ from penviz import InputError
 from penviz.metrics.tightness.finder import Ranking
 from penviz.store.activations import Activations
 from penviz.store.run_activations import first_classes
-from penviz.store.runs import Run, RunConfig, differences
+from penviz.store.run_config import RunConfig
+from penviz.store.run_differences import differences
+from penviz.store.runs import Run
 from penviz.study.calibration_comparison import CalibrationComparison, calibration_comparison
 from penviz.study.comparison import Comparison, ComparisonOptions
 from penviz.study.study_run import StudyRun, notes_of, splits_of

@@ -20,7 +20,7 @@ from penviz.metrics.tightness.tightness import Clusters, space_ratio, towards_ce
 from penviz.metrics.wording import FULL_PASS, three
 from penviz.projection.projection import distinct_names
 from penviz.projection.split_statistics import SplitStatistics
-from penviz.store.activations import ActivationsError
+from penviz.store.head import ActivationsError
 from penviz.study.compared_splits import CLUSTER, ComparedSplit, SplitPair, bias_counts, one_network
 
 OF_PAIRS = ("space_distance", "space_ratio", "cdnv")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from penviz.metrics.wording import series
-from penviz.store.runs import Run, differences
+from penviz.store.run_differences import differences
+from penviz.store.runs import Run
 from penviz.study.finding import other_fields
 
 

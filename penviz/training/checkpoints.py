@@ -20,9 +20,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from penviz.store.atomic_write import whole_file
-from penviz.store.runs import MODEL_FILE, Run, RunError, sha256_of
+from penviz.store.run_config import RunError
+from penviz.store.runs import MODEL_FILE, Run, sha256_of
 from penviz.training import images as image_batches
-from penviz.training.data import DataSet
+from penviz.training.data_set import DataSet
 from penviz.training.models import build
 from penviz.training.network import Network
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from penviz.did_you_mean import did_you_mean
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 from penviz.store.safe_text import safe_names
 from penviz.training import shipped_images
-from penviz.training.data import DataSet, Split
+from penviz.training.data_set import DataSet, Split
 
 LISTS = ("cifar10", "cifar100", "mnist", "imagenet")
 

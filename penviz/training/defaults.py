@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from penviz.store.runs import RunConfig
+from penviz.store.run_config import RunConfig
 from penviz.training import models, pets, zoo
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from penviz.store.runs import RunConfig
+from penviz.store.run_config import RunConfig
 from penviz.training.network import Network
 
 

@@ -17,8 +17,9 @@ from penviz.metrics.calibration.temperature import softmax
 from penviz.metrics.information import SAMPLES, mutual_information, stability
 from penviz.metrics.logits import LogitNumbers
 from penviz.store.class_lookup import rows_named
-from penviz.store.runs import RunConfig, RunError
-from penviz.training import data, evaluate, images
+from penviz.store.run_config import RunConfig, RunError
+from penviz.training import evaluate, images
+from penviz.training.data_set import DataSet, Split
 from penviz.training.extract import first_of_each_class
 from penviz.training.network import Network
 
@@ -32,7 +33,7 @@ SEED = 0
 @torch.no_grad()
 def augmented_differences(
     network: Network,
-    train: data.Split,
+    train: Split,
     config: RunConfig,
     classes: tuple[int, int],
     *,
@@ -74,7 +75,7 @@ def augmented_differences(
 
 def erasure(
     network: Network,
-    dataset: data.DataSet,
+    dataset: DataSet,
     config: RunConfig,
     classes: tuple[int, int],
     *,
@@ -96,7 +97,7 @@ def erasure(
     for name in dataset.shown:
         whole = dataset.splits[name]
         rows = first_of_each_class(whole.labels, 1000 * (name == "train"))
-        part = data.Split(whole.images[rows], whole.labels[rows], whole.indices[rows], whole.hashes[rows], "")
+        part = Split(whole.images[rows], whole.labels[rows], whole.indices[rows], whole.hashes[rows], "")
         features, _ = evaluate.features_and_predictions(network, part, config.crop)
         logits = logits_of(network, features)
         found[f"{name}_wrong_logit_spread"] = float(LogitNumbers.of(logits, part.labels).spread.mean())

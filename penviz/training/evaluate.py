@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from penviz.training import images
-from penviz.training.data import Split
+from penviz.training.data_set import Split
 from penviz.training.folder import stored_batches
 from penviz.training.network import Network
 from penviz.training.ranks import ALONE, Ranks

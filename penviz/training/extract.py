@@ -10,20 +10,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from penviz.store.activations import Activations, ActivationsError, Head
+from penviz.store.activations import Activations
 from penviz.store.atomic_write import whole_file
+from penviz.store.head import ActivationsError, Head
+from penviz.store.run_config import RunError
 from penviz.store.runs import (
     MODEL_FILE,
     RUN_FILE,
     Run,
-    RunError,
     activations_path,
     sha256_of,
     thumbnails_path,
     write_json,
 )
-from penviz.training import checkpoints, data, evaluate
-from penviz.training.data import DataSet, Split
+from penviz.training import checkpoints, data_set, evaluate
+from penviz.training.data_set import DataSet, Split
 from penviz.training.folder import ImageFiles
 from penviz.training.split_files import ONE_FILE, Batch, Examples, Storage, write_split
 
@@ -92,7 +93,7 @@ def _extract(
     report: Callable[[str, int, int], None],
 ) -> list[Path]:
     """`extract`, its directory held."""
-    dataset = data.first_share(dataset, run.config.data_share)
+    dataset = data_set.first_share(dataset, run.config.data_share)
     network = checkpoints.load_network(run).to(storage.ranks.device(device))
     network.to(memory_format=torch.channels_last)  # as it was trained, and as its images lie
     digest = sha256_of(run.directory / MODEL_FILE)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penviz.exit_codes import say
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 from penviz.training import decoding
 from penviz.training.pixel_modes import UnknownPixels, as_rgb, sentences
 

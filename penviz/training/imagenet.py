@@ -9,9 +9,9 @@ from typing import cast
 
 import numpy as np
 
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 from penviz.training.class_names import read_class_names
-from penviz.training.data import DataSet, Split, Uint8
+from penviz.training.data_set import DataSet, Split, Uint8
 from penviz.training.folder import SUFFIXES, VALIDATION_NAMES, ImageFiles
 
 SYNSETS = {

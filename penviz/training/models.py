@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from penviz.did_you_mean import did_you_mean
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 from penviz.training import zoo
 from penviz.training.network import Architecture, Network
 

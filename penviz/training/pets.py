@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 from penviz.training.folder import read_square, remove_empty
 
 NAMES = ("pets", "pets-fastai")

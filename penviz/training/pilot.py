@@ -19,9 +19,11 @@ from penviz.metrics.calibration.temperature import softmax
 from penviz.metrics.information import equivalent_smoothing
 from penviz.store.directory_lock import locked
 from penviz.store.pilots import Condition, Pilot, Row, conditions, read_pilot, write_pilot
-from penviz.store.runs import Run, RunConfig, RunError, read_run
-from penviz.training import checkpoints, data, defaults, erasure, evaluate, students
+from penviz.store.run_config import RunConfig, RunError
+from penviz.store.runs import Run, read_run
+from penviz.training import checkpoints, data, data_set, defaults, erasure, evaluate, students
 from penviz.training import train as training
+from penviz.training.data_set import DataSet, Split
 from penviz.training.network import Network
 from penviz.training.pilot_request import Request
 from penviz.training.progress import Progress
@@ -58,7 +60,7 @@ class Test:
         self.device = checkpoints.choose_device(request.device)
         self.seconds = 0.0
         self.rows: list[Row] = []
-        self._data: dict[int, data.DataSet] = {}
+        self._data: dict[int, DataSet] = {}
         self._gammas: dict[str, dict[float, float]] = {}
 
     def run(
@@ -144,7 +146,7 @@ class Test:
             step = (time.monotonic() - start) / max(1, n)
             start = time.monotonic()
             few = dataset.splits["validation"]
-            few = data.Split(few.images[:500], few.labels[:500], few.indices[:500], few.hashes[:500], "")
+            few = Split(few.images[:500], few.labels[:500], few.indices[:500], few.hashes[:500], "")
             evaluate.evaluate(one.network, few, config.crop)
             image = (time.monotonic() - start) / len(few)
         seen = sum(len(split) for split in own.splits.values())
@@ -155,7 +157,7 @@ class Test:
         if self.device.type == "cuda":
             torch.cuda.synchronize()
 
-    def _dataset(self, teacher: Run) -> data.DataSet:
+    def _dataset(self, teacher: Run) -> DataSet:
         config = teacher.config
         seed = config.held_out_seed
         if seed not in self._data:
@@ -176,7 +178,7 @@ class Test:
             teacher, request.student, request.dataset, seed=seed, temperature=temperature, **request.chosen
         )
 
-    def _own_share(self, teacher: Run) -> data.DataSet:
+    def _own_share(self, teacher: Run) -> DataSet:
         """The data with the share of the training split that a teacher, and so its students, see.
 
         Raises:
@@ -184,7 +186,7 @@ class Test:
         """
         whole = self._dataset(teacher)
         students.check_fit(teacher, self._config(teacher, teacher.config.seed, 1.0), whole)
-        own = data.first_share(whole, teacher.config.data_share)
+        own = data_set.first_share(whole, teacher.config.data_share)
         if not teacher.adopted:
             checkpoints.check_data(teacher, own, ("train",))
         return own
@@ -284,7 +286,7 @@ class Test:
         scores = evaluate.evaluate(self._network(run, dataset), dataset.splits[name], run.config.crop)
         return _row(replace(run, metrics={name: scores}), "teacher", "", alpha, 1.0, alpha)
 
-    def _network(self, teacher: Run, dataset: data.DataSet) -> Network:
+    def _network(self, teacher: Run, dataset: DataSet) -> Network:
         return self.load(teacher, dataset.class_names).to(self.device)
 
     def _pilot(self, finished: bool) -> Pilot:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from penviz.store.runs import Run, RunError
+from penviz.store.run_config import RunError
+from penviz.store.runs import Run
 from penviz.study.teacher_comparison import by_smoothing, unfair
 from penviz.training import students
 

@@ -10,7 +10,8 @@ from urllib.parse import urlparse
 import torch
 from torch import Tensor
 
-from penviz.store.runs import RunError, sha256_of
+from penviz.store.run_config import RunError
+from penviz.store.runs import sha256_of
 from penviz.training import zoo
 from penviz.training.folder import remove_empty
 

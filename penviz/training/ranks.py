@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from penviz import InputError
 from penviz.exit_codes import n_ranks
 from penviz.store.directory_lock import locked
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 from penviz.training.checkpoints import choose_device
 
 TIMEOUT = 300

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from penviz.training import images
-from penviz.training.data import Split
+from penviz.training.data_set import Split
 from penviz.training.network import Network
 
 BATCH = 250

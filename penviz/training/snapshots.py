@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 from penviz.store.snapshots import SPACINGS, Snapshots, snapshot_epochs, snapshots_path
 from penviz.training import evaluate
-from penviz.training.data import Split
+from penviz.training.data_set import Split
 from penviz.training.extract import first_of_each_class
 from penviz.training.trainer import Training
 

@@ -17,9 +17,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from penviz.store.activations import Activations, Head
+from penviz.store.activations import Activations
+from penviz.store.head import Head
 from penviz.store.runs import activations_path, shards_path
-from penviz.store.shards import LARGEST_FILE, ROWS, ShardedActivations, finish, shard_ready, write_shard
+from penviz.store.shards import LARGEST_FILE, ROWS, ShardedActivations, shard_ready, write_shard
+from penviz.store.write_shards import finish
 from penviz.training.ranks import ALONE, Ranks
 
 Batch = tuple[NDArray[np.float32], NDArray[np.int64]]

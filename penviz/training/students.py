@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from penviz.demo import SHIPPED
-from penviz.store.runs import RUN_FILE, Run, RunConfig, RunError, read_run
-from penviz.training import checkpoints, data, defaults, images
+from penviz.store.run_config import RunConfig, RunError
+from penviz.store.runs import RUN_FILE, Run, read_run
+from penviz.training import checkpoints, defaults, images
 from penviz.training import train as training
+from penviz.training.data_set import DataSet
 from penviz.training.network import Network
 
 
@@ -77,7 +79,7 @@ def fed_to(teacher: Run) -> tuple[int, int]:
     return images.input_size(height, width, crop)
 
 
-def check_fit(teacher: Run, config: RunConfig, dataset: data.DataSet) -> None:
+def check_fit(teacher: Run, config: RunConfig, dataset: DataSet) -> None:
     """RunError with the reason when a student cannot learn from a teacher on these data."""
     image_shape_of(teacher)
     same = sorted if teacher.adopted else list  # their logits are put into the order of the data
@@ -107,7 +109,7 @@ def own_network(run: Run, class_names: Sequence[str]) -> Network:
 
 def distil(
     config: RunConfig,
-    dataset: data.DataSet,
+    dataset: DataSet,
     teacher: Run,
     out: Path | str,
     load: checkpoints.Loader = own_network,

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from penviz.store.runs import RUN_FILE, RunConfig, RunError, read_run
+from penviz.store.run_config import RunConfig, RunError
+from penviz.store.runs import RUN_FILE, read_run
 from penviz.training import defaults
 from penviz.training import extract as extraction
 from penviz.training import train as training
 from penviz.training.checkpoints import has_weights
-from penviz.training.data import DataSet
+from penviz.training.data_set import DataSet
 from penviz.training.progress import Progress, Stopped
 
 SPLITS = ("train", "validation")

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from penviz.metrics.target_vectors import Targets, frequencies, refusal, target_vectors
-from penviz.store.runs import RunConfig, RunError
+from penviz.store.run_config import RunConfig, RunError
 
 
 def smoothed_cross_entropy(logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Tensor:

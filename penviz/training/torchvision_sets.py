@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 from penviz.training.folder import remove_empty, square
 
 Part = tuple[NDArray[np.uint8], NDArray[np.int64]]

@@ -13,10 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from penviz.store.runs import MODEL_FILE, RUN_FILE, RunConfig, RunError, read_run, sha256_of, write_json
-from penviz.training import checkpoints, data
+from penviz.store.run_config import RunConfig, RunError
+from penviz.store.runs import MODEL_FILE, RUN_FILE, read_run, sha256_of, write_json
+from penviz.training import checkpoints
 from penviz.training import erasure as erasing
 from penviz.training.checkpoints import Observer
+from penviz.training.data_set import DataSet
 from penviz.training.network import Network
 from penviz.training.progress import Meter, Progress, Stopped
 from penviz.training.ranks import ALONE, Ranks
@@ -30,7 +32,7 @@ OWN_FILES = (RUN_FILE, MODEL_FILE, checkpoints.STATE_FILE, *SNAPSHOT_FILES, *PAR
 
 def train(
     config: RunConfig,
-    dataset: data.DataSet,
+    dataset: DataSet,
     out: Path | str,
     *,
     resume: bool = False,

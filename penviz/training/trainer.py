@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 import penviz
 from penviz.metrics.label_noise import given_labels
-from penviz.store.runs import RunConfig, RunError
+from penviz.store.run_config import RunConfig, RunError
 from penviz.training import (
     checkpoints,
-    data,
+    data_set,
     defaults,
     distill,
     evaluate,
@@ -29,6 +29,7 @@ from penviz.training import (
     zoo,
 )
 from penviz.training.checkpoints import Observer
+from penviz.training.data_set import DataSet
 from penviz.training.network import Network
 from penviz.training.ranks import ALONE, Ranks
 
@@ -57,7 +58,7 @@ class Training:
     def __init__(
         self,
         config: RunConfig,
-        dataset: data.DataSet,
+        dataset: DataSet,
         out: Path,
         device: torch.device,
         observe: Observer,
@@ -72,7 +73,7 @@ class Training:
             raise RunError("A batch is accumulated in at least 1 part.")
         if config.batch_size < self.n_parts:
             raise RunError(f"A batch of {config.batch_size} cannot be dealt in {self.n_parts} parts.")
-        dataset = data.first_share(dataset, config.data_share)
+        dataset = data_set.first_share(dataset, config.data_share)
         self.config, self.dataset, self.out, self.device, self.observe = config, dataset, out, device, observe
         height, width, channels = dataset.image_shape
         padded = (height + 2 * config.pad, width + 2 * config.pad)

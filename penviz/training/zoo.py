@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from penviz.did_you_mean import did_you_mean
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 from penviz.training import images
 from penviz.training.network import Architecture, Network
 

@@ -289,7 +289,7 @@ def test_no_thumbnails_is_said(open_app: Callable[..., AppTest], tmp_path: Path)
     from small_runs import small_activations
 
     from penviz.app.widgets.image_drawer import images_html
-    from penviz.projection.panel import build_panel
+    from penviz.projection.build_panel import build_panel
     from penviz.store.runs import read_run
 
     directory = make_run(tmp_path, "hard", 0.0)
@@ -303,7 +303,7 @@ def test_the_tray_shows_sixty_at_most(tmp_path: Path) -> None:
     from small_runs import small_activations
 
     from penviz.app.widgets.image_drawer import MOST_IMAGES, images_html
-    from penviz.projection.panel import build_panel
+    from penviz.projection.build_panel import build_panel
     from penviz.store.runs import read_run
 
     directory = make_run(tmp_path, "hard", 0.0, thumbnails=True)

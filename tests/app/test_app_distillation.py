@@ -20,8 +20,8 @@ from penviz.store.runs import RUN_FILE, write_json
 
 PAGE = """
 import streamlit as st
-from penviz.app.pages.distillation import show_distillation
-from penviz.app.pages.clusters import show_clusters
+from penviz.app.page.distillation import show_distillation
+from penviz.app.page.clusters import show_clusters
 pages = [st.Page(show_distillation, title="Distillation", default=True)]
 st.navigation(pages, position="hidden").run()
 """

@@ -14,7 +14,8 @@ from page_client import checked
 from small_runs import make_run
 from streamlit.testing.v1 import AppTest
 
-from penviz.store.activations import Activations, Head
+from penviz.store.activations import Activations
+from penviz.store.head import Head
 from penviz.store.runs import activations_path
 
 PAGES = {
@@ -73,8 +74,8 @@ def page(name: str, **parameters: Sequence[str]) -> AppTest:
     """One page alone, with the first page beside it, which others link to."""
     show = f"show_{PAGES[name]}"
     app = AppTest.from_string(
-        "import streamlit as st\nfrom penviz.app.pages.clusters import show_clusters\n"
-        f"from penviz.app.pages.{name} import {show}\n"
+        "import streamlit as st\nfrom penviz.app.page.clusters import show_clusters\n"
+        f"from penviz.app.page.{name} import {show}\n"
         f"st.navigation([st.Page(show_clusters, default=True)], position='hidden')\n{show}()\n",
         default_timeout=60,
     )

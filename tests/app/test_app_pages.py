@@ -30,8 +30,8 @@ def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Open:
     def start(name: str) -> AppTest:
         app = AppTest.from_string(
             "import streamlit as st\n"
-            "from penviz.app.pages.clusters import show_clusters\n"
-            f"from penviz.app.pages.{name} import show_{OF_RUNS[name]}\n"
+            "from penviz.app.page.clusters import show_clusters\n"
+            f"from penviz.app.page.{name} import show_{OF_RUNS[name]}\n"
             "st.navigation([st.Page(show_clusters, default=True)], position='hidden')\n"
             f"show_{OF_RUNS[name]}()\n",
             default_timeout=60,

@@ -16,13 +16,13 @@ from penviz.external.sandbox.answer import CageError
 
 
 def page() -> None:
-    from penviz.app.pages.training_dynamics import show_training
+    from penviz.app.page.training_dynamics import show_training
 
     show_training()
 
 
 def empty_page() -> None:
-    from penviz.app.pages.clusters import show_clusters
+    from penviz.app.page.clusters import show_clusters
     from penviz.app.widgets.train_here import choose_trained
 
     choose_trained()

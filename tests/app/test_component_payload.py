@@ -17,7 +17,8 @@ from starlette.requests import Request
 
 from penviz.app.component import served_files
 from penviz.app.component.payload import payload
-from penviz.projection.panel import CORRECT, Panel, build_panel
+from penviz.projection.build_panel import build_panel
+from penviz.projection.panel import CORRECT, Panel
 
 SPLITS = ("train", "validation")
 FOLDER = served_files.FOLDER

@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from penviz.app import uploads
-from penviz.app.uploads import Upload
+from penviz.app.upload import Upload
 from penviz.app.widgets.data_choices import DataChoice
 from penviz.external.reader.report import FileReport, TensorEntry
 from penviz.external.sandbox.sandbox import Job

@@ -27,7 +27,7 @@ from penviz.store.runs import activations_path, read_run
 
 
 def script() -> None:
-    from penviz.app.pages.calibration import show_calibration
+    from penviz.app.page.calibration import show_calibration
 
     show_calibration()
 

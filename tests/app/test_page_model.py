@@ -11,18 +11,18 @@ from small_runs import make_run
 from streamlit.testing.v1 import AppTest
 from test_model_card import Held
 
-from penviz.app.pages import your_model
-from penviz.app.uploads import Upload
+from penviz.app.page import your_model
+from penviz.app.upload import Upload
 
 
 def cards(who):  # type: ignore[no-untyped-def]  # its source runs alone, without imports
-    from penviz.app.pages.your_model import _cards
+    from penviz.app.page.your_model import _cards
 
     _cards(who)
 
 
 def page():  # type: ignore[no-untyped-def]
-    from penviz.app.pages.your_model import show_model
+    from penviz.app.page.your_model import show_model
 
     show_model()
 

@@ -20,7 +20,7 @@ from penviz.store.runs import list_runs, read_run
 
 
 def page() -> None:
-    from penviz.app.pages.sweep import show_sweep
+    from penviz.app.page.sweep import show_sweep
 
     show_sweep()
 
@@ -147,7 +147,7 @@ def test_a_damaged_run_is_named_and_the_others_drawn(
 def test_numbers_are_read_once(
     open_page: Callable[..., AppTest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from penviz.app.pages import sweep
+    from penviz.app.page import sweep
 
     sweep_in(tmp_path, seeds=1)
     read: list[str] = []

@@ -14,7 +14,7 @@ from penviz.app.words import minus_signs, plain, plain_sentence
 
 
 def page() -> None:
-    from penviz.app.pages.clusters import show_clusters
+    from penviz.app.page.clusters import show_clusters
 
     show_clusters()
 

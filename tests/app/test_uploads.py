@@ -10,7 +10,8 @@ import pytest
 
 from penviz import InputError
 from penviz.app import uploads
-from penviz.app.uploads import Upload, remove, start_arrays
+from penviz.app.upload import Upload
+from penviz.app.uploads import remove, start_arrays
 from penviz.external.reader.inspection import inspect_file
 
 

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 from test_browser import choose, draw, settled
 
-from penviz.projection.panel import Panel, build_grid
+from penviz.projection.build_panel import build_grid
+from penviz.projection.panel import Panel
 from penviz.store.activations import Activations
 from penviz.store.runs import activations_path
 

@@ -24,7 +24,8 @@ from penviz.figures.latex_tables import booktabs, include_line, latex
 from penviz.figures.triple import Triple
 from penviz.metrics.intervals.bootstrap import Change
 from penviz.plot.screen import Marks, template_figure
-from penviz.store.runs import Run, RunConfig
+from penviz.store.run_config import RunConfig
+from penviz.store.runs import Run
 from penviz.study.comparison import ComparisonOptions
 from penviz.study.study import Study
 from penviz.study.study_run import StudyRun

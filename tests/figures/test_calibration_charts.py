@@ -29,7 +29,8 @@ from penviz.metrics.calibration.temperature import halve
 from penviz.metrics.collapse.moments import class_rows
 from penviz.store.activations import Activations
 from penviz.store.run_activations import load
-from penviz.store.runs import Run, RunConfig, activations_path, read_run
+from penviz.store.run_config import RunConfig
+from penviz.store.runs import Run, activations_path, read_run
 from penviz.study.calibration_comparison import CalibrationComparison
 from penviz.study.study_run import StudyRun
 

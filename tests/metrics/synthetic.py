@@ -6,7 +6,8 @@ import hashlib
 
 import numpy as np
 
-from penviz.store.activations import Activations, Head
+from penviz.store.activations import Activations
+from penviz.store.head import Head
 
 
 def make(

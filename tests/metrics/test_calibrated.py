@@ -22,7 +22,8 @@ from penviz.metrics.calibration.selective import aurc, normalised_logit
 from penviz.metrics.calibration.temperature import fit_temperature, halve
 from penviz.metrics.collapse.moments import class_rows
 from penviz.metrics.numbers import CALIBRATION, TABLES
-from penviz.store.activations import Activations, ActivationsError, Head
+from penviz.store.activations import Activations
+from penviz.store.head import ActivationsError, Head
 
 
 def sharper(a: Activations, factor: float) -> Activations:

@@ -11,7 +11,8 @@ from synthetic import make
 from penviz.metrics.calibration.calibrated import SCALED, Calibrated
 from penviz.metrics.target_vectors import Targets
 from penviz.metrics.wording import three
-from penviz.store.activations import Activations, Head
+from penviz.store.activations import Activations
+from penviz.store.head import Head
 from penviz.study.calibration_finding import calibration_finding
 from penviz.study.finding import NONE_DRAWN, Compared
 

@@ -9,11 +9,12 @@ import pytest
 from synthetic import make
 
 from penviz.metrics.class_means import class_means, with_class_means
-from penviz.projection.panel import build_grid, build_panel
+from penviz.projection.build_panel import build_grid, build_panel
 from penviz.projection.plane import boundary_sides
 from penviz.projection.projection import Projection
 from penviz.projection.split_statistics import SplitStatistics
-from penviz.store.activations import Activations, ActivationsError
+from penviz.store.activations import Activations
+from penviz.store.head import ActivationsError
 from penviz.study.table import compare
 
 CLASSES = ("class 0", "class 4", "class 2")

@@ -19,8 +19,9 @@ from penviz.metrics.collapse.collapse import Collapse, nc1, vci
 from penviz.metrics.collapse.moments import Moments
 from penviz.metrics.collapse.simplex import Simplex, attainable, effective_rank, nc3, nc4_terms, nearest_means
 from penviz.metrics.numbers import BY_KEY
-from penviz.store import activations as ACTIVATIONS
-from penviz.store.activations import Activations, Head
+from penviz.store import head as HEAD
+from penviz.store.activations import Activations
+from penviz.store.head import Head
 
 A = make(3, n=200, d=9, n_classes=6)
 X, Y = A.features.astype(np.float64), A.labels
@@ -135,7 +136,7 @@ def test_nearest_mean_rule() -> None:
 
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = nearest_means(X, MEANS)
-    monkeypatch.setattr(ACTIVATIONS, "BLOCK", 50)
+    monkeypatch.setattr(HEAD, "BLOCK", 50)
     np.testing.assert_array_equal(nearest_means(X, MEANS), whole)
 
 

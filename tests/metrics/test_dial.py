@@ -12,7 +12,8 @@ from penviz.metrics.target_vectors import Targets, optimal_gaps
 from penviz.plot.alpha_slider import dial_figure
 from penviz.plot.screen import Marks
 from penviz.projection.alpha_slider import build_dial, places, splits_of
-from penviz.store.activations import Activations, ActivationsError
+from penviz.store.activations import Activations
+from penviz.store.head import ActivationsError
 from penviz.store.run_activations import load
 from penviz.store.runs import list_runs
 

@@ -11,8 +11,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from synthetic import make
 
 from penviz import InputError
+from penviz.projection.build_panel import build_grid
 from penviz.projection.embedding import LINEAR, LinearMap, embed, embedded, lda, pca, span_pca, turned
-from penviz.projection.panel import build_grid
 from penviz.projection.views import VIEWS
 
 CLASSES = (2, 0, 5)

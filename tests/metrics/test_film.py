@@ -10,9 +10,9 @@ import pytest
 from references import in_plane, rho
 
 from penviz.metrics.target_vectors import Targets
-from penviz.projection.panel import build_panel
+from penviz.projection.build_panel import build_panel
 from penviz.projection.snapshot_animation import NUMBERS, Film, build_films, film_finding
-from penviz.store.activations import ActivationsError
+from penviz.store.head import ActivationsError
 from penviz.study.animation_charts import film_charts
 from tests.small_runs import small_snapshots
 

@@ -17,7 +17,7 @@ from penviz.metrics.target_vectors import Targets
 from penviz.metrics.wording import change_text, three
 from penviz.projection.projection import Projection
 from penviz.projection.split_statistics import SplitStatistics
-from penviz.store.activations import ActivationsError, Head
+from penviz.store.head import ActivationsError, Head
 from penviz.study.finding import NONE_DRAWN, Compared, Finding
 from penviz.study.table import compare
 from penviz.study.tightness_finding import plane_finding

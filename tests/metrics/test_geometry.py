@@ -20,7 +20,8 @@ from penviz.metrics.class_means import with_class_means
 from penviz.metrics.collapse.margins import margins
 from penviz.metrics.numbers import NUMBERS
 from penviz.projection.split_statistics import SplitStatistics
-from penviz.store.activations import Activations, Head
+from penviz.store.activations import Activations
+from penviz.store.head import Head
 from penviz.study import geometry as GEOMETRY_MODULE
 from penviz.study.geometry import KEYS, NEEDS_ROOM, Geometry, measure_geometry, no_room
 

@@ -13,11 +13,14 @@ from synthetic import make
 from penviz.metrics.target_vectors import Targets
 from penviz.plot.theme import abbreviated, short_names, targets_name
 from penviz.plot.words import optimum_words
-from penviz.projection.panel import Panel, build_grid, build_panel
+from penviz.projection.build_panel import build_grid, build_panel
+from penviz.projection.panel import Panel
 from penviz.projection.plane import Plane
 from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.run_activations import targets_of
-from penviz.store.runs import Run, RunConfig, differences
+from penviz.store.run_config import RunConfig
+from penviz.store.run_differences import differences
+from penviz.store.runs import Run
 from penviz.study.finding import NONE_DRAWN, Compared, Finding
 from penviz.study.table import compare
 from penviz.study.tightness_finding import plane_finding

@@ -8,7 +8,8 @@ import pytest
 from penviz.metrics.label_noise import given_labels, misled, mixed
 from penviz.metrics.target_vectors import Targets
 from penviz.projection.split_statistics import SplitStatistics
-from penviz.store.activations import Activations, ActivationsError, Head
+from penviz.store.activations import Activations
+from penviz.store.head import ActivationsError, Head
 from penviz.study.sweep import run_values
 
 

@@ -29,8 +29,9 @@ from penviz.metrics.tightness.finder import find
 from penviz.metrics.tightness.tightness import space_distance
 from penviz.projection.projection import Projection
 from penviz.projection.split_statistics import SplitStatistics
-from penviz.store import activations as ACTIVATIONS
-from penviz.store.activations import Activations, Head
+from penviz.store import head as HEAD
+from penviz.store.activations import Activations
+from penviz.store.head import Head
 from penviz.study.geometry import geometry_table, measure_geometry
 from penviz.study.table import compare
 
@@ -50,7 +51,7 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     a = make(3, n=200, d=9, n_classes=7)
     z = a.logits()
     whole = margins(a)
-    monkeypatch.setattr(ACTIVATIONS, "BLOCK", 30)
+    monkeypatch.setattr(HEAD, "BLOCK", 30)
     monkeypatch.setattr(LOGITS, "CACHED", 20)
     order = np.random.default_rng(0).permutation(200)
     found = np.concatenate([part.copy() for _, part in a.logit_blocks(order)])
@@ -175,7 +176,7 @@ def peak(work: str) -> float:
         from penviz.metrics.target_vectors import Targets
         from penviz.metrics.tightness.finder import find
         from penviz.metrics.calibration.calibrated import Calibrated
-        from penviz.store import activations as A
+        from penviz.store import head as A
         from penviz.metrics import class_sample as S
         from penviz.metrics.calibration import logit_rows as L
         a = large(4000, 8000)
@@ -209,7 +210,7 @@ def test_without_a_bound_it_is_not(bound: str) -> None:
 
 def test_what_a_teacher_tells_is_that_of_all_probabilities(monkeypatch: pytest.MonkeyPatch) -> None:
     a = make(3, n=200, d=9, n_classes=6)
-    monkeypatch.setattr(ACTIVATIONS, "BLOCK", 30)
+    monkeypatch.setattr(HEAD, "BLOCK", 30)
     found = Erased.of(a)
     p = softmax(a.logits())
     assert found.instability == pytest.approx(1 - stability(p, a.labels), rel=1e-9)

@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 from synthetic import make
 
+from penviz.projection.build_panel import build_grid, build_panel
 from penviz.projection.density import depth
 from penviz.projection.frame import Frame
-from penviz.projection.panel import CORRECT, INSIDE, OUTSIDE, SCALES, build_grid, build_panel
+from penviz.projection.panel import CORRECT, INSIDE, OUTSIDE, SCALES
 from penviz.projection.plane import DegeneratePlane, Plane
 from penviz.projection.projection import Projection, class_indices
 from penviz.projection.sample import draw, sample_keys
 from penviz.projection.split_statistics import KEPT, SplitStatistics
-from penviz.store.activations import Activations, ActivationsError, Head
+from penviz.store.activations import Activations
+from penviz.store.head import ActivationsError, Head
 
 CLASSES = ("class 0", "class 4", "class 2")
 
@@ -259,7 +261,7 @@ def test_a_field_of_all_examples_stands_in_for_those_that_are_not_drawn(
 ) -> None:
     a = make(0, n=3_000)
     assert build_panel(a, CLASSES, per_class=50).density is None, "few enough to be seen"
-    monkeypatch.setattr("penviz.projection.panel.ABOVE", 500)
+    monkeypatch.setattr("penviz.projection.build_panel.ABOVE", 500)
     p = build_panel(a, CLASSES, per_class=50)
     assert p.density is not None
     points = Projection.of(a, CLASSES).points

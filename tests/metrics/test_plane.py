@@ -8,9 +8,9 @@ import pytest
 from synthetic import make, random_rotation
 
 from penviz.metrics.target_vectors import Targets, target_vectors
-from penviz.projection.panel import build_panel
+from penviz.projection.build_panel import build_panel
 from penviz.projection.plane import PAIRS, DegeneratePlane, Plane, boundary_sides
-from penviz.store.activations import Head
+from penviz.store.head import Head
 
 TRIPLES = ((0, 1, 2), (6, 2, 4), (5, 3, 0))
 

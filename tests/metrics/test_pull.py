@@ -8,8 +8,8 @@ import torch
 from synthetic import make
 
 from penviz.metrics.target_vectors import Targets, target_vectors
+from penviz.projection.build_panel import build_grid, build_panel
 from penviz.projection.loss_gradient import SHORTEST, Arrows, pull, restricted_targets
-from penviz.projection.panel import build_grid, build_panel
 from penviz.projection.plane import Plane
 
 CLASSES = (4, 1, 6)

@@ -12,7 +12,8 @@ from penviz.metrics.calibration.temperature import halve
 from penviz.metrics.collapse.moments import class_rows
 from penviz.metrics.target_vectors import Targets
 from penviz.projection.split_statistics import SplitStatistics
-from penviz.store.activations import Activations, Head
+from penviz.store.activations import Activations
+from penviz.store.head import Head
 from penviz.study.sweep import (
     SWEPT,
     SWITCHED,

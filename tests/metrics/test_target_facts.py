@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from penviz.metrics.target_vectors import Targets, target_vectors
-from penviz.store.runs import TARGETS
+from penviz.store.run_config import TARGETS
 from penviz.study.target_facts import SHOWN, WHERE, TargetFacts, comparison, number, target_chart
 
 

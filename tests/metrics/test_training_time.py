@@ -14,7 +14,8 @@ from penviz.metrics.tightness.training_time import (
     time_to_fit,
     triples_over_epochs,
 )
-from penviz.store.activations import Activations, Head
+from penviz.store.activations import Activations
+from penviz.store.head import Head
 
 
 def frame(seed: int, spread: float) -> Activations:

@@ -12,7 +12,8 @@ from penviz.metrics.tightness import triples as TRIPLES
 from penviz.metrics.tightness.triples import TripleMoments, list_triples
 from penviz.projection.projection import Projection
 from penviz.projection.split_statistics import SplitStatistics, triple_changes
-from penviz.store.activations import Activations, Head
+from penviz.store.activations import Activations
+from penviz.store.head import Head
 
 
 def moments(a: Activations) -> TripleMoments:

@@ -14,7 +14,8 @@ from synthetic import make, random_rotation
 from penviz.metrics.class_means import with_class_means
 from penviz.metrics.target_vectors import Targets
 from penviz.projection.two_classes import TwoClasses, optimum, two_class_charts
-from penviz.store.activations import Activations, ActivationsError, Head
+from penviz.store.activations import Activations
+from penviz.store.head import ActivationsError, Head
 from penviz.study.finding import Compared
 from penviz.study.tightness_finding import axis_finding
 

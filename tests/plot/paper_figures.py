@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from small_runs import small_activations
 
-from penviz.projection.panel import Panel, build_grid
+from penviz.projection.build_panel import build_grid
+from penviz.projection.panel import Panel
 
 Rows = list[list[Panel]]
 

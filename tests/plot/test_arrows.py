@@ -13,7 +13,8 @@ from penviz.figures.caption import _marks
 from penviz.plot.arrows import BARB, arrow_strokes, faded
 from penviz.plot.paper.plane import figure_bytes, paper_figure
 from penviz.plot.screen import Marks, selected_points, template_figure
-from penviz.projection.panel import Panel, build_panel
+from penviz.projection.build_panel import build_panel
+from penviz.projection.panel import Panel
 
 
 def panel(alpha: float | None = 0.1, pull: bool = True) -> Panel:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from small_runs import CLASSES, small_activations
 
 from penviz.plot.words import counts_words
-from penviz.projection.panel import Panel, build_panel
+from penviz.projection.build_panel import build_panel
+from penviz.projection.panel import Panel
 
 
 def panel(run: str, per_class: int, classes: tuple[int, int, int] = (0, 1, 2)) -> Panel:

@@ -27,8 +27,10 @@ from penviz.plot.theme import (
     short_names,
     targets_name,
 )
-from penviz.projection.panel import CORRECT, INSIDE, OUTSIDE, Panel, build_panel
-from penviz.store.activations import Activations, Head
+from penviz.projection.build_panel import build_panel
+from penviz.projection.panel import CORRECT, INSIDE, OUTSIDE, Panel
+from penviz.store.activations import Activations
+from penviz.store.head import Head
 
 
 @pytest.fixture(scope="module")

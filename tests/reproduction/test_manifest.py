@@ -10,7 +10,8 @@ import typer
 import yaml
 
 from penviz.cli.main import application
-from penviz.store.runs import Run, RunConfig, read_run
+from penviz.store.run_config import RunConfig
+from penviz.store.runs import Run, read_run
 from penviz.training.defaults import default_config
 from penviz.training.students import student_config
 from reproduction.__main__ import RESULTS, SHIPPED

@@ -16,7 +16,7 @@ import pytest
 from scipy.stats import ttest_rel
 
 from penviz import InputError
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 from reproduction.__main__ import REPORT, RESULTS, app
 from reproduction.arc import arc
 from reproduction.claims import _accuracy, claims

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.activations import Activations
 from penviz.store.directory_lock import locked
-from penviz.store.runs import RunError, activations_path, read_run
+from penviz.store.run_config import RunError
+from penviz.store.runs import activations_path, read_run
 from penviz.training import data, students, train
 from penviz.training.checkpoints import STATE_FILE
 from reproduction.__main__ import _report as write_own_report

@@ -13,7 +13,8 @@ from scipy.stats import ttest_1samp
 
 from penviz.metrics.tightness.triples import list_triples
 from penviz.projection.projection import Projection
-from penviz.store.runs import Run, RunError
+from penviz.store.run_config import RunError
+from penviz.store.runs import Run
 from penviz.store.snapshots import Snapshots, snapshots_path
 from reproduction.manifest import read_manifest
 from reproduction.results import Row

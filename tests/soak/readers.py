@@ -30,8 +30,9 @@ from penviz.plot.thumbnails import read_sprite
 from penviz.store.activations import Activations
 from penviz.store.run_activations import load
 from penviz.store.runs import read_run
-from penviz.store.shards import ShardedActivations, shard
+from penviz.store.shards import ShardedActivations
 from penviz.store.snapshots import Snapshots
+from penviz.store.write_shards import shard
 from penviz.training import data
 from penviz.training.class_names import read_class_names
 

@@ -12,7 +12,8 @@ from small_runs import CLASSES, SHA, make_adopted, make_run, small_activations
 from penviz import InputError
 from penviz.figures.open_study import open_study
 from penviz.store.activations import Activations
-from penviz.store.runs import Run, RunConfig
+from penviz.store.run_config import RunConfig
+from penviz.store.runs import Run
 from penviz.study.comparison import ComparisonOptions
 from penviz.study.study import Study
 

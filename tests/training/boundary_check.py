@@ -17,11 +17,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from penviz.projection.panel import Panel, build_panel
+from penviz.projection.build_panel import build_panel
+from penviz.projection.panel import Panel
 from penviz.projection.plane import Plane, boundary_sides
 from penviz.store.activations import Activations
 from penviz.store.runs import Run, activations_path, read_run
 from penviz.training import checkpoints, data
+from penviz.training.data_set import Split
 from penviz.training.network import Network
 
 TRIPLES = ((0, 1, 2), (3, 5, 4), (9, 1, 6))
@@ -99,7 +101,7 @@ class Finding:
 
 def check(
     run: Run,
-    split: data.Split,
+    split: Split,
     activations: Activations,
     triples: tuple[tuple[int, int, int], ...] = TRIPLES,
 ) -> list[Finding]:

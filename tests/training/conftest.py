@@ -10,16 +10,17 @@ from small_training import small_digits
 
 from penviz.store.runs import Run, read_run
 from penviz.training import data, defaults, train
+from penviz.training.data_set import DataSet
 
 torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
-def digits() -> data.DataSet:
+def digits() -> DataSet:
     return data.load("digits")
 
 
-def _trained(digits: data.DataSet, out: Path, alpha: float) -> Run:
+def _trained(digits: DataSet, out: Path, alpha: float) -> Run:
     recipe_here = {"epochs": 6, "batch_size": 64, "lr": 0.05, "weight_decay": 0.004, "clip_norm": 5.0}
     config = defaults.default_config(
         "digits", "tutorial_alexnet", digits.image_shape, label_smoothing=alpha, **recipe_here
@@ -28,17 +29,17 @@ def _trained(digits: data.DataSet, out: Path, alpha: float) -> Run:
 
 
 @pytest.fixture(scope="session")
-def hard_run(digits: data.DataSet, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def hard_run(digits: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A finished run on hard targets; read it, never write into it."""
     return _trained(digits, tmp_path_factory.mktemp("runs") / "hard", 0.0)
 
 
 @pytest.fixture(scope="session")
-def soft_run(digits: data.DataSet, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def soft_run(digits: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A finished run with label smoothing 0.1; read it, never write into it."""
     return _trained(digits, tmp_path_factory.mktemp("runs") / "soft", 0.1)
 
 
 @pytest.fixture(scope="session")
-def small() -> data.DataSet:
+def small() -> DataSet:
     return small_digits()

@@ -20,6 +20,7 @@ import torch
 from penviz import exit_codes
 from penviz.external.evidence.preprocessing import Preprocessing
 from penviz.external.importing import adopt
+from penviz.external.importing.choices import Choices
 from penviz.external.reader.inspection import inspect_file
 from penviz.store.runs import read_run
 from penviz.training import data, extract
@@ -45,7 +46,7 @@ def work(order: dict[str, Any], ranks: Ranks = ALONE) -> list[Path]:
     path = Path(order["adopt"])
     file = inspect_file(path)
     network = adopt.open_network(path, file, "tutorial_alexnet")
-    choices = adopt.Choices("tutorial_alexnet", Preprocessing("own", channels=1, scaling="per image"))
+    choices = Choices("tutorial_alexnet", Preprocessing("own", channels=1, scaling="per image"))
     out = Path(order["out"])
     return [
         adopt.adopt(network, choices, digits, out, report=file, per_class=0, storage=storage, progress=report)

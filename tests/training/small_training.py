@@ -18,21 +18,22 @@ from typing import Any
 
 import torch
 
-from penviz.store.runs import RunConfig
+from penviz.store.run_config import RunConfig
 from penviz.training import data, train
+from penviz.training.data_set import DataSet, Split
 from penviz.training.trainer import Training
 
 EPOCHS, STEPS = 3, 5
 
 
-def small_digits() -> data.DataSet:
+def small_digits() -> DataSet:
     """320 digits to train on, 157 to validate on: five steps of 64 an epoch."""
     digits = data.load("digits")
     splits = {}
     for name, n in (("train", 320), ("validation", 157)):
         s = digits.splits[name]
-        splits[name] = data.Split(s.images[:n], s.labels[:n], s.indices[:n], s.hashes[:n], f"small {name}")
-    return data.DataSet("digits", splits, digits.class_names)
+        splits[name] = Split(s.images[:n], s.labels[:n], s.indices[:n], s.hashes[:n], f"small {name}")
+    return DataSet("digits", splits, digits.class_names)
 
 
 def small_config(**changes: Any) -> RunConfig:
@@ -54,7 +55,7 @@ def small_config(**changes: Any) -> RunConfig:
     return RunConfig("digits", "tutorial_alexnet", **(chosen | changes))
 
 
-def small_train(small: data.DataSet, out: Path, config: RunConfig | None = None, **options: Any) -> Path:
+def small_train(small: DataSet, out: Path, config: RunConfig | None = None, **options: Any) -> Path:
     """A training in this process."""
     return train.train(config or small_config(), small, out, device="cpu", **options)
 
@@ -80,7 +81,7 @@ def _forget_step(restore: Callable[[Training], list[str]]) -> Callable[[Training
 MUTATIONS = {"forget the momentum": _forget_momentum, "forget the step": _forget_step}
 
 
-def _run(dataset: data.DataSet, order: dict[str, Any]) -> None:
+def _run(dataset: DataSet, order: dict[str, Any]) -> None:
     reached = 0
 
     def observe(point: str) -> None:

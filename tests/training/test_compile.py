@@ -12,8 +12,10 @@ import torch
 from safetensors.torch import load_file
 from small_training import small_config
 
-from penviz.store.runs import MODEL_FILE, RunError, read_run
-from penviz.training import data, train
+from penviz.store.run_config import RunError
+from penviz.store.runs import MODEL_FILE, read_run
+from penviz.training import train
+from penviz.training.data_set import DataSet
 from penviz.training.progress import Stopped
 
 
@@ -23,7 +25,7 @@ class CompilerFailed(RuntimeError):
     __module__ = "torch._inductor.exc"
 
 
-def test_a_compiled_training_is_the_plain_one_but_for_rounding(small: data.DataSet, tmp_path: Path) -> None:
+def test_a_compiled_training_is_the_plain_one_but_for_rounding(small: DataSet, tmp_path: Path) -> None:
     """On a machine without g++, which torch needs to compile for a CPU, the sentence is what is tested."""
     if shutil.which("g++") is None:
         with pytest.raises(RunError, match="leave out --compile"):
@@ -50,7 +52,7 @@ def failing(network: torch.nn.Module) -> Any:
 
 
 def test_without_a_compiler_there_is_a_sentence(
-    small: data.DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch, "compile", failing)
     with pytest.raises(
@@ -60,7 +62,7 @@ def test_without_a_compiler_there_is_a_sentence(
 
 
 def test_other_errors_of_a_step_are_not_the_compilers(
-    small: data.DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(network: torch.nn.Module) -> Any:
         def forward(batch: torch.Tensor) -> torch.Tensor:
@@ -73,9 +75,7 @@ def test_other_errors_of_a_step_are_not_the_compilers(
         train.train(small_config(), small, tmp_path / "run", device="cpu", compiled=True)
 
 
-def test_going_on_compiled_is_said(
-    small: data.DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_going_on_compiled_is_said(small: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", lambda network: network)
     out, asked, told = tmp_path / "run", [], []
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from small_images import assert_one_sentence, key, make, write_folder
 
-from penviz.store.runs import RunError
-from penviz.training import data
+from penviz.store.run_config import RunError
+from penviz.training import data, data_set
 
 
 def write_npz(path: Path, **changes: Any) -> Path:
@@ -59,7 +59,7 @@ def test_the_source_is_images_and_labels_in_whatever_order(tmp_path: Path) -> No
 @pytest.mark.parametrize("seed", [0, 7])
 def test_hashes_by_brute_force(seed: int) -> None:
     images, _ = make(5)
-    assert data.pixel_hashes(images, seed).tolist() == [slow_hash(seed, image) for image in images]
+    assert data_set.pixel_hashes(images, seed).tolist() == [slow_hash(seed, image) for image in images]
 
 
 def test_the_smallest_hashes_of_each_class_are_held_out() -> None:
@@ -71,29 +71,29 @@ def test_the_smallest_hashes_of_each_class_are_held_out() -> None:
         for label in range(4)
         for row in sorted((r for r in range(40) if labels[r] == label), key=lambda r: hashes[r])[:3]
     }
-    mask = data.hold_out(labels, data.pixel_hashes(images, 3), 12)
+    mask = data_set.hold_out(labels, data_set.pixel_hashes(images, 3), 12)
     assert set(np.flatnonzero(mask)) == expected
-    assert set(np.flatnonzero(data.hold_out(labels, data.pixel_hashes(images, 4), 12))) != expected
+    assert set(np.flatnonzero(data_set.hold_out(labels, data_set.pixel_hashes(images, 4), 12))) != expected
 
 
 def test_unequal_classes_share_by_largest_remainder() -> None:
     labels = np.repeat([0, 1, 2], [10, 7, 3])
     hashes = np.arange(20, dtype=np.uint64)
     # 6 of 20: 3.0, 2.1, 0.9 -> floors 3, 2, 0, and the one that is left to the largest remainder
-    assert Counter(labels[data.hold_out(labels, hashes, 6)].tolist()) == {0: 3, 1: 2, 2: 1}
+    assert Counter(labels[data_set.hold_out(labels, hashes, 6)].tolist()) == {0: 3, 1: 2, 2: 1}
     # 10 of 20: 5, 3.5, 1.5: a tie goes to the smaller label
-    assert Counter(labels[data.hold_out(labels, hashes, 10)].tolist()) == {0: 5, 1: 4, 2: 1}
+    assert Counter(labels[data_set.hold_out(labels, hashes, 10)].tolist()) == {0: 5, 1: 4, 2: 1}
 
 
 @pytest.mark.parametrize("n", [0, 20, 21, -1])
 def test_too_many_or_none_to_hold_out(n: int) -> None:
     with pytest.raises(RunError, match="Cannot hold out"):
-        data.hold_out(np.repeat([0, 1], 10), np.arange(20, dtype=np.uint64), n)
+        data_set.hold_out(np.repeat([0, 1], 10), np.arange(20, dtype=np.uint64), n)
 
 
 def test_a_class_without_training_examples_is_refused() -> None:
     with pytest.raises(RunError, match="without training examples"):
-        data.hold_out(np.array([0] * 18 + [1] * 2), np.arange(20, dtype=np.uint64), 19)
+        data_set.hold_out(np.array([0] * 18 + [1] * 2), np.arange(20, dtype=np.uint64), 19)
 
 
 def test_the_split_does_not_depend_on_the_order_of_the_rows(tmp_path: Path) -> None:

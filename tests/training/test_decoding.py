@@ -14,9 +14,9 @@ from PIL import Image
 from small_images import assert_one_sentence
 from torch import nn
 
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 from penviz.training import decoding, evaluate, models
-from penviz.training.data import Split
+from penviz.training.data_set import Split
 from penviz.training.folder import ImageFiles, read_square, stored_batches
 
 

@@ -15,8 +15,10 @@ import torch
 from small_training import small_digits
 
 from penviz.cli.main import application
-from penviz.store.runs import MODEL_FILE, RUN_FILE, Run, RunConfig, RunError, read_run, write_json
-from penviz.training import checkpoints, data, distill, evaluate, models, students, train
+from penviz.store.run_config import RunConfig, RunError
+from penviz.store.runs import MODEL_FILE, RUN_FILE, Run, read_run, write_json
+from penviz.training import checkpoints, distill, evaluate, models, students, train
+from penviz.training.data_set import DataSet
 from penviz.training.progress import Stopped
 
 HARD = RunConfig("digits", "fc800", epochs=12, batch_size=64, lr=0.05)
@@ -206,10 +208,10 @@ def changed(teacher: Run, **entries: Any) -> Run:
 
 def test_refusals(teacher: Run, tmp_path: Path) -> None:
     digits = small_digits()
-    other_names = data.DataSet("digits", digits.splits, tuple("abcdefghij"))
+    other_names = DataSet("digits", digits.splits, tuple("abcdefghij"))
     others = replace(digits.splits["train"], dataset_id="digits:0000")
-    other_data = data.DataSet("digits", {**digits.splits, "train": others}, digits.class_names)
-    cases: list[tuple[Run, RunConfig, data.DataSet, str]] = [
+    other_data = DataSet("digits", {**digits.splits, "train": others}, digits.class_names)
+    cases: list[tuple[Run, RunConfig, DataSet, str]] = [
         (teacher, student(teacher), other_names, "hard knows other classes than digits"),
         (teacher, student(teacher), other_data, r"hard was trained on other data than this digits \(train\)"),
         (changed(teacher, image_shape=[9, 8, 1]), student(teacher), digits, "images of another shape"),

@@ -9,7 +9,8 @@ import torch
 from small_training import small_config, small_digits
 
 from penviz.metrics.information import mutual_information
-from penviz.store.runs import RunError, read_run
+from penviz.store.run_config import RunError
+from penviz.store.runs import read_run
 from penviz.training import erasure, images, models, train
 from penviz.training.network import Network
 

@@ -13,15 +13,17 @@ from small_training import EPOCHS, small_config
 
 from penviz.metrics.label_noise import given_labels
 from penviz.store.activations import Activations
-from penviz.store.runs import MODEL_FILE, RunError, activations_path, read_run
-from penviz.training import checkpoints, data, evaluate, extract, models, train
+from penviz.store.run_config import RunError
+from penviz.store.runs import MODEL_FILE, activations_path, read_run
+from penviz.training import checkpoints, data_set, evaluate, extract, models, train
+from penviz.training.data_set import DataSet
 from penviz.training.progress import Stopped
 from penviz.training.trainer import Training
 
 ALL = {"dropout": 0.5, "data_share": 0.5, "label_noise": 0.2, "stop_after": 2, "batch_size": 32}
 
 
-def trained(small: data.DataSet, out: Path, **changes: Any) -> Path:
+def trained(small: DataSet, out: Path, **changes: Any) -> Path:
     return train.train(small_config(**changes), small, out, device="cpu")
 
 
@@ -52,9 +54,9 @@ def test_dropout_acts_between_features_and_head_while_training_only() -> None:
     assert torch.equal(network.features(x), plain.train().features(x))  # the features are clean
 
 
-def test_the_first_share_of_each_class(digits: data.DataSet) -> None:
+def test_the_first_share_of_each_class(digits: DataSet) -> None:
     train_split = digits.splits["train"]
-    tenth, half = (data.first_share(digits, share).splits["train"] for share in (0.1, 0.5))
+    tenth, half = (data_set.first_share(digits, share).splits["train"] for share in (0.1, 0.5))
     for part, share in ((tenth, 0.1), (half, 0.5)):
         assert (np.diff(part.hashes.astype(object)) >= 0).all()
         for label in range(10):
@@ -63,14 +65,12 @@ def test_the_first_share_of_each_class(digits: data.DataSet) -> None:
             assert mine == whole[: round(share * len(whole))]
     assert set(tenth.indices) < set(half.indices)
     assert len({s.dataset_id for s in (train_split, tenth, half)}) == 3
-    assert data.first_share(digits, 1.0) is digits
-    assert data.first_share(digits, 0.1).splits["validation"] is digits.splits["validation"]
-    assert len(data.first_share(digits, 1e-6).splits["train"]) == 10  # no class is lost
+    assert data_set.first_share(digits, 1.0) is digits
+    assert data_set.first_share(digits, 0.1).splits["validation"] is digits.splits["validation"]
+    assert len(data_set.first_share(digits, 1e-6).splits["train"]) == 10  # no class is lost
 
 
-def test_training_hears_the_given_labels_and_evaluation_the_true_ones(
-    small: data.DataSet, tmp_path: Path
-) -> None:
+def test_training_hears_the_given_labels_and_evaluation_the_true_ones(small: DataSet, tmp_path: Path) -> None:
     run = Training(small_config(label_noise=0.2), small, tmp_path, torch.device("cpu"), lambda point: None)
     split = small.splits["train"]
     expected = given_labels(split.labels, split.hashes, 10, 0.2)
@@ -82,10 +82,10 @@ def test_training_hears_the_given_labels_and_evaluation_the_true_ones(
     assert scores["accuracy"] == pytest.approx((predictions == split.labels).mean())
 
 
-def test_a_run_of_all_four_can_be_extracted(small: data.DataSet, tmp_path: Path) -> None:
+def test_a_run_of_all_four_can_be_extracted(small: DataSet, tmp_path: Path) -> None:
     out = trained(small, tmp_path / "run", **ALL)
     run = read_run(out)
-    assert run.record["splits"]["train"]["n"] == len(data.first_share(small, 0.5).splits["train"]) < 165
+    assert run.record["splits"]["train"]["n"] == len(data_set.first_share(small, 0.5).splits["train"]) < 165
     extract.extract(run, small, per_class=0, thumbnail_quality=0, device="cpu")
     a = Activations.load(activations_path(out, "train"))
     assert len(a) == run.record["splits"]["train"]["n"]
@@ -99,7 +99,7 @@ def test_a_run_of_all_four_can_be_extracted(small: data.DataSet, tmp_path: Path)
     assert 0.05 < (told != a.labels).mean() < 0.35
 
 
-def test_an_early_stop_cuts_the_schedule_off(small: data.DataSet, tmp_path: Path) -> None:
+def test_an_early_stop_cuts_the_schedule_off(small: DataSet, tmp_path: Path) -> None:
     stopped = trained(small, tmp_path / "stopped", stop_after=2)
     history = read_run(stopped).record["history"]
     whole = read_run(trained(small, tmp_path / "whole")).record["history"]
@@ -112,11 +112,11 @@ def test_an_early_stop_cuts_the_schedule_off(small: data.DataSet, tmp_path: Path
 
 
 @pytest.mark.parametrize("change", [{"dropout": 0.5}, {"label_noise": 0.2}, {"data_share": 0.8}])
-def test_each_changes_the_weights(change: dict[str, Any], small: data.DataSet, tmp_path: Path) -> None:
+def test_each_changes_the_weights(change: dict[str, Any], small: DataSet, tmp_path: Path) -> None:
     assert not equal(trained(small, tmp_path / "plain"), trained(small, tmp_path / "changed", **change))
 
 
-def test_stopped_and_resumed_is_never_stopped(small: data.DataSet, tmp_path: Path) -> None:
+def test_stopped_and_resumed_is_never_stopped(small: DataSet, tmp_path: Path) -> None:
     whole = trained(small, tmp_path / "whole", **ALL)
     config = small_config(**ALL)
     for moment in (2, 4, 7):  # inside an epoch, and after the last step of one
@@ -129,7 +129,7 @@ def test_stopped_and_resumed_is_never_stopped(small: data.DataSet, tmp_path: Pat
         assert json.loads((out / "run.json").read_text())["history"] == read_run(whole).record["history"]
 
 
-def test_a_share_below_a_batch_is_refused(small: data.DataSet, tmp_path: Path) -> None:
+def test_a_share_below_a_batch_is_refused(small: DataSet, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"more than the 3[0-9] training examples"):
         trained(small, tmp_path / "run", data_share=0.1)
     assert not (tmp_path / "run").exists()

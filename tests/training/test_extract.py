@@ -11,18 +11,21 @@ import torch
 from boundary_check import ALL, TRIPLES, check, forward, winners
 from PIL import Image
 
-from penviz.projection.panel import build_panel
+from penviz.projection.build_panel import build_panel
 from penviz.projection.plane import Plane, boundary_sides
-from penviz.store.activations import Activations, Head
-from penviz.store.runs import MODEL_FILE, RUN_FILE, Run, RunError, activations_path, read_run, thumbnails_path
-from penviz.training import checkpoints, data, evaluate, extract, models
+from penviz.store.activations import Activations
+from penviz.store.head import Head
+from penviz.store.run_config import RunError
+from penviz.store.runs import MODEL_FILE, RUN_FILE, Run, activations_path, read_run, thumbnails_path
+from penviz.training import checkpoints, evaluate, extract, models
+from penviz.training.data_set import DataSet
 from penviz.training.extract import first_of_each_class, write_sprite
 
 SPLITS = ("train", "validation")
 
 
 @pytest.fixture(scope="module")
-def extracted(hard_run: Run, digits: data.DataSet, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def extracted(hard_run: Run, digits: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A copy of the finished run, with the activations of all its examples."""
     out = tmp_path_factory.mktemp("extracted") / "hard"
     shutil.copytree(hard_run.directory, out)
@@ -40,7 +43,7 @@ def copied(run: Run, place: Path) -> Run:
     return read_run(place / "copy")
 
 
-def test_features_are_those_of_a_plain_forward_pass(extracted: Run, digits: data.DataSet) -> None:
+def test_features_are_those_of_a_plain_forward_pass(extracted: Run, digits: DataSet) -> None:
     network = checkpoints.load_network(extracted)
     for name in SPLITS:
         split, a = digits.splits[name], loaded(extracted, name)
@@ -60,7 +63,7 @@ def test_features_are_those_of_a_plain_forward_pass(extracted: Run, digits: data
         assert accuracy > 0.9
 
 
-def test_a_network_in_training_mode_is_run_in_evaluation_mode(digits: data.DataSet) -> None:
+def test_a_network_in_training_mode_is_run_in_evaluation_mode(digits: DataSet) -> None:
     """Batch norm by its running statistics; the mode is put back afterwards."""
     network = models.build("resnet20", (1, 8, 8), 10)
     with torch.no_grad():
@@ -85,7 +88,7 @@ def test_a_network_in_training_mode_is_run_in_evaluation_mode(digits: data.DataS
     assert scores["nll"] == pytest.approx(float(nll.mean()), rel=1e-4)
 
 
-def test_order_and_provenance(extracted: Run, digits: data.DataSet) -> None:
+def test_order_and_provenance(extracted: Run, digits: DataSet) -> None:
     for name in SPLITS:
         split, a = digits.splits[name], loaded(extracted, name)
         assert np.array_equal(a.indices, split.indices)
@@ -110,7 +113,7 @@ def test_the_first_of_each_class() -> None:
     assert first_of_each_class(labels, 0).tolist() == list(range(60))
 
 
-def test_a_sample_a_class(extracted: Run, digits: data.DataSet, tmp_path: Path) -> None:
+def test_a_sample_a_class(extracted: Run, digits: DataSet, tmp_path: Path) -> None:
     run, told = copied(extracted, tmp_path), []
     whole = {name: loaded(run, name) for name in SPLITS}
     extract.extract(
@@ -133,7 +136,7 @@ def tiles(run: Run, split: str) -> list[np.ndarray]:
     return [sprite[i // columns * side :, i % columns * side :][:side, :side] for i in range(layout["count"])]
 
 
-def test_thumbnails_look_like_their_images(extracted: Run, digits: data.DataSet) -> None:
+def test_thumbnails_look_like_their_images(extracted: Run, digits: DataSet) -> None:
     for name in SPLITS:
         images = digits.splits[name].images.astype(float)
         got = tiles(extracted, name)
@@ -172,7 +175,7 @@ def listing(directory: Path) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in directory.iterdir()}
 
 
-def test_other_data_are_refused(hard_run: Run, digits: data.DataSet, tmp_path: Path) -> None:
+def test_other_data_are_refused(hard_run: Run, digits: DataSet, tmp_path: Path) -> None:
     run = copied(hard_run, tmp_path)
     before = listing(run.directory)
     other = dataclasses.replace(
@@ -187,7 +190,7 @@ def test_other_data_are_refused(hard_run: Run, digits: data.DataSet, tmp_path: P
     assert listing(run.directory) == before
 
 
-def test_another_model_file_is_refused(hard_run: Run, digits: data.DataSet, tmp_path: Path) -> None:
+def test_another_model_file_is_refused(hard_run: Run, digits: DataSet, tmp_path: Path) -> None:
     run = copied(hard_run, tmp_path)
     path = run.directory / MODEL_FILE
     raw = bytearray(path.read_bytes())
@@ -203,7 +206,7 @@ def test_another_model_file_is_refused(hard_run: Run, digits: data.DataSet, tmp_
     assert sorted(listing(run.directory)) == [RUN_FILE]
 
 
-def test_a_model_of_another_network_is_refused(hard_run: Run, digits: data.DataSet, tmp_path: Path) -> None:
+def test_a_model_of_another_network_is_refused(hard_run: Run, digits: DataSet, tmp_path: Path) -> None:
     run = copied(hard_run, tmp_path)
     record = json.loads((run.directory / RUN_FILE).read_text())
     record["config"]["model"] = "fc800"
@@ -217,7 +220,7 @@ def test_a_model_of_another_network_is_refused(hard_run: Run, digits: data.DataS
 
 
 def test_a_failure_leaves_nothing_behind(
-    hard_run: Run, digits: data.DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hard_run: Run, digits: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = copied(hard_run, tmp_path)
     before = listing(run.directory)
@@ -241,7 +244,7 @@ def test_a_stale_file_is_marked_by_its_hash(extracted: Run, soft_run: Run) -> No
     assert loaded(extracted, "train").checkpoint_sha256 == extracted.model_sha256 != soft_run.model_sha256
 
 
-def test_extraction_is_the_same_twice(extracted: Run, digits: data.DataSet, tmp_path: Path) -> None:
+def test_extraction_is_the_same_twice(extracted: Run, digits: DataSet, tmp_path: Path) -> None:
     run = copied(extracted, tmp_path)
     torch.manual_seed(99)
     extract.extract(run, digits, per_class=0, device="cpu")
@@ -256,9 +259,7 @@ def test_extraction_is_the_same_twice(extracted: Run, digits: data.DataSet, tmp_
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_sides_of_the_lines_are_those_of_the_network(
-    split: str, extracted: Run, digits: data.DataSet
-) -> None:
+def test_sides_of_the_lines_are_those_of_the_network(split: str, extracted: Run, digits: DataSet) -> None:
     findings = check(extracted, digits.splits[split], loaded(extracted, split))
     assert [(f.triple, f.bias) for f in findings] == [(t, b) for t in TRIPLES for b in (True, False)]
     for f in findings:
@@ -270,7 +271,7 @@ def test_sides_of_the_lines_are_those_of_the_network(
             assert f.holds
 
 
-def test_the_check_sees_a_plane_that_is_not_the_networks(extracted: Run, digits: data.DataSet) -> None:
+def test_the_check_sees_a_plane_that_is_not_the_networks(extracted: Run, digits: DataSet) -> None:
     a = loaded(extracted, "validation")
     assert a.head is not None
     assert a.head.bias is not None
@@ -316,7 +317,7 @@ def test_a_span_of_templates_and_pca_is_another_picture(extracted: Run) -> None:
 
 
 def test_old_thumbnails_go_where_other_examples_are_stored(
-    extracted: Run, digits: data.DataSet, tmp_path: Path
+    extracted: Run, digits: DataSet, tmp_path: Path
 ) -> None:
     """A sprite of five a class beside ten a class would show another image in most tiles."""
     run = copied(extracted, tmp_path)

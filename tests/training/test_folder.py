@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from small_images import assert_one_sentence, key, make, write_folder
 
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 from penviz.training import data
 from penviz.training.folder import read_folder
 

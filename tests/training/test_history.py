@@ -9,11 +9,12 @@ import torch
 from small_training import EPOCHS, STEPS, small_config, small_train
 
 from penviz.store.runs import RUN_FILE, read_run
-from penviz.training import data, targets
+from penviz.training import targets
+from penviz.training.data_set import DataSet
 from penviz.training.progress import Progress
 
 
-def test_progress_and_history(small: data.DataSet, tmp_path: Path) -> None:
+def test_progress_and_history(small: DataSet, tmp_path: Path) -> None:
     told: list[Progress] = []
     out = small_train(small, tmp_path / "run", report=told.append, validate_every=2)
     history = json.loads((out / RUN_FILE).read_text())["history"]
@@ -33,7 +34,7 @@ def test_progress_and_history(small: data.DataSet, tmp_path: Path) -> None:
 
 
 def test_the_history_holds_means_over_each_epoch(
-    small: data.DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     losses: list[float] = []
     real = targets.smoothed_cross_entropy
@@ -53,7 +54,7 @@ def test_the_history_holds_means_over_each_epoch(
 
 @pytest.mark.parametrize("kind", ["hard", "uniform", "others"])
 def test_the_history_keeps_both_cross_entropies_the_gap_and_the_largest_logit(
-    kind: str, small: data.DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, small: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[torch.Tensor, torch.Tensor]] = []
     real = targets.Objective.__call__

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 from penviz.training import models
 from penviz.training.models import MODELS, LocalResponseNorm, build
 

@@ -15,8 +15,10 @@ from small_training import small_digits
 from penviz import InputError
 from penviz.cli.main import application
 from penviz.store.pilots import Pilot, conditions, read_pilot
-from penviz.store.runs import MODEL_FILE, Run, RunConfig, RunError, read_run
-from penviz.training import checkpoints, data, evaluate, pilot, train
+from penviz.store.run_config import RunConfig, RunError
+from penviz.store.runs import MODEL_FILE, Run, read_run
+from penviz.training import checkpoints, data, data_set, evaluate, pilot, train
+from penviz.training.data_set import Split
 from penviz.training.network import Network
 from penviz.training.pilot_request import Request
 from penviz.training.progress import Stopped
@@ -94,7 +96,7 @@ def test_all_conditions_are_there(done: Pilot) -> None:
         assert (row.accuracy.keys(), row.nll.keys()) == ({"validation"}, {"validation"})
 
 
-def probabilities(network: Network, split: data.Split, temperature: float = 1.0) -> np.ndarray:
+def probabilities(network: Network, split: Split, temperature: float = 1.0) -> np.ndarray:
     """What a network says of each image [n, K], in float64."""
     features, _ = evaluate.features_and_predictions(network, split, 0)
     weight, bias = (p.detach().double().numpy() for p in (network.head.weight, network.head.bias))
@@ -120,7 +122,7 @@ def test_gamma_is_of_the_share_that_the_teacher_was_trained_on(
     run = read_run(tmp_path / "half")
     asked = request((run,), tmp_path / "o", temperatures=(1.0,), seeds=(0,))
     found = pilot.Test(asked).run()
-    share = data.first_share(SMALL, 0.5).splits["train"]
+    share = data_set.first_share(SMALL, 0.5).splits["train"]
     assert len(share) == 160
     network = checkpoints.load_network(run)
     expected, whole = (

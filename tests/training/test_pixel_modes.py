@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageMode
 
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 from penviz.training.folder import read_folder, read_square
 from penviz.training.pixel_modes import SIXTEEN_BITS, TRANSPARENT, TURNED, UnknownPixels, as_rgb
 

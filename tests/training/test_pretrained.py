@@ -20,8 +20,10 @@ from torchvision import models as torchvision_models
 from torchvision import transforms
 
 from penviz.cli import main
-from penviz.store.runs import RunConfig, RunError, read_run
+from penviz.store.run_config import RunConfig, RunError
+from penviz.store.runs import read_run
 from penviz.training import data, evaluate, images, models, pretrained, zoo
+from penviz.training.data_set import Split
 from penviz.training.folder import ImageFiles, read_square
 from penviz.training.trainer import Training
 
@@ -369,14 +371,14 @@ def test_training_and_evaluation_feed_what_torchvision_would(tmp_path: Path) -> 
 
 
 def test_large_images_run_in_smaller_batches() -> None:
-    split = data.Split(
+    split = Split(
         np.zeros((7, 256, 256, 3), np.uint8), np.zeros(7, np.int64), np.arange(7), np.zeros(7, np.uint64), ""
     )
     network = models.build("torchvision:resnet18", (3, 224, 224), 4)
     sizes = [x.shape for x in evaluate.batches(network, split, 224, torch.device("cpu"), batch=500)]
     assert sizes == [(7, 3, 224, 224)]
     assert evaluate.BATCH_PIXELS // 224**2 == 40
-    small = data.Split(
+    small = Split(
         np.zeros((900, 32, 32, 3), np.uint8), np.zeros(900, np.int64), np.arange(900), np.zeros(900), ""
     )
     counts = [

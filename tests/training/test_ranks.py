@@ -15,9 +15,11 @@ import pytest
 import small_ranks
 import torch
 
-from penviz.store.runs import MODEL_FILE, RUN_FILE, RunError, read_run
+from penviz.store.run_config import RunError
+from penviz.store.runs import MODEL_FILE, RUN_FILE, read_run
 from penviz.store.snapshots import Snapshots, snapshots_path
-from penviz.training import checkpoints, data, evaluate
+from penviz.training import checkpoints, evaluate
+from penviz.training.data_set import DataSet, Split
 from penviz.training.ranks import ALONE, LOST, TIMEOUT, Ranks
 
 ROOT = Path(__file__).parents[2]
@@ -192,9 +194,9 @@ def test_a_batch_that_cannot_be_dealt_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("n", "n_ranks"), [(0, 2), (1, 3), (157, 1), (157, 2), (157, 3), (320, 3)])
-def test_whole_batches_are_dealt_once(n: int, n_ranks: int, small: data.DataSet) -> None:
+def test_whole_batches_are_dealt_once(n: int, n_ranks: int, small: DataSet) -> None:
     part = small.splits["train"]
-    split = data.Split(part.images[:n], part.labels[:n], part.indices[:n], part.hashes[:n], "")
+    split = Split(part.images[:n], part.labels[:n], part.indices[:n], part.hashes[:n], "")
     alone = evaluate.dealt(split, 0, 50)
     shares = [evaluate.dealt(split, 0, 50, Ranks(rank, n_ranks)) for rank in range(n_ranks)]
     assert sorted((rows for share in shares for rows in share), key=lambda rows: rows.start) == alone

@@ -12,7 +12,7 @@ import pytest
 import small_extraction
 from test_ranks import torchrun
 
-from penviz.external.importing import adopt
+from penviz.external.importing import adopt, adopted_activations
 from penviz.store.activations import Activations
 from penviz.store.runs import MODEL_FILE, Run, activations_path, read_run, shards_path
 from penviz.store.shards import LARGEST_FILE, ShardedActivations
@@ -155,7 +155,7 @@ def test_an_adoption_in_shards_leaves_its_directory_and_finds_it_again(
     hard_run: Run, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order = {"adopt": str(hard_run.directory / MODEL_FILE), "out": str(tmp_path / "run"), "storage": SHARDS}
-    kept, batches = adopt.forward, []
+    kept, batches = adopted_activations.forward, []
 
     def forward(*arguments: Any) -> Any:
         batches.append(len(arguments[-1]))

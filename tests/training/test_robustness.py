@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from penviz.store.runs import Run
-from penviz.training import checkpoints, data, evaluate
+from penviz.training import checkpoints, evaluate
+from penviz.training.data_set import DataSet
 from penviz.training.network import Network
 from penviz.training.robustness import attacked, loss_gradient, noisy, robustness
 
@@ -88,7 +89,7 @@ def test_noise_has_its_standard_deviation_and_its_seed() -> None:
     assert float(noisy(x, 9.0, torch.Generator().manual_seed(0)).max()) == 1.0
 
 
-def test_a_trained_network(soft_run: Run, digits: data.DataSet) -> None:
+def test_a_trained_network(soft_run: Run, digits: DataSet) -> None:
     network = checkpoints.load_network(soft_run)
     split = digits.splits["validation"]
     found = robustness(network, split, 0, sigma=0.1, epsilon=0.1, n=300)

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from penviz.store.runs import RunError, read_run
-from penviz.training import checkpoints, data, evaluate, shipped_images
+from penviz.store.run_config import RunError
+from penviz.store.runs import read_run
+from penviz.training import checkpoints, data, data_set, evaluate, shipped_images
 from penviz.training.data import load_published
 from reproduction.test_images import choose
 
@@ -33,7 +34,7 @@ def test_a_shipped_network_is_as_accurate_on_them_as_on_the_whole_test_split(
     found = evaluate.evaluate(checkpoints.load_network(run), split, run.config.crop)["accuracy"]
     whole = run.metrics["test"]["accuracy"]
     assert abs(found - whole) < 2.5 * math.sqrt(whole * (1 - whole) / 1000)
-    shuffled = data._split(name, split.images, np.roll(split.labels, 1), split.indices, split.hashes)
+    shuffled = data_set._split(name, split.images, np.roll(split.labels, 1), split.indices, split.hashes)
     wrong = evaluate.evaluate(checkpoints.load_network(run), shuffled, run.config.crop)["accuracy"]
     assert abs(wrong - whole) > 0.3, "wrong labels must be noticed, or this test shows nothing"
 
@@ -65,7 +66,7 @@ def test_the_choice_by_a_plain_loop_and_the_sheet_without_loss(
         own.sort(key=lambda i: hashlib.sha256(bytes(8) + x[i].tobytes()).digest()[:8])
         expected += own[:40]
     np.testing.assert_array_equal(images, x[expected])
-    first = data.pixel_hashes(x, 0).argsort()  # another order of the source
+    first = data_set.pixel_hashes(x, 0).argsort()  # another order of the source
     np.savez(
         tmp_path / "again.npz",
         x_train=train,

@@ -14,10 +14,12 @@ import torch
 from small_training import EPOCHS, small_config
 from test_train import AT_EPOCHS, OFTEN, Server, small_train, stopped_at, what_counts
 
-from penviz.store.runs import RunError, read_run
+from penviz.store.run_config import RunError
+from penviz.store.runs import read_run
 from penviz.store.snapshots import Snapshots, snapshots_path
-from penviz.training import data, evaluate, snapshots
+from penviz.training import evaluate, snapshots
 from penviz.training.checkpoints import load_network
+from penviz.training.data_set import DataSet, Split
 from penviz.training.extract import first_of_each_class
 
 FILES = ["snapshots-train.npz", "snapshots-validation.npz"]
@@ -59,7 +61,7 @@ def test_training_is_the_same_to_the_bit_with_and_without(whole: dict[str, Any])
 
 
 def test_a_snapshot_that_leaves_evaluation_mode_on_would_be_seen(
-    small: data.DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The test above can fail: drawing one random number or moving one weight changes the digest."""
     real = evaluate.features_and_predictions
@@ -96,7 +98,7 @@ def test_killed_and_resumed_keeps_the_same_snapshots(
     assert what_counts(out) == what_counts(whole["run"])
 
 
-def test_the_last_snapshot_is_the_finished_network(small: data.DataSet, whole: dict[str, Any]) -> None:
+def test_the_last_snapshot_is_the_finished_network(small: DataSet, whole: dict[str, Any]) -> None:
     run = read_run(whole["run"])
     network = load_network(run)
     for name in ("train", "validation"):
@@ -109,7 +111,7 @@ def test_the_last_snapshot_is_the_finished_network(small: data.DataSet, whole: d
         np.testing.assert_array_equal(found.labels, split.labels[rows])
         np.testing.assert_array_equal(found.total, np.bincount(split.labels))
         assert np.bincount(found.labels).max() == 5
-        part = data.Split(split.images[rows], split.labels[rows], split.indices[rows], split.hashes[rows], "")
+        part = Split(split.images[rows], split.labels[rows], split.indices[rows], split.hashes[rows], "")
         features, predictions = evaluate.features_and_predictions(network, part, run.config.crop)
         np.testing.assert_array_equal(found.features[-1], features.astype(np.float16))
         np.testing.assert_array_equal(found.predictions[-1], predictions)
@@ -121,7 +123,7 @@ def test_the_last_snapshot_is_the_finished_network(small: data.DataSet, whole: d
         assert np.abs(found.features[0].astype(float) - found.features[-1]).max() > 1e-3
 
 
-def test_only_the_chosen_epochs_are_kept(small: data.DataSet, tmp_path: Path) -> None:
+def test_only_the_chosen_epochs_are_kept(small: DataSet, tmp_path: Path) -> None:
     out = small_train(small, tmp_path / "run", small_config(epochs=6), snapshots=3, snapshots_per_class=2)
     found = Snapshots.load(snapshots_path(out, "train"))
     assert found.epochs.tolist() == [1, 2, 6]
@@ -130,7 +132,7 @@ def test_only_the_chosen_epochs_are_kept(small: data.DataSet, tmp_path: Path) ->
     assert not (tmp_path / "run" / "snapshots-test.npz").exists()
 
 
-def test_other_snapshots_on_resume_are_refused_in_a_sentence(small: data.DataSet, tmp_path: Path) -> None:
+def test_other_snapshots_on_resume_are_refused_in_a_sentence(small: DataSet, tmp_path: Path) -> None:
     options: dict[str, Any] = {"snapshots": 3, "snapshots_per_class": 5}
     out = stopped_at(small, tmp_path / "run", 7, **options)
     for other in ({"snapshots": 0}, options | {"snapshots": 2}, options | {"snapshots_per_class": 4}):
@@ -149,7 +151,7 @@ def test_other_snapshots_on_resume_are_refused_in_a_sentence(small: data.DataSet
 
 
 def test_features_too_large_for_half_precision_are_left_out_and_said(
-    small: data.DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = evaluate.features_and_predictions
     calls = iter(range(100))

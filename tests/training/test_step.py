@@ -11,8 +11,10 @@ import pytest
 import torch
 from small_training import small_config
 
-from penviz.store.runs import Run, RunConfig
-from penviz.training import data, defaults, images, models
+from penviz.store.run_config import RunConfig
+from penviz.store.runs import Run
+from penviz.training import defaults, images, models
+from penviz.training.data_set import DataSet
 from penviz.training.trainer import Training
 
 # The learning rate over a run, by hand.
@@ -52,7 +54,7 @@ def test_learning_rate_ends_at_a_thousandth() -> None:
 # One step, by arithmetic.
 
 
-def one_step(small: data.DataSet, out: Path, **changes: Any) -> tuple[dict, dict, dict, float]:
+def one_step(small: DataSet, out: Path, **changes: Any) -> tuple[dict, dict, dict, float]:
     """Weights before, raw gradients of the plain loss, weights after, and the loss; of one step."""
     config = small_config(
         **({"epochs": 1, "schedule": "constant", "clip_norm": 0.0, "momentum": 0.0} | changes)
@@ -87,7 +89,7 @@ def assert_step(before: dict, after: dict, expected: dict, lr: float) -> None:
 
 @pytest.mark.parametrize("factor", [1.0, 3.0])
 def test_decay_acts_on_the_two_hidden_layers_and_the_factor_on_the_gradient(
-    factor: float, small: data.DataSet, tmp_path: Path
+    factor: float, small: DataSet, tmp_path: Path
 ) -> None:
     changes = {"loss_factor": factor, "weight_decay": 0.5, "lr": 0.5, "batch_size": 16}
     before, raw, after, lr = one_step(small, tmp_path, **changes)
@@ -107,7 +109,7 @@ def test_decay_acts_on_the_two_hidden_layers_and_the_factor_on_the_gradient(
             assert_step(before, after, wrong, lr)
 
 
-def test_gradients_are_clipped_to_the_norm(small: data.DataSet, tmp_path: Path) -> None:
+def test_gradients_are_clipped_to_the_norm(small: DataSet, tmp_path: Path) -> None:
     changes = {"loss_factor": 3.0, "weight_decay": 0.0, "lr": 0.5, "batch_size": 16}
     before, raw, after, lr = one_step(small, tmp_path, clip_norm=0.25, **changes)
     norm = math.sqrt(sum(float((3 * g).pow(2).sum()) for g in raw.values()))
@@ -117,7 +119,7 @@ def test_gradients_are_clipped_to_the_norm(small: data.DataSet, tmp_path: Path) 
     assert_step(before, after, {k: 3 * g for k, g in raw.items()}, lr)
 
 
-def test_two_steps_of_nesterov_momentum(small: data.DataSet, tmp_path: Path) -> None:
+def test_two_steps_of_nesterov_momentum(small: DataSet, tmp_path: Path) -> None:
     config = small_config(
         epochs=1, schedule="constant", clip_norm=0.0, weight_decay=0.0, lr=0.05, momentum=0.9
     )

@@ -16,8 +16,10 @@ from penviz.cli import main
 from penviz.cli.sweep import OWN
 from penviz.cli.train import train as train_verb
 from penviz.store.activations import Activations
-from penviz.store.runs import MODEL_FILE, RunConfig, RunError, activations_path, read_run
+from penviz.store.run_config import RunConfig, RunError
+from penviz.store.runs import MODEL_FILE, activations_path, read_run
 from penviz.training import data, sweep, train
+from penviz.training.data_set import DataSet
 from penviz.training.progress import Stopped
 from penviz.training.sweep import SweepProgress
 
@@ -38,7 +40,7 @@ def digests(out: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def swept(small: data.DataSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def swept(small: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two finished runs; read it, never write into it."""
     out = tmp_path_factory.mktemp("sweep")
     assert sweep.sweep(members(out), lambda seed: small, **HERE) == 0
@@ -66,7 +68,7 @@ def test_a_run_for_each_combination(tmp_path: Path) -> None:
         members(tmp_path, ())
 
 
-def test_each_run_is_the_one_that_train_makes(swept: Path, small: data.DataSet, tmp_path: Path) -> None:
+def test_each_run_is_the_one_that_train_makes(swept: Path, small: DataSet, tmp_path: Path) -> None:
     for member in members(swept):
         alone = train.train(member.config, small, tmp_path / member.directory.name, device="cpu")
         assert read_run(alone).model_sha256 == read_run(member.directory).model_sha256
@@ -79,7 +81,7 @@ def test_what_is_finished_is_left_and_the_data_are_not_read(swept: Path) -> None
     before = digests(swept)
     told: list[SweepProgress] = []
 
-    def load(seed: int) -> data.DataSet:
+    def load(seed: int) -> DataSet:
         raise AssertionError("nothing is to do")
 
     assert sweep.sweep(members(swept), load, report=told.append, **HERE) == 2
@@ -89,7 +91,7 @@ def test_what_is_finished_is_left_and_the_data_are_not_read(swept: Path) -> None
 
 @pytest.mark.parametrize("more", [{"per_class": 8}, {"thumbnail_quality": 35}])
 def test_what_is_asked_for_beyond_what_is_there_is_made(
-    more: dict[str, int], swept: Path, small: data.DataSet, tmp_path: Path
+    more: dict[str, int], swept: Path, small: DataSet, tmp_path: Path
 ) -> None:
     out = tmp_path / "sweep"
     shutil.copytree(swept, out)
@@ -101,7 +103,7 @@ def test_what_is_asked_for_beyond_what_is_there_is_made(
 
 
 @pytest.mark.parametrize("lost", ["activations", "model", "stale"])
-def test_what_is_missing_is_made_again(lost: str, swept: Path, small: data.DataSet, tmp_path: Path) -> None:
+def test_what_is_missing_is_made_again(lost: str, swept: Path, small: DataSet, tmp_path: Path) -> None:
     out = tmp_path / "sweep"
     shutil.copytree(swept, out)
     run = members(out)[0].directory
@@ -119,7 +121,7 @@ def test_what_is_missing_is_made_again(lost: str, swept: Path, small: data.DataS
 
 
 def test_stopped_anywhere_and_called_again_is_never_stopped(
-    swept: Path, small: data.DataSet, tmp_path: Path
+    swept: Path, small: DataSet, tmp_path: Path
 ) -> None:
     models = {m.directory.name: read_run(m.directory).model_sha256 for m in members(swept)}
     for moment in (3, 10, 13):  # inside the first run, after its training, inside the second
@@ -132,9 +134,7 @@ def test_stopped_anywhere_and_called_again_is_never_stopped(
         assert {m.directory.name: read_run(m.directory).model_sha256 for m in members(out)} == models
 
 
-def test_conflicts_are_said_before_anything_is_begun(
-    swept: Path, small: data.DataSet, tmp_path: Path
-) -> None:
+def test_conflicts_are_said_before_anything_is_begun(swept: Path, small: DataSet, tmp_path: Path) -> None:
     out = tmp_path / "sweep"
     shutil.copytree(swept, out)
     with pytest.raises(RunError, match=r"fc800-0-seed0 was made with another config \(epochs\)"):
@@ -150,12 +150,12 @@ def test_conflicts_are_said_before_anything_is_begun(
     assert (out / "fc800-0.2-seed0" / "notes.txt").read_text() == "mine"
 
 
-def test_a_run_that_fails_is_named(small: data.DataSet, tmp_path: Path) -> None:
+def test_a_run_that_fails_is_named(small: DataSet, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="fc800-0-seed0: The loss is no longer finite"):
         sweep.sweep(members(tmp_path, lr=1e30), lambda seed: small, **HERE)
 
 
-def test_progress_over_all_runs(small: data.DataSet, tmp_path: Path) -> None:
+def test_progress_over_all_runs(small: DataSet, tmp_path: Path) -> None:
     told: list[SweepProgress] = []
     sweep.sweep(members(tmp_path), lambda seed: small, report=told.append, **HERE)
     done = [m.done for m in told]
@@ -178,7 +178,7 @@ def test_the_verb_takes_every_option_of_train() -> None:
     assert not lost, f"penviz sweep has no use for {lost}: add it to OWN, or hand it on"
 
 
-def test_the_verb(swept: Path, small: data.DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_verb(swept: Path, small: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "load", lambda *args, **kwargs: small)
     arguments = ["sweep", "digits", "fc800", "--batch-size", "64", "--seed", "0"]
     more = ["--per-class", "5", "--no-thumbnails", "--device", "cpu", "--progress", "json"]
@@ -212,7 +212,7 @@ def test_the_verb(swept: Path, small: data.DataSet, tmp_path: Path, monkeypatch:
 
 
 def test_the_verb_reads_what_is_typed_as_train_does(
-    small: data.DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(data, "load", lambda *args, **kwargs: small)
     shares = ",".join(["0.1"] * 10)

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from penviz.metrics.target_vectors import Targets, target_vectors
-from penviz.store.runs import RunConfig, RunError
+from penviz.store.run_config import RunConfig, RunError
 from penviz.training.targets import (
     Objective,
     redrawn,

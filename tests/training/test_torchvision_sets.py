@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 from penviz.training import data
 from penviz.training.torchvision_sets import SETS, SEVERAL, TorchvisionSet, read_set
 

@@ -16,8 +16,10 @@ import pytest
 import torch
 from small_training import EPOCHS, STEPS, small_config, small_train
 
-from penviz.store.runs import MODEL_FILE, RUN_FILE, RunConfig, RunError, read_run
-from penviz.training import checkpoints, data, train, trainer
+from penviz.store.run_config import RunConfig, RunError
+from penviz.store.runs import MODEL_FILE, RUN_FILE, read_run
+from penviz.training import checkpoints, train, trainer
+from penviz.training.data_set import DataSet
 from penviz.training.progress import Stopped, stop_on_signal
 
 STATE = checkpoints.STATE_FILE
@@ -199,7 +201,7 @@ def listing(directory: Path) -> dict[str, bytes]:
 
 
 def test_an_interrupt_saves_and_continues_to_the_same_bits(
-    small: data.DataSet, whole: dict[str, Any], tmp_path: Path
+    small: DataSet, whole: dict[str, Any], tmp_path: Path
 ) -> None:
     told: list[str] = []
 
@@ -228,7 +230,7 @@ def test_a_second_interrupt_ends_at_once_and_handlers_are_put_back() -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def stopped_at(small: data.DataSet, out: Path, n_steps: int = 2, **options: Any) -> Path:
+def stopped_at(small: DataSet, out: Path, n_steps: int = 2, **options: Any) -> Path:
     """A run that was stopped after some steps."""
     steps = iter(range(1, 1000))
     with pytest.raises(Stopped):
@@ -237,7 +239,7 @@ def stopped_at(small: data.DataSet, out: Path, n_steps: int = 2, **options: Any)
 
 
 def test_another_number_of_threads_is_said_and_the_stored_one_used(
-    small: data.DataSet, whole: dict[str, Any], tmp_path: Path
+    small: DataSet, whole: dict[str, Any], tmp_path: Path
 ) -> None:
     out = stopped_at(small, tmp_path / "run")
     said: list[str] = []
@@ -251,9 +253,7 @@ def test_another_number_of_threads_is_said_and_the_stored_one_used(
     assert what_counts(out) == whole["expected"]
 
 
-def test_another_version_is_said(
-    small: data.DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_version_is_said(small: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = stopped_at(small, tmp_path / "run")
     real = torch.__version__
     monkeypatch.setattr(trainer, "versions", lambda: {"torch": "1.0"})
@@ -262,7 +262,7 @@ def test_another_version_is_said(
     assert any(f"torch {real}, this is 1.0" in sentence for sentence in said)
 
 
-def test_another_config_or_other_data_are_refused(small: data.DataSet, tmp_path: Path) -> None:
+def test_another_config_or_other_data_are_refused(small: DataSet, tmp_path: Path) -> None:
     out = stopped_at(small, tmp_path / "run")
     before = listing(out)
     with pytest.raises(RunError, match="another config \\(lr\\)"):
@@ -278,7 +278,7 @@ def test_another_config_or_other_data_are_refused(small: data.DataSet, tmp_path:
     assert listing(out) == before
 
 
-def test_a_finished_run_is_left_as_it_is(small: data.DataSet, tmp_path: Path) -> None:
+def test_a_finished_run_is_left_as_it_is(small: DataSet, tmp_path: Path) -> None:
     out = small_train(small, tmp_path / "run", small_config(epochs=1))
     before, said = listing(out), []
     small_train(small, out, small_config(epochs=1), resume=True, say=said.append)
@@ -289,7 +289,7 @@ def test_a_finished_run_is_left_as_it_is(small: data.DataSet, tmp_path: Path) ->
     assert listing(out) == before
 
 
-def test_a_directory_in_use_is_refused_and_not_touched(small: data.DataSet, tmp_path: Path) -> None:
+def test_a_directory_in_use_is_refused_and_not_touched(small: DataSet, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / "download.part").write_text("mine too")
     with pytest.raises(RunError, match="is not empty"):
@@ -297,7 +297,7 @@ def test_a_directory_in_use_is_refused_and_not_touched(small: data.DataSet, tmp_
     assert sorted(listing(tmp_path)) == ["download.part", "notes.txt"]
 
 
-def test_resume_removes_no_file_that_is_not_its_own(small: data.DataSet, tmp_path: Path) -> None:
+def test_resume_removes_no_file_that_is_not_its_own(small: DataSet, tmp_path: Path) -> None:
     out = stopped_at(small, tmp_path / "run")
     (out / "download.part").write_text("mine")
     (out / f"{STATE}.part").write_text("half a state")
@@ -307,19 +307,19 @@ def test_resume_removes_no_file_that_is_not_its_own(small: data.DataSet, tmp_pat
     assert [p.name for p in out.glob("*.part")] == ["download.part"]
 
 
-def test_resume_of_what_is_no_run_is_refused(small: data.DataSet, tmp_path: Path) -> None:
+def test_resume_of_what_is_no_run_is_refused(small: DataSet, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(RunError, match="no run"):
         small_train(small, tmp_path, resume=True)
     assert sorted(listing(tmp_path)) == ["notes.txt"]
 
 
-def test_resume_of_nothing_starts(small: data.DataSet, whole: dict[str, Any], tmp_path: Path) -> None:
+def test_resume_of_nothing_starts(small: DataSet, whole: dict[str, Any], tmp_path: Path) -> None:
     small_train(small, tmp_path / "run", resume=True)
     assert what_counts(tmp_path / "run") == whole["expected"]
 
 
-def test_a_truncated_state_is_refused_in_one_sentence(small: data.DataSet, tmp_path: Path) -> None:
+def test_a_truncated_state_is_refused_in_one_sentence(small: DataSet, tmp_path: Path) -> None:
     out = stopped_at(small, tmp_path / "run")
     path = out / STATE
     path.write_bytes(path.read_bytes()[:-100])
@@ -327,7 +327,7 @@ def test_a_truncated_state_is_refused_in_one_sentence(small: data.DataSet, tmp_p
         small_train(small, out, resume=True)
 
 
-def test_no_pickle_in_the_files(small: data.DataSet, tmp_path: Path) -> None:
+def test_no_pickle_in_the_files(small: DataSet, tmp_path: Path) -> None:
     out = stopped_at(small, tmp_path / "run")
     small_train(small, out, resume=True)
     head = (out / MODEL_FILE).read_bytes()
@@ -349,7 +349,7 @@ def test_no_pickle_in_the_files(small: data.DataSet, tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_trained_leaves_nothing(
-    changes: dict[str, Any], sentence: str, small: data.DataSet, tmp_path: Path
+    changes: dict[str, Any], sentence: str, small: DataSet, tmp_path: Path
 ) -> None:
     config = RunConfig(**(small_config().to_json() | changes))
     with pytest.raises(RunError, match=sentence):
@@ -357,14 +357,14 @@ def test_what_cannot_be_trained_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_unknown_device_leaves_nothing(small: data.DataSet, tmp_path: Path) -> None:
+def test_an_unknown_device_leaves_nothing(small: DataSet, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="sees no device abacus"):
         train.train(small_config(), small, tmp_path / "run", device="abacus")
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("changes", [{}, {"batch_size": 320, "epochs": 1}])
-def test_a_diverging_run_says_so(changes: dict[str, Any], small: data.DataSet, tmp_path: Path) -> None:
+def test_a_diverging_run_says_so(changes: dict[str, Any], small: DataSet, tmp_path: Path) -> None:
     """In the middle of an epoch, and by the last step of one: its own loss is finite, its weights are not."""
     config = small_config(lr=1e30, clip_norm=0.0, schedule="constant", **changes)
     with pytest.raises(RunError, match=r"no longer finite in epoch 1: lower the learning rate \(1e\+30\)"):
@@ -373,7 +373,7 @@ def test_a_diverging_run_says_so(changes: dict[str, Any], small: data.DataSet, t
 
 
 @pytest.mark.parametrize("kind", ["others", "prior", "binary", "clip", "sampled"])
-def test_runs_of_every_kind_resume_to_the_same_bits(kind: str, small: data.DataSet, tmp_path: Path) -> None:
+def test_runs_of_every_kind_resume_to_the_same_bits(kind: str, small: DataSet, tmp_path: Path) -> None:
     config = small_config(targets=kind)
     whole = small_train(small, tmp_path / "whole", config)
     steps = 0
@@ -396,7 +396,7 @@ def test_runs_of_every_kind_resume_to_the_same_bits(kind: str, small: data.DataS
 
 
 @pytest.mark.parametrize("at", ["an epoch's end", "within an epoch"])
-def test_a_state_of_before_there_were_kinds_resumes(at: str, small: data.DataSet, tmp_path: Path) -> None:
+def test_a_state_of_before_there_were_kinds_resumes(at: str, small: DataSet, tmp_path: Path) -> None:
     """Without the config fields and sums that came later: the same weights, and no false number."""
     whole = small_train(small, tmp_path / "whole")
     steps = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from penviz.app.uploads import Upload
+from penviz.app.upload import Upload
 
 LISTS = {
     "cifar10": ("CIFAR-10's: airplane, automobile, bird, ...", 10),

@@ -13,7 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from penviz.app import uploads
 from penviz.app.links import grid_link
-from penviz.app.uploads import Upload
+from penviz.app.upload import Upload
 from penviz.app.visitor import Visitor, data_directory
 from penviz.app.widgets.class_name_lists import choose_names
 from penviz.app.widgets.data_choices import DataChoice

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
@@ -12,14 +11,17 @@ import streamlit as st
 from penviz import InputError
 from penviz.app.catalogue import directory_digest, read_catalogue, run_roots
 from penviz.app.state import suffix
+from penviz.app.trained_here import TrainedHere
 from penviz.app.visitor import Visitor, cage, known_visitor, visitor
 from penviz.external.sandbox.answer import Budget, CageError
 from penviz.external.sandbox.sandbox import Job
 from penviz.plot.screen import template_figure
-from penviz.projection.panel import Panel, build_panel
+from penviz.projection.build_panel import build_panel
+from penviz.projection.panel import Panel
 from penviz.store.snapshots import Snapshots, snapshots_path
 
 LABEL = "Train a hard and a soft network on digits"
+
 LENGTHS = {
     "past the fit: 200 epochs, 2 min on an idle machine": 200,
     "until they fit: 20 epochs, 20 s": 20,
@@ -30,24 +32,12 @@ MEMORY_BYTES, CPU_SECONDS, WALL_SECONDS, FILE_BYTES = 2 << 30, 900, 3600, 256 <<
 """What a training may use; 200 epochs take 1 GB and about 110 s of one core."""
 
 NAMES = ("digits-hard", "digits-soft")
+
 ALPHAS = (0.0, 0.1)
+
 EVERY_SECONDS = 0.7
+
 _CHOSEN = "trained-here"
-
-
-@dataclass
-class TrainedHere:
-    """One training of a pair in a visitor's session.
-
-    Attributes:
-        job: in the cage, None when it ended without a result; names: of the two runs.
-        started: by the monotonic clock; error: why there is no result, one sentence.
-    """
-
-    job: Job | None
-    names: tuple[str, str]
-    started: float
-    error: str = ""
 
 
 def train_here(where: str, *, open: bool = False) -> None:

@@ -24,8 +24,8 @@ from penviz.external.evidence.scored_set_up import Row, row_of, scores_of
 from penviz.external.evidence.set_up_table import SetUpTable, plainest, too_few_outputs
 from penviz.external.evidence.ties import settle
 from penviz.external.networks.variants import Variant
-from penviz.store.runs import RunError
-from penviz.training.data import DataSet
+from penviz.store.run_config import RunError
+from penviz.training.data_set import DataSet
 
 IMAGES = 512
 POINTS = 0.02

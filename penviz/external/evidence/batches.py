@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 
 NAMED = ("pixel_values", "input_ids")
 """Keys of a dict whose entries a network takes by name, with the others that its forward names."""

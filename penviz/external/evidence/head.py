@@ -19,8 +19,8 @@ from penviz.external.evidence.batches import Inputs
 from penviz.external.evidence.layer_inputs import channels_first, inputs, last_owner, matrices, owners, pooled
 from penviz.external.evidence.outputs import as_logits, kind_of_scores, run, unwrap
 from penviz.external.evidence.restored_state import changed
-from penviz.store.activations import Head
-from penviz.store.runs import RunError
+from penviz.store.head import Head
+from penviz.store.run_config import RunError
 
 TOLERANCE = 1e-4
 """Largest norm of s (W h + b) - logits, relative to that of the logits less their mean over the classes."""

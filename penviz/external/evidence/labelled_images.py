@@ -10,10 +10,10 @@ import numpy as np
 
 from penviz.demo import SHIPPED
 from penviz.external.reader.report import FileReport
-from penviz.store.activations import DAMAGED
+from penviz.store.npz import DAMAGED
 from penviz.training import data
 from penviz.training.class_names import in_order
-from penviz.training.data import DataSet
+from penviz.training.data_set import DataSet
 
 LARGEST_SIDE = 1024
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from torch import Generator, nn
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, IterableDataset, SequentialSampler
 
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 
 Rows: TypeAlias = list[list[int]]
 """Rows of the data set that each batch was made of."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from penviz.external.evidence.batches import Inputs
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 
 
 def unwrap(network: nn.Module) -> nn.Module:

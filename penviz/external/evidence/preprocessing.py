@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 from penviz.training import images as stored
 
 SCALINGS = ("0..1", "-1..1", "0..255", "per image")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from penviz.external.evidence.loaders import generators
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 
 
 @contextmanager

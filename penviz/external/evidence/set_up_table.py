@@ -14,7 +14,7 @@ from penviz.external.evidence.preprocessing import Preprocessing
 from penviz.external.evidence.scored_set_up import Row, row_of, scores_of
 from penviz.external.evidence.tie_break import clearly_worse, oddness
 from penviz.external.networks.variants import Variant
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 
 FEWEST = 64
 """Images of a first look where all set-ups on all images would take too long."""

@@ -11,12 +11,12 @@ from torch import nn
 
 from penviz.external.evidence import accuracy, scored_set_up
 from penviz.external.evidence.accuracy import Check
-from penviz.external.evidence.first_norm import IMAGES, NormProof, prove_input, solve
+from penviz.external.evidence.input_proof import IMAGES, NormProof, prove_input, solve
 from penviz.external.evidence.preprocessing import Preprocessing
 from penviz.external.evidence.ties import MOST_IMAGES
 from penviz.external.networks.variants import Variant
-from penviz.store.runs import RunError
-from penviz.training.data import DataSet
+from penviz.store.run_config import RunError
+from penviz.training.data_set import DataSet
 
 SOLVED_ON = 500
 """Training images that a mean and deviation a channel are solved on."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,70 +14,38 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from penviz import __version__
-from penviz.external.evidence import accuracy, scored_set_up
-from penviz.external.evidence.head import HeadProof, NoHead, features_and_scores, prove_head
-from penviz.external.evidence.outputs import as_logits, kind_of_scores
-from penviz.external.evidence.preprocessing import Preprocessing
+from penviz.external.evidence import accuracy
+from penviz.external.evidence.head import HeadProof, NoHead, prove_head
+from penviz.external.importing.adopted_activations import (
+    BATCH,
+    NetworkPass,
+    chosen_rows,
+    examples_of,
+    fit_a_sprite,
+    forward,
+)
+from penviz.external.importing.choices import Choices
 from penviz.external.importing.judgement import Judgement, judge
 from penviz.external.importing.new_directory import new_directory, shared_directory
 from penviz.external.networks import architectures
 from penviz.external.networks.builders import is_factory, renamed
-from penviz.external.networks.variants import Variant, varied
+from penviz.external.networks.variants import varied
 from penviz.external.networks.weights import load_strict, read_weights
 from penviz.external.reader.report import FileReport
 from penviz.store.activations import Activations
-from penviz.store.runs import MODEL_FILE, RUN_FILE, RunError, sha256_of, thumbnails_path, write_json
+from penviz.store.run_config import RunError
+from penviz.store.runs import MODEL_FILE, RUN_FILE, sha256_of, thumbnails_path, write_json
 from penviz.training import split_files
 from penviz.training.checkpoints import write_tensors
-from penviz.training.data import DataSet, Split
-from penviz.training.extract import first_of_each_class, sprite_grid, write_sprite
-from penviz.training.folder import ImageFiles, stored_batches
-from penviz.training.split_files import ONE_FILE, Batch, Examples, Storage, write_split
+from penviz.training.data_set import DataSet
+from penviz.training.extract import write_sprite
+from penviz.training.folder import ImageFiles
+from penviz.training.split_files import ONE_FILE, Storage, write_split
 
-BATCH = 64
 PROOF_IMAGES = 8
 
 Progress = Callable[[int, int, float], None]
 """Told (images done, images in all, seconds left); what it raises ends the work and leaves nothing behind."""
-
-
-@dataclass(frozen=True)
-class Choices:
-    """What the user confirmed about a checkpoint.
-
-    Attributes:
-        model: name of the architecture.
-        preprocessing: from stored pixels to the network's input.
-        variant: changes of the body that leave no key.
-        targets: "hard", "uniform" or "unknown"; label_smoothing: alpha, None where it is not known.
-        expected: accuracy in [0, 1] that is known of it, or None.
-        recipe: what is known to be unlike the plain recipe in its training, a few words each.
-
-    Raises:
-        RunError: targets and label smoothing that do not fit, an accuracy out of range.
-    """
-
-    model: str
-    preprocessing: Preprocessing
-    variant: Variant = dataclasses.field(default_factory=Variant)
-    targets: str = "unknown"
-    label_smoothing: float | None = None
-    expected: float | None = None
-    recipe: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        alpha = self.label_smoothing
-        fits = {
-            "unknown": alpha is None,
-            "hard": alpha == 0,
-            "uniform": alpha is not None and 0 < alpha < 1,
-        }
-        if not fits.get(self.targets, False):
-            raise RunError(
-                "Targets are unknown, hard (label smoothing 0) or uniform (label smoothing above 0, below 1)."
-            )
-        if self.expected is not None and not 0 <= self.expected <= 1:
-            raise RunError("The expected accuracy must lie between 0 and 100 %.")
 
 
 def open_network(
@@ -182,7 +149,7 @@ def adopt(
     """
     splits = tuple(splits) or dataset.shown
     check_splits(dataset, splits)
-    rows = {name: _rows(dataset.splits[name], name, classes, per_class) for name in splits}
+    rows = {name: chosen_rows(dataset.splits[name], name, classes, per_class) for name in splits}
     n_all = sum(len(chosen) for chosen in rows.values())
     if n_all == 0:
         raise RunError("There are no examples of these classes.")
@@ -221,8 +188,8 @@ def adopt(
             split, chosen = dataset.splits[name], rows[name]
             if not len(chosen):
                 continue
-            examples = _examples(dataset, name, chosen, out.name, head_proof, digest)
-            run = _Pass(network, choices, head_proof, split, chosen, told)
+            examples = examples_of(dataset, name, chosen, out.name, head_proof, digest)
+            run = NetworkPass(network, choices, head_proof, split, chosen, told)
             starts = range(0, len(chosen), BATCH)
             batches = [slice(start, min(start + BATCH, len(chosen))) for start in starts]
             stored = write_split(part, examples, batches, width, run, storage)
@@ -236,7 +203,7 @@ def adopt(
                 record["metrics"][name] = split_files.accuracy(part, name)
             if not ranks.first:
                 continue
-            if thumbnail_quality and _fit_a_sprite(len(chosen), dataset):
+            if thumbnail_quality and fit_a_sprite(len(chosen), dataset):
                 shown = split.images
                 pixels = shown.only(chosen) if isinstance(shown, ImageFiles) else shown[chosen]
                 written = write_sprite(thumbnails_path(part, name), pixels, thumbnail_quality)
@@ -244,71 +211,6 @@ def adopt(
         if ranks.first:
             write_json(part / RUN_FILE, record | ({"thumbnails": sprites} if sprites else {}))
     return out
-
-
-@torch.no_grad()
-def forward(
-    network: nn.Module, choices: Choices, proof: HeadProof | NoHead, images: NDArray[np.uint8]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Features [n, d] and scores [n, K] of stored images under the chosen set-up."""
-    batch = choices.preprocessing.apply(images)
-    batch = batch.to(next(iter(network.state_dict().values())).device)
-    with varied(network, choices.variant, batch):
-        features, scores = features_and_scores(network, proof, batch)
-    return features.float().cpu().numpy(), scores.float().cpu().numpy()
-
-
-@dataclass
-class _Pass:
-    """Images of a split through the network.
-
-    sums: examples that were run, right ones, NLL in nats; logits: of each batch, where there is no head.
-    """
-
-    network: nn.Module
-    choices: Choices
-    proof: HeadProof | NoHead
-    split: Split
-    chosen: NDArray[np.int64]
-    told: Callable[[int], None]
-    sums: Tensor = dataclasses.field(default_factory=lambda: torch.zeros(3, dtype=torch.float64))
-    logits: list[NDArray[np.float32]] = dataclasses.field(default_factory=list)
-
-    def __call__(self, batches: Sequence[slice]) -> Iterator[Batch]:
-        rows = [self.chosen[some] for some in batches]
-        for own, images in zip(rows, stored_batches(self.split.images, rows), strict=True):
-            h, scores = forward(self.network, self.choices, self.proof, images)
-            right, nll = scored_set_up.measure(torch.from_numpy(scores), self.split.labels[own])
-            if isinstance(self.proof, NoHead):
-                stated = torch.from_numpy(scores)
-                self.logits.append(as_logits(stated, kind_of_scores(stated)).numpy())
-            self.sums += len(h) * torch.tensor([1.0, right, nll], dtype=torch.float64)
-            self.told(len(h))
-            yield h, scores.argmax(1)
-
-
-def _examples(
-    dataset: DataSet,
-    name: str,
-    chosen: NDArray[np.int64],
-    run: str,
-    proof: HeadProof | NoHead,
-    digest: str,
-) -> Examples:
-    """What is known of the chosen rows of a split beside their activations."""
-    split = dataset.splits[name]
-    return Examples(
-        split.labels[chosen],
-        split.indices[chosen],
-        dataset.class_names,
-        run,
-        name,
-        proof.head if isinstance(proof, HeadProof) else None,
-        split.dataset_id,
-        digest,
-        split.hashes[chosen],
-        np.bincount(split.labels, minlength=len(dataset.class_names)),
-    )
 
 
 def _record(
@@ -361,18 +263,3 @@ def _record(
         "metrics": {},
         "versions": {"penviz": __version__, "torch": torch.__version__},
     }
-
-
-def _rows(split: Split, name: str, classes: Sequence[int], per_class: int) -> NDArray[np.int64]:
-    if not classes:
-        return first_of_each_class(split.labels, per_class if name == "train" else 0)
-    first = first_of_each_class(split.labels, per_class)
-    return first[np.isin(split.labels[first], np.asarray(classes))]
-
-
-def _fit_a_sprite(n: int, dataset: DataSet) -> bool:
-    try:
-        sprite_grid(n, dataset.image_shape)
-    except RunError:
-        return False
-    return True

@@ -13,7 +13,8 @@ from penviz.external.evidence.preprocessing import Preprocessing
 from penviz.external.networks import architectures
 from penviz.external.networks.builders import is_factory
 from penviz.external.networks.variants import Variant, varied
-from penviz.store.runs import MODEL_FILE, Run, RunError
+from penviz.store.run_config import RunError
+from penviz.store.runs import MODEL_FILE, Run
 from penviz.training import checkpoints
 from penviz.training.network import Network
 

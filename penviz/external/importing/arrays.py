@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from penviz.store.activations import DAMAGED, Head, whole_array
 from penviz.store.captured_run import check_new, check_splits, held_out, labels_digest, save
+from penviz.store.head import Head
+from penviz.store.npz import DAMAGED, whole_array
+from penviz.store.run_config import RunError
 from penviz.store.run_from_arrays import from_arrays
-from penviz.store.runs import SPLITS, RunError, sha256_of
+from penviz.store.runs import SPLITS, sha256_of
 
 KEYS = ("features", "labels", "weight", "bias", "predictions", "class_names")
 UNREADABLE: tuple[type[Exception], ...] = (*DAMAGED, *(SafetensorError,))

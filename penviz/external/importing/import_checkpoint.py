@@ -12,7 +12,7 @@ from penviz.external.reader.inspection import PICKLED, inspect_file
 from penviz.external.reader.report import FileReport, Refused
 from penviz.external.reader.report_text import code_lines
 from penviz.store.class_lookup import rows_named
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 
 PICKLES = ("torch zip", "legacy torch file", "legacy pickle", "TorchScript")
 """Kinds that --trust executes where they are refused."""
@@ -96,6 +96,7 @@ def _checkpoint(
     progress: Callable[[int, int, float], None],
 ) -> Path:
     from penviz.external.importing import adopt, set_up
+    from penviz.external.importing.choices import Choices
     from penviz.external.importing.new_directory import check_new
     from penviz.external.networks.weights import unpickle
 
@@ -115,7 +116,7 @@ def _checkpoint(
     adopt.check_splits(dataset, splits)
     classes = _classes(request.classes, dataset.class_names)
     check, proof, judged = set_up.find_set_up(model, network, dataset, request, path, report, say)
-    choices = adopt.Choices(
+    choices = Choices(
         model,
         check.best.preprocessing,
         check.best.variant,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 
 
 @dataclass(frozen=True)

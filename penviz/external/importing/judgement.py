@@ -15,7 +15,7 @@ from penviz.external.evidence import accuracy, scored_set_up
 from penviz.external.evidence.accuracy import POINTS
 from penviz.external.evidence.scored_set_up import Row
 from penviz.external.evidence.set_up_table import FEWEST
-from penviz.training.data import DataSet
+from penviz.training.data_set import DataSet
 
 MOST = 10_000
 """Images of a split that are measured at most."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 from penviz.store.whole_directory import whole_directory
 from penviz.training.ranks import Ranks
 

@@ -11,10 +11,10 @@ from penviz.external.importing.new_directory import new_directory
 from penviz.external.reader.inspection import inspect_file
 from penviz.external.reader.run_zip import unpack_run
 from penviz.store.activations import Activations
+from penviz.store.run_config import RunError
 from penviz.store.runs import (
     MODEL_FILE,
     RUN_FILE,
-    RunError,
     activations_path,
     read_run,
     stored_path,

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from penviz import InputError
 from penviz.external.evidence import accuracy, candidates, label_order, outputs, scored_set_up
 from penviz.external.evidence.accuracy import Check
-from penviz.external.evidence.first_norm import NormProof
+from penviz.external.evidence.input_proof import NormProof
 from penviz.external.evidence.labelled_images import class_count, labelled_images, stated_training
 from penviz.external.evidence.preprocessing import Preprocessing
 from penviz.external.evidence.try_inputs import that_run, try_inputs
@@ -26,9 +26,9 @@ from penviz.external.networks import architectures, variants
 from penviz.external.networks.builders import is_factory
 from penviz.external.networks.variants import Variant
 from penviz.external.reader.report import FileReport
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 from penviz.training.class_names import read_class_names
-from penviz.training.data import DataSet
+from penviz.training.data_set import DataSet
 
 SHOWN = 12
 """Rows of the table of set-ups that are printed."""

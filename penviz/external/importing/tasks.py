@@ -20,15 +20,16 @@ from penviz.external.evidence import accuracy, candidates, preprocessing
 from penviz.external.evidence.labelled_images import class_count, labelled_images, stated_training
 from penviz.external.evidence.try_inputs import that_run, try_inputs
 from penviz.external.importing import adopt, arrays
+from penviz.external.importing.choices import Choices
 from penviz.external.importing.judgement import Judgement, judge
 from penviz.external.importing.packed import open_packed
 from penviz.external.networks import architectures, variants
 from penviz.external.reader.images_zip import unpack_folder
 from penviz.external.reader.inspection import inspect_file
 from penviz.external.reader.report import FileReport, Refused
-from penviz.store.runs import RunError
-from penviz.training import data
+from penviz.store.run_config import RunError
 from penviz.training.class_names import LISTS, read_class_names
+from penviz.training.data_set import DataSet
 from penviz.training.digits_pair import train_pair
 
 Tell = Callable[[dict[str, Any]], None]
@@ -80,7 +81,7 @@ def check(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
     seconds = float(arguments.get("seconds", 60))
     tried = try_inputs(network, ways, bodies, dataset, seconds=seconds, report=_progress(tell))
     checked, best = tried.check, tried.check.best
-    chosen = adopt.Choices(arguments["model"], best.preprocessing, best.variant)
+    chosen = Choices(arguments["model"], best.preprocessing, best.variant)
     judged = judge(
         network,
         best,
@@ -114,7 +115,7 @@ def adopt_checkpoint(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
         quick_look: whether some classes alone were run, and then seconds_all, about how long all will take.
     """
     report, network, dataset = _open(arguments)
-    choices = adopt.Choices(
+    choices = Choices(
         arguments["model"],
         preprocessing.Preprocessing.from_json(arguments["preprocessing"]),
         variants.Variant(**arguments.get("variant", {})),
@@ -187,7 +188,7 @@ def _usable(arguments: dict[str, Any]) -> FileReport:
     return report
 
 
-def _open(arguments: dict[str, Any]) -> tuple[FileReport, Any, data.DataSet]:
+def _open(arguments: dict[str, Any]) -> tuple[FileReport, Any, DataSet]:
     """The report, the network with its weights, and the data in the order of its outputs."""
     report = _usable(arguments)
     if report.not_finite:
@@ -199,7 +200,7 @@ def _open(arguments: dict[str, Any]) -> tuple[FileReport, Any, data.DataSet]:
     return report, network, _data_set(arguments, side, stated_training(report, model))
 
 
-def _data_set(arguments: dict[str, Any], side: int, training: Mapping[str, Any]) -> data.DataSet:
+def _data_set(arguments: dict[str, Any], side: int, training: Mapping[str, Any]) -> DataSet:
     """The data. Arguments: dataset; data_dir, image_size, hold_out, class_names (of the outputs)."""
     return labelled_images(
         arguments["dataset"],

@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 from penviz.external.networks import fingerprints, known_tables, renamings, tutorial_networks
 from penviz.external.networks.builders import Shape, Shapes, builder, input_channels, patch_side, penviz_input
 from penviz.external.reader.report import TensorEntry
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 from penviz.training import models
 
 SAME_KEYS = "cifar:mobilenetv2-features"

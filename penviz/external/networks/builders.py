@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from penviz.did_you_mean import did_you_mean
 from penviz.external.networks import cifar_resnets, known_tables, renamings, tutorial_networks
 from penviz.external.networks.layer_tables import TableNetwork
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 from penviz.training import models
 
 Shape = tuple[int, ...]

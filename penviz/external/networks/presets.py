@@ -12,6 +12,7 @@ from penviz.did_you_mean import did_you_mean
 from penviz.external.evidence import accuracy, candidates, label_order, scored_set_up
 from penviz.external.evidence.preprocessing import Preprocessing
 from penviz.external.importing import adopt
+from penviz.external.importing.choices import Choices
 from penviz.external.importing.judgement import Judgement
 from penviz.external.importing.new_directory import check_new
 from penviz.external.networks import architectures
@@ -19,9 +20,9 @@ from penviz.external.networks.variants import Variant
 from penviz.external.networks.weights import load_strict
 from penviz.external.reader.inspection import inspect_file
 from penviz.external.reader.report import FileReport
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 from penviz.training import pretrained
-from penviz.training.data import DataSet
+from penviz.training.data_set import DataSet
 from penviz.training.imagenet import N_CLASSES, SYNSETS, read_imagenet
 from penviz.training.split_files import ONE_FILE, Storage
 
@@ -118,7 +119,7 @@ def extract_preset(
     network, report = _network(name, preset, file)
     way = _preprocessing(preset, network)
     dataset = read_imagenet(directory, splits, way.size, way.interpolation, every_class=every_class)
-    choices = adopt.Choices(
+    choices = Choices(
         preset.model,
         way,
         targets=preset.targets,

@@ -18,7 +18,7 @@ from penviz.external.reader.inspection import read_contents
 from penviz.external.reader.report import FileReport, Refused, TensorEntry
 from penviz.external.reader.stored import NUMPY_DTYPES, StoredTensor
 from penviz.external.reader.weights_found import OF_OPTIMIZER, WRAPPERS, undo_prefixes
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 
 LONGEST_DIFF = 12
 """Lines of each kind that a diff shows."""

@@ -15,7 +15,8 @@ from penviz import InputError
 from penviz.metrics.information import SAMPLES, few_samples
 from penviz.plot.theme import targets_name
 from penviz.projection.chart import Chart, Line, Series
-from penviz.store.runs import Run, RunConfig
+from penviz.store.run_config import RunConfig
+from penviz.store.runs import Run
 from penviz.study.families import LOOSE, networks, told_apart
 
 KEY = "mutual_information"

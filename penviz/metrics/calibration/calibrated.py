@@ -34,7 +34,8 @@ from penviz.metrics.collapse.moments import class_rows
 from penviz.metrics.intervals.bootstrap import Estimate, biased_bounds, mean_difference, widened
 from penviz.metrics.intervals.interval_limits import FEWEST_BOUNDED, FEWEST_UNBOUNDED, why_no_mean
 from penviz.metrics.logits import LogitNumbers
-from penviz.store.activations import Activations, ActivationsError
+from penviz.store.activations import Activations
+from penviz.store.head import ActivationsError
 
 Float = NDArray[np.float64]
 

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penviz.metrics.class_sample import class_sample
-from penviz.store.activations import BLOCK, Activations
+from penviz.store.activations import Activations
+from penviz.store.head import BLOCK
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]

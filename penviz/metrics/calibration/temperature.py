@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from penviz.metrics.intervals.bootstrap import Z95
 from penviz.metrics.intervals.interval_limits import FEWEST_UNBOUNDED, why_no_mean
 from penviz.metrics.logits import CACHED
-from penviz.store.activations import row_blocks
+from penviz.store.head import row_blocks
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]

@@ -24,7 +24,7 @@ from penviz.metrics.tightness.tightness import (
     space_ratio,
     space_within_total,
 )
-from penviz.store.activations import Head, affine_blocks
+from penviz.store.head import Head, affine_blocks
 
 OF_MOMENTS = (
     *("space_radius", "space_distance", "space_ratio", "space_within_total"),

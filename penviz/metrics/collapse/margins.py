@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from penviz.store.activations import Activations, row_blocks
+from penviz.store.activations import Activations
+from penviz.store.head import row_blocks
 
 Float = NDArray[np.float64]
 

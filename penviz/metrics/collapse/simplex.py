@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from penviz.metrics.class_sample import class_sample
 from penviz.metrics.collapse.moments import Moments
 from penviz.metrics.tightness.tightness import ratio
-from penviz.store.activations import affine_blocks
+from penviz.store.head import affine_blocks
 
 Float = NDArray[np.float64]
 

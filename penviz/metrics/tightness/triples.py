@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from penviz.metrics.tightness.tightness import ratio
 from penviz.projection.plane import PAIRS, SMALLEST_RATIO
-from penviz.store.activations import Head, row_blocks
+from penviz.store.head import Head, row_blocks
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]

@@ -19,8 +19,10 @@ from penviz.external.importing.adopted_network import network_of
 from penviz.external.importing.import_options import Request as ImportOptions
 from penviz.store import run_activations
 from penviz.store.pilots import read_pilot
-from penviz.store.runs import RUN_FILE, Run, RunError, read_run, write_json
+from penviz.store.run_config import RunError
+from penviz.store.runs import RUN_FILE, Run, read_run, write_json
 from penviz.training import data, distill, evaluate, pilot, students
+from penviz.training.data_set import DataSet, Split
 from penviz.training.erasure import logits_of
 from penviz.training.models import MODELS
 from penviz.training.pilot_request import Request
@@ -29,12 +31,12 @@ CHOSEN = {"epochs": 1, "batch_size": 128}
 
 
 @pytest.fixture(scope="module")
-def digits() -> data.DataSet:
+def digits() -> DataSet:
     return data.load_published("digits")
 
 
 @pytest.fixture(scope="module")
-def teachers(tmp_path_factory: pytest.TempPathFactory, digits: data.DataSet) -> tuple[Run, Run]:
+def teachers(tmp_path_factory: pytest.TempPathFactory, digits: DataSet) -> tuple[Run, Run]:
     """A hard and a soft network that somebody trained on digits scaled to 0..1, brought in."""
     place, split = tmp_path_factory.mktemp("theirs"), digits.splits["train"]
     x, y = torch.from_numpy(split.images).permute(0, 3, 1, 2) / 255, torch.from_numpy(split.labels)
@@ -60,12 +62,12 @@ def teachers(tmp_path_factory: pytest.TempPathFactory, digits: data.DataSet) -> 
     return read_run(made[0]), read_run(made[1])
 
 
-def logits(network: Any, split: data.Split) -> np.ndarray:
+def logits(network: Any, split: Split) -> np.ndarray:
     return logits_of(network, evaluate.features_and_predictions(network, split, 0)[0])
 
 
 def test_it_says_what_was_stored_in_the_order_of_the_names(
-    teachers: tuple[Run, Run], digits: data.DataSet
+    teachers: tuple[Run, Run], digits: DataSet
 ) -> None:
     stored = run_activations.load(teachers[0])["validation"]
     network = network_of(teachers[0], digits.class_names)
@@ -79,7 +81,7 @@ def test_it_says_what_was_stored_in_the_order_of_the_names(
 
 
 def test_a_change_of_the_body_stays_in_force(
-    teachers: tuple[Run, Run], digits: data.DataSet, tmp_path: Path
+    teachers: tuple[Run, Run], digits: DataSet, tmp_path: Path
 ) -> None:
     run = copy(teachers[0], tmp_path / "gelu")
     run.record["adopted"]["variant"] |= {"activation": "gelu"}

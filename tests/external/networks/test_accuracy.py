@@ -17,7 +17,7 @@ from penviz.external.evidence import accuracy, candidates, head, label_order, sc
 from penviz.external.evidence.preprocessing import IMAGENET, Preprocessing
 from penviz.external.networks import variants, weights
 from penviz.external.networks.variants import Variant
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 
 RIGHT = Preprocessing("ImageNet mean and std", mean=IMAGENET[0], std=IMAGENET[1])
 N_TRAIN = 1200

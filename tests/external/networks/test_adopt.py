@@ -15,24 +15,27 @@ from torch import nn
 from penviz.external.evidence import candidates
 from penviz.external.evidence.preprocessing import Preprocessing
 from penviz.external.importing import adopt
+from penviz.external.importing.choices import Choices
 from penviz.external.networks import architectures
 from penviz.external.networks.variants import Variant
 from penviz.external.reader.inspection import inspect_file
 from penviz.store.activations import Activations
-from penviz.store.runs import MODEL_FILE, Run, RunError, activations_path, sha256_of, thumbnails_path
+from penviz.store.run_config import RunError
+from penviz.store.runs import MODEL_FILE, Run, activations_path, sha256_of, thumbnails_path
 from penviz.training import checkpoints, data
+from penviz.training.data_set import DataSet, Split
 from penviz.training.extract import extract
 
 TRAIN, VALIDATION = "train", "validation"
 
 
 @pytest.fixture(scope="session")
-def digits() -> data.DataSet:
+def digits() -> DataSet:
     return data.load("digits")
 
 
 @pytest.fixture(scope="session")
-def own_run(digits: data.DataSet, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def own_run(digits: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A short training of penviz with its activations: the reference that adoption must reproduce."""
     from penviz.store.runs import read_run
     from penviz.training import defaults, train
@@ -60,9 +63,9 @@ def opened(path: Path) -> tuple[Any, nn.Module]:
     return report, adopt.open_network(path, report, "tutorial_alexnet")
 
 
-def choices(**more: Any) -> adopt.Choices:
+def choices(**more: Any) -> Choices:
     way = Preprocessing("each image standardised", channels=1, scaling="per image")
-    return adopt.Choices("tutorial_alexnet", way, **more)
+    return Choices("tutorial_alexnet", way, **more)
 
 
 def record_of(out: Path) -> dict[str, Any]:
@@ -70,7 +73,7 @@ def record_of(out: Path) -> dict[str, Any]:
 
 
 def test_it_gives_penvizs_own_activations(
-    own_run: Run, theirs: Path, digits: data.DataSet, tmp_path: Path
+    own_run: Run, theirs: Path, digits: DataSet, tmp_path: Path
 ) -> None:
     report, network = opened(theirs)
     told: list[tuple[int, int, float]] = []
@@ -116,9 +119,7 @@ def test_it_gives_penvizs_own_activations(
     assert (out.stat().st_mode & 0o777) == (out.parent.stat().st_mode & 0o777)
 
 
-def test_a_quick_look_is_noted_and_withholds_accuracy(
-    theirs: Path, digits: data.DataSet, tmp_path: Path
-) -> None:
+def test_a_quick_look_is_noted_and_withholds_accuracy(theirs: Path, digits: DataSet, tmp_path: Path) -> None:
     report, network = opened(theirs)
     out = adopt.adopt(
         network, choices(), digits, tmp_path / "quick", report=report, classes=(3, 5, 8), per_class=20
@@ -134,7 +135,7 @@ def test_a_quick_look_is_noted_and_withholds_accuracy(
     assert record["adopted"]["targets_stated_by"] == ""
 
 
-def test_without_a_head_class_means_can_stand_in(digits: data.DataSet, tmp_path: Path) -> None:
+def test_without_a_head_class_means_can_stand_in(digits: DataSet, tmp_path: Path) -> None:
     state = architectures.build("torchvision:squeezenet1_1", 10).state_dict()
     torch.save(state, tmp_path / "theirs.pth")
     report = inspect_file(tmp_path / "theirs.pth")
@@ -142,7 +143,7 @@ def test_without_a_head_class_means_can_stand_in(digits: data.DataSet, tmp_path:
     way = Preprocessing("0..1", 40, 40)
     out = adopt.adopt(
         network,
-        adopt.Choices("torchvision:squeezenet1_1", way),
+        Choices("torchvision:squeezenet1_1", way),
         digits,
         tmp_path / "out",
         report=report,
@@ -161,7 +162,7 @@ def test_without_a_head_class_means_can_stand_in(digits: data.DataSet, tmp_path:
     assert not activations_path(out, TRAIN).exists()
 
 
-def test_a_variant_is_in_force_while_extracting(theirs: Path, digits: data.DataSet, tmp_path: Path) -> None:
+def test_a_variant_is_in_force_while_extracting(theirs: Path, digits: DataSet, tmp_path: Path) -> None:
     report, network = opened(theirs)
     outs = [
         adopt.adopt(
@@ -181,7 +182,7 @@ def test_a_variant_is_in_force_while_extracting(theirs: Path, digits: data.DataS
     assert np.array_equal(first, again)  # and undone afterwards
 
 
-def _rows(digits: data.DataSet, made: Activations) -> Any:
+def _rows(digits: DataSet, made: Activations) -> Any:
     """Rows of the validation split that were taken."""
     where = {index: row for row, index in enumerate(digits.splits[VALIDATION].indices.tolist())}
     return np.array([where[index] for index in made.indices.tolist()])
@@ -197,9 +198,7 @@ def cancel(done: int, n: int, left: float) -> None:
 
 
 @pytest.mark.parametrize("stop", [cancel, KeyboardInterrupt])
-def test_nothing_is_left_when_it_ends_early(
-    stop: Any, theirs: Path, digits: data.DataSet, tmp_path: Path
-) -> None:
+def test_nothing_is_left_when_it_ends_early(stop: Any, theirs: Path, digits: DataSet, tmp_path: Path) -> None:
     def interrupt(done: int, n: int, left: float) -> None:
         raise KeyboardInterrupt
 
@@ -211,7 +210,7 @@ def test_nothing_is_left_when_it_ends_early(
     assert list(root.iterdir()) == []
 
 
-def test_bad_requests_are_one_sentence(theirs: Path, digits: data.DataSet, tmp_path: Path) -> None:
+def test_bad_requests_are_one_sentence(theirs: Path, digits: DataSet, tmp_path: Path) -> None:
     report, network = opened(theirs)
     used = tmp_path / "used"
     used.mkdir()
@@ -236,7 +235,7 @@ def test_bad_requests_are_one_sentence(theirs: Path, digits: data.DataSet, tmp_p
         with pytest.raises(RunError):
             choices(**wrong)
     names = tuple(str(i) for i in range(20))
-    more = data.DataSet("x", {VALIDATION: _relabelled(digits.splits[VALIDATION], 10)}, names)
+    more = DataSet("x", {VALIDATION: _relabelled(digits.splits[VALIDATION], 10)}, names)
     with pytest.raises(RunError, match="10 outputs and the data have 20 classes"):
         adopt.adopt(network, choices(), more, tmp_path / "out", report=report, splits=(VALIDATION,))
     single = nn.Sequential(nn.Flatten(), nn.Linear(64, 1))
@@ -244,11 +243,11 @@ def test_bad_requests_are_one_sentence(theirs: Path, digits: data.DataSet, tmp_p
         adopt.adopt(single, choices(), more, tmp_path / "out", report=report, splits=(VALIDATION,))
 
 
-def _relabelled(split: data.Split, by: int) -> data.Split:
-    return data.Split(split.images, split.labels + by, split.indices, split.hashes, "x")
+def _relabelled(split: Split, by: int) -> Split:
+    return Split(split.images, split.labels + by, split.indices, split.hashes, "x")
 
 
-def test_the_plausible_list_holds_what_penviz_did(own_run: Run, theirs: Path, digits: data.DataSet) -> None:
+def test_the_plausible_list_holds_what_penviz_did(own_run: Run, theirs: Path, digits: DataSet) -> None:
     from penviz.external.evidence import accuracy
     from penviz.external.networks import variants
 

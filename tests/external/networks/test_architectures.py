@@ -17,7 +17,7 @@ from penviz.external.networks import architectures, builders, fingerprints
 from penviz.external.networks.cifar_resnets import NAMES
 from penviz.external.networks.layer_tables import TableNetwork, Widen
 from penviz.external.reader.report import TensorEntry
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 from penviz.training.models import MODELS
 
 

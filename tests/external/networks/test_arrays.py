@@ -12,9 +12,12 @@ from safetensors.numpy import save_file
 
 from penviz.external.importing.arrays import adopt_arrays
 from penviz.metrics.collapse.simplex import nearest_means
-from penviz.store.activations import Activations, ActivationsError
+from penviz.store.activations import Activations
+from penviz.store.head import ActivationsError
+from penviz.store.run_config import RunError
+from penviz.store.run_differences import differences
 from penviz.store.run_from_arrays import class_means
-from penviz.store.runs import RunError, activations_path, differences, read_run
+from penviz.store.runs import activations_path, read_run
 
 K, D = 4, 6
 

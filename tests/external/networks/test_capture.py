@@ -19,7 +19,7 @@ from penviz.own_code.capture import capture
 from penviz.projection.split_statistics import SplitStatistics
 from penviz.store import shards
 from penviz.store.captured_run import CapturedRun
-from penviz.store.runs import differences
+from penviz.store.run_differences import differences
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*class means stand in")
 

@@ -71,7 +71,7 @@ def test_the_app_lists_them_together(place: Path) -> None:
 
 
 def page() -> None:
-    from penviz.app.pages.training_dynamics import show_training
+    from penviz.app.page.training_dynamics import show_training
 
     show_training()
 

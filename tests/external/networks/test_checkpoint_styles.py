@@ -14,7 +14,7 @@ from penviz.external.evidence.head import HeadProof, features_and_scores, prove_
 from penviz.external.importing import set_up
 from penviz.external.importing.import_options import Request
 from penviz.external.reader.inspection import inspect_file
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 
 
 def written(style: Style, path: Path) -> nn.Module:

@@ -13,7 +13,8 @@ from torch.distributions import Normal, kl_divergence
 from torch.nn import functional as F
 
 from penviz.external.evidence import accuracy, candidates
-from penviz.external.evidence.first_norm import first_norm, kl, prove_input, solve
+from penviz.external.evidence.first_norm import first_norm, kl
+from penviz.external.evidence.input_proof import prove_input, solve
 from penviz.external.evidence.preprocessing import Preprocessing
 from penviz.external.evidence.ties import settle
 from penviz.external.networks import variants

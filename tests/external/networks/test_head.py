@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from penviz.external.evidence import head
 from penviz.external.networks import architectures
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 
 
 def images(seed: int = 0, n: int = 6, side: int = 8) -> Tensor:

@@ -16,7 +16,7 @@ from penviz.external.evidence.labelled_images import labelled_images
 from penviz.external.importing import import_checkpoint
 from penviz.external.importing.import_options import Request
 from penviz.external.importing.judgement import Judgement, stored_accuracy
-from penviz.projection.panel import build_grid
+from penviz.projection.build_panel import build_grid
 from penviz.store import run_activations
 from penviz.store.runs import Run, judged_split, read_run, shown_splits
 from penviz.training import data

@@ -12,7 +12,8 @@ from foreign_networks import coloured_digits
 
 from penviz.external.importing import import_checkpoint
 from penviz.external.importing.import_options import Request
-from penviz.store.runs import Run, RunError, read_run
+from penviz.store.run_config import RunError
+from penviz.store.runs import Run, read_run
 
 NETWORKS = '''
 import torch

@@ -14,7 +14,7 @@ from penviz.external.evidence import candidates, preprocessing
 from penviz.external.evidence.preprocessing import IMAGENET, Preprocessing
 from penviz.external.networks import architectures
 from penviz.external.reader.report import TensorEntry
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 from penviz.training import images as own_images
 from penviz.training import models
 

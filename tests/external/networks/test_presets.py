@@ -22,7 +22,9 @@ from penviz.cli import main
 from penviz.external.evidence.preprocessing import IMAGENET, Preprocessing
 from penviz.external.networks import presets
 from penviz.store.activations import Activations
-from penviz.store.runs import RunError, activations_path, differences, read_run
+from penviz.store.run_config import RunError
+from penviz.store.run_differences import differences
+from penviz.store.runs import activations_path, read_run
 from penviz.study.finding import NONE_DRAWN
 from penviz.training.imagenet import SYNSETS, read_imagenet
 

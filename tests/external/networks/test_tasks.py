@@ -105,7 +105,9 @@ def test_from_a_checkpoint_to_a_run(cage: Cage, workspace: Workspace, data_file:
     held = Activations.load(activations_path(out, "test"))
 
     from penviz.external.evidence.preprocessing import Preprocessing
-    from penviz.external.importing.adopt import Choices, forward, prove_on
+    from penviz.external.importing.adopt import prove_on
+    from penviz.external.importing.adopted_activations import forward
+    from penviz.external.importing.choices import Choices
     from penviz.external.networks.variants import Variant
 
     choices = Choices("resnet20", Preprocessing.from_json(row["preprocessing"]), Variant(**row["variant"]))

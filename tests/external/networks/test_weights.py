@@ -18,7 +18,7 @@ from penviz.external.evidence import head
 from penviz.external.networks import architectures, weights
 from penviz.external.reader.inspection import inspect_file
 from penviz.external.reader.report import Refused
-from penviz.store.runs import RunError
+from penviz.store.run_config import RunError
 
 MODEL = "resnet20"
 

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from penviz.external.reader.inspection import inspect_file
 from penviz.external.reader.own_training import stated_training
 from penviz.external.reader.report import FileReport
-from penviz.store.runs import RunConfig
+from penviz.store.run_config import RunConfig
 from penviz.training.checkpoints import write_tensors
 
 STATED = {"model": "resnet20", "dataset": "cifar100", "crop": 32, "image_size": 32}

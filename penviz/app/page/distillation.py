@@ -30,7 +30,8 @@ from penviz.metrics.information import SAMPLES, left_words
 from penviz.plot.chart_screen import chart_figure
 from penviz.store.activations import Activations
 from penviz.store.pilots import Condition, Pilot, condition_name, conditions, find_pilots
-from penviz.store.runs import SPLITS, Run, RunError, read_run
+from penviz.store.run_config import RunError
+from penviz.store.runs import SPLITS, Run, read_run
 from penviz.store.safe_text import safe_record
 from penviz.study.teacher_comparison import unfair
 

@@ -31,7 +31,7 @@ from penviz.plot.snapshot_animation import common_epochs, film_figure
 from penviz.plot.theme import short_names
 from penviz.projection.chart import Chart
 from penviz.projection.snapshot_animation import Film, film_finding
-from penviz.store.activations import ActivationsError
+from penviz.store.head import ActivationsError
 from penviz.store.runs import Run
 from penviz.store.snapshots import Snapshots, snapshots_path, splits_of
 from penviz.study.animation_charts import film_charts

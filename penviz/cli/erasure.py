@@ -105,7 +105,7 @@ def _lines(record: Mapping[str, Any]) -> list[str]:
         f"  mutual information, {' and '.join(record['classes'])}: {values['mutual_information']:.3f} nats "
         f"(at most ln {n} = {math.log(n):.2f}; {left_words(record['samples'])})",
         *(
-            f"  {split}: spread of the wrong logits {values[f'{split}_wrong_logit_spread']:.3f} nats, "
+            f"  {split}: spread of the non-target logits {values[f'{split}_wrong_logit_spread']:.3f} nats, "
             f"1 - stability {values[f'{split}_instability']:.4f}"
             for split in SPLITS
             if f"{split}_instability" in values

@@ -21,7 +21,7 @@ class Erased:
     """The numbers of one split of one run.
 
     Attributes:
-        spread: mean standard deviation of the wrong logits, nats.
+        spread: mean standard deviation of the non-target logits, nats.
         instability: 1 - S of Shen et al. 2021, in [0, 1); lower: the answers for a class are more alike.
         gamma: temperature -> equivalent smoothing of what the network would tell a student.
     """

@@ -1,7 +1,7 @@
 """What is left of the wrong classes: mutual information, stability of probabilities, equivalent smoothing.
 
 Axis letters: N examples (n elsewhere, N where a formula counts them), K classes, L samples an example.
-The spread of the wrong logits, the fourth number of this kind, is in `logits.LogitNumbers`.
+The spread of the non-target logits, the fourth number of this kind, is in `logits.LogitNumbers`.
 """
 
 from __future__ import annotations

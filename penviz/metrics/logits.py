@@ -49,7 +49,7 @@ class LogitNumbers:
         nll: [n] minus log of the probability of the label, nats.
         confidence: [n] largest probability.
         gap: [n] true logit minus the mean of the wrong ones, nats.
-        spread: [n] standard deviation of the wrong logits (over K - 1, not K - 2), nats; 0 for K = 2.
+        spread: [n] standard deviation of the non-target logits (over K - 1, not K - 2), nats; 0 for K = 2.
     """
 
     correct: Float

@@ -183,7 +183,10 @@ def numbers(panel: Panel, ink: Ink) -> str:
         value = panel.metrics.get(key)
         if value is not None:
             said = form.format(value).replace("%", " %")
-            parts.append(f'{word} <b style="color:{ink.text}">{said}</b>')
+            # Bold is the result; how much of the spread the picture shows is a caution.
+            parts.append(
+                f'{word} <b style="color:{ink.text}">{said}</b>' if key == "rho_d" else f"{word} {said}"
+            )
     over = " + density" if panel.density is not None else ""
     n, stored = sum(panel.n_shown), sum(panel.n_stored)
     parts.append(f"all {n:,} drawn" if n == stored else f"{n:,} of {stored:,} drawn{over}")

@@ -1,4 +1,4 @@
-"""The pull of the loss on an example in the plane of three templates: W^T (q - p).
+"""Down the gradient of the loss, from an example in the plane of three templates: W^T (q - p).
 
 With p the softmax restricted to the three classes and q the targets of an example restricted to them (and
 divided by their sum), the loss among the three is L = -sum_j q_j ln p_j. Its gradient in the logits is p - q.

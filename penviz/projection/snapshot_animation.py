@@ -29,14 +29,14 @@ from penviz.store.head import ActivationsError
 
 Float = NDArray[np.float64]
 
-PASSING = 0.95
+PASSING = 0.90
 """Share of the examples of all epochs together that the limits hold: features of the first epochs may lie far
 out, and a frame for them would make the picture that all of it leads to small."""
 
 NUMBERS = ("rho_d", "rho_d_own", "accuracy", "gap", "spread", "nll")
 """What is known of each epoch: radius over distance on the film's plane and on the epoch's own; over all
 classes the accuracy, and in nats the mean gap of the true logit over the wrong ones, the mean spread of the
-wrong logits, and the NLL."""
+non-target logits, and the NLL."""
 
 
 @dataclass(frozen=True)

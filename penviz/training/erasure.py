@@ -87,8 +87,8 @@ def erasure(
 
     Returns:
         {"mutual_information": nats, at most ln N; "<split>_wrong_logit_spread": mean standard deviation of
-        the wrong logits, nats, and "<split>_instability": 1 - S of Shen et al. 2021, in [0, 1), for train
-        (the first 1,000 a class or fewer) and the split that the network is judged on}.
+        the non-target logits, nats, and "<split>_instability": 1 - S of Shen et al. 2021, in [0, 1), for
+        train (the first 1,000 a class or fewer) and the split that the network is judged on}.
     """
     differences = augmented_differences(
         network, dataset.splits["train"], config, classes, per_class=per_class, samples=samples, seed=seed

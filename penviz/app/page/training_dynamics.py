@@ -43,7 +43,7 @@ CONFIG = CHART_CONFIG | {"displayModeBar": False}
 
 FRAME = (
     "All epochs stand on the plane of the last epoch’s head, in its unit, on axes that hold 99.5 % of the "
-    "last epoch and 95 % of all: what moves on screen is the features. Dashed lines, shading and stars are "
+    "last epoch and 90 % of all: what moves on screen is the features. Dashed lines, shading and stars are "
     "the last epoch’s throughout. "
     "Between the epochs kept, points move on straight lines that are no data."
 )

@@ -41,8 +41,8 @@ MARKS = {
     "boundaries": "decision boundaries",
     "optimum": "label-smoothing optimum",
     "shading": "shading",
-    "errors": "errors apart",
-    "pull": "pull of the loss",
+    "errors": "mark misclassified",
+    "pull": "loss gradient",
 }
 CORNERS = {
     "rho_d": "radius / distance",

@@ -55,7 +55,7 @@ def number_charts(comparison: CalibrationComparison) -> tuple[Chart, ...]:
             Chart(
                 title=number.label[0].upper() + number.label[1:],
                 x_label="logits divided by" if scaled else "run",
-                y_label=number.unit,
+                y_label="" if number.unit == "share" else number.unit,
                 series=tuple(drawn),
                 x_limits=(-0.5, 1.5) if scaled else (-0.5, 0.5),
                 x_ticks=TICKS if scaled else tuple(zip(shifts.tolist(), names, strict=True)),

@@ -1,4 +1,4 @@
-"""What is left of the wrong classes over training: mutual information, wrong logits, stability.
+"""What is left of the wrong classes over training: mutual information, non-target logits, stability.
 
 As figure 6 of Müller et al. 2019, of runs trained with `penviz train --erasure`.
 """
@@ -37,7 +37,7 @@ CURVES = (
 """Key and split of every chart; mutual information is of training examples only."""
 
 SETTINGS = {"details": True}
-"""Options of the figure: the spread of the wrong logits and the stability too."""
+"""Options of the figure: the spread of the non-target logits and the stability too."""
 
 
 def followed(run: Run) -> bool:
@@ -51,7 +51,7 @@ def build(runs: Sequence[Run], *, details: bool) -> tuple[Chart, ...]:
 
     Args:
         runs: those that were not trained with --erasure are left out; runs of one seed are averaged first.
-        details: beside mutual information, the spread of the wrong logits and the stability.
+        details: beside mutual information, the spread of the non-target logits and the stability.
 
     Raises:
         InputError: none of the runs has such a history, or seeds of one line have no epoch in common.

@@ -26,7 +26,7 @@ class Reliability:
         edges: [B + 1] of the bins, rising from 0 to 1; bin b holds confidences in (edges[b], edges[b + 1]],
             and the first one 0 too.
         counts: [B] examples.
-        confidence: [B] mean confidence; accuracy: [B] share of right predictions; NaN in an empty bin.
+        confidence: [B] mean confidence; accuracy: [B] share of correct predictions; NaN in an empty bin.
     """
 
     edges: Float

@@ -22,7 +22,9 @@ def page() -> None:
 def opened(monkeypatch: pytest.MonkeyPatch, root: Path) -> AppTest:
     st.cache_resource.clear()
     monkeypatch.setenv("PENVIZ_RUNS", str(root))
-    return checked(AppTest.from_function(page, default_timeout=60).run())
+    app = AppTest.from_function(page, default_timeout=60)
+    app.query_params["plain"] = "1"  # the linked panels hold their legend in the browser
+    return checked(app.run())
 
 
 def test_markdown_in_a_name_is_no_markdown() -> None:

@@ -106,7 +106,7 @@ section.stSidebar [data-testid="stVerticalBlock"] {{ gap: .5rem; }}
   background: color-mix(in srgb, {CLASS_COLOURS[0]} 6%, transparent); }}
 .st-key-intro > :first-child {{ flex: 1; min-width: 0; }}
 table.pz-key-facts {{ border-collapse: collapse; margin-top: .45rem; font-size: .9rem; }}
-table.pz-key-facts :is(th, td) {{ text-align: left; padding: 0 1.5rem 0 0; white-space: nowrap;
+table.pz-key-facts :is(th, td) {{ text-align: left; padding: 0 1.2rem 0 0; white-space: nowrap;
   font-variant-numeric: tabular-nums; }}
 table.pz-key-facts th {{ font-weight: 400; color: {colours.note}; }}
 table.pz-key-facts b {{ font-weight: 700; margin-right: .15rem; }}

@@ -12,14 +12,17 @@ from penviz.study.table import NumberRow, Table
 from penviz.study.triple_comparison import TripleComparison
 
 COLUMNS = {
-    "rho_d": ("ρ/d in this plane", "cluster radius over distance between clusters: less is tighter"),
+    "rho_d": (
+        "radius / distance (ρ/d), plane",
+        "cluster radius over distance between clusters: less is tighter",
+    ),
     "triple_ratio": ("ρ/d in all features", "the same three classes, off the plane too"),
     "accuracy": ("accuracy", "all classes"),
     "ece": ("calibration error (ECE)", "mean gap between confidence and accuracy: 0 is best"),
 }
 """Key of a number -> what its column is called, and what it is."""
 
-TYPICAL = "typical triple"
+TYPICAL = "median triple"
 """The column between those of the triple and those of all classes."""
 
 
@@ -43,7 +46,7 @@ def key_facts(
     if triples:
         n = len(next(iter(triples.values())).pair.triples)
         title = f"Median change of ρ/d in the plane, over all {n:,} triples"
-        heads.insert(at, f'<th title="{title}">{TYPICAL} of {n:,}</th>')
+        heads.insert(at, f'<th title="{title}">median of {n:,} triples</th>')
     body = ""
     for split in table.splits:
         cells = [_cell(known[key], table.reference, split, COLUMNS[key][0]) for key in keys]
@@ -73,6 +76,8 @@ def _typical(found: TripleComparison | None, classes: Sequence[int]) -> str:
     if found is None:
         return f'<td data-label="{TYPICAL}">–</td>'
     rank = found.rank(classes)
-    more = {None: "", 1: "; none tightens more"}.get(rank, f"; {(rank or 1) - 1:,} tighten more")
+    more = {None: "", 1: "; none tightens more than this"}.get(
+        rank, f"; {(rank or 1) - 1:,} tighten more than this"
+    )
     median = signed_percent(float(np.median(found.pair.change)))
     return f'<td data-label="{TYPICAL}"><span><b>{median}</b>{more}</span></td>'

@@ -72,7 +72,7 @@ def ended(
 ) -> tuple[int, str]:
     monkeypatch.setattr(sys, "argv", ["penviz", *map(str, words)])
     with pytest.raises(SystemExit) as stop:
-        main.main()
+        main()
     said = capfd.readouterr()
     return int(stop.value.code or 0), said.out + said.err
 

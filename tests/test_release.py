@@ -55,7 +55,9 @@ def test_the_shell_completes_verbs(shell: str) -> None:
     words = {"COMP_WORDS": "penviz me", "COMP_CWORD": "1", "_TYPER_COMPLETE_ARGS": "penviz me"}
     script = Path(sys.executable).with_name("penviz")
     command = (
-        [str(script)] if script.exists() else [sys.executable, "-c", "from penviz.cli import main; main()"]
+        [str(script)]
+        if script.exists()
+        else [sys.executable, "-c", "from penviz.cli.main import main; main()"]
     )
     ended = subprocess.run(
         command,

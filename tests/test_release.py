@@ -54,11 +54,8 @@ def test_hooks_run_what_make_lint_runs() -> None:
 def test_the_shell_completes_verbs(shell: str) -> None:
     words = {"COMP_WORDS": "penviz me", "COMP_CWORD": "1", "_TYPER_COMPLETE_ARGS": "penviz me"}
     script = Path(sys.executable).with_name("penviz")
-    command = (
-        [str(script)]
-        if script.exists()
-        else [sys.executable, "-c", "from penviz.cli.main import main; main()"]
-    )
+    called = [sys.executable, "-c", "from penviz.cli.main import main; main()"]
+    command = [str(script)] if script.exists() else called
     ended = subprocess.run(
         command,
         env=os.environ

@@ -68,7 +68,8 @@ def test_one_run(open_app: Callable[..., AppTest], tmp_path: Path) -> None:
     app = open_app()
     assert headline(app).startswith("only: ρ/d")
     assert len(charts(app)) == 1
-    assert "change" not in table(app)
+    assert "change [95 %]" not in table(app)
+    assert "pz-change" not in table(app)
 
 
 def test_one_split(open_app: Callable[..., AppTest], tmp_path: Path) -> None:

@@ -118,8 +118,10 @@ def job(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeJob:
     made.directory.mkdir()
     asked: list[Any] = []
 
-    def start(workspace: Any, cage: Any, task: str, arguments: dict[str, Any], budget: Any) -> FakeJob:
-        asked.append((task, arguments))
+    def start(
+        workspace: Any, cage: Any, task: str, arguments: dict[str, Any], budget: Any, makes: Any
+    ) -> FakeJob:
+        asked.append((task, arguments, makes))
         return made
 
     monkeypatch.setattr("penviz.external.sandbox.workspace.Workspace.start", start)
@@ -137,8 +139,9 @@ def test_training_here_draws_every_epoch_and_ends_with_two_runs_chosen(
     open_page: Callable[..., AppTest], job: FakeJob
 ) -> None:
     app = start_training(open_page(empty_page))
-    ((task, arguments),) = job.asked  # type: ignore[attr-defined]
+    ((task, arguments, makes),) = job.asked  # type: ignore[attr-defined]
     assert (task, arguments["names"]) == ("train digits", ["digits-hard", "digits-soft"])
+    assert [path.name for path in makes] == arguments["names"]
     assert arguments["epochs"] == 200, "past the fit unless the visitor asks for less"
     assert "Starting" in app.get("progress")[0].proto.text
     make_filmed(job.directory, "digits-hard")
@@ -147,10 +150,8 @@ def test_training_here_draws_every_epoch_and_ends_with_two_runs_chosen(
     assert app.get("progress")[0].proto.value == 22
     assert "hard targets: epoch 9 of 20 · 12 s left" in app.get("progress")[0].proto.text
     assert "after epoch 9" in app.get("plotly_chart")[0].proto.spec
-    out = Path(arguments["out"])
-    for name, alpha in (("digits-hard", 0.0), ("digits-soft", 0.1)):
-        make_filmed(out, name, alpha, per_class=120)  # fewer examples have no interval
-    job.answer = {"directories": [str(out / "digits-hard"), str(out / "digits-soft")]}
+    for place, alpha in zip(makes, (0.0, 0.1), strict=True):
+        make_filmed(place.parent, place.name, alpha, per_class=120)  # fewer examples have no interval
     job.done = True
     app.run()
     assert not app.exception

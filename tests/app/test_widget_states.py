@@ -12,7 +12,14 @@ from streamlit.testing.v1 import AppTest
 
 from penviz.app.widget_states import RESET
 
-PAGES = ("grid", "calibration", "triples", "sweep", "training")
+PAGES = {
+    "calibration": "show_calibration",
+    "clusters": "show_clusters",
+    "distillation": "show_distillation",
+    "sweep": "show_sweep",
+    "training_dynamics": "show_training",
+    "your_model": "show_model",
+}
 WRONG: dict[str, object] = {
     "string_value": "nonsense",
     "int_value": 7,
@@ -21,10 +28,10 @@ WRONG: dict[str, object] = {
     "json_value": '{"a": 1}',
 }
 SCRIPT = """
-from penviz.app.widgets.page_{0} import show_{0}
+from penviz.app.page.{0} import {1}
 from penviz.app.widget_states import mend_widget_states, say_reset
 mend_widget_states()
-show_{0}()
+{1}()
 say_reset()
 """
 
@@ -57,7 +64,7 @@ def test_what_no_control_can_hold_goes_back_to_the_default(
     make_filmed(tmp_path, "hard")
     make_filmed(tmp_path, "soft", 0.1)
     monkeypatch.setenv("PENVIZ_RUNS", str(tmp_path))
-    app = checked(AppTest.from_string(SCRIPT.format(page), default_timeout=60).run())
+    app = checked(AppTest.from_string(SCRIPT.format(page, PAGES[page]), default_timeout=60).run())
     assert not app.toast
     for kind in WRONG:
         for only_of in (False, True):

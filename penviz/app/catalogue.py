@@ -215,6 +215,19 @@ def read_some_classes(key: str, classes: tuple[int, ...], _sharded: ShardedActiv
     return some_classes(_sharded, classes)
 
 
+def _doubts(run: Run, stale: Sequence[str]) -> list[str]:
+    """What must be said of a run: splits that come from another checkpoint, and how it was adopted."""
+    said = []
+    if stale:
+        said.append(
+            f"{run.name}: the activations are stale ({' and '.join(stale)}), they come from another "
+            f"checkpoint than the one in the directory. {again(run)}"
+        )
+    if run.adoption.warning:
+        said.append(f"{run.name}: {run.adoption.warning}")
+    return said
+
+
 def open_runs(runs: Sequence[Run], classes: tuple[int, ...] = ()) -> list[Opened]:
     """Activations of some runs, files side by side, with what is wrong said and never raised.
 
@@ -270,13 +283,7 @@ def open_runs(runs: Sequence[Run], classes: tuple[int, ...] = ()) -> list[Opened
             if run.model_sha256 and activations.checkpoint_sha256 not in ("", run.model_sha256):
                 stale.append(split)
             splits[split], digests[split] = activations, digest
-        if stale:
-            warnings.append(
-                f"{run.name}: the activations are stale ({' and '.join(stale)}), they come from another "
-                f"checkpoint than the one in the directory. {again(run)}"
-            )
-        if run.adoption.warning:
-            warnings.append(f"{run.name}: {run.adoption.warning}")
+        warnings += _doubts(run, stale)
         # What a split says depends on the others too where class means stand in for a head.
         key = "|".join([run.name, str(run.adoption.quick_look), *digests.values()])
         # Triples of shards are large and many: they are kept by `read_some_classes` alone.

@@ -154,7 +154,7 @@ MUTANTS = [
     (check_fit, "return mean - own,", "return mean - 0.9 * own,"),
     (check_fit, "if mean > 0 else", "if mean < 0 else"),
     (check_interval, "(curvature / value)", "curvature"),
-    (check_interval, "float(parts.var()) / len(z)", "float(parts.var())"),
+    (check_interval, "float(parts.var()) / n", "float(parts.var())"),
     (check_softmax, "np.float64) / temperature", "np.float64) * temperature"),
     (check_halves, "default_rng([seed, k])", "default_rng(k)"),
     (check_halves, "own[drawn[len(own) // 2 :]]", "own[drawn[: len(own) // 2]]"),

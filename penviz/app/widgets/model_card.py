@@ -43,6 +43,18 @@ STEPS = {
 SPLITS = ("validation", "train", "test")
 
 
+def _refusal(upload: Upload) -> None:
+    """Why a step ended without a result, and the next step that works."""
+    sentence, _, lines = upload.error.partition("\n")
+    st.warning(sentence, icon=":material/report:")
+    if lines:
+        st.code(lines, language=None)
+    if upload.advice:
+        st.markdown(plain_sentence(upload.advice))
+    if upload.stage == "refused" and upload.report is not None and upload.report.lines:
+        st.code("\n".join(upload.report.lines), language="python", wrap_lines=True)
+
+
 def card(who: Visitor, upload: Upload, choices: Sequence[DataChoice], missing: Sequence[str]) -> None:
     """Draw one upload in whatever stage it is.
 
@@ -60,14 +72,7 @@ def card(who: Visitor, upload: Upload, choices: Sequence[DataChoice], missing: S
                 uploads.remove(who, upload)
                 st.rerun()
         if upload.error:
-            sentence, _, lines = upload.error.partition("\n")
-            st.warning(sentence, icon=":material/report:")
-            if lines:
-                st.code(lines, language=None)
-            if upload.advice:
-                st.markdown(plain_sentence(upload.advice))
-            if upload.stage == "refused" and report is not None and report.lines:
-                st.code("\n".join(report.lines), language="python", wrap_lines=True)
+            _refusal(upload)
         if upload.busy:
             _waiting(upload)
         elif upload.stage == "drawn":

@@ -23,6 +23,7 @@ from penviz.external.importing.adopted_activations import (
     examples_of,
     fit_a_sprite,
     forward,
+    pixels_of,
 )
 from penviz.external.importing.choices import Choices
 from penviz.external.importing.judgement import Judgement, judge
@@ -39,7 +40,6 @@ from penviz.training import split_files
 from penviz.training.checkpoints import write_tensors
 from penviz.training.data_set import DataSet
 from penviz.training.extract import write_sprite
-from penviz.training.folder import ImageFiles
 from penviz.training.split_files import ONE_FILE, Storage, write_split
 
 PROOF_IMAGES = 8
@@ -105,6 +105,13 @@ def prove_on(network: nn.Module, choices: Choices, images: NDArray[np.uint8]) ->
         return prove_head(network, batch[:half], fresh)
 
 
+def _judge(network: nn.Module, choices: Choices, dataset: DataSet, report: FileReport) -> Judgement:
+    """The accuracy of the network under the choices, measured now."""
+    _, images, labels = accuracy.sample_of(dataset)
+    row = accuracy.measure_setup(network, choices.preprocessing, choices.variant, images, labels)
+    return judge(network, row, dataset, stated=choices.expected, extras=report.extras)
+
+
 def adopt(
     network: nn.Module,
     choices: Choices,
@@ -156,10 +163,7 @@ def adopt(
     first = dataset.splits[splits[0]].images
     n_names = len(dataset.class_names)
     accuracy.check_outputs(network, choices.preprocessing, first, n_names, choices.variant)
-    if judged is None:
-        _, images, labels = accuracy.sample_of(dataset)
-        row = accuracy.measure_setup(network, choices.preprocessing, choices.variant, images, labels)
-        judged = judge(network, row, dataset, stated=choices.expected, extras=report.extras)
+    judged = judged or _judge(network, choices, dataset, report)
     head_proof = prove_on(network, choices, first)
     quick_look = {"classes": [int(c) for c in classes], "per_class": per_class} if classes else None
     record = _record(choices, dataset, report, head_proof, judged, warnings, undecided)
@@ -204,9 +208,9 @@ def adopt(
             if not ranks.first:
                 continue
             if thumbnail_quality and fit_a_sprite(len(chosen), dataset):
-                shown = split.images
-                pixels = shown.only(chosen) if isinstance(shown, ImageFiles) else shown[chosen]
-                written = write_sprite(thumbnails_path(part, name), pixels, thumbnail_quality)
+                written = write_sprite(
+                    thumbnails_path(part, name), pixels_of(split, chosen), thumbnail_quality
+                )
                 sprites[name] = written | {"checkpoint_sha256": digest}
         if ranks.first:
             write_json(part / RUN_FILE, record | ({"thumbnails": sprites} if sprites else {}))

@@ -19,7 +19,7 @@ from penviz.external.networks.variants import varied
 from penviz.store.run_config import RunError
 from penviz.training.data_set import DataSet, Split
 from penviz.training.extract import first_of_each_class, sprite_grid
-from penviz.training.folder import stored_batches
+from penviz.training.folder import ImageFiles, stored_batches
 from penviz.training.split_files import Batch, Examples
 
 BATCH = 64
@@ -106,3 +106,9 @@ def fit_a_sprite(n: int, dataset: DataSet) -> bool:
     except RunError:
         return False
     return True
+
+
+def pixels_of(split: Split, rows: NDArray[np.int64]) -> NDArray[np.uint8] | ImageFiles:
+    """The images of some rows, read or still to be read."""
+    images = split.images
+    return images.only(rows) if isinstance(images, ImageFiles) else images[rows]

@@ -150,6 +150,30 @@ def _items(node: Any) -> list[tuple[Any, Any]]:
     return list(enumerate(node)) if isinstance(node, list | tuple) else []
 
 
+def _sorted_out(
+    content: TorchFile, items: list[tuple[Any, Any]], path: tuple[str, ...], limits: Limits
+) -> tuple[dict[str, StoredTensor], list[tuple[tuple[str, ...], Any]]]:
+    """The tensors right in a group, by name, and the groups below it, by path."""
+    below = []
+    named: dict[str, StoredTensor] = {}
+    seen: set[str] = set()
+    for i, (key, value) in enumerate(items):
+        tensor = content.tensor(value)
+        is_group = pairs_of(value) is not None or isinstance(value, list | tuple)
+        if tensor is None and not is_group:
+            continue
+        is_name = isinstance(key, str) or (type(key) is int and abs(key) < 2**63)
+        name = str(key) if is_name else f"? {i}"
+        if name in seen:
+            raise Refused(f"Two groups or tensors have the name {printable(name, 80)!r}.")
+        seen.add(name)
+        if tensor is None:
+            below.append(((*path, name), value))
+        elif is_name:
+            named[name] = replace(tensor, key=checked_key(name, limits))
+    return named, below
+
+
 def _groups(
     content: TorchFile, limits: Limits
 ) -> tuple[dict[tuple[str, ...], list[StoredTensor]], list[tuple[str, ...]]]:
@@ -172,23 +196,7 @@ def _groups(
         visited += 1 + len(items)
         if visited > limits.n_opcodes:
             raise Refused("The pickle of this file repeats itself without end.")
-        below = []
-        named: dict[str, StoredTensor] = {}
-        seen: set[str] = set()
-        for i, (key, value) in enumerate(items):
-            tensor = content.tensor(value)
-            is_group = pairs_of(value) is not None or isinstance(value, list | tuple)
-            if tensor is None and not is_group:
-                continue
-            is_name = isinstance(key, str) or (type(key) is int and abs(key) < 2**63)
-            name = str(key) if is_name else f"? {i}"
-            if name in seen:
-                raise Refused(f"Two groups or tensors have the name {printable(name, 80)!r}.")
-            seen.add(name)
-            if tensor is None:
-                below.append(((*path, name), value))
-            elif is_name:
-                named[name] = replace(tensor, key=checked_key(name, limits))
+        named, below = _sorted_out(content, items, path, limits)
         n_tensors += len(named)
         if n_tensors > limits.n_tensors:
             raise Refused(f"The file names more than {limits.n_tensors:,} tensors.")

@@ -141,15 +141,20 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> Temperature:
         if mean == 0 or abs(new - at) < 1e-13:
             break
         at = new
-    value = math.exp(at)
-    if len(z) < 2 or curvature == 0:
-        return Temperature(value, n=len(z))
-    half = Z95 * math.sqrt(float(parts.var()) / len(z)) / (curvature / value)
+    return _with_interval(math.exp(at), parts, curvature)
+
+
+def _with_interval(value: float, parts: Float, curvature: float) -> Temperature:
+    """T with the interval of ln T, from the derivatives [n] at its zero and their mean slope."""
+    n = len(parts)
+    if n < 2 or curvature == 0:
+        return Temperature(value, n=n)
+    half = Z95 * math.sqrt(float(parts.var()) / n) / (curvature / value)
     if why := why_no_mean([parts], FEWEST_UNBOUNDED):
-        return Temperature(value, n=len(z), why=why)
+        return Temperature(value, n=n, why=why)
     if half > FARTHEST:  # logits that hardly depend on the example tell nothing of T
-        return Temperature(value, n=len(z))
-    return Temperature(value, value * math.exp(-half), value * math.exp(half), len(z))
+        return Temperature(value, n=n)
+    return Temperature(value, value * math.exp(-half), value * math.exp(half), n)
 
 
 def at_edge(temperature: float) -> bool:

@@ -218,15 +218,7 @@ def _series(
     x = series.x if bars is None else bars[0]
     if bars is not None:
         _bars(ax, series, bars, zorder, gid)
-    if series.low is not None and series.high is not None:
-        if series.kind in ("line", "steps"):
-            for part, low, high in pieces(x, series.low, series.high):
-                corners = np.column_stack([[*part, *part[::-1]], [*low, *high[::-1]]])
-                _fill(ax, corners, {"fc": colour, "alpha": BAND_ALPHA, "lw": 0}, 1.4, f"band-{k}")
-        else:
-            for at, low, high in zip(x, series.low, series.high, strict=True):
-                if np.isfinite([at, low, high]).all():
-                    ax.plot([at, at], [low, high], color=colour, lw=0.7, zorder=zorder, gid=f"whisker-{k}")
+    _intervals(ax, k, series, x, zorder)
     if series.kind == "points":
         box, many = place
         size, _ = point_look(min(box.width, box.height), len(x))
@@ -247,12 +239,33 @@ def _series(
                 ax.plot(part_x, part_y, zorder=zorder, gid=gid, **_stroke(series))
             elif not len(marked):
                 ax.plot(part_x, part_y, zorder=zorder, gid=gid, **_mark(series) | {"ms": 2.0, "marker": "o"})
-    if series.weights is not None:
-        for at in marked:
-            own = {"alpha": LEAST_WEIGHT + (1 - LEAST_WEIGHT) * series.weights[at]}
-            ax.plot(x[at], series.y[at], zorder=zorder + 0.1, gid=f"marks-{k}", **_mark(series) | own)
-    elif len(marked):
-        ax.plot(x[marked], series.y[marked], zorder=zorder + 0.1, gid=f"marks-{k}", **_mark(series))
+    _marks(ax, k, series, x, marked, zorder + 0.1)
+
+
+def _intervals(ax: Axes, k: int, series: Series, x: np.ndarray, zorder: float) -> None:
+    """The band of a line, or a whisker a point."""
+    if series.low is None or series.high is None:
+        return
+    colour = series_colour(series.colour)
+    if series.kind in ("line", "steps"):
+        for part, low, high in pieces(x, series.low, series.high):
+            corners = np.column_stack([[*part, *part[::-1]], [*low, *high[::-1]]])
+            _fill(ax, corners, {"fc": colour, "alpha": BAND_ALPHA, "lw": 0}, 1.4, f"band-{k}")
+        return
+    for at, low, high in zip(x, series.low, series.high, strict=True):
+        if np.isfinite([at, low, high]).all():
+            ax.plot([at, at], [low, high], color=colour, lw=0.7, zorder=zorder, gid=f"whisker-{k}")
+
+
+def _marks(ax: Axes, k: int, series: Series, x: np.ndarray, marked: np.ndarray, zorder: float) -> None:
+    """The marks of a series, faded by their weights where it has some."""
+    if series.weights is None:
+        if len(marked):
+            ax.plot(x[marked], series.y[marked], zorder=zorder, gid=f"marks-{k}", **_mark(series))
+        return
+    for at in marked:
+        own = {"alpha": LEAST_WEIGHT + (1 - LEAST_WEIGHT) * series.weights[at]}
+        ax.plot(x[at], series.y[at], zorder=zorder, gid=f"marks-{k}", **_mark(series) | own)
 
 
 def _bars(ax: Axes, series: Series, bars: tuple[Float, float], zorder: float, gid: str) -> None:

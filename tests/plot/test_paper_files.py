@@ -27,7 +27,7 @@ from penviz.plot.paper.venues import VENUES
 from penviz.plot.screen import point_groups
 
 ROOT = Path(__file__).resolve().parents[2]
-PLACES = (ROOT, ROOT / "tests", ROOT / "tests" / "show")
+PLACES = (ROOT, ROOT / "tests", Path(__file__).parent)
 
 
 def pdf_streams(data: bytes) -> bytes:

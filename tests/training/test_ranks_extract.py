@@ -12,7 +12,7 @@ import pytest
 import small_extraction
 from test_ranks import torchrun
 
-from penviz.external.importing import adopt, adopted_activations
+from penviz.external.importing import adopted_activations
 from penviz.store.activations import Activations
 from penviz.store.runs import MODEL_FILE, Run, activations_path, read_run, shards_path
 from penviz.store.shards import LARGEST_FILE, ShardedActivations
@@ -159,16 +159,16 @@ def test_an_adoption_in_shards_leaves_its_directory_and_finds_it_again(
 
     def forward(*arguments: Any) -> Any:
         batches.append(len(arguments[-1]))
-        if len(batches) == 1 + 2 * 8:  # a look at the width, two shards of eight batches
+        if len(batches) == 2 * 8:  # the last batch of the second shard
             raise KeyboardInterrupt
         return kept(*arguments)
 
-    monkeypatch.setattr(adopt, "forward", forward)
+    monkeypatch.setattr(adopted_activations, "forward", forward)
     with pytest.raises(KeyboardInterrupt):
         small_extraction.work(order)
     assert not (tmp_path / "run").exists()
     assert len(list((tmp_path / "run.part").glob("activations-train/shard-*"))) == 2
-    monkeypatch.setattr(adopt, "forward", kept)
+    monkeypatch.setattr(adopted_activations, "forward", kept)
     small_extraction.work(order)
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
     assert files(tmp_path / "run") == files(place / "1" / "adopted shards" / "run")

@@ -60,7 +60,7 @@ def from_the_sidebar(page: Page, server: Server) -> None:
     """Open the page; its headline comes first, because the grid has as many panels as it has charts."""
     page.goto(server.url)
     page.locator(".st-key-pages").get_by_text("Distillation").click()
-    page.get_by_text("Should this network teach? A picture cannot tell.", exact=True).wait_for()
+    page.get_by_text("Is this a good teacher? Clusters alone cannot tell you.", exact=True).wait_for()
 
 
 def test_page_from_the_sidebar_to_the_grid_and_back(

@@ -41,7 +41,7 @@ def test_bundle_is_rebuilt_from_its_recipe(
     page = opened.page
     page.goto(server.url)
     page.wait_for_selector(".js-plotly-plot .point", timeout=60_000)
-    page.get_by_role("button", name="Export").click()
+    page.get_by_role("button", name="Export", exact=True).click()
     assert preview_pixels(page) == 5.5 * 96  # NeurIPS' text width, at true size
     field = page.locator(".st-key-venue input")
     field.click()
@@ -76,7 +76,7 @@ def test_png_has_the_pixels_of_its_width(opened: Opened, server: Server, tmp_pat
     page = opened.page
     page.goto(server.url)
     page.wait_for_selector(".js-plotly-plot .point", timeout=60_000)
-    page.get_by_role("button", name="Export").click()
+    page.get_by_role("button", name="Export", exact=True).click()
     preview_pixels(page)
     field = page.locator(".st-key-format input")
     field.click()
@@ -90,7 +90,7 @@ def test_png_has_the_pixels_of_its_width(opened: Opened, server: Server, tmp_pat
 def saved_recipe(page: Page, place: Path) -> bytes:
     page.wait_for_selector(".js-plotly-plot .point", timeout=60_000)
     idle(page)
-    page.get_by_role("button", name="Export").click()
+    page.get_by_role("button", name="Export", exact=True).click()
     preview_pixels(page)
     idle(page)
     return download(page, "Recipe", place).read_bytes()
@@ -121,7 +121,7 @@ def test_link_and_recipe_say_the_same(
     page.locator("[role=option]").filter(has_text="ship").first.click()
     idle(page)
     page.locator(".st-key-bias label").first.click()
-    page.locator(".st-key-scale button").filter(has_text="own").click()
+    page.locator(".st-key-scale button").filter(has_text="free per run").click()
     idle(page)
     link = page.url
     first = saved_recipe(page, tmp_path)
@@ -157,7 +157,7 @@ def test_a_width_typed_by_hand_and_marks_of_the_papers_own(
     page = opened.page
     page.goto(server.url)
     page.wait_for_selector(".js-plotly-plot .point", timeout=60_000)
-    page.get_by_role("button", name="Export").click()
+    page.get_by_role("button", name="Export", exact=True).click()
     preview_pixels(page)
     choose(page, "paper-width", "typed by hand")
     typed(page, "wide")

@@ -155,9 +155,10 @@ def _pilots(dark: bool) -> None:
         with right:
             st.html(_results(pilot))
             if student := _first_student(pilot):
-                with st.container(width=140):
+                with st.container(width=180):
                     figure: dict[str, Made] = {"distillation": ({}, (chart,))}
-                    export_charts([Opened(student, {}, {})], figure, key=f"export-pilot-{number}")
+                    one = [Opened(student, {}, {})]
+                    export_charts(one, figure, key=f"export-pilot-{number}", label="Export students")
 
 
 def _first_student(pilot: Pilot) -> Run | None:

@@ -123,7 +123,7 @@ def _of_two(state: State, runs: Sequence[Opened], how: str, split: str, dark: bo
         _say(finding.headline, finding.detail)
         options = {"split": split, "classes": list(class_words(state.classes, class_names)), "find": how}
         with st.container(width="content", key="triples-out"):
-            export_charts(runs, {"triples": (options, charts)}, key="export-triples", label="Export")
+            export_charts(runs, {"triples": (options, charts)}, key="export-triples", label="Export triples")
     _wall(state, runs, how, split, dark)
     # The wall is light; these load Plotly, which the grid above should not wait for.
     asked = any(key in st.query_params for key in ("find", "split"))

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-LEGEND = "() => [...document.querySelectorAll('.legendtext')].map(t => t.textContent)"
+WORDS = "() => [...document.querySelectorAll(':is(.legendtext, .annotation-text)')].map(t => t.textContent)"
+DRAWN = "n => document.querySelectorAll('.js-plotly-plot .cartesianlayer').length === n"
+FIGURES = 3
 
 
 def test_it_draws_follows_its_controls_and_exports(
@@ -24,15 +26,15 @@ def test_it_draws_follows_its_controls_and_exports(
     page = opened.page
     page.goto(server.url)
     page.get_by_role("link", name="Calibration").click()
-    page.wait_for_function(f"() => ({LEGEND})().length >= 8", timeout=60_000)
+    page.wait_for_function(DRAWN, arg=FIGURES, timeout=60_000)
     idle(page)
-    before = page.evaluate(LEGEND)
-    assert any("ECE" in word and "T = " in word for word in before)
+    before = page.evaluate(WORDS)
+    assert any("soft: ECE" in word and "T = " in word for word in before)
     assert "temperature scaling" in page.locator("h1.pz-finding").inner_text()
     field = page.locator(".st-key-half input")
     field.fill("3")
     field.press("Enter")
-    page.wait_for_function(f"old => String(({LEGEND})()) !== old", arg=",".join(before), timeout=30_000)
+    page.wait_for_function(f"old => String(({WORDS})()) !== old", arg=",".join(before), timeout=30_000)
     page.get_by_role("button", name="Export").click()
     assert preview_pixels(page) == 5.5 * 96
     figure = download(page, "Figure (PDF)", tmp_path)
@@ -54,6 +56,8 @@ def test_another_page_shows_the_runs_that_were_shown(opened: Opened, server: Ser
     page.goto(f"{server.url}/?runs=hard")
     page.wait_for_selector(".js-plotly-plot .point", timeout=60_000)
     page.get_by_role("link", name="Calibration").click()
-    page.wait_for_function(f"() => ({LEGEND})().length >= 3", timeout=60_000)
+    page.wait_for_function(DRAWN, arg=FIGURES, timeout=60_000)
     idle(page)
-    assert not any(word.startswith("soft") for word in page.evaluate(LEGEND))
+    words = page.evaluate(WORDS)
+    assert any("hard" in word for word in words)
+    assert not any("soft:" in word or word == "soft" for word in words)

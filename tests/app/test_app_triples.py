@@ -109,6 +109,16 @@ def test_the_first_page_opens_without_the_charts_of_all_triples(start: Start, tm
     assert not charts(app, "class-matrix")
 
 
+def test_a_link_that_names_the_defaults_opens_the_charts_and_they_stay_open(
+    start: Start, tmp_path: Path
+) -> None:
+    pair(tmp_path)
+    app = start(find="most changed", split="train")
+    for how in ("most-changed", "most-alike", "most-changed"):
+        app.button_group(key="find").set_value(how)
+        assert charts(checked(app.run()), "class-matrix"), how
+
+
 def test_of_three_runs_the_first_and_the_last_are_compared(start: Start, tmp_path: Path) -> None:
     pair(tmp_path)
     make_run(tmp_path / "runs", "softer", 0.3)

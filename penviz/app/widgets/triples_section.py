@@ -34,6 +34,7 @@ MEANINGS = {
 TILES = 8
 """Tiles of the wall; the first is the current triple."""
 SCATTER_PX = 440
+_CHARTS = "triple-charts"
 
 
 def triples_section(state: State, opened: Sequence[Opened], dark: bool) -> None:
@@ -46,6 +47,8 @@ def triples_section(state: State, opened: Sequence[Opened], dark: bool) -> None:
     splits = [s for s in SPLITS if all(s in one.splits for one in runs)]
     if not splits:
         return
+    if _CHARTS not in st.session_state:  # before the controls, which drop their defaults from the link
+        st.session_state[_CHARTS] = any(key in st.query_params for key in ("find", "split"))
     with st.container(key="triples"):
         head = st.container(horizontal=True, key="triples-head", vertical_alignment="top", gap="medium")
         how, split = _choices(len(runs), splits)
@@ -126,9 +129,8 @@ def _of_two(state: State, runs: Sequence[Opened], how: str, split: str, dark: bo
             export_charts(runs, {"triples": (options, charts)}, key="export-triples", label="Export triples")
     _wall(state, runs, how, split, dark)
     # The wall is light; these load Plotly, which the grid above should not wait for.
-    asked = any(key in st.query_params for key in ("find", "split"))
     label = "Scatter of all triples, and matrix of all pairs of classes"
-    charted = st.expander(label, expanded=asked, key="triple-charts", on_change="rerun")
+    charted = st.expander(label, key=_CHARTS, on_change="rerun")
     if not charted.open:
         return
     with charted:

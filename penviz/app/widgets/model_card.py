@@ -144,13 +144,14 @@ def _choose(who: Visitor, upload: Upload, choices: Sequence[DataChoice], missing
         key=f"model-{key}",
     )
     labels = {choice.source: choice.label for choice in choices}
-    proposed = said.get("dataset") or _chosen_elsewhere(who, upload)
+    chosen = said.get("dataset")
+    proposed = None if chosen else _chosen_elsewhere(who, upload)
     if st.session_state.get(f"dataset-{key}") is None and proposed in labels:
         st.session_state[f"dataset-{key}"] = proposed
     dataset = right.selectbox(
         "Images with labels",
         list(labels),
-        None,
+        _place(list(labels), chosen) if chosen in labels else None,
         format_func=labels.__getitem__,
         key=f"dataset-{key}",
         placeholder="What it was trained on",

@@ -12,7 +12,7 @@ class TrainedHere:
     """One training of a pair in a visitor's session.
 
     Attributes:
-        job: in the cage, None when it ended without a result; names: of the two runs.
+        job: in the sandbox, None when it ended without a result; names: of the two runs.
         started: by the monotonic clock; error: why there is no result, one sentence.
     """
 

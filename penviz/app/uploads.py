@@ -1,4 +1,4 @@
-"""What a visitor brought, step after step: read, matched, checked, drawn. Every step runs in the cage."""
+"""What a visitor brought, step after step: read, matched, checked, drawn. Every step runs in the sandbox."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 from penviz import InputError
 from penviz.app.upload import Upload
-from penviz.app.visitor import Visitor, cage
+from penviz.app.visitor import Visitor, sandbox
 from penviz.demo import EXAMPLE, EXAMPLE_IMAGES
 from penviz.external.reader.report import OF_WEIGHTS, FileReport
-from penviz.external.sandbox.answer import Budget, CageError
+from penviz.external.sandbox.answer import Budget, SandboxError
 from penviz.external.sandbox.workspace import Upload as Kept
 from penviz.store.safe_text import safe_name
 
@@ -39,7 +39,7 @@ RUN = "penviz run"
 
 
 def begin(visitor: Visitor, upload: Upload, stage: str, task: str, arguments: dict[str, Any]) -> None:
-    """Start a step in the cage."""
+    """Start a step in the sandbox."""
     upload.error = upload.advice = ""
     upload.stage = stage
     upload.started = time.monotonic()
@@ -48,7 +48,7 @@ def begin(visitor: Visitor, upload: Upload, stage: str, task: str, arguments: di
     if upload.out is not None:
         arguments = arguments | {"out": upload.out.name}
     try:
-        upload.job = visitor.workspace.start(cage(), task, arguments, Budget(*BUDGETS[task]), makes)
+        upload.job = visitor.workspace.start(sandbox(), task, arguments, Budget(*BUDGETS[task]), makes)
     except InputError as error:
         _fail(upload, str(error))
 
@@ -91,7 +91,7 @@ def poll(visitor: Visitor) -> bool:
             job, upload.job = upload.job, None
             try:
                 _TAKE[upload.stage](visitor, upload, job.result())
-            except CageError as error:
+            except SandboxError as error:
                 _fail(upload, str(error))
                 upload.advice = error.advice
             except (KeyError, TypeError, ValueError, AttributeError):  # a child may answer anything

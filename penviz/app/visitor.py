@@ -1,4 +1,4 @@
-"""Who is looking: a visitor's private directory, what they brought, and the cage that reads it.
+"""Who is looking: a visitor's private directory, what they brought, and the sandbox that reads it.
 
 A visitor is a browser session. What they bring lies in a directory of their own, is shown to nobody else, and
 is removed when they leave.
@@ -17,7 +17,7 @@ import streamlit as st
 from penviz.app.catalogue import MORE_ROOTS
 from penviz.app.trained_here import TrainedHere
 from penviz.app.upload import Upload
-from penviz.external.sandbox.sandbox import Cage
+from penviz.external.sandbox.sandbox import Sandbox
 from penviz.external.sandbox.workspace import Workspace, Workspaces
 
 _KEY = "visitor"
@@ -100,10 +100,10 @@ def _workspaces() -> Workspaces:
     return Workspaces()
 
 
-@st.cache_resource(show_spinner=False, on_release=Cage.close)
-def cage() -> Cage:
-    """The one cage of this process; its server ends when Streamlit's cache is cleared."""
-    return Cage()
+@st.cache_resource(show_spinner=False, on_release=Sandbox.close)
+def sandbox() -> Sandbox:
+    """The one sandbox of this process; its server ends when Streamlit's cache is cleared."""
+    return Sandbox()
 
 
 DATA_VARIABLE = "PENVIZ_DATA"
@@ -116,7 +116,7 @@ def listens_locally() -> bool:
 
 
 def data_directory() -> Path:
-    """Where data sets lie: PENVIZ_DATA, or ./data; absolute, because a caged child stands elsewhere."""
+    """Where data sets lie: PENVIZ_DATA, or ./data; absolute, because a job runs in a directory of its own."""
     return Path(os.environ.get(DATA_VARIABLE) or "data").resolve()
 
 

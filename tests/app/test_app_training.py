@@ -12,7 +12,7 @@ from small_runs import make_filmed, make_run
 from streamlit.testing.v1 import AppTest
 
 from penviz.app.widgets.export import chosen_epochs
-from penviz.external.sandbox.answer import CageError
+from penviz.external.sandbox.answer import SandboxError
 
 
 def page() -> None:
@@ -93,7 +93,7 @@ def test_a_damaged_file_is_a_sentence(open_page: Callable[..., AppTest], tmp_pat
 
 
 class FakeJob:
-    """A job of the cage that goes as a test wants."""
+    """A job of the sandbox that goes as a test wants."""
 
     def __init__(self, directory: Path) -> None:
         self.directory, self.done, self.progress = directory, False, {}
@@ -119,7 +119,7 @@ def job(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeJob:
     asked: list[Any] = []
 
     def start(
-        workspace: Any, cage: Any, task: str, arguments: dict[str, Any], budget: Any, makes: Any
+        workspace: Any, sandbox: Any, task: str, arguments: dict[str, Any], budget: Any, makes: Any
     ) -> FakeJob:
         asked.append((task, arguments, makes))
         return made
@@ -171,7 +171,7 @@ def test_cancel_ends_the_job_and_offers_again(open_page: Callable[..., AppTest],
 def test_a_training_that_fails_says_why(open_page: Callable[..., AppTest], job: FakeJob) -> None:
     app = start_training(open_page(empty_page))
     job.answer, job.done = (
-        CageError("memory", "This needs more than the 2 GB of memory that it may use."),
+        SandboxError("memory", "This needs more than the 2 GB of memory that it may use."),
         True,
     )
     app.run()

@@ -80,7 +80,7 @@ def app(upload: Upload, monkeypatch: pytest.MonkeyPatch) -> AppTest:
         folders={},
         runs_directory=upload.path.parent,
     )
-    monkeypatch.setattr("penviz.app.uploads.cage", lambda: None)
+    monkeypatch.setattr("penviz.app.uploads.sandbox", lambda: None)
     choices = [DataChoice("scikit-learn's digits", "digits"), DataChoice("CIFAR-10", "cifar10")]
     return AppTest.from_function(script, kwargs={"who": who, "upload": upload, "choices": choices}).run()
 

@@ -35,9 +35,9 @@ def labels_of_downloads(app: AppTest) -> list[str]:
 @pytest.fixture
 def who(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     found = SimpleNamespace(runs_directory=tmp_path, uploads={}, folders={})
-    cage = SimpleNamespace(warm_up=lambda: None, enforced={})
+    sandbox = SimpleNamespace(warm_up=lambda: None, enforced={})
     monkeypatch.setattr(your_model, "visitor", lambda: found)
-    monkeypatch.setattr(your_model, "cage", lambda: cage)
+    monkeypatch.setattr(your_model, "sandbox", lambda: sandbox)
     return found
 
 

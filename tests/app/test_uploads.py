@@ -22,7 +22,7 @@ def visitor(tmp_path: Path) -> Any:
 
         def start(self, *arguments: Any) -> Any:
             if self.refuse:
-                raise InputError("The cage is full.")
+                raise InputError("The sandbox is full.")
             return SimpleNamespace(done=False, cancel=lambda: None, wait=lambda seconds: None)
 
     return SimpleNamespace(workspace=Workspace(), runs_directory=tmp_path, uploads={}, folders={})
@@ -43,7 +43,7 @@ def test_a_partner_is_given_back_where_the_run_fails(visitor: Any) -> None:
     visitor.workspace.refuse = True
     start_arrays(visitor, files, "mine", {})
     assert [f.stage for f in files.values()] == ["ready", "ready"]
-    assert files["train"].error == "The cage is full."
+    assert files["train"].error == "The sandbox is full."
 
 
 def test_a_partner_is_given_back_where_the_run_is_removed(visitor: Any, tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_the_example_checks_itself_once_its_network_is_found(
     monkeypatch.setattr(
         visitor.workspace, "start", lambda _, task, given, budget, makes: asked.append((task, given))
     )
-    monkeypatch.setattr(uploads, "cage", lambda: None)
+    monkeypatch.setattr(uploads, "sandbox", lambda: None)
     uploads.bring_example(visitor, tmp_path)
     (upload,) = visitor.uploads.values()
     uploads._take_report(visitor, upload, inspect_file(upload.path).to_json())

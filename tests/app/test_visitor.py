@@ -1,4 +1,4 @@
-"""What a page tells the cage: places that mean the same in another process, and the disk only at home."""
+"""What a page tells the sandbox: places that mean the same in another process, and the disk only at home."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import streamlit as st
 
 from penviz.app import visitor
-from penviz.external.sandbox.answer import CageError
+from penviz.external.sandbox.answer import SandboxError
 
 
 def test_the_data_directory_means_the_same_in_a_child(
@@ -43,12 +43,12 @@ def test_an_address_that_was_not_given_is_not_local(monkeypatch: pytest.MonkeyPa
     assert not visitor.listens_locally(), "Streamlit then listens on every address"
 
 
-def test_a_cleared_cache_ends_the_server_of_the_cage() -> None:
-    visitor.cage.clear()  # type: ignore[attr-defined]
-    first = visitor.cage()
-    assert visitor.cage() is first
+def test_a_cleared_cache_ends_the_server_of_the_sandbox() -> None:
+    visitor.sandbox.clear()  # type: ignore[attr-defined]
+    first = visitor.sandbox()
+    assert visitor.sandbox() is first
     st.cache_resource.clear()
-    with pytest.raises(CageError, match="shutting down"):
+    with pytest.raises(SandboxError, match="shutting down"):
         first.child(Path())
-    assert visitor.cage() is not first
+    assert visitor.sandbox() is not first
     st.cache_resource.clear()

@@ -120,4 +120,4 @@ def test_training_here_draws_ends_in_the_grid_and_leaves_nothing(
     opened.page.goto(server.url)
     assert eventually(lambda: not held.exists(), 40)
     strays: Any = set(children_of(server.process.pid)) - before
-    assert len(strays) <= 1, "the cage's server alone"
+    assert len(strays) <= 1, "the sandbox's server alone"

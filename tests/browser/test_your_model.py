@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 STEP = 120_000
-"""Milliseconds that a step in the cage may take on a busy machine; its first one imports torch."""
+"""Milliseconds that a step in the sandbox may take on a busy machine; its first one imports torch."""
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import streamlit as st
 from penviz import InputError
 from penviz.app import uploads
 from penviz.app.style import style_sheet
-from penviz.app.visitor import Visitor, cage, data_directory, offers_disk, visitor
+from penviz.app.visitor import Visitor, data_directory, offers_disk, sandbox, visitor
 from penviz.app.widgets.data_choices import checkpoints_below, data_choices, missing_sets
 from penviz.app.widgets.model_card import card
 from penviz.app.widgets.model_runs import your_runs
@@ -30,7 +30,7 @@ def show_model() -> None:
             "that runs penviz, and is removed when you close this page.</p>"
         )
         who = visitor()
-        cage().warm_up()  # torch takes seconds to import: start while the visitor looks for the file
+        sandbox().warm_up()  # torch takes seconds to import: start while the visitor looks for the file
         uploads.poll(who)
         _drop(who)
         _example(who)
@@ -41,7 +41,7 @@ def show_model() -> None:
         your_runs(who)  # not polled: a redraw gives downloads new ids, and a click on an old one is lost
         if not who.uploads:
             _what_fits()
-        missing = [words for limit, words in LIMITS.items() if cage().enforced.get(limit) is False]
+        missing = [words for limit, words in LIMITS.items() if sandbox().enforced.get(limit) is False]
         if missing:
             st.caption(f"This system does not hold a child process to limits on {', '.join(missing)}.")
 
@@ -133,7 +133,7 @@ LIMITS = {
     "system_calls": "system calls",
     "dies_with_app": "life after the app",
 }
-"""What the cage enforces where the system lets it -> words."""
+"""What the sandbox enforces where the system lets it -> words."""
 
 FITS = {
     "A checkpoint": "A state dict as <code>.pth</code>, <code>.pt</code> or <code>.safetensors</code>: "

@@ -12,8 +12,8 @@ from penviz import InputError
 from penviz.app.catalogue import directory_digest, read_catalogue, run_roots
 from penviz.app.state import suffix
 from penviz.app.trained_here import TrainedHere
-from penviz.app.visitor import Visitor, cage, known_visitor, visitor
-from penviz.external.sandbox.answer import Budget, CageError
+from penviz.app.visitor import Visitor, known_visitor, sandbox, visitor
+from penviz.external.sandbox.answer import Budget, SandboxError
 from penviz.external.sandbox.sandbox import Job
 from penviz.plot.screen import template_figure
 from penviz.projection.build_panel import build_panel
@@ -80,7 +80,7 @@ def _start(epochs: int) -> None:
     who.training = TrainedHere(None, names, time.monotonic())
     budget = Budget(MEMORY_BYTES, CPU_SECONDS, WALL_SECONDS, FILE_BYTES)
     try:
-        who.training.job = who.workspace.start(cage(), "train digits", arguments, budget, makes)
+        who.training.job = who.workspace.start(sandbox(), "train digits", arguments, budget, makes)
     except InputError as error:
         who.training.error = str(error)
 
@@ -141,7 +141,7 @@ def _take(who: Visitor, training: TrainedHere, job: Job) -> None:
     training.job = None
     try:
         job.result()
-    except CageError as error:
+    except SandboxError as error:
         training.error = str(error)
         return
     who.training = None

@@ -1,4 +1,4 @@
-"""What may be asked of the cage: name -> function of JSON arguments and a way to tell progress.
+"""What may be asked of the sandbox: name -> function of JSON arguments and a way to tell progress.
 
 Paths are strings: of uploads in the session's workspace, or of data below a directory that the app allows.
 What is made lies in the job's own directory under a name, `out`; the app looks at it and gives it its place.

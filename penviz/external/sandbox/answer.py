@@ -1,4 +1,4 @@
-"""What a caged child says and how it ends, made into a result or one clear sentence."""
+"""What a child says and how it ends, made into a result or one clear sentence."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Budget:
     file_bytes: int = 2 << 30
 
 
-class CageError(InputError):
+class SandboxError(InputError):
     """A job that gave no result; the message is one sentence for the user.
 
     Attributes:
@@ -87,52 +87,52 @@ def judge(
         budget: what it could use.
 
     Raises:
-        CageError: there is no result.
+        SandboxError: there is no result.
     """
     memory = f"This needs more than the {_size(budget.memory_bytes)} of memory that it may use."
     if stopped == "cancelled":
-        raise CageError("cancelled", "This was cancelled.")
+        raise SandboxError("cancelled", "This was cancelled.")
     if stopped == "time":
-        raise CageError("time", f"This takes more than the {budget.wall_seconds:g} s that it may take.")
+        raise SandboxError("time", f"This takes more than the {budget.wall_seconds:g} s that it may take.")
     if fault:
-        raise CageError("died", f"The process that read this {fault}, so its answer is not used.")
+        raise SandboxError("died", f"The process that read this {fault}, so its answer is not used.")
     if isinstance(answer.get("result"), dict):
         return dict(answer["result"])
     if isinstance(answer.get("refused"), str):
-        raise CageError("refused", _clean(answer["refused"]), _clean(str(answer.get("advice") or "")))
+        raise SandboxError("refused", _clean(answer["refused"]), _clean(str(answer.get("advice") or "")))
     if "memory" in answer:
-        raise CageError("memory", memory)
+        raise SandboxError("memory", memory)
     if "full" in answer:
         if answer["full"]:
-            raise CageError("died", "This needs more room than is left on the disk.")
+            raise SandboxError("died", "This needs more room than is left on the disk.")
         limit = _size(budget.file_bytes)
-        raise CageError("died", f"This writes a file larger than the {limit} that it may write.")
+        raise SandboxError("died", f"This writes a file larger than the {limit} that it may write.")
     if "failed" in answer:
         name = _clean(str(answer["failed"]))[:80]
         detail = str(answer.get("trace"))[-4000:]
-        logger.warning("A caged task failed: %r", detail)
-        raise CageError("died", f"This cannot be read: it ended with an unexpected {name}.", detail=detail)
+        logger.warning("A task in the sandbox failed: %r", detail)
+        raise SandboxError("died", f"This cannot be read: it ended with an unexpected {name}.", detail=detail)
     if answer:
-        raise CageError("died", "The process that read this sent a message without a meaning.")
+        raise SandboxError("died", "The process that read this sent a message without a meaning.")
     raise _death(status, memory, budget)
 
 
-def _death(status: int | None, memory: str, budget: Budget) -> CageError:
+def _death(status: int | None, memory: str, budget: Budget) -> SandboxError:
     """The sentence for a child that ended without an answer; `status` as of Popen.returncode."""
     if status is None:
-        return CageError("died", "The process that loads files was ended; try again.")
+        return SandboxError("died", "The process that loads files was ended; try again.")
     number = -status
     if number == 9:  # not by us: the system ran out of memory
-        return CageError("memory", memory)
+        return SandboxError("memory", memory)
     if number == 24:  # SIGXCPU
         sentence = f"This takes more than the {budget.cpu_seconds} s of processor time that it may use."
-        return CageError("time", sentence)
+        return SandboxError("time", sentence)
     if number == 14:  # SIGALRM, the child's own clock
-        return CageError("time", f"This takes more than the {budget.wall_seconds:g} s that it may take.")
+        return SandboxError("time", f"This takes more than the {budget.wall_seconds:g} s that it may take.")
     if number > 0:
         name = {4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 11: "SIGSEGV", 15: "SIGTERM"}.get(number)
-        return CageError("died", f"The process that read this crashed ({name or f'signal {number}'}).")
-    return CageError("died", f"The process that read this ended without an answer (status {status}).")
+        return SandboxError("died", f"The process that read this crashed ({name or f'signal {number}'}).")
+    return SandboxError("died", f"The process that read this ended without an answer (status {status}).")
 
 
 def _size(n_bytes: int) -> str:

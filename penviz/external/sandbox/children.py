@@ -1,4 +1,4 @@
-"""Child processes of the cage: forked by a server that has torch, or started fresh. Standard library only."""
+"""Children of the sandbox: forked by a server that has torch, or started fresh. Standard library only."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from penviz.external.reader.archive import Archive
 from penviz.external.reader.image_size import image_size
 from penviz.external.reader.limits import Limits
 from penviz.external.reader.report import Refused
-from penviz.external.sandbox.answer import CageError
+from penviz.external.sandbox.answer import SandboxError
 
 HEAD_BYTES = 1 << 16
 """Of an image; its size stands in the first few."""
@@ -29,16 +29,16 @@ def hand_over(made: Path, place: Path, replace: bool) -> None:
         made: the directory; place: where it goes; replace: whether an older one there gives way.
 
     Raises:
-        CageError: it is missing, or it holds what a run or a folder of images does not; the place is taken.
+        SandboxError: it is missing, holds what a run or a folder of images does not, or its place is taken.
     """
     if place.exists() and not replace:
-        raise CageError("refused", f"{place.name} exists already.")
+        raise SandboxError("refused", f"{place.name} exists already.")
     try:
         _check(made, Limits())
     except (OSError, Refused) as error:
         sentence = "What the process that read this made is not used"
         reason = str(error) if isinstance(error, Refused) else "it cannot be read."
-        raise CageError("died", f"{sentence}: {reason}") from None
+        raise SandboxError("died", f"{sentence}: {reason}") from None
     place.parent.mkdir(parents=True, exist_ok=True)
     if place.exists():
         old = Path(tempfile.mkdtemp(dir=made.parent)) / "old"

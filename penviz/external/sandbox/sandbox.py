@@ -1,4 +1,4 @@
-"""The cage: a child process with limits, in which files that penviz did not write are loaded and run.
+"""The sandbox: a child process with limits, in which files that penviz did not write are loaded and run.
 
 This is the app's side, standard library only; `penviz.external.sandbox.server` is the other side. On Linux
 one process imports torch once and forks a child a job; elsewhere each job is a fresh process. A child speaks
@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from penviz.external.sandbox.answer import BadMessage, Budget, CageError, judge, messages
+from penviz.external.sandbox.answer import BadMessage, Budget, SandboxError, judge, messages
 from penviz.external.sandbox.children import START_SECONDS, Child, ForkServer, FreshChild, ask_limits
 
 REQUEST_FILE = "request.json"
@@ -53,19 +53,19 @@ class ServerGone(Exception):
 class Job:
     """One task in one child process, watched by a thread of its own."""
 
-    def __init__(self, cage: Cage, directory: Path, budget: Budget, makes: Sequence[Path]) -> None:
+    def __init__(self, sandbox: Sandbox, directory: Path, budget: Budget, makes: Sequence[Path]) -> None:
         self.directory = directory
         self.budget = budget
         self._makes = {place: place.exists() for place in makes}
         self.progress: dict[str, Any] = {}
         self.usage: Usage | None = None
-        self._cage = cage
+        self._sandbox = sandbox
         self._lock = threading.Lock()
         self._child: Child | None = None
         self._stopped = ""
         self._finished = threading.Event()
         self._result: dict[str, Any] = {}
-        self._error: CageError | None = None
+        self._error: SandboxError | None = None
         self._thread = threading.Thread(target=self._run, name="penviz-job", daemon=True)
 
     @property
@@ -75,7 +75,7 @@ class Job:
 
     @property
     def waiting(self) -> bool:
-        """True while other jobs have the cage's places."""
+        """True while other jobs have the sandbox's places."""
         return not self.done and self._child is None
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -86,7 +86,7 @@ class Job:
         """What the task returned, waiting for it.
 
         Raises:
-            CageError: the task refused, ran out of memory or time, died, or was cancelled.
+            SandboxError: the task refused, ran out of memory or time, died, or was cancelled.
         """
         self._finished.wait()
         if self._error is not None:
@@ -102,19 +102,19 @@ class Job:
             self._stopped = self._stopped or reason
             if self._child is not None:
                 self._child.kill()
-        self._cage.wake()
+        self._sandbox.wake()
 
     def _run(self) -> None:
         try:
-            with self._cage.place(self):
+            with self._sandbox.place(self):
                 self._result = self._supervise()
-        except CageError as error:
+        except SandboxError as error:
             self._error = error
         except ServerGone:
-            self._error = CageError("died", "The process that loads files was ended; try again.")
+            self._error = SandboxError("died", "The process that loads files was ended; try again.")
         except Exception:
-            logger.exception("A caged job failed on the app's side.")
-            self._error = CageError("died", "The process that loads files could not be used; try again.")
+            logger.exception("A job failed on the app's side.")
+            self._error = SandboxError("died", "The process that loads files could not be used; try again.")
         finally:
             remove_tree(self.directory)
             self._finished.set()
@@ -125,10 +125,10 @@ class Job:
         When the server turns out to be dead before the job began, both are started again, once.
         """
         try:
-            return self._attempt(self._cage.child(self.directory))
+            return self._attempt(self._sandbox.child(self.directory))
         except ServerGone:
             time.sleep(0.2)  # it may be dying still
-            return self._attempt(self._cage.child(self.directory))
+            return self._attempt(self._sandbox.child(self.directory))
 
     def _attempt(self, child: Child) -> dict[str, Any]:
         with self._lock:
@@ -177,10 +177,10 @@ class Job:
         return clock
 
 
-class Cage:
+class Sandbox:
     """Runs tasks in child processes with limits, at most `jobs` at a time; others wait in order.
 
-    Safe to use from several threads at once. One cage serves a whole app process.
+    Safe to use from several threads at once. One sandbox serves a whole app process.
 
     Attributes:
         jobs: how many children run at a time.
@@ -228,7 +228,7 @@ class Cage:
         budget = budget or Budget()
         with self._turn:
             if self._closed:
-                raise CageError("cancelled", "The app is shutting down.")
+                raise SandboxError("cancelled", "The app is shutting down.")
         own = Path(tempfile.mkdtemp(prefix="job-", dir=directory))
         try:
             request = {"task": task, "arguments": arguments, "budget": asdict(budget)}
@@ -245,14 +245,14 @@ class Cage:
 
     def warm_up(self) -> None:
         """Start the server in the background, so that the first job need not wait for torch."""
-        threading.Thread(target=self._warm_up, name="penviz-cage", daemon=True).start()
+        threading.Thread(target=self._warm_up, name="penviz-sandbox", daemon=True).start()
 
     def _warm_up(self) -> None:
-        with contextlib.suppress(CageError):
+        with contextlib.suppress(SandboxError):
             self._ready()
 
     def close(self) -> None:
-        """Cancel all jobs and end the server. The cage cannot be used again."""
+        """Cancel all jobs and end the server. The sandbox cannot be used again."""
         with self._turn:
             self._closed = True
             jobs = [*self._queue, *self._running]
@@ -267,7 +267,7 @@ class Cage:
 
     @contextlib.contextmanager
     def place(self, job: Job) -> Iterator[None]:
-        """Hold one of the cage's places while a job runs; waits for it in order of arrival."""
+        """Hold one of the sandbox's places while a job runs; waits for it in order of arrival."""
         with self._turn:
             self._turn.wait_for(
                 lambda: job._stopped or (len(self._running) < self.jobs and self._queue[0] is job)
@@ -275,7 +275,7 @@ class Cage:
             self._queue.remove(job)
             self._turn.notify_all()
             if job._stopped:
-                raise CageError("cancelled", "This was cancelled.")
+                raise SandboxError("cancelled", "This was cancelled.")
             self._running.add(job)
         try:
             yield
@@ -304,7 +304,7 @@ class Cage:
         """The running server, started if there is none; None where each job is a fresh process."""
         with self._starting:
             if self._closed:
-                raise CageError("cancelled", "The app is shutting down.")
+                raise SandboxError("cancelled", "The app is shutting down.")
             try:
                 if self._forks and (self._server is None or not self._server.alive):
                     if self._server is not None:
@@ -314,9 +314,9 @@ class Cage:
                 elif not self.enforced:
                     self.enforced = ask_limits(self._command)
             except OSError as error:
-                logger.warning("The cage could not start: %s", error)
+                logger.warning("The sandbox could not start: %s", error)
                 sentence = "The process that loads files could not start; the app's log says why."
-                raise CageError("died", sentence) from None
+                raise SandboxError("died", sentence) from None
             return self._server
 
 

@@ -45,7 +45,7 @@ def main(arguments: list[str], tasks: Callable[[], Mapping[str, Task]]) -> None:
     elif arguments == ["--probe"]:
         print(json.dumps(confinement.probe()), flush=True)
     else:
-        sys.exit("This is the caged side of penviz; the app starts it.")
+        sys.exit("This is the inner side of the sandbox; the app starts it.")
 
 
 class Server:

@@ -19,7 +19,7 @@ from typing import IO, Any, BinaryIO
 
 from penviz import InputError
 from penviz.external.sandbox.answer import Budget
-from penviz.external.sandbox.sandbox import Cage, Job, remove_tree
+from penviz.external.sandbox.sandbox import Job, Sandbox, remove_tree
 
 PREFIX = "penviz-visitors-"
 OWNER_FILE = "owner"
@@ -146,18 +146,18 @@ class Workspace:
 
     def start(
         self,
-        cage: Cage,
+        sandbox: Sandbox,
         task: str,
         arguments: dict[str, Any],
         budget: Budget | None = None,
         makes: Sequence[Path] = (),
     ) -> Job:
-        """Start a job in the cage that ends with this session (`Cage.start`)."""
+        """Start a job in the sandbox that ends with this session (`Sandbox.start`)."""
         with self._lock:
             if not self._is_open:
                 raise InputError("The session has ended: open the page again.")
             self._jobs = [job for job in self._jobs if not job.done]
-            job = cage.start(task, arguments, budget, makes, directory=self.directory)
+            job = sandbox.start(task, arguments, budget, makes, directory=self.directory)
             self._jobs.append(job)
             return job
 

@@ -1,4 +1,4 @@
-"""Training here: the pair as a task of the cage, filmed, extracted, and gone when it is cancelled."""
+"""Training here: the pair as a task of the sandbox, filmed, extracted, and gone when it is cancelled."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from penviz.external.sandbox.answer import Budget, CageError
-from penviz.external.sandbox.sandbox import Cage
+from penviz.external.sandbox.answer import Budget, SandboxError
+from penviz.external.sandbox.sandbox import Sandbox
 from penviz.external.sandbox.workspace import Workspaces
 from penviz.store.activations import Activations
 from penviz.store.runs import activations_path, list_runs, read_run
@@ -20,10 +20,10 @@ BUDGET = Budget(memory_bytes=2 << 30, cpu_seconds=300, wall_seconds=900)
 
 
 @pytest.fixture
-def cage() -> Iterator[Cage]:
-    cage = Cage()
-    yield cage
-    cage.close()
+def sandbox() -> Iterator[Sandbox]:
+    sandbox = Sandbox()
+    yield sandbox
+    sandbox.close()
 
 
 def test_a_pair_differs_in_the_smoothing_alone(tmp_path: Path) -> None:
@@ -48,8 +48,8 @@ def test_a_pair_differs_in_the_smoothing_alone(tmp_path: Path) -> None:
     assert "--label-smoothing 0.1" in soft.record["command"]
 
 
-def test_in_the_cage_it_tells_shows_its_snapshots_and_leaves_nothing_when_cancelled(
-    tmp_path: Path, cage: Cage
+def test_in_the_sandbox_it_tells_shows_its_snapshots_and_leaves_nothing_when_cancelled(
+    tmp_path: Path, sandbox: Sandbox
 ) -> None:
     workspaces = Workspaces(tmp_path)
     try:
@@ -58,7 +58,7 @@ def test_in_the_cage_it_tells_shows_its_snapshots_and_leaves_nothing_when_cancel
         out.mkdir()
         arguments = {"names": ["hard", "soft"], "epochs": 20}
         makes = [out / "hard", out / "soft"]
-        job = workspace.start(cage, "train digits", arguments, BUDGET, makes)
+        job = workspace.start(sandbox, "train digits", arguments, BUDGET, makes)
         path = snapshots_path(job.directory / "hard", "train")
         deadline = time.monotonic() + 120
         while not (path.is_file() and job.progress) and time.monotonic() < deadline and not job.done:
@@ -69,7 +69,7 @@ def test_in_the_cage_it_tells_shows_its_snapshots_and_leaves_nothing_when_cancel
         assert (job.progress["epochs"], job.progress["of"]) == (20, 40)
         job.cancel()
         assert job.wait(20)
-        with pytest.raises(CageError, match="cancelled"):
+        with pytest.raises(SandboxError, match="cancelled"):
             job.result()
         assert not job.directory.exists()
         assert list_runs(out) == ([], [])

@@ -1,4 +1,4 @@
-"""The app's tasks through a real cage: from a file to a run, with what the network itself computes."""
+"""The app's tasks through a real sandbox: from a file to a run, with what the network itself computes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from penviz.external.reader.report import FileReport
-from penviz.external.sandbox.sandbox import Budget, Cage, CageError
+from penviz.external.sandbox.sandbox import Budget, Sandbox, SandboxError
 from penviz.external.sandbox.workspace import Workspace, Workspaces
 from penviz.store.activations import Activations
 from penviz.store.runs import RUN_FILE, activations_path
@@ -27,10 +27,10 @@ BUDGET = Budget(memory_bytes=1 << 30, cpu_seconds=120, wall_seconds=300)
 
 
 @pytest.fixture(scope="module")
-def cage() -> Iterator[Cage]:
-    cage = Cage()
-    yield cage
-    cage.close()
+def sandbox() -> Iterator[Sandbox]:
+    sandbox = Sandbox()
+    yield sandbox
+    sandbox.close()
 
 
 @pytest.fixture
@@ -41,9 +41,9 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
     assert list(tmp_path.iterdir()) == []
 
 
-def ask(cage: Cage, workspace: Workspace, task: str, **arguments: Any) -> dict[str, Any]:
+def ask(sandbox: Sandbox, workspace: Workspace, task: str, **arguments: Any) -> dict[str, Any]:
     makes = [workspace.directory / arguments["out"]] if "out" in arguments else []
-    return workspace.start(cage, task, arguments, BUDGET, makes).result()
+    return workspace.start(sandbox, task, arguments, BUDGET, makes).result()
 
 
 def network() -> Network:
@@ -75,27 +75,27 @@ def data_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_from_a_checkpoint_to_a_run(cage: Cage, workspace: Workspace, data_file: Path) -> None:
+def test_from_a_checkpoint_to_a_run(sandbox: Sandbox, workspace: Workspace, data_file: Path) -> None:
     theirs = network()
     wrapped = {"state_dict": {f"module.{k}": v for k, v in theirs.state_dict().items()}, "epoch": 3}
     file = uploaded(workspace, saved(wrapped))
 
-    report = FileReport.from_json(ask(cage, workspace, "inspect", **file))
+    report = FileReport.from_json(ask(sandbox, workspace, "inspect", **file))
     assert (report.name, report.kind, report.refusal) == ("theirs.pth", "torch zip", "")
     assert (report.n_classes, report.prefix, report.wrapper) == (4, "module.", ("state_dict",))
 
-    candidates = ask(cage, workspace, "match", **file)["candidates"]
+    candidates = ask(sandbox, workspace, "match", **file)["candidates"]
     assert "resnet20" in [c["name"] for c in candidates if c["complete"]]
 
     asked = {**file, "model": "resnet20", "dataset": str(data_file)}
-    checked = ask(cage, workspace, "check", **asked)
+    checked = ask(sandbox, workspace, "check", **asked)
     assert checked["class_names"] == list("abcd")
     row = checked["rows"][0]
     assert {"preprocessing", "variant", "accuracy", "nll", "n"} <= row.keys()
 
     out = workspace.directory / "run-1"
     setup = {"preprocessing": row["preprocessing"], "variant": row["variant"]}
-    job = workspace.start(cage, "adopt", asked | setup | {"out": "run-1", "expected": 0.9}, BUDGET, [out])
+    job = workspace.start(sandbox, "adopt", asked | setup | {"out": "run-1", "expected": 0.9}, BUDGET, [out])
     assert job.result() == {"quick_look": False}
     assert job.progress["done"] == job.progress["of"] == 64
     adopted = json.loads((out / RUN_FILE).read_text())["adopted"]
@@ -119,77 +119,79 @@ def test_from_a_checkpoint_to_a_run(cage: Cage, workspace: Workspace, data_file:
 
 
 def test_what_a_file_of_penviz_says_is_tried_first(
-    cage: Cage, workspace: Workspace, data_file: Path, tmp_path_factory: pytest.TempPathFactory
+    sandbox: Sandbox, workspace: Workspace, data_file: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Initial weights do equally badly with everything: the stated crop stands first, and the tie is kept."""
     path = tmp_path_factory.mktemp("own") / "model.safetensors"
     write_tensors(path, network().state_dict(), {"config": {"model": "resnet20", "crop": 24}})
     asked = {**uploaded(workspace, path.read_bytes(), "model.safetensors"), "model": "resnet20"}
     asked["dataset"] = str(data_file)
-    checked = ask(cage, workspace, "check", **asked)
+    checked = ask(sandbox, workspace, "check", **asked)
     row = checked["rows"][0]
     assert row["describe"] == "crop 24; recipe of penviz: each image standardised"
     assert row["body"] == "as built"
     assert "images cannot tell" in checked["undecided"]
     setup = {key: row[key] for key in ("preprocessing", "variant")} | {"undecided": checked["undecided"]}
     out = workspace.directory / "run-1"
-    ask(cage, workspace, "adopt", **asked, **setup, out="run-1")
+    ask(sandbox, workspace, "adopt", **asked, **setup, out="run-1")
     kept = json.loads((out / RUN_FILE).read_text())["adopted"]["accuracy"]
     assert (kept["undecided"], kept["warning"]) == (checked["undecided"], "")
 
 
 def test_a_run_that_is_cancelled_half_way_leaves_nothing(
-    cage: Cage, workspace: Workspace, data_file: Path
+    sandbox: Sandbox, workspace: Workspace, data_file: Path
 ) -> None:
     file = uploaded(workspace, saved(network().state_dict()))
     asked = {**file, "model": "resnet20", "dataset": str(data_file), "preprocessing": {"name": "0..1"}}
-    job = workspace.start(cage, "adopt", asked | {"out": "run-1"}, BUDGET, [workspace.directory / "run-1"])
+    job = workspace.start(sandbox, "adopt", asked | {"out": "run-1"}, BUDGET, [workspace.directory / "run-1"])
     while not job.progress and not job.done:
         job.wait(0.01)
     job.cancel()
-    with pytest.raises(CageError, match="cancelled"):
+    with pytest.raises(SandboxError, match="cancelled"):
         job.result()
     assert [p.name for p in workspace.directory.iterdir()] == [Path(file["path"]).name]
 
 
-def test_a_network_that_does_not_fit_is_refused(cage: Cage, workspace: Workspace, data_file: Path) -> None:
+def test_a_network_that_does_not_fit_is_refused(
+    sandbox: Sandbox, workspace: Workspace, data_file: Path
+) -> None:
     file = uploaded(workspace, saved(network().state_dict()))
-    with pytest.raises(CageError) as caught:
-        ask(cage, workspace, "check", **file, model="tutorial_alexnet", dataset=str(data_file))
+    with pytest.raises(SandboxError) as caught:
+        ask(sandbox, workspace, "check", **file, model="tutorial_alexnet", dataset=str(data_file))
     assert caught.value.reason == "refused"
     weights = network().state_dict()
     weights["head.bias"] = weights["head.bias"] / 0
     file = uploaded(workspace, saved(weights))
-    with pytest.raises(CageError, match="NaN or infinity in"):
-        ask(cage, workspace, "check", **file, model="resnet20", dataset=str(data_file))
-    with pytest.raises(CageError, match=r"[Pp]ickle") as caught:
-        ask(cage, workspace, "match", **uploaded(workspace, saved(network())))
+    with pytest.raises(SandboxError, match="NaN or infinity in"):
+        ask(sandbox, workspace, "check", **file, model="resnet20", dataset=str(data_file))
+    with pytest.raises(SandboxError, match=r"[Pp]ickle") as caught:
+        ask(sandbox, workspace, "match", **uploaded(workspace, saved(network())))
     assert caught.value.advice
 
 
-def test_from_arrays_to_a_run(cage: Cage, workspace: Workspace) -> None:
+def test_from_arrays_to_a_run(sandbox: Sandbox, workspace: Workspace) -> None:
     random = np.random.default_rng(0)
     features, labels = random.normal(size=(30, 5)).astype(np.float32), np.arange(30) % 3
     buffer = io.BytesIO()
     np.savez(buffer, features=features, labels=labels, weight=random.normal(size=(3, 5)).astype(np.float32))
     path = uploaded(workspace, buffer.getvalue(), "theirs.npz")["path"]
     out = workspace.directory / "run-1"
-    answer = ask(cage, workspace, "activations", files={"train": path}, out="run-1", dataset="theirs")
+    answer = ask(sandbox, workspace, "activations", files={"train": path}, out="run-1", dataset="theirs")
     assert answer == {}
     np.testing.assert_array_equal(Activations.load(activations_path(out, "train")).features, features)
     before = (out / RUN_FILE).read_bytes()
-    ask(cage, workspace, "activations", files={"train": path}, out="run-1", dataset="again")  # gives way
+    ask(sandbox, workspace, "activations", files={"train": path}, out="run-1", dataset="again")  # gives way
     assert (out / RUN_FILE).read_bytes() != before
     later = workspace.directory / "run-2"
-    job = workspace.start(cage, "activations", {"files": {"train": path}, "out": "run-2"}, BUDGET, [later])
+    job = workspace.start(sandbox, "activations", {"files": {"train": path}, "out": "run-2"}, BUDGET, [later])
     later.mkdir()  # made by somebody else meanwhile
-    with pytest.raises(CageError, match=r"exists already\.$") as caught:
+    with pytest.raises(SandboxError, match=r"exists already\.$") as caught:
         job.result()
     assert caught.value.reason == "refused"
     assert list(later.iterdir()) == []
 
 
-def test_from_a_zip_of_images_to_a_folder(cage: Cage, workspace: Workspace) -> None:
+def test_from_a_zip_of_images_to_a_folder(sandbox: Sandbox, workspace: Workspace) -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for split in ("train", "val"):
@@ -199,13 +201,13 @@ def test_from_a_zip_of_images_to_a_folder(cage: Cage, workspace: Workspace) -> N
                 archive.writestr(f"pets/{split}/{name}/1.png", png.getvalue())
     path = uploaded(workspace, buffer.getvalue(), "pets.zip")["path"]
     out = workspace.directory / "folder-1"
-    answer = ask(cage, workspace, "folder", path=path, out="folder-1")
+    answer = ask(sandbox, workspace, "folder", path=path, out="folder-1")
     assert tuple(answer["class_names"]) == ("cat", "dog")
     assert (out / "train/cat/1.png").is_file()
 
 
 def test_a_folder_of_images_is_read_in_the_sandbox(
-    cage: Cage, workspace: Workspace, tmp_path_factory: pytest.TempPathFactory
+    sandbox: Sandbox, workspace: Workspace, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """No thread may start there, and a data directory may be made of links."""
     place = tmp_path_factory.mktemp("disk") / "images"
@@ -219,8 +221,8 @@ def test_a_folder_of_images_is_read_in_the_sandbox(
         (linked / part).symlink_to(place / part)
     file = uploaded(workspace, saved(network().state_dict()))
     asked = {**file, "model": "resnet20", "dataset": str(linked), "image_size": 32}
-    checked = ask(cage, workspace, "check", **asked)
+    checked = ask(sandbox, workspace, "check", **asked)
     assert checked["class_names"] == list("abcd")
     elsewhere = {**asked, "dataset": "cifar10", "data_dir": str(tmp_path_factory.mktemp("empty"))}
-    with pytest.raises(CageError):
-        ask(cage, workspace, "check", **elsewhere)
+    with pytest.raises(SandboxError):
+        ask(sandbox, workspace, "check", **elsewhere)

@@ -1,4 +1,4 @@
-"""The caged side with tasks that misbehave, for the tests: python caged_badly.py MARKER heavy --serve.
+"""Inside the sandbox, tasks that misbehave, for the tests: python bad_tasks.py MARKER heavy --serve.
 
 "light" in place of "heavy" leaves torch out, for tests of processes alone. "light,landlock,cpu_time" also
 leaves out these limits, so that a test can show that it would fail without them.

@@ -1,4 +1,4 @@
-"""A cage whose tasks misbehave, and a look for what they leave behind."""
+"""A sandbox whose tasks misbehave, and a look for what they leave behind."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from typing import Any
 
 import pytest
 
-from penviz.external.sandbox.sandbox import Budget, Cage, CageError, Job
+from penviz.external.sandbox.sandbox import Budget, Job, Sandbox, SandboxError
 
-SERVER = Path(__file__).with_name("caged_badly.py")
+SERVER = Path(__file__).with_name("bad_tasks.py")
 SMALL = Budget(memory_bytes=256 << 20, cpu_seconds=20, wall_seconds=30, file_bytes=4 << 20)
 
 
 @dataclass(frozen=True)
-class BadCage:
-    """A cage with tasks that misbehave.
+class BadSandbox:
+    """A sandbox with tasks that misbehave.
 
     Attributes:
-        cage: its client; marker: stands in the command line of its server and of all that it forks.
+        sandbox: its client; marker: stands in the command line of its server and of all that it forks.
     """
 
-    cage: Cage
+    sandbox: Sandbox
     marker: str
 
     def start(self, task: str, directory: Path, budget: Budget = SMALL, **arguments: Any) -> Job:
-        return self.cage.start(task, arguments, budget, directory=directory)
+        return self.sandbox.start(task, arguments, budget, directory=directory)
 
     def run(self, task: str, directory: Path, budget: Budget = SMALL, **arguments: Any) -> dict[str, Any]:
         job = self.start(task, directory, budget, **arguments)
         assert job.wait(120), "it should have ended long ago"
         return job.result()
 
-    def refusal(self, task: str, directory: Path, budget: Budget = SMALL, **arguments: Any) -> CageError:
+    def refusal(self, task: str, directory: Path, budget: Budget = SMALL, **arguments: Any) -> SandboxError:
         """The error of a job that must not succeed: one sentence."""
-        with pytest.raises(CageError) as caught:
+        with pytest.raises(SandboxError) as caught:
             self.run(task, directory, budget, **arguments)
         sentence = str(caught.value)
         assert sentence.endswith(".")
@@ -52,8 +52,8 @@ class BadCage:
 
     @property
     def server(self) -> int:
-        assert self.cage._server is not None
-        return self.cage._server.pid
+        assert self.sandbox._server is not None
+        return self.sandbox._server.pid
 
     def assert_clean(self, directory: Path) -> None:
         """Nothing left but the server, and it still answers."""
@@ -75,7 +75,7 @@ def with_command(marker: str) -> list[int]:
     return sorted(found)
 
 
-def make_cage(weight: str = "light", **options: Any) -> BadCage:
-    """A new cage; "heavy" is with torch, imported before the fork."""
+def make_sandbox(weight: str = "light", **options: Any) -> BadSandbox:
+    """A new sandbox; "heavy" is with torch, imported before the fork."""
     marker = f"marker-{secrets.token_hex(8)}"
-    return BadCage(Cage([sys.executable, str(SERVER), marker, weight], **options), marker)
+    return BadSandbox(Sandbox([sys.executable, str(SERVER), marker, weight], **options), marker)

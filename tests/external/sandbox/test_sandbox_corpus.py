@@ -1,4 +1,4 @@
-"""The hostile corpus through the cage: inspected, and loaded where the inspection allows it."""
+"""The hostile corpus through the sandbox: inspected, and loaded where the inspection allows it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bad_cage import BadCage, make_cage
+from bad_sandbox import BadSandbox, make_sandbox
 from external.reader.corpus import HostileFile, hostile_files
 
 from penviz.external.reader.report import FileReport
-from penviz.external.sandbox.sandbox import Budget, CageError, Job
+from penviz.external.sandbox.sandbox import Budget, Job, SandboxError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fork server is for Linux")
 
@@ -21,10 +21,10 @@ BUDGET = Budget(memory_bytes=512 << 20, cpu_seconds=20, wall_seconds=60, file_by
 
 
 @pytest.fixture(scope="module")
-def cage() -> Iterator[BadCage]:
-    bad = make_cage("heavy")
+def sandbox() -> Iterator[BadSandbox]:
+    bad = make_sandbox("heavy")
     yield bad
-    bad.cage.close()
+    bad.sandbox.close()
     assert bad.processes() == []
 
 
@@ -33,20 +33,20 @@ def one_sentence(text: str) -> bool:
 
 
 @pytest.mark.slow
-def test_the_corpus_in_the_cage(cage: BadCage, tmp_path: Path) -> None:
+def test_the_corpus_in_the_sandbox(sandbox: BadSandbox, tmp_path: Path) -> None:
     canary, files, session = tmp_path / "canary", tmp_path / "files", tmp_path / "session"
     for directory in (files, session):
         directory.mkdir()
     corpus = hostile_files(files, canary, heavy=True)
     before = listing(files)
-    cage.run("echo", session)
-    server, resident = cage.server, cage.start("echo", session)
+    sandbox.run("echo", session)
+    server, resident = sandbox.server, sandbox.start("echo", session)
     resident.result()
     assert resident.usage is not None
     n_loaded = 0
     for hostile in corpus:
-        job = cage.start("inspect", session, BUDGET, path=str(hostile.path), name="theirs")
-        loading = cage.start("load", session, BUDGET, path=str(hostile.path))
+        job = sandbox.start("inspect", session, BUDGET, path=str(hostile.path), name="theirs")
+        loading = sandbox.start("load", session, BUDGET, path=str(hostile.path))
         report = FileReport.from_json(job.result())
         assert (report.refusal != "") == (hostile.expectation == "refused"), hostile.label
         assert not report.refusal or one_sentence(report.refusal), hostile.label
@@ -63,8 +63,8 @@ def test_the_corpus_in_the_cage(cage: BadCage, tmp_path: Path) -> None:
     assert len(corpus) >= 60
     assert n_loaded > 3  # or nothing was tried
     assert listing(files) == before  # nothing was written beside the files
-    assert cage.server == server  # it never died
-    cage.assert_clean(session)
+    assert sandbox.server == server  # it never died
+    sandbox.assert_clean(session)
 
 
 def was_loaded(hostile: HostileFile, job: Job) -> bool:
@@ -78,24 +78,24 @@ def was_loaded(hostile: HostileFile, job: Job) -> bool:
     return False
 
 
-def failure(job: Job) -> CageError | None:
+def failure(job: Job) -> SandboxError | None:
     try:
         job.result()
-    except CageError as error:
+    except SandboxError as error:
         return error
     return None
 
 
 @pytest.fixture(scope="module")
-def open_cage() -> Iterator[BadCage]:
-    """A cage without the limits that keep what runs in it off the disk, and from starting programs."""
-    bad = make_cage("light,landlock,seccomp,processes")
+def open_sandbox() -> Iterator[BadSandbox]:
+    """A sandbox without the limits that keep what runs in it off the disk, and from starting programs."""
+    bad = make_sandbox("light,landlock,seccomp,processes")
     yield bad
-    bad.cage.close()
+    bad.sandbox.close()
     assert bad.processes() == []
 
 
-def test_the_canary_can_die_in_an_open_cage(open_cage: BadCage, tmp_path: Path) -> None:
+def test_the_canary_can_die_in_an_open_sandbox(open_sandbox: BadSandbox, tmp_path: Path) -> None:
     """A reader that unpickles does what the files ask for: the test above could fail."""
     canary, files = tmp_path / "canary", tmp_path / "files"
     files.mkdir()
@@ -103,7 +103,7 @@ def test_the_canary_can_die_in_an_open_cage(open_cage: BadCage, tmp_path: Path) 
     assert len(armed) > 20
     n_touched = 0
     for hostile in armed[:20]:
-        failure(open_cage.start("unpickle", tmp_path, BUDGET, path=str(hostile.path)))
+        failure(open_sandbox.start("unpickle", tmp_path, BUDGET, path=str(hostile.path)))
         if canary.exists():
             (canary.rmdir if canary.is_dir() else canary.unlink)()
             n_touched += 1

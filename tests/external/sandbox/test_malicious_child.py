@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bad_cage import SERVER, BadCage, make_cage, with_command
+from bad_sandbox import SERVER, BadSandbox, make_sandbox, with_command
 
 from penviz.external.sandbox import landlock, seccomp
-from penviz.external.sandbox.sandbox import Budget, CageError, Job
+from penviz.external.sandbox.sandbox import Budget, Job, SandboxError
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="the limits are those of Linux"),
@@ -62,19 +62,19 @@ def plant(directory: Path, code: str, given: object = None) -> str:
 
 
 @pytest.fixture(scope="module")
-def cages() -> Iterator[Callable[..., BadCage]]:
-    """Cages without some limits, each started once."""
-    started: dict[str, BadCage] = {}
+def sandboxes() -> Iterator[Callable[..., BadSandbox]]:
+    """Sandboxes without some limits, each started once."""
+    started: dict[str, BadSandbox] = {}
 
-    def of(*left_out: str) -> BadCage:
+    def of(*left_out: str) -> BadSandbox:
         key = ",".join(("light", *sorted(left_out)))
         if key not in started:
-            started[key] = make_cage(key)
+            started[key] = make_sandbox(key)
         return started[key]
 
     yield of
     for bad in started.values():
-        bad.cage.close()
+        bad.sandbox.close()
         assert bad.processes() == []
 
 
@@ -131,15 +131,15 @@ IMPORTS = "import os, resource, socket\n"
 HELD = [(name, limit) for name, (_, _, limits) in ATTACKS.items() for limit in limits]
 
 
-def failure(job: Job) -> CageError | None:
+def failure(job: Job) -> SandboxError | None:
     try:
         job.result()
-    except CageError as error:
+    except SandboxError as error:
         return error
     return None
 
 
-def attack(bad: BadCage, name: str, victim: Victim, tmp_path: Path) -> bool:
+def attack(bad: BadSandbox, name: str, victim: Victim, tmp_path: Path) -> bool:
     """Run it in the child; whether it succeeded: it was not stopped, or the victim is not as it was."""
     said, given, _ = ATTACKS[name]
     before = victim.canary.stat()
@@ -161,19 +161,21 @@ def attack(bad: BadCage, name: str, victim: Victim, tmp_path: Path) -> bool:
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_an_attack_is_held(name: str, cages: Callable[..., BadCage], victim: Victim, tmp_path: Path) -> None:
-    assert not attack(cages(), name, victim, tmp_path)
+def test_an_attack_is_held(
+    name: str, sandboxes: Callable[..., BadSandbox], victim: Victim, tmp_path: Path
+) -> None:
+    assert not attack(sandboxes(), name, victim, tmp_path)
 
 
 @pytest.mark.parametrize(("name", "limit"), HELD)
 def test_each_limit_holds_alone_and_nothing_else_does(
-    name: str, limit: str, cages: Callable[..., BadCage], victim: Victim, tmp_path: Path
+    name: str, limit: str, sandboxes: Callable[..., BadSandbox], victim: Victim, tmp_path: Path
 ) -> None:
     """With all limits on the attack but one it is held; take that one too, and the test above would fail."""
     others = set(ATTACKS[name][2]) | ({"landlock"} if name == "connect" else set())
     if limit != "landlock" or landlock.abi() >= SINCE.get(name, 1):
-        assert not attack(cages(*others - {limit}), name, victim, tmp_path)
-    assert attack(cages(*others), name, victim, tmp_path)
+        assert not attack(sandboxes(*others - {limit}), name, victim, tmp_path)
+    assert attack(sandboxes(*others), name, victim, tmp_path)
 
 
 SINCE = {"cut it": 3, "empty it by reading": 3, "end another process": 6}
@@ -181,13 +183,13 @@ SINCE = {"cut it": 3, "empty it by reading": 3, "end another process": 6}
 
 
 def test_the_oldest_landlock_hides_the_disk_too(
-    cages: Callable[..., BadCage], victim: Victim, tmp_path: Path
+    sandboxes: Callable[..., BadSandbox], victim: Victim, tmp_path: Path
 ) -> None:
     """The rules of ABI 1, as on Linux 5.13."""
     for name, (_, _, limits) in ATTACKS.items():
         if "landlock" in limits:
-            assert not attack(cages("new_landlock"), name, victim, tmp_path), name
-    assert cages("new_landlock").cage.enforced["reading"]
+            assert not attack(sandboxes("new_landlock"), name, victim, tmp_path), name
+    assert sandboxes("new_landlock").sandbox.enforced["reading"]
 
 
 @pytest.mark.parametrize(
@@ -205,11 +207,11 @@ def test_the_oldest_landlock_hides_the_disk_too(
     ],
 )
 def test_the_probe_tells_the_truth(
-    left_out: tuple[str, ...], names: set[str], cages: Callable[..., BadCage], tmp_path: Path
+    left_out: tuple[str, ...], names: set[str], sandboxes: Callable[..., BadSandbox], tmp_path: Path
 ) -> None:
-    bad = cages(*left_out)
+    bad = sandboxes(*left_out)
     bad.run("echo", tmp_path)
-    missing = {name for name, held in bad.cage.enforced.items() if not held}
+    missing = {name for name, held in bad.sandbox.enforced.items() if not held}
     assert names <= missing
     assert missing <= names | ({"processes"} if "seccomp" in left_out and os.getuid() == 0 else set())
 
@@ -224,17 +226,17 @@ def test_the_probe_tells_the_truth(
     ],
 )
 def test_a_resource_is_bounded(
-    code: str, limit: str, words: str, cages: Callable[..., BadCage], tmp_path: Path
+    code: str, limit: str, words: str, sandboxes: Callable[..., BadSandbox], tmp_path: Path
 ) -> None:
     budget = Budget(memory_bytes=128 << 20, cpu_seconds=1, wall_seconds=60, file_bytes=1 << 20)
     path = plant(tmp_path, f"import os\n{code}")
     (session := tmp_path / "session").mkdir()
-    assert words in str(cages().refusal("unpickle", session, budget, path=path))
+    assert words in str(sandboxes().refusal("unpickle", session, budget, path=path))
     if limit == "cpu_time":  # the clock ends it then
-        later = cages(limit).refusal("unpickle", session, replace(budget, wall_seconds=8), path=path)
+        later = sandboxes(limit).refusal("unpickle", session, replace(budget, wall_seconds=8), path=path)
         assert "more than the 8 s" in str(later)
     else:
-        assert cages(limit).run("unpickle", session, budget, path=path)["loaded"] > 100
+        assert sandboxes(limit).run("unpickle", session, budget, path=path)["loaded"] > 100
 
 
 OUTLIVE = """
@@ -254,13 +256,13 @@ time.sleep(600)
 APP = """
 import sys, time
 from pathlib import Path
-from penviz.external.sandbox.sandbox import Cage
-cage = Cage([sys.executable, sys.argv[1], sys.argv[2], sys.argv[3]])
-job = cage.start("unpickle", {"path": sys.argv[4]}, directory=Path(sys.argv[5]))
+from penviz.external.sandbox.sandbox import Sandbox
+sandbox = Sandbox([sys.executable, sys.argv[1], sys.argv[2], sys.argv[3]])
+job = sandbox.start("unpickle", {"path": sys.argv[4]}, directory=Path(sys.argv[5]))
 while "free" not in job.progress:
     assert not job.done, job.result()
     time.sleep(0.01)
-print(cage._server.pid, flush=True)
+print(sandbox._server.pid, flush=True)
 time.sleep(600)
 """
 

@@ -1,4 +1,4 @@
-"""The app's side of the cage without a child: what it believes of messages and of endings."""
+"""The app's side of the sandbox without a child: what it believes of messages and of endings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from penviz.external.sandbox import answer as answers
-from penviz.external.sandbox.answer import BadMessage, Budget, CageError, judge, messages
+from penviz.external.sandbox.answer import BadMessage, Budget, SandboxError, judge, messages
 from penviz.external.sandbox.sandbox import remove_tree
 
 BUDGET = Budget(memory_bytes=3 << 29, cpu_seconds=7, wall_seconds=9)
@@ -65,7 +65,7 @@ def test_a_message_and_all_messages_together_are_bounded(monkeypatch: pytest.Mon
     ],
 )
 def test_every_ending_has_a_reason(status: int | None, reason: str, words: str) -> None:
-    with pytest.raises(CageError, match=words) as caught:
+    with pytest.raises(SandboxError, match=words) as caught:
         judge({}, "", status, "", BUDGET)
     assert caught.value.reason == reason
 
@@ -75,16 +75,16 @@ def test_what_the_app_did_itself_comes_first() -> None:
     assert judge(answer, "", 0, "", BUDGET) == {"a": 1}
     assert judge(answer, "", -9, "", BUDGET) == {"a": 1}  # ended after its answer
     for stopped, reason in (("cancelled", "cancelled"), ("time", "time")):
-        with pytest.raises(CageError) as caught:
+        with pytest.raises(SandboxError) as caught:
             judge(answer, "wrote more than it may", -9, stopped, BUDGET)
         assert caught.value.reason == reason
-    with pytest.raises(CageError, match="wrote more than it may") as caught:
+    with pytest.raises(SandboxError, match="wrote more than it may") as caught:
         judge(answer, "wrote more than it may", -9, "", BUDGET)
     assert caught.value.reason == "died"
 
 
 def test_words_of_a_child_cannot_write_on_a_terminal_nor_fill_a_page() -> None:
-    with pytest.raises(CageError) as caught:
+    with pytest.raises(SandboxError) as caught:
         judge({"refused": "\x1b]0;evil\x07a\nb\u202e" + "c" * 10**6, "advice": "\x00d"}, "", 0, "", BUDGET)
     assert str(caught.value).startswith("]0;evila\nbccc")
     assert len(str(caught.value)) < 20_001

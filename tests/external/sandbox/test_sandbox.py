@@ -1,4 +1,4 @@
-"""Every limit of the cage bites, every bad end is one sentence, and nothing is left of any."""
+"""Every limit of the sandbox bites, every bad end is one sentence, and nothing is left of any."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from bad_cage import SERVER, SMALL, BadCage, make_cage, with_command
+from bad_sandbox import SERVER, SMALL, BadSandbox, make_sandbox, with_command
 
 from penviz.external.sandbox import landlock
 from penviz.external.sandbox.confinement import LIMITS
-from penviz.external.sandbox.sandbox import Budget, CageError
+from penviz.external.sandbox.sandbox import Budget, SandboxError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fork server is for Linux")
 
@@ -26,11 +26,11 @@ GIGABYTE = 1 << 30
 
 
 @pytest.fixture(scope="module")
-def bad_cage() -> Iterator[BadCage]:
+def bad_sandbox() -> Iterator[BadSandbox]:
     """Shared by the tests that leave the server alive, as a real one must be."""
-    bad = make_cage("heavy")
+    bad = make_sandbox("heavy")
     yield bad
-    bad.cage.close()
+    bad.sandbox.close()
     assert bad.processes() == []
 
 
@@ -46,8 +46,8 @@ def alive(pid: int) -> bool:
     return Path(f"/proc/{pid}/cmdline").exists() and bool(Path(f"/proc/{pid}/cmdline").read_bytes())
 
 
-def test_a_task_runs_in_a_directory_of_its_own(bad_cage: BadCage, tmp_path: Path) -> None:
-    answer = bad_cage.run("where", tmp_path)
+def test_a_task_runs_in_a_directory_of_its_own(bad_sandbox: BadSandbox, tmp_path: Path) -> None:
+    answer = bad_sandbox.run("where", tmp_path)
     own = Path(answer["cwd"])
     assert own.parent == tmp_path
     assert Path(answer["temporary"]).parent == own
@@ -55,30 +55,30 @@ def test_a_task_runs_in_a_directory_of_its_own(bad_cage: BadCage, tmp_path: Path
     assert answer["threads"] == "1"
     assert answer["group"]
     assert answer["nice"] == os.getpriority(os.PRIO_PROCESS, 0) + 5
-    assert answer["ppid"] == bad_cage.server
+    assert answer["ppid"] == bad_sandbox.server
     # Standard streams and the pipe to the app; the other two are the listing and the file just written.
     assert len(answer["descriptors"]) == 6
-    bad_cage.assert_clean(tmp_path)
+    bad_sandbox.assert_clean(tmp_path)
 
 
-def test_the_server_sees_no_gpu_and_has_one_thread(bad_cage: BadCage, tmp_path: Path) -> None:
-    assert bad_cage.run("state_of_torch", tmp_path) == {"threads": 1, "cuda": False}
-    assert len(os.listdir(f"/proc/{bad_cage.server}/task")) == 1
-    assert b"CUDA_VISIBLE_DEVICES=\0" in Path(f"/proc/{bad_cage.server}/environ").read_bytes()
+def test_the_server_sees_no_gpu_and_has_one_thread(bad_sandbox: BadSandbox, tmp_path: Path) -> None:
+    assert bad_sandbox.run("state_of_torch", tmp_path) == {"threads": 1, "cuda": False}
+    assert len(os.listdir(f"/proc/{bad_sandbox.server}/task")) == 1
+    assert b"CUDA_VISIBLE_DEVICES=\0" in Path(f"/proc/{bad_sandbox.server}/environ").read_bytes()
 
 
 def test_the_server_knows_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PENVIZ_TEST_SECRET", "token")
-    bad = make_cage()
+    bad = make_sandbox()
     try:
         assert bad.run("where", tmp_path)["secret"] is None
     finally:
-        bad.cage.close()
+        bad.sandbox.close()
 
 
-def test_what_is_enforced_is_found_by_trying(bad_cage: BadCage, tmp_path: Path) -> None:
-    bad_cage.run("echo", tmp_path)
-    enforced = bad_cage.cage.enforced
+def test_what_is_enforced_is_found_by_trying(bad_sandbox: BadSandbox, tmp_path: Path) -> None:
+    bad_sandbox.run("echo", tmp_path)
+    enforced = bad_sandbox.sandbox.enforced
     assert enforced.keys() == set(LIMITS)
     for name in ("memory", "cpu_time", "wall_time", "file_size", "open_files", "dies_with_app"):
         assert enforced[name], name
@@ -96,57 +96,57 @@ def test_what_is_enforced_is_found_by_trying(bad_cage: BadCage, tmp_path: Path) 
         ("kill_itself", {"signal": signal.SIGKILL}),
     ],
 )
-def test_memory(bad_cage: BadCage, tmp_path: Path, task: str, arguments: dict[str, int]) -> None:
-    base = bad_cage.start("echo", tmp_path)
+def test_memory(bad_sandbox: BadSandbox, tmp_path: Path, task: str, arguments: dict[str, int]) -> None:
+    base = bad_sandbox.start("echo", tmp_path)
     base.result()
-    job = bad_cage.start(task, tmp_path, **arguments)
-    with pytest.raises(CageError, match="needs more than the 256 MB of memory") as caught:
+    job = bad_sandbox.start(task, tmp_path, **arguments)
+    with pytest.raises(SandboxError, match="needs more than the 256 MB of memory") as caught:
         job.result()
     assert caught.value.reason == "memory"
     assert job.usage is not None
     assert base.usage is not None
     assert job.usage.max_rss_bytes < base.usage.max_rss_bytes + SMALL.memory_bytes + (32 << 20)
-    bad_cage.assert_clean(tmp_path)
+    bad_sandbox.assert_clean(tmp_path)
 
 
-def test_memory_within_the_budget_is_given(bad_cage: BadCage, tmp_path: Path) -> None:
+def test_memory_within_the_budget_is_given(bad_sandbox: BadSandbox, tmp_path: Path) -> None:
     n = 200 << 20
-    assert bad_cage.run("allocate_torch", tmp_path, bytes=n) == {"n": n // 4}
-    assert bad_cage.refusal("allocate_torch", tmp_path, bytes=300 << 20).reason == "memory"
+    assert bad_sandbox.run("allocate_torch", tmp_path, bytes=n) == {"n": n // 4}
+    assert bad_sandbox.refusal("allocate_torch", tmp_path, bytes=300 << 20).reason == "memory"
     more = Budget(memory_bytes=400 << 20)
-    assert bad_cage.run("allocate_torch", tmp_path, more, bytes=300 << 20) == {"n": (300 << 20) // 4}
+    assert bad_sandbox.run("allocate_torch", tmp_path, more, bytes=300 << 20) == {"n": (300 << 20) // 4}
 
 
 @pytest.mark.parametrize("task", ["sleep", "sleep_deaf", "sleep_with_the_pipe_closed", "loop", "fork_bomb"])
-def test_time_on_the_clock(bad_cage: BadCage, tmp_path: Path, task: str) -> None:
-    bad_cage.run("echo", tmp_path)  # the server runs
+def test_time_on_the_clock(bad_sandbox: BadSandbox, tmp_path: Path, task: str) -> None:
+    bad_sandbox.run("echo", tmp_path)  # the server runs
     started = time.monotonic()
-    error = bad_cage.refusal(task, tmp_path, Budget(wall_seconds=0.7))
+    error = bad_sandbox.refusal(task, tmp_path, Budget(wall_seconds=0.7))
     assert error.reason == "time"
     assert str(error) == "This takes more than the 0.7 s that it may take."
     assert time.monotonic() - started < 8
-    bad_cage.assert_clean(tmp_path)
+    bad_sandbox.assert_clean(tmp_path)
 
 
-def test_processor_time(bad_cage: BadCage, tmp_path: Path) -> None:
-    job = bad_cage.start("loop", tmp_path, Budget(cpu_seconds=1, wall_seconds=60))
-    with pytest.raises(CageError, match="more than the 1 s of processor time") as caught:
+def test_processor_time(bad_sandbox: BadSandbox, tmp_path: Path) -> None:
+    job = bad_sandbox.start("loop", tmp_path, Budget(cpu_seconds=1, wall_seconds=60))
+    with pytest.raises(SandboxError, match="more than the 1 s of processor time") as caught:
         job.result()
     assert caught.value.reason == "time"
     assert job.usage is not None
     assert 0.9 < job.usage.cpu_seconds < 2.5
-    bad_cage.assert_clean(tmp_path)
+    bad_sandbox.assert_clean(tmp_path)
 
 
 def test_the_child_has_a_clock_of_its_own(
-    bad_cage: BadCage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bad_sandbox: BadSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         "penviz.external.sandbox.sandbox.Job._stop", lambda *_: None
     )  # as if the app were stopped
-    bad_cage.run("echo", tmp_path)
+    bad_sandbox.run("echo", tmp_path)
     started = time.monotonic()
-    assert bad_cage.refusal("sleep", tmp_path, Budget(wall_seconds=0.2)).reason == "time"
+    assert bad_sandbox.refusal("sleep", tmp_path, Budget(wall_seconds=0.2)).reason == "time"
     assert 4 < time.monotonic() - started < 8  # not after its task, which would go on2
 
 
@@ -177,17 +177,17 @@ def test_the_child_has_a_clock_of_its_own(
     ],
 )
 def test_a_bad_end(
-    bad_cage: BadCage, tmp_path: Path, task: str, arguments: dict[str, object], words: str
+    bad_sandbox: BadSandbox, tmp_path: Path, task: str, arguments: dict[str, object], words: str
 ) -> None:
-    error = bad_cage.refusal(task, tmp_path, **arguments)
+    error = bad_sandbox.refusal(task, tmp_path, **arguments)
     assert error.reason == "died"
     assert re.search(words, str(error))
     assert "secret path" not in str(error)
-    bad_cage.assert_clean(tmp_path)
+    bad_sandbox.assert_clean(tmp_path)
 
 
-def test_a_refusal_keeps_its_sentence_and_its_advice(bad_cage: BadCage, tmp_path: Path) -> None:
-    error = bad_cage.refusal("refuse", tmp_path)
+def test_a_refusal_keeps_its_sentence_and_its_advice(bad_sandbox: BadSandbox, tmp_path: Path) -> None:
+    error = bad_sandbox.refusal("refuse", tmp_path)
     assert (error.reason, str(error), error.advice) == (
         "refused",
         r"This is\x1b[31m refused.",
@@ -195,36 +195,36 @@ def test_a_refusal_keeps_its_sentence_and_its_advice(bad_cage: BadCage, tmp_path
     )
 
 
-def test_files_of_a_job_go_with_it(bad_cage: BadCage, tmp_path: Path) -> None:
-    bad_cage.run("litter", tmp_path)
-    bad_cage.assert_clean(tmp_path)
+def test_files_of_a_job_go_with_it(bad_sandbox: BadSandbox, tmp_path: Path) -> None:
+    bad_sandbox.run("litter", tmp_path)
+    bad_sandbox.assert_clean(tmp_path)
 
 
-def test_a_process_that_a_job_leaves_is_ended(bad_cage: BadCage, tmp_path: Path) -> None:
+def test_a_process_that_a_job_leaves_is_ended(bad_sandbox: BadSandbox, tmp_path: Path) -> None:
     try:
-        pid = bad_cage.run("leave_a_daemon", tmp_path)["pid"]
-    except CageError:
-        assert bad_cage.cage.enforced["processes"]
+        pid = bad_sandbox.run("leave_a_daemon", tmp_path)["pid"]
+    except SandboxError:
+        assert bad_sandbox.sandbox.enforced["processes"]
     else:
         assert not alive(pid)
-    bad_cage.assert_clean(tmp_path)
+    bad_sandbox.assert_clean(tmp_path)
 
 
-def test_there_is_no_network(bad_cage: BadCage, tmp_path: Path) -> None:
+def test_there_is_no_network(bad_sandbox: BadSandbox, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         socket.create_connection(("127.0.0.1", port)).close()  # there is one here
-        bad_cage.run("echo", tmp_path)
-        if bad_cage.cage.enforced["network"]:
+        bad_sandbox.run("echo", tmp_path)
+        if bad_sandbox.sandbox.enforced["network"]:
             assert re.search(
-                "unexpected (OS|Permission)Error", str(bad_cage.refusal("connect", tmp_path, port=port))
+                "unexpected (OS|Permission)Error", str(bad_sandbox.refusal("connect", tmp_path, port=port))
             )
         else:
-            assert bad_cage.run("connect", tmp_path, port=port) == {"connected": True}
+            assert bad_sandbox.run("connect", tmp_path, port=port) == {"connected": True}
 
 
-def test_progress_arrives_while_the_job_runs(bad_cage: BadCage, tmp_path: Path) -> None:
-    job = bad_cage.start("count", tmp_path, n=20)
+def test_progress_arrives_while_the_job_runs(bad_sandbox: BadSandbox, tmp_path: Path) -> None:
+    job = bad_sandbox.start("count", tmp_path, n=20)
     seen = []
     while not job.wait(0.01):
         seen.append(job.progress.get("done", 0))
@@ -234,47 +234,47 @@ def test_progress_arrives_while_the_job_runs(bad_cage: BadCage, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("task", ["sleep", "sleep_deaf", "loop", "fork_bomb", "flood_lines"])
-def test_cancelling_ends_a_job_soon(bad_cage: BadCage, tmp_path: Path, task: str) -> None:
-    job = bad_cage.start(task, tmp_path)
-    until(lambda: len(bad_cage.processes()) > 1)
+def test_cancelling_ends_a_job_soon(bad_sandbox: BadSandbox, tmp_path: Path, task: str) -> None:
+    job = bad_sandbox.start(task, tmp_path)
+    until(lambda: len(bad_sandbox.processes()) > 1)
     job.cancel()
     started = time.monotonic()
-    with pytest.raises(CageError, match="was cancelled") as caught:
+    with pytest.raises(SandboxError, match="was cancelled") as caught:
         job.result()
     assert time.monotonic() - started < 8  # not after its task, which would go on
     assert caught.value.reason == "cancelled"
     job.cancel()  # once more does no harm
-    bad_cage.assert_clean(tmp_path)
+    bad_sandbox.assert_clean(tmp_path)
 
 
-def test_two_jobs_run_at_once_and_a_third_waits(bad_cage: BadCage, tmp_path: Path) -> None:
-    jobs = [bad_cage.start("count", tmp_path, n=1000) for _ in range(3)]
+def test_two_jobs_run_at_once_and_a_third_waits(bad_sandbox: BadSandbox, tmp_path: Path) -> None:
+    jobs = [bad_sandbox.start("count", tmp_path, n=1000) for _ in range(3)]
     until(lambda: jobs[0].progress and jobs[1].progress)
     assert jobs[0].progress["pid"] != jobs[1].progress["pid"]
     assert jobs[2].waiting
-    assert len(bad_cage.processes()) == 3
+    assert len(bad_sandbox.processes()) == 3
     jobs[0].cancel()
     until(lambda: jobs[2].progress)
-    waiting = bad_cage.start("echo", tmp_path)
+    waiting = bad_sandbox.start("echo", tmp_path)
     time.sleep(0.1)
     assert waiting.waiting
     waiting.cancel()  # before it has a process
-    with pytest.raises(CageError, match="cancelled"):
+    with pytest.raises(SandboxError, match="cancelled"):
         waiting.result()
     for job in jobs:
         job.cancel()
     assert all(job.wait(2) for job in jobs)
-    bad_cage.assert_clean(tmp_path)
+    bad_sandbox.assert_clean(tmp_path)
 
 
-def test_many_threads_get_their_own_answers(bad_cage: BadCage, tmp_path: Path) -> None:
+def test_many_threads_get_their_own_answers(bad_sandbox: BadSandbox, tmp_path: Path) -> None:
     answers: dict[int, object] = {}
 
     def visitor(i: int) -> None:
         directory = tmp_path / str(i)
         directory.mkdir()
         for turn in range(3):
-            answers[10 * i + turn] = bad_cage.run("echo", directory, me=i, turn=turn)["arguments"]
+            answers[10 * i + turn] = bad_sandbox.run("echo", directory, me=i, turn=turn)["arguments"]
         directory.rmdir()
 
     threads = [threading.Thread(target=visitor, args=(i,)) for i in range(6)]
@@ -283,24 +283,24 @@ def test_many_threads_get_their_own_answers(bad_cage: BadCage, tmp_path: Path) -
     for thread in threads:
         thread.join()
     assert answers == {10 * i + t: {"me": i, "turn": t} for i in range(6) for t in range(3)}
-    bad_cage.assert_clean(tmp_path)
+    bad_sandbox.assert_clean(tmp_path)
 
 
-def test_the_app_never_imports_torch_nor_grows(bad_cage: BadCage, tmp_path: Path) -> None:
+def test_the_app_never_imports_torch_nor_grows(bad_sandbox: BadSandbox, tmp_path: Path) -> None:
     code = f"""
 import sys
 from pathlib import Path
-from penviz.external.sandbox.sandbox import Cage
+from penviz.external.sandbox.sandbox import Sandbox
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
-cage = Cage([sys.executable, {str(SERVER)!r}, "marker-app", "light"])
-start = lambda: cage.start("echo", {{}}, directory=Path({str(tmp_path)!r}))
+sandbox = Sandbox([sys.executable, {str(SERVER)!r}, "marker-app", "light"])
+start = lambda: sandbox.start("echo", {{}}, directory=Path({str(tmp_path)!r}))
 start().result()
 before = resident()
 for _ in range(20):
     start().result()
 print(resident() - before, "torch" in sys.modules)
-cage.close()
+sandbox.close()
 """
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert child.returncode == 0, child.stderr
@@ -310,12 +310,12 @@ cage.close()
 
 
 def test_a_killed_server_takes_its_children_along_and_is_started_again(tmp_path: Path) -> None:
-    bad = make_cage()
+    bad = make_sandbox()
     try:
         job = bad.start("sleep", tmp_path)
         until(lambda: job.progress)
         os.kill(bad.server, signal.SIGKILL)
-        with pytest.raises(CageError, match="was ended; try again") as caught:
+        with pytest.raises(SandboxError, match="was ended; try again") as caught:
             job.result()
         assert caught.value.reason == "died"
         until(lambda: bad.processes() == [])
@@ -324,7 +324,7 @@ def test_a_killed_server_takes_its_children_along_and_is_started_again(tmp_path:
         os.kill(bad.server, signal.SIGKILL)  # while it is idle: nobody notices
         assert bad.run("echo", tmp_path, again=2)["arguments"] == {"again": 2}
     finally:
-        bad.cage.close()
+        bad.sandbox.close()
     assert bad.processes() == []
 
 
@@ -333,9 +333,9 @@ def test_a_killed_app_leaves_no_process(tmp_path: Path) -> None:
     code = f"""
 import sys, time
 from pathlib import Path
-from penviz.external.sandbox.sandbox import Budget, Cage
-cage = Cage([sys.executable, {str(SERVER)!r}, sys.argv[1], "light"])
-jobs = [cage.start(task, {{}}, directory=Path({str(tmp_path)!r})) for task in ("sleep_deaf", "fork_bomb")]
+from penviz.external.sandbox.sandbox import Budget, Sandbox
+sandbox = Sandbox([sys.executable, {str(SERVER)!r}, sys.argv[1], "light"])
+jobs = [sandbox.start(task, {{}}, directory=Path({str(tmp_path)!r})) for task in ("sleep_deaf", "fork_bomb")]
 while not (jobs[0].progress and jobs[1].progress):
     time.sleep(0.01)
 print("running", flush=True)
@@ -351,36 +351,37 @@ time.sleep(3600)
     until(lambda: with_command(marker) == [])
 
 
-def test_closing_the_cage_ends_all(tmp_path: Path) -> None:
-    bad = make_cage(jobs=1)
+def test_closing_the_sandbox_ends_all(tmp_path: Path) -> None:
+    bad = make_sandbox(jobs=1)
     running, waiting = bad.start("sleep_deaf", tmp_path), bad.start("sleep", tmp_path)
     until(lambda: running.progress)
-    bad.cage.close()
+    bad.sandbox.close()
     for job in (running, waiting):
-        with pytest.raises(CageError, match="cancelled"):
+        with pytest.raises(SandboxError, match="cancelled"):
             job.result()
     assert bad.processes() == []
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(CageError, match="shutting down"):
+    with pytest.raises(SandboxError, match="shutting down"):
         bad.start("echo", tmp_path)
 
 
 def test_a_server_that_cannot_start_is_one_sentence(tmp_path: Path) -> None:
-    from penviz.external.sandbox.sandbox import Cage
+    from penviz.external.sandbox.sandbox import Sandbox
 
-    cage = Cage([sys.executable, "-c", "raise SystemExit(3)"])
-    with pytest.raises(CageError, match="could not start; the app's log says why"):
-        cage.start("echo", {}, directory=tmp_path).result()
+    sandbox = Sandbox([sys.executable, "-c", "raise SystemExit(3)"])
+    with pytest.raises(SandboxError, match="could not start; the app's log says why"):
+        sandbox.start("echo", {}, directory=tmp_path).result()
     assert list(tmp_path.iterdir()) == []
-    cage.close()
+    sandbox.close()
 
 
 def test_without_a_fork_server_each_job_is_a_fresh_process(tmp_path: Path) -> None:
-    bad = make_cage(fork=False)
+    bad = make_sandbox(fork=False)
     try:
         assert bad.run("echo", tmp_path, a=1)["arguments"] == {"a": 1}
-        assert bad.cage.enforced["memory"]
-        assert bad.cage.enforced["network"] == bad.cage.enforced["system_calls"]  # no server to leave it
+        assert bad.sandbox.enforced["memory"]
+        enforced = bad.sandbox.enforced
+        assert enforced["network"] == enforced["system_calls"]  # no server to leave it
         assert bad.refusal("allocate_python", tmp_path, bytes=GIGABYTE).reason == "memory"
         assert bad.refusal("segfault", tmp_path).reason == "died"
         assert bad.refusal("sleep_deaf", tmp_path, Budget(wall_seconds=0.5)).reason == "time"
@@ -392,7 +393,7 @@ def test_without_a_fork_server_each_job_is_a_fresh_process(tmp_path: Path) -> No
         assert bad.processes() == []
         assert list(tmp_path.iterdir()) == []
     finally:
-        bad.cage.close()
+        bad.sandbox.close()
 
 
 HALF = """

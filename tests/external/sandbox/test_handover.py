@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from penviz.external.sandbox import answer
-from penviz.external.sandbox.answer import BadMessage, CageError, messages
+from penviz.external.sandbox.answer import BadMessage, SandboxError, messages
 from penviz.external.sandbox.handover import hand_over
 
 
@@ -79,7 +79,7 @@ def test_it_is_not_taken_over(make: Callable[[Path], None], words: str, tmp_path
     made, place = tmp_path / "job" / "run", tmp_path / "runs" / "run"
     made.mkdir(parents=True)
     make(made)
-    with pytest.raises(CageError, match=words) as caught:
+    with pytest.raises(SandboxError, match=words) as caught:
         hand_over(made, place, replace=False)
     assert caught.value.reason == "died"
     assert "\n" not in str(caught.value)
@@ -98,7 +98,7 @@ def test_a_run_takes_its_place_and_an_older_one_gives_way(tmp_path: Path) -> Non
         assert (place / "run.json").read_text() == str(turn)
         assert not made.exists()
     (tmp_path / "job" / "run").mkdir()
-    with pytest.raises(CageError, match=r"run exists already\."):
+    with pytest.raises(SandboxError, match=r"run exists already\."):
         hand_over(tmp_path / "job" / "run", place, replace=False)
     assert (place / "run.json").read_text() == "1"
 

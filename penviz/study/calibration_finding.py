@@ -45,11 +45,11 @@ def calibration_finding(runs: Compared, found: Sequence[Calibrated]) -> Finding:
     return conclude(runs, evidence)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CalibrationEvidence(Evidence):
     """ECE of some runs; found: the calibration of each."""
 
-    found: Sequence[Calibrated] = ()
+    found: Sequence[Calibrated]
 
     def alone(self, runs: Compared) -> Finding:
         """ECE of one run before and after the scaling, and on which side its confidence is."""

@@ -8,6 +8,7 @@ plane without the bias in the templates says the same. Then the sentence.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -67,8 +68,8 @@ class Judged:
     but: str = ""
 
 
-@dataclass(frozen=True)
-class Evidence:
+@dataclass(frozen=True, kw_only=True)
+class Evidence(ABC):
     """A number of some runs that a finding can be about; each kind of number is a class of its own.
 
     Attributes:
@@ -96,17 +97,17 @@ class Evidence:
     tail: str = ""
     worth: str = EXAMPLES_ONLY
 
+    @abstractmethod
     def alone(self, runs: Compared) -> Finding:
         """What is said of a single run."""
-        raise NotImplementedError
 
     def objection(self, runs: Compared) -> Finding | None:
         """Why these values cannot be compared although their runs can."""
         return None
 
+    @abstractmethod
     def pair(self, runs: Compared, first: int, second: int) -> Judged | None:
         """Two runs over their examples; None where there is nothing over examples."""
-        return None
 
     def over_seeds(self, runs: Compared) -> list[str]:
         """Sentences beside a change over seeds."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import combinations
+from typing import TypedDict
 
 import numpy as np
 
@@ -87,7 +88,7 @@ def single_run(runs: Compared, spans: Spans) -> Finding:
     return Finding("one", f"{runs.names[0]}: ρ/d {series(said)}", detail)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PlaneEvidence(Evidence):
     """rho/d of three classes.
 
@@ -95,8 +96,8 @@ class PlaneEvidence(Evidence):
         table: of the runs; splits: that all of them have, the headline's first; statistics: of each run.
     """
 
-    table: Table | None = None
-    splits: Sequence[str] = ()
+    table: Table
+    splits: Sequence[str]
     statistics: Sequence[Mapping[str, SplitStatistics]] = ()
 
     @classmethod
@@ -117,7 +118,6 @@ class PlaneEvidence(Evidence):
 
     def alone(self, runs: Compared) -> Finding:
         """rho/d of one run, with its intervals."""
-        assert self.table is not None
         row = self.table.row("rho_d")
         spans = row.intervals[0] if row.intervals else {}
         why = row.why[0] if row.why else {}
@@ -125,13 +125,11 @@ class PlaneEvidence(Evidence):
 
     def objection(self, runs: Compared) -> Finding | None:
         """Planes of templates and of class means are not compared."""
-        assert self.table is not None
         return _other_planes(runs, self.table.class_means)
 
     def pair(self, runs: Compared, first: int, second: int) -> Judged | None:
         """Two runs; None where the table holds no change over examples."""
         table, split = self.table, self.splits[0]
-        assert table is not None
         row, turned = table.row("rho_d"), table.switched
         if not row.changes:
             return None
@@ -175,7 +173,6 @@ class PlaneEvidence(Evidence):
     def _rank(self, first: int, second: int, change: Change) -> tuple[str, Change | None]:
         """How the chosen triple stands among all, so that a lucky one shows; and their median change."""
         table, split = self.table, self.splits[0]
-        assert table is not None
         if len(self.statistics) != 2:
             return "", None
         if table.partial:
@@ -196,21 +193,19 @@ class PlaneEvidence(Evidence):
         return f"Of {of} {moved:,} are {word} {place}.", median
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AxisEvidence(Evidence):
     """rho/d of two classes; measured: of each run its splits, of which all share some."""
 
-    measured: Sequence[Mapping[str, TwoClasses]] = ()
-    split: str = ""
+    measured: Sequence[Mapping[str, TwoClasses]]
+    split: str
 
     @classmethod
     def on(cls, measured: Sequence[Mapping[str, TwoClasses]], splits: Sequence[str]) -> AxisEvidence:
         """From runs and the splits that all have."""
-        n = len(measured)
         same = [
             (i, j)
-            for i in range(n)
-            for j in range(i + 1, n)
+            for i, j in combinations(range(len(measured)), 2)
             if all(measured[i][s].same_as(measured[j][s]) for s in splits)
         ]
         values = [[run[s].rho_d for run in measured] for s in splits]
@@ -237,7 +232,17 @@ class AxisEvidence(Evidence):
         return Judged(judge(change, spread.least), change, values, numbers, last=[spread.sentence()])
 
 
-def _tightness(splits: Sequence[str], values: Sequence[Sequence[float | None]]) -> dict[str, Any]:
+class _Tightness(TypedDict):
+    short: str
+    where: str
+    noun: str
+    words: Mapping[str, str]
+    values: Sequence[float | None]
+    others: Mapping[str, Sequence[float | None]]
+    vanishing: str
+
+
+def _tightness(splits: Sequence[str], values: Sequence[Sequence[float | None]]) -> _Tightness:
     """What all evidence on rho/d shares; values: of each split, of the runs."""
     return {
         "short": "ρ/d",

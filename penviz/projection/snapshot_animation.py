@@ -22,7 +22,6 @@ from penviz.metrics.wording import three
 from penviz.projection.build_panel import build_panel, ideal_points
 from penviz.projection.frame import Frame, frame_of, held_box, share_frames
 from penviz.projection.panel import SPLITS, Panel
-from penviz.projection.plane import DegeneratePlane
 from penviz.projection.projection import Projection
 from penviz.store.activations import Activations
 from penviz.store.head import ActivationsError
@@ -33,10 +32,10 @@ PASSING = 0.90
 """Share of the examples of all epochs together that the limits hold: features of the first epochs may lie far
 out, and a frame for them would make the picture that all of it leads to small."""
 
-NUMBERS = ("rho_d", "rho_d_own", "accuracy", "gap", "spread", "nll")
-"""What is known of each epoch: radius over distance on the film's plane and on the epoch's own; over all
-classes the accuracy, and in nats the mean gap of the true logit over the wrong ones, the mean spread of the
-non-target logits, and the NLL."""
+NUMBERS = ("rho_d", "accuracy", "gap", "spread", "nll")
+"""What is known of each epoch: radius over distance on the film's plane; over all classes the accuracy, and
+in nats the mean gap of the true logit over the wrong ones, the mean spread of the non-target logits, and the
+NLL."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ def build_films(
                 )
                 for a, epoch in zip(run[split], own, strict=True)
             )
-            numbers[split] = _numbers(run[split], panels[split], panels[split][-1])
+            numbers[split] = _numbers(run[split], panels[split])
         name = panels[splits[0]][0].run
         films.append(Film(name, one.label_smoothing, tuple(int(e) for e in own), panels, numbers))
     return films
@@ -151,16 +150,11 @@ def _picture(
     return replace(panel, confidences=confidences.astype(np.float32), metrics=metrics)
 
 
-def _numbers(frames: Sequence[Activations], panels: Sequence[Panel], final: Panel) -> dict[str, Float]:
+def _numbers(frames: Sequence[Activations], panels: Sequence[Panel]) -> dict[str, Float]:
     found: dict[str, list[float]] = {key: [] for key in NUMBERS}
     for a, panel in zip(frames, panels, strict=True):
-        try:
-            own = float(Projection.of(a, final.class_indices, final.bias).clusters.rho_d())
-        except DegeneratePlane:
-            own = float("nan")
         logits = LogitNumbers.of_all(a)
         found["rho_d"].append(panel.metrics["rho_d"])
-        found["rho_d_own"].append(own)
         found["accuracy"].append(float(logits.correct.mean()))
         found["gap"].append(float(logits.gap.mean()))
         found["spread"].append(float(logits.spread.mean()))

@@ -127,8 +127,6 @@ def test_numbers_of_each_epoch_against_loops() -> None:
     for split in ("train", "validation"):
         assert set(film.numbers[split]) == set(NUMBERS)
         for i, a in enumerate(snapshots(0.1)[split]):
-            own = in_plane(a, TRIPLE, True)
-            assert film.numbers[split]["rho_d_own"][i] == pytest.approx(rho(own) / distances(own))
             assert a.head is not None
             gaps, spreads, nlls, right = [], [], [], 0
             for x, y, guess in zip(a.features, a.labels, a.predictions, strict=True):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from penviz.store.activations import Activations
 from penviz.store.head import Head
 from penviz.store.shards import ROWS, ShardedActivations, shard_ready, write_shard
 from penviz.store.write_shards import finish
@@ -22,6 +23,7 @@ def make_shards(
     means = rng.standard_normal((n_classes, width), dtype=np.float32) / 2
     head = Head(means * np.float32(10 / width**0.5), np.zeros(n_classes))
     source = f"synthetic {n} {width} {n_classes} {half} {rows} {seed}"
+    known = (tuple(f"class {k}" for k in range(n_classes)), "synthetic", "train", head, "synthetic")
     n_shards = -(-n // rows)
     for j in range(n_shards):
         if shard_ready(directory, j, source):
@@ -34,25 +36,8 @@ def make_shards(
         x += means[labels]
         np.maximum(x, 0, out=x)
         wrong = rng.random(m) < 0.2
-        write_shard(
-            directory,
-            j,
-            features=x,
-            labels=labels,
-            predictions=np.where(wrong, rng.integers(n_classes, size=m), labels),
-            indices=np.arange(j * rows, j * rows + m),
-            n_classes=n_classes,
-            head=head,
-            source=source,
-            half=half,
-        )
-    return finish(
-        directory,
-        n_shards,
-        run="synthetic",
-        split="train",
-        class_names=[f"class {k}" for k in range(n_classes)],
-        head=head,
-        dataset_id="synthetic",
-        source=source,
-    )
+        guess = np.where(wrong, rng.integers(n_classes, size=m), labels)
+        indices = np.arange(j * rows, j * rows + m)
+        write_shard(directory, j, Activations(x, labels, guess, indices, *known), source=source, half=half)
+    none = Activations(np.zeros((0, width)), *np.zeros((3, 0), np.int64), *known)
+    return finish(directory, n_shards, none, source=source)

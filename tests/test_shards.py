@@ -133,34 +133,24 @@ def test_blocks_hold_every_example_once(tmp_path: Path, parts: int) -> None:
 
 
 def write(a: Activations, directory: Path, j: int, some: slice, source: str = "") -> None:
-    write_shard(
-        directory,
-        j,
-        features=a.features[some],
-        labels=a.labels[some],
-        predictions=a.predictions[some],
-        indices=a.indices[some],
-        n_classes=5,
-        source=source,
-    )
+    write_shard(directory, j, replace(a.take(some), head=None), source=source)
 
 
 def test_shards_are_written_in_any_order_and_what_is_done_is_kept(tmp_path: Path) -> None:
     a, x = replace(example(), hashes=None), tmp_path / "x"
-    names = {"run": "run", "split": "train", "class_names": a.class_names, "head": a.head}
     write(a, x, 1, slice(60, 103), "one")
     assert shard_ready(x, 1, "one")
     assert not shard_ready(x, 1, "two")
     assert not shard_ready(x, 0, "one")
     with pytest.raises(ActivationsError, match="missing or was not finished"):
-        finish(x, 2, **names, source="one")
+        finish(x, 2, a, source="one")
     (x / "shard-00000.part").mkdir()  # of a process that was killed
     write(a, x, 0, slice(0, 60), "two")
     with pytest.raises(ActivationsError, match="of another run"):
-        finish(x, 2, **names, source="one")
+        finish(x, 2, a, source="one")
     write(a, x, 0, slice(0, 60), "one")
     write(a, x, 2, slice(0, 5), "older")
-    np.testing.assert_array_equal(finish(x, 2, **names, source="one").load().features, a.features)
+    np.testing.assert_array_equal(finish(x, 2, a, source="one").load().features, a.features)
     assert sorted(p.name for p in x.glob("shard*")) == ["shard-00000", "shard-00001"]
 
 
@@ -251,13 +241,5 @@ def test_features_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ActivationsError, match="NaN or infinity"):
         ShardedActivations.open(sharded.directory).triple([k])
     with pytest.raises(ActivationsError, match="NaN or infinity"):
-        write_shard(
-            tmp_path / "y",
-            0,
-            features=np.full((2, 3), np.inf),
-            labels=[0, 1],
-            predictions=[0, 1],
-            indices=[0, 1],
-            n_classes=2,
-        )
+        shard(replace(example(), features=np.full((103, 6), np.inf)), tmp_path / "y")
     assert not (tmp_path / "y").exists()

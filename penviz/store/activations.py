@@ -192,8 +192,8 @@ class Activations:
             raise ActivationsError(f"{self.run} has no linear head, so it has no templates to draw on.")
         return self.class_means.head, False
 
-    def take(self, rows: NDArray[Any]) -> Activations:
-        """The same run and split with some rows only; `rows` is an index [m] or a mask [n]."""
+    def take(self, rows: NDArray[Any] | slice) -> Activations:
+        """The same run and split with some rows only; `rows` is an index [m], a mask [n] or a slice."""
         return replace(
             self,
             features=self.features[rows],

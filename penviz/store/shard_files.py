@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from penviz.store.activations import Activations
 from penviz.store.atomic_write import naming
@@ -63,52 +63,31 @@ class Arrays:
 
 
 def write_shard(
-    directory: Path,
-    j: int,
-    *,
-    features: ArrayLike,
-    labels: ArrayLike,
-    predictions: ArrayLike,
-    indices: ArrayLike,
-    n_classes: int,
-    head: Head | None = None,
-    hashes: ArrayLike | None = None,
-    source: str = "",
-    half: bool = False,
+    directory: Path, j: int, activations: Activations, *, source: str = "", half: bool = False
 ) -> None:
     """Write shard j under a temporary name, then rename it; an older one of the same number is replaced.
+
+    Where there is a head, the largest probability of every example is kept beside it, so that a picture need
+    not compute a thousand logits for each of its points.
 
     Args:
         directory: of the split; it is made if need be.
         j: number of the shard; shards follow one another as the examples of the split do.
-        features: [m, d]; labels, predictions: [m] in [0, K); indices: [m]; hashes: [m] uint64 or None: of
-            the examples of this shard in the order of the split, as `Activations` has them.
-        n_classes: K.
-        head: the last layer: the largest probability of every example is kept beside it, so that a picture
-            need not compute a thousand logits for each of its points. All shards have one, or none.
+        activations: of the examples of this shard, in the order of the split; all have a head, or none.
         source: what the shard was computed from, in any words; `finish` wants one for all shards, and
             `shard_ready` takes no shard of another.
         half: features as float16, which loses digits.
 
     Raises:
-        ActivationsError: arrays that do not fit one another, or features that float16 cannot hold.
+        ActivationsError: features that float16 cannot hold.
     """
-    known = Activations(
-        np.asarray(features),
-        np.asarray(labels),
-        np.asarray(predictions),
-        np.asarray(indices),
-        tuple(map(str, range(n_classes))),
-        "",
-        "",
-        hashes=None if hashes is None else np.asarray(hashes),
-    )
-    order = np.argsort(known.labels, kind="stable")
-    counts = np.bincount(known.labels, minlength=n_classes)
+    a = activations
+    order = np.argsort(a.labels, kind="stable")
+    counts = np.bincount(a.labels, minlength=len(a.class_names))
     arrays: dict[str, NDArray[Any]] = {
-        "features": known.features[order],
-        "predictions": known.predictions[order].astype(np.int32),
-        "indices": known.indices[order],
+        "features": a.features[order],
+        "predictions": a.predictions[order].astype(np.int32),
+        "indices": a.indices[order],
         "order": order.astype(np.int32),
         "offsets": np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
     }
@@ -117,10 +96,10 @@ def write_shard(
             arrays["features"] = arrays["features"].astype(np.float16)
         if not np.isfinite(arrays["features"]).all():
             raise ActivationsError("Some features are too large for float16: write them as float32.")
-    if known.hashes is not None:
-        arrays["hashes"] = known.hashes[order]
-    if head is not None:
-        arrays["confidences"] = head.confidences(known.features)[order]
+    if a.hashes is not None:
+        arrays["hashes"] = a.hashes[order]
+    if a.head is not None:
+        arrays["confidences"] = a.head.confidences(a.features)[order]
     path = directory / shard_name(j)
     part = path.with_name(path.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
@@ -137,9 +116,9 @@ def write_shard(
                 os.fsync(file.fileno())
         note = {
             "format_version": FORMAT_VERSION,
-            "n": len(known),
-            "width": known.features.shape[1],
-            "n_classes": n_classes,
+            "n": len(a),
+            "width": a.features.shape[1],
+            "n_classes": len(a.class_names),
             "dtype": arrays["features"].dtype.name,
             "extra": [name for name in EXTRA if name in arrays],
             "source": source,

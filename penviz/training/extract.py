@@ -23,10 +23,11 @@ from penviz.store.runs import (
     thumbnails_path,
     write_json,
 )
+from penviz.store.write_shards import Examples
 from penviz.training import checkpoints, data_set, evaluate
 from penviz.training.data_set import DataSet, Split
 from penviz.training.folder import ImageFiles
-from penviz.training.split_files import ONE_FILE, Batch, Examples, Storage, write_split
+from penviz.training.split_files import ONE_FILE, Batch, Storage, write_split
 
 LEAST_COLUMNS = 100
 LARGEST_TILE = 48

@@ -17,11 +17,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from penviz.store.activations import Activations
-from penviz.store.head import Head
 from penviz.store.runs import activations_path, shards_path
 from penviz.store.shards import LARGEST_FILE, ROWS, ShardedActivations, shard_ready, write_shard
-from penviz.store.write_shards import finish
+from penviz.store.write_shards import Examples, finish
 from penviz.training.ranks import ALONE, Ranks
 
 Batch = tuple[NDArray[np.float32], NDArray[np.int64]]
@@ -53,25 +51,6 @@ class Storage:
 
 
 ONE_FILE = Storage()
-
-
-@dataclass(frozen=True)
-class Examples:
-    """All that is known of the examples of a split before the network has seen them.
-
-    Attributes are those of `Activations` of the same names; n, the number of examples, is that of `labels`.
-    """
-
-    labels: NDArray[np.int64]
-    indices: NDArray[np.int64]
-    class_names: tuple[str, ...]
-    run: str
-    split: str
-    head: Head | None
-    dataset_id: str
-    checkpoint_sha256: str
-    hashes: NDArray[np.uint64] | None
-    total: NDArray[np.int64]
 
 
 def write_split(
@@ -121,13 +100,9 @@ def _write_file(
             ranks.hand_over(torch.from_numpy(predictions[rows]), sender)
     if not ranks.first:
         return None
-    e = examples
-    path = activations_path(directory, e.split)
-    Activations(
-        *(features, e.labels, predictions, e.indices, e.class_names, e.run, e.split, e.head),
-        *(e.dataset_id, e.checkpoint_sha256, e.hashes, e.total),
-    ).save(path, half=storage.half)
-    shutil.rmtree(shards_path(directory, e.split), ignore_errors=True)
+    path = activations_path(directory, examples.split)
+    examples.activations(features, predictions, slice(None)).save(path, half=storage.half)
+    shutil.rmtree(shards_path(directory, examples.split), ignore_errors=True)
     return path
 
 
@@ -143,34 +118,13 @@ def _write_shards(
             continue
         parts = list(forward(ranges[j]))
         rows = slice(ranges[j][0].start, ranges[j][-1].stop)
-        write_shard(
-            place,
-            j,
-            features=np.concatenate([h for h, _ in parts]),
-            labels=e.labels[rows],
-            predictions=np.concatenate([predicted for _, predicted in parts]),
-            indices=e.indices[rows],
-            n_classes=len(e.class_names),
-            head=e.head,
-            hashes=None if e.hashes is None else e.hashes[rows],
-            source=source,
-            half=storage.half,
-        )
+        features, predictions = (np.concatenate(part) for part in zip(*parts, strict=True))
+        seen = e.activations(features, predictions, rows)
+        write_shard(place, j, seen, source=source, half=storage.half)
     ranks.wait()
     if not ranks.first:
         return None
-    finish(
-        place,
-        len(ranges),
-        run=e.run,
-        split=e.split,
-        class_names=e.class_names,
-        head=e.head,
-        dataset_id=e.dataset_id,
-        checkpoint_sha256=e.checkpoint_sha256,
-        total=e.total,
-        source=source,
-    )
+    finish(place, len(ranges), e, source=source)
     activations_path(directory, e.split).unlink(missing_ok=True)
     return place
 

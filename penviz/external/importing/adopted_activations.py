@@ -17,10 +17,11 @@ from penviz.external.evidence.outputs import as_logits, kind_of_scores
 from penviz.external.importing.choices import Choices
 from penviz.external.networks.variants import varied
 from penviz.store.run_config import RunError
+from penviz.store.write_shards import Examples
 from penviz.training.data_set import DataSet, Split
 from penviz.training.extract import first_of_each_class, sprite_grid
 from penviz.training.folder import ImageFiles, stored_batches
-from penviz.training.split_files import Batch, Examples
+from penviz.training.split_files import Batch
 
 BATCH = 64
 

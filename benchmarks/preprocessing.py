@@ -33,9 +33,8 @@ import itertools
 import sys
 import tempfile
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -161,7 +160,33 @@ def same(a: Preprocessing, b: Preprocessing) -> bool:
     return (a.scaling, a.mean, a.std, a.order) == (b.scaling, b.mean, b.std, b.order)
 
 
-def examine(path: Path, name: str, norm: bool, dataset: DataSet) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Examined:
+    """What the steps of `penviz extract` said of one checkpoint.
+
+    Attributes:
+        name: of the preprocessing and the network; chosen: the preprocessing that was chosen.
+        right: it is the true one; proved: that is among the proved ones.
+        kl, ratio: of the best fit, and of the next one that is no tie; None without a proof.
+        truth, measured: accuracy by a plain loop, and the one said.
+        silent: a wrong choice without a warning; seconds: it took.
+        warned: whether an accuracy stated 5 points too low, right, and 5 points too high was warned of.
+    """
+
+    name: str
+    chosen: str
+    right: bool
+    proved: bool
+    kl: float | None
+    ratio: float | None
+    truth: float
+    measured: float
+    silent: bool
+    warned: tuple[bool, ...]
+    seconds: float
+
+
+def examine(path: Path, name: str, norm: bool, dataset: DataSet) -> Examined:
     """One checkpoint through the steps of `penviz extract`, and whether each was right."""
     report = inspect_file(path)
     model = f"preprocessing:{'with_norm' if norm else 'without_norm'}"
@@ -184,20 +209,19 @@ def examine(path: Path, name: str, norm: bool, dataset: DataSet) -> dict[str, An
     tied = any(same(row.preprocessing, right) for row in check.undecided)
     off = [replace(judged, stated=truth + shift, stated_by="user").warning for shift in (-0.05, 0, 0.05)]
     best = proof.fits[0] if proof else None
-    return {
-        "name": f"{name}, {'batch norm' if norm else 'none'}",
-        "chosen": chosen.name,
-        "right": found,
-        "proved": bool(proof and any(same(way, right) for way in proof.proved)),
-        "kl": best.kl if best else None,
-        "ratio": next((f.ratio for f in proof.fits[1:] if not f.is_tie), None) if proof else None,
-        "truth": truth,
-        "measured": judged.accuracy,
-        "change": judged.accuracy - truth,
-        "silent": not found and not tied and not judged.warning and not check.sentences,
-        "warned": [bool(sentence) for sentence in off],
-        "seconds": seconds,
-    }
+    return Examined(
+        name=f"{name}, {'batch norm' if norm else 'none'}",
+        chosen=chosen.name,
+        right=found,
+        proved=bool(proof and any(same(way, right) for way in proof.proved)),
+        kl=best.kl if best else None,
+        ratio=next((f.ratio for f in proof.fits[1:] if not f.is_tie), None) if proof else None,
+        truth=truth,
+        measured=judged.accuracy,
+        silent=not found and not tied and not judged.warning and not check.sentences,
+        warned=tuple(map(bool, off)),
+        seconds=seconds,
+    )
 
 
 def main() -> int:
@@ -228,12 +252,12 @@ def main() -> int:
                 print(_line(rows[-1]), flush=True)
     with_norm, plain = rows[: len(WAYS)], rows[len(WAYS) :]
     targets = {
-        "with batch norm right and proved, 7 of 7": all(r["right"] and r["proved"] for r in with_norm),
-        "without at least 5 of 7": sum(r["right"] for r in plain) >= 5,
-        "never over a point of accuracy away": all(abs(r["change"]) <= 0.01 for r in rows),
-        "none wrong in silence": not any(r["silent"] for r in rows),
+        "with batch norm right and proved, 7 of 7": all(r.right and r.proved for r in with_norm),
+        "without at least 5 of 7": sum(r.right for r in plain) >= 5,
+        "never over a point of accuracy away": all(abs(r.measured - r.truth) <= 0.01 for r in rows),
+        "none wrong in silence": not any(r.silent for r in rows),
         "no warning where the statement is true, one five points off": all(
-            r["warned"] == [True, False, True] for r in rows
+            r.warned == (True, False, True) for r in rows
         ),
     }
     for target, held in targets.items():
@@ -241,13 +265,13 @@ def main() -> int:
     return 0 if all(targets.values()) else 1
 
 
-def _line(row: dict[str, Any]) -> str:
-    kl = "–" if row["kl"] is None else f"{row['kl']:.1e}"
-    ratio = "–" if row["ratio"] is None else f"{row['ratio']:,.0f}"
+def _line(row: Examined) -> str:
+    kl = "–" if row.kl is None else f"{row.kl:.1e}"
+    ratio = "–" if row.ratio is None else f"{row.ratio:,.0f}"
+    right, proved = ("yes" if held else "no" for held in (row.right, row.proved))
     return (
-        f"| {row['name']} | {row['chosen']} | {'yes' if row['right'] else 'no'} | "
-        f"{'yes' if row['proved'] else 'no'} | {kl} | {ratio} | {100 * row['truth']:.1f} | "
-        f"{100 * row['measured']:.1f} | {row['seconds']:.0f} |"
+        f"| {row.name} | {row.chosen} | {right} | {proved} | {kl} | {ratio} | {100 * row.truth:.1f} | "
+        f"{100 * row.measured:.1f} | {row.seconds:.0f} |"
     )
 
 

@@ -125,9 +125,7 @@ class Head:
     def confidences(self, features: FloatArray) -> NDArray[np.float32]:
         """Largest softmax probability of some features in float32: [n, d] -> [n], a few rows at a time."""
         out = np.empty(len(features), np.float32)
-        for rows in row_blocks(len(features), self.n_classes):
-            z = np.asarray(features[rows], np.float32) @ self.weight.T
-            z += 0 if self.bias is None else self.bias
+        for rows, z in affine_blocks(features, self.weight, self.bias):
             z -= z.max(axis=1, keepdims=True)
             out[rows] = 1 / np.exp(z, out=z).sum(axis=1)
         return out

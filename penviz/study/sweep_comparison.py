@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from penviz import InputError
@@ -11,10 +11,7 @@ from penviz.store.runs import Run
 from penviz.study.families import families
 from penviz.study.finding import Finding
 from penviz.study.study_run import StudyRun
-from penviz.study.sweep import Curve, Swept, curve, run_values, sweep_finding
-
-Values = Mapping[str, Mapping[str, float | None]]
-"""Key -> split -> value of one run."""
+from penviz.study.sweep import Curve, Swept, Values, curve, run_values, sweep_finding
 
 
 @dataclass(frozen=True, repr=False)
@@ -59,10 +56,8 @@ def sweep_comparison(runs: Sequence[StudyRun], classes: Sequence[str | int], bia
     return SweepComparison(digested, chosen, bias)
 
 
-def values_of(
-    one: StudyRun, classes: Sequence[str | int], bias: bool
-) -> Mapping[str, Mapping[str, float | None]]:
-    """Every number of one run, by key and split; arguments as `Study.sweep`."""
+def values_of(one: StudyRun, classes: Sequence[str | int], bias: bool) -> Values:
+    """Every number of one run, by split and key; arguments as `Study.sweep`."""
     noise = one.run.config.label_noise
     return run_values(one.statistics, classes, bias=bias, targets=one.targets, label_noise=noise)
 

@@ -29,7 +29,7 @@ from penviz.plot.paper.venues import venue, width_in
 from penviz.plot.paper.words import CORNER
 from penviz.plot.screen import Marks
 from penviz.projection.embedding import KEPT_NUMBERS
-from penviz.projection.panel import SCALES
+from penviz.projection.frame import SCALES
 from penviz.projection.views import PLANE, VIEWS
 from penviz.store.pilots import PILOT_FILE
 from penviz.store.runs import SPLITS

@@ -53,7 +53,7 @@ class Triple:
 
     @property
     def kinds(self) -> list[str]:
-        """Kind of the targets of the runs, one of runs.TARGETS."""
+        """Kind of the targets of the runs, one of run_config.TARGETS."""
         return [one.targets.kind for one in self.runs]
 
     @property

@@ -30,7 +30,7 @@ class Targets:
     """What a run was asked to say.
 
     Attributes:
-        kind: one of runs.TARGETS, or SHOWN_ONLY.
+        kind: one of run_config.TARGETS, or SHOWN_ONLY.
         label_smoothing: alpha in [0, 1), 0 for hard targets, None for distilled and unknown ones.
         prior: u [K] of the kind "prior", empty where it is not known.
     """

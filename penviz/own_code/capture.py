@@ -66,7 +66,7 @@ def capture(
             have seen.
         name: of the run.
         label_smoothing: alpha that it was trained with, 0 for hard targets; None where it is not known.
-        targets: one of `penviz.store.runs.TARGETS`; see `Statement`.
+        targets: one of `penviz.store.run_config.TARGETS`; see `Statement`.
         class_names: K names; else those of the data set or the network's config, else numbers.
         head: the layer whose weight is W: None to find it, a module or its dotted name to try that one alone,
             False for none. What is taken is proved: W h + b must be the logits. Without a head, class means

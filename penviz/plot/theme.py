@@ -69,7 +69,7 @@ def targets_name(label_smoothing: float | None, kind: str = "") -> str:
     """How a row of the grid is called: "hard targets", "label smoothing α = 0.1".
 
     Args:
-        label_smoothing: alpha, 0 for hard targets, None when unknown or distilled; kind: one of runs.TARGETS,
+        label_smoothing: alpha, 0 for hard targets, None when unknown or distilled; kind: one of TARGETS,
             by default what alpha alone says.
     """
     words = KIND_WORDS[kind or Targets.of(label_smoothing).kind]

@@ -8,29 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from penviz.projection.frame import SCALES, Frame
 from penviz.projection.loss_gradient import Arrows
 from penviz.projection.views import PLANE
-
-__all__ = [
-    "CORRECT",
-    "INSIDE",
-    "OUTSIDE",
-    "SCALES",
-    "Frame",
-    "Panel",
-]
 
 Float = NDArray[np.float64]
 
 SPLITS = ("train", "validation", "test")
 """Order of the columns."""
-
-CORRECT: int
-
-INSIDE: int
-
-OUTSIDE: int
 
 CORRECT, INSIDE, OUTSIDE = 0, 1, 2
 """Predicted right; predicted as another of the three classes; predicted as a fourth class."""
@@ -69,8 +53,8 @@ class Panel:
             axis 0 runs upward in y, axis 1 to the right in x; None without a head.
         density: [h, h, 3] float32 how deep a cell of `limits` lies in the cloud of all stored examples of
             each class (`density.depth`), oriented as `shading`; None where all are drawn or few stored.
-        pull: arrows of the loss among the three classes (`pull.Arrows`); None unless asked for, without a
-            head, for K sigmoids, or where the targets are not known.
+        pull: arrows of the loss among the three classes; None unless asked for, without a head, for
+            K sigmoids, or where the targets are not known.
         view: one of VIEWS. In all but "plane" there are no boundaries, templates, optima, shading or pull,
             and `remark` says what the picture is (`embedding.embedded`).
         unit: feature units per drawn unit; scale: one of SCALES; bias: whether the template holds the bias.
@@ -85,7 +69,7 @@ class Panel:
         unit_split: split whose class means gave the unit of the scale "distance".
         partial: numbers over all classes need the full pass. remark: what must stand in the picture, or "".
         dataset_id, checkpoint_sha256: what the picture stands on.
-        targets: kind of targets, one of runs.TARGETS.
+        targets: kind of targets, one of run_config.TARGETS.
         epoch: after which of its training the network was in a film; None for the finished network.
         seen: what is known of whether the network has seen the split, as of `Activations`.
     """

@@ -70,8 +70,8 @@ class Statement:
 
     Attributes:
         name: of the run.
-        label_smoothing: alpha, or None where it is not known; targets: one of `runs.TARGETS`, or None for the
-            kind that alpha gives: "hard" for 0, "uniform" above it, "unknown" without one.
+        label_smoothing: alpha, or None where it is not known; targets: one of `run_config.TARGETS`, or None
+            for the kind that alpha gives: "hard" for 0, "uniform" above it, "unknown" without one.
 
     Raises:
         RunError: no name, or targets that have a label smoothing stated without one.

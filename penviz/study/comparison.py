@@ -9,7 +9,8 @@ from functools import cached_property
 from penviz import InputError
 from penviz.did_you_mean import did_you_mean
 from penviz.projection.build_panel import build_grid
-from penviz.projection.panel import SCALES, Panel
+from penviz.projection.frame import SCALES
+from penviz.projection.panel import Panel
 from penviz.projection.projection import class_indices
 from penviz.store.runs import SPLITS
 from penviz.study.finding import Compared, Finding

@@ -59,8 +59,8 @@ class Compared:
     Attributes:
         names, targets: of each; seeds: of their training, None where unknown.
         adopted: whether penviz did not train a run, whose targets are as stated then; () for none of them.
-        differences: config fields in which they differ (`runs.differences`).
-        recipe: data set and network (`runs.recipe_of`), for how far two seeds of it lie apart.
+        differences: config fields in which they differ (`run_differences.differences`).
+        recipe: data set and network (`run_differences.recipe_of`), for how far two seeds of it lie apart.
     """
 
     names: Sequence[str]

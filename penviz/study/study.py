@@ -96,7 +96,7 @@ class Study:
 
     @cached_property
     def differences(self) -> tuple[str, ...]:
-        """In what the runs differ, as far as it is known (`runs.differences`)."""
+        """In what the runs differ, as far as it is known (`run_differences.differences`)."""
         return tuple(differences([one.run for one in self.runs]))
 
     @property

@@ -6,8 +6,8 @@ from synthetic import make
 
 from penviz.projection.build_panel import build_grid, build_panel
 from penviz.projection.density import depth
-from penviz.projection.frame import Frame
-from penviz.projection.panel import CORRECT, INSIDE, OUTSIDE, SCALES
+from penviz.projection.frame import SCALES, Frame
+from penviz.projection.panel import CORRECT, INSIDE, OUTSIDE
 from penviz.projection.plane import DegeneratePlane, Plane
 from penviz.projection.projection import Projection, class_indices
 from penviz.projection.sample import draw, sample_keys

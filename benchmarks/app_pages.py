@@ -6,8 +6,8 @@ For each control, medians over alternating pairs: from the key or click that cha
 of the page, be it a chart that is drawn again or a line of text, in headless Chromium. Against it a bare
 fragment with one control of the same kind and one Plotly chart with as many points as all charts of the
 page, marks as marks and lines as a line. Once where the numbers of the new value are computed (first), and
-once where they are cached. Exit status 1 when a cached change takes more than twice the bare one. Over
-training, Distillation and Sweep stand on generated runs, the other pages on those shipped.
+once where they are cached. Exit status 1 when a cached change takes more than twice the bare one. Training
+dynamics, Distillation and Sweep stand on generated runs, the other pages on those shipped.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Measured:
     Attributes:
         page: label of its link in the sidebar; field: what its key starts with; kind: one of WIDGETS.
         values: that it takes in turn; a toggle has none, a slider keys.
-        made: whether on generated runs; before: label of a toggle that is turned on first.
+        made: whether on generated runs; before: label of what is clicked on first.
     """
 
     page: str
@@ -50,36 +50,36 @@ class Measured:
 
 STEPS = ("ArrowRight", "ArrowLeft")
 CLASSES, MADE_CLASSES = ("cat", "deer", "dog"), ("class 4", "class 5", "class 6")
-PLANE, TRIPLES = "Template plane", "Triples"
+CLUSTERS, DYNAMICS = "Clusters", "Training dynamics"
 CONTROLS = {
-    "plane: class": Measured(PLANE, "above", "select", CLASSES),
-    "plane: scale": Measured(PLANE, "scale", "choice", ("own", "same for all", "distance = 1")),
-    "plane: view": Measured(PLANE, "view", "select", ("PCA", "LDA", "Template plane")),
-    "plane: examples": Measured(PLANE, "n", "slider", STEPS),
-    "plane: dial's class": Measured(PLANE, "above", "select", CLASSES, before="alpha dial"),
+    "plane: class": Measured(CLUSTERS, "above", "select", CLASSES),
+    "plane: scale": Measured(CLUSTERS, "scale", "choice", ("free per run", "shared", "distance = 1")),
+    "plane: view": Measured(CLUSTERS, "view", "select", ("PCA", "LDA", "Template plane")),
+    "plane: examples": Measured(CLUSTERS, "n", "slider", STEPS),
     "calibration: seed": Measured("Calibration", "half", "number", ("1", "2", "3")),
     "calibration: scaled": Measured("Calibration", "scaled", "toggle"),
     "distillation: run": Measured("Distillation", "runs", "choice", ("soft",), made=True),
-    "over training: class": Measured("Over training", "above", "select", MADE_CLASSES, made=True),
+    "dynamics: class": Measured(DYNAMICS, "above", "select", MADE_CLASSES, made=True),
     "sweep: class": Measured("Sweep", "above", "select", MADE_CLASSES, made=True),
     "sweep: split": Measured("Sweep", "splits", "choice", ("train",), made=True),
-    "triples: find": Measured(TRIPLES, "find", "radio", ("most alike", "most changed", "most confused")),
-    "triples: split": Measured(TRIPLES, "split", "choice", ("train", "validation")),
-    "targets: alpha": Measured("Targets", "alpha", "slider", STEPS),
-    "targets: K": Measured("Targets", "k", "number", ("11", "12", "10")),
-    "targets: kind": Measured("Targets", "kind", "select", ("K sigmoids", "clipped", "uniform over all")),
+    "triples: find": Measured(CLUSTERS, "find", "choice", ("most alike", "most changed", "most confused")),
+    "triples: split": Measured(CLUSTERS, "split", "choice", ("train", "validation")),
+    "targets: alpha": Measured(CLUSTERS, "alpha", "slider", STEPS, before="Targets"),
+    "targets: K": Measured(CLUSTERS, "k", "number", ("11", "12", "10"), before="Targets"),
+    "targets: kind": Measured(
+        CLUSTERS, "kind", "select", ("K sigmoids", "clipped", "uniform over all"), before="Targets"
+    ),
 }
 
 WIDGETS = {
     "number": 'st.number_input("seed", 0, 999, 0, key="seed")',
     "select": 'st.selectbox("seed", range(10), key="seed")',
     "choice": 'st.pills("seed", range(10), default=0, key="seed") or 0',
-    "radio": 'st.radio("seed", range(10), key="seed")',
     "toggle": 'int(st.toggle("seed", key="seed"))',
     "slider": 'st.slider("seed", 0, 999, 500, key="seed")',
 }
 BARE_VALUES = {"number": ("1", "2", "3"), "select": ("1", "2", "3"), "choice": ("1", "2", "3")}
-BARE_VALUES |= {"radio": ("1", "2", "3"), "toggle": (), "slider": STEPS}
+BARE_VALUES |= {"toggle": (), "slider": STEPS}
 BARE = """
 import numpy as np
 import plotly.graph_objects as go
@@ -154,12 +154,12 @@ def change_ms(page: Any, field: str, kind: str, value: str) -> float:
 
 
 def opened(browser: Any, url: str, label: str = "", before: str = "") -> Any:
-    """A page whose charts stand still; label: of the link to follow, before: of the toggle to turn on."""
+    """A page whose charts stand still; label: of the link to follow, before: of what to click on then."""
     wait_for_answer(url.split("/?")[0])
     page = open_page(browser, url)
     page.goto(url)
     page.wait_for_selector(".js-plotly-plot .main-svg", timeout=60_000)
-    if label and label != PLANE:
+    if label and label != CLUSTERS:
         page.get_by_role("link", name=label).click()
         page.wait_for_url(lambda address: address.split("?")[0].rstrip("/") != url)
     page.wait_for_timeout(1500)

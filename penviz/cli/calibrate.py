@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from penviz.did_you_mean import did_you_mean
 from penviz.store.run_config import RunError
-from penviz.store.runs import SPLITS, judged_split, named_apart, read_runs
+from penviz.store.runs import check_split, judged_split, named_apart, read_runs
 
 
 def calibrate(
@@ -29,10 +28,7 @@ def calibrate(
     from penviz.study import calibration_report
 
     split = judged_split(found) if split is None else split
-    if split not in SPLITS:
-        raise RunError(
-            f"There is no split {split}{did_you_mean(split, SPLITS)}: it is one of {', '.join(SPLITS)}."
-        )
+    check_split(split)
     from penviz.figures.open_study import open_run
     from penviz.study.study import Study
 

@@ -215,6 +215,13 @@ def shown_splits(runs: Sequence[Run]) -> list[list[str]]:
     ]
 
 
+def check_split(split: str) -> None:
+    """RunError for a word that is none of SPLITS."""
+    if split not in SPLITS:
+        meant = did_you_mean(split, SPLITS)
+        raise RunError(f"There is no split {split}{meant}: choose {', '.join(SPLITS)}.")
+
+
 def judged_split(runs: Sequence[Run]) -> str:
     """The split on which some runs are judged together: that of `shown_splits`, be it stored or not."""
     shown = [split for split in shown_splits(runs)[0] if split != "train"]

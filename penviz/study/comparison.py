@@ -12,7 +12,7 @@ from penviz.projection.build_panel import build_grid
 from penviz.projection.frame import SCALES
 from penviz.projection.panel import Panel
 from penviz.projection.projection import class_indices
-from penviz.store.runs import SPLITS
+from penviz.store.runs import check_split
 from penviz.study.finding import Compared, Finding
 from penviz.study.geometry import geometry_table, measure_geometry, no_room
 from penviz.study.study_run import StudyRun, notes_of, splits_of
@@ -51,9 +51,8 @@ class ComparisonOptions:
         if self.scale not in SCALES:
             meant = did_you_mean(self.scale, SCALES)
             raise InputError(f"There is no scale {self.scale}{meant}: choose {', '.join(SCALES)}.")
-        if unknown := [split for split in self.splits if split not in SPLITS]:
-            meant = did_you_mean(unknown[0], SPLITS)
-            raise InputError(f"There is no split {unknown[0]}{meant}: choose {', '.join(SPLITS)}.")
+        for split in self.splits:
+            check_split(split)
 
 
 @dataclass(frozen=True, repr=False)

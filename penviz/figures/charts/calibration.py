@@ -15,8 +15,7 @@ from penviz.metrics.calibration.chance import consistency_band
 from penviz.metrics.calibration.reliability import Reliability
 from penviz.metrics.wording import series, three, three_signed
 from penviz.projection.chart import Chart, Line, Series
-from penviz.store.run_activations import lacking
-from penviz.store.runs import Run
+from penviz.store.runs import Run, check_split
 from penviz.study.calibration_comparison import CalibrationComparison, calibration_comparison
 from penviz.study.calibration_report import change_of
 from penviz.study.study_run import StudyRun
@@ -47,10 +46,9 @@ def measured(runs: Sequence[Run], split: str, seed: int) -> CalibrationCompariso
     """
     if len(runs) > MOST_RUNS:
         raise InputError(f"{len(runs)} runs cannot be told apart in one figure: draw at most {MOST_RUNS}.")
+    check_split(split)
     found: list[Calibrated] = []
     for run in runs:  # of each its activations are let go again
-        if split_file(split) and split not in run.splits():
-            raise lacking(run, split)
         found += calibration_comparison([open_run(run, splits=(split,))], split, seed).calibrated
     return CalibrationComparison(tuple(StudyRun(run, {}) for run in runs), tuple(found), split, seed)
 

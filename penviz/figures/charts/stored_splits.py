@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from penviz import InputError
-from penviz.did_you_mean import did_you_mean
 from penviz.plot.theme import short_names
-from penviz.store.runs import SPLITS, Run, activations_path
+from penviz.store.runs import Run, activations_path, check_split
 
 
 def split_file(split: str) -> str:
     """Name of the file that holds the activations of a split; InputError where there is no such split."""
-    if split not in SPLITS:
-        raise InputError(
-            f"There is no split {split}{did_you_mean(split, SPLITS)}: it is one of {', '.join(SPLITS)}."
-        )
+    check_split(split)
     return activations_path(Path(), split).name
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from penviz import InputError
 from penviz.figures.charts.stored_splits import names_of, split_file
+from penviz.figures.open_study import open_run
 from penviz.metrics.tightness.finder import FINDS, find
 from penviz.projection.chart import Chart
 from penviz.projection.projection import class_indices, distinct_names
 from penviz.projection.split_statistics import SplitStatistics
-from penviz.store.run_activations import lacking, load
-from penviz.store.runs import Run
+from penviz.store.runs import Run, check_split
 from penviz.study.triple_chart import TriplePair, triple_chart
 
 SETTINGS: dict[str, Any] = {"split": "validation", "classes": [0, 1, 2], "find": "most-confused"}
@@ -36,11 +36,8 @@ def build(runs: Sequence[Run], *, split: str, classes: Sequence[str | int], find
         raise InputError(f"Triples are compared in two runs, not in {len(runs)}.")
     if few := next((run for run in runs if len(run.class_names) < 3), None):
         raise InputError(f"{few.name} has {len(few.class_names)} classes: a triple needs three.")
-    summaries = []
-    for run in runs:
-        if split_file(split) and split not in run.splits():
-            raise lacking(run, split)
-        summaries.append(SplitStatistics.of(load(run, (split,))[split]))
+    check_split(split)
+    summaries = [SplitStatistics.of(open_run(run, splits=(split,)).splits[split]) for run in runs]
     chosen = class_indices(list(classes), runs[0].class_names)
     return charts_of(summaries, names_of(runs), runs[0].class_names, split, chosen, find)
 

@@ -11,7 +11,7 @@ from penviz.plot.words import column_names
 from penviz.projection.chart import Chart
 from penviz.projection.two_classes import SCALES, TwoClasses, two_class_charts
 from penviz.store.run_activations import lacking, load, targets_of
-from penviz.store.runs import Run
+from penviz.store.runs import Run, check_split
 
 SETTINGS: dict[str, Any] = {"splits": ["train", "validation"], "scale": "distance", "classes": None}
 """Columns, as far as a run has them; unit of the axis, "distance" or "nats"; two of the classes of a run with
@@ -66,7 +66,9 @@ def names_of(runs: Sequence[Run], found: Sequence[Mapping[str, TwoClasses]]) -> 
 
 def _held(run: Run, splits: Sequence[str]) -> list[str]:
     """Those of some splits that a run has activations of."""
-    held = [split for split in splits if split_file(split) and split in run.splits()]
+    for split in splits:
+        check_split(split)
+    held = [split for split in splits if split in run.splits()]
     if not held:
         raise lacking(run, " or ".join(splits))
     return held

@@ -49,7 +49,11 @@ def new_figure(directories: Sequence[Path], choices: Mapping[str, Any], say: Say
 
 
 def _of_charts(
-    directories: Sequence[Path], figure: str, options: Mapping[str, Any] | None = None, **choices: Any
+    directories: Sequence[Path],
+    figure: str,
+    options: Mapping[str, object] | None = None,
+    font: Path | None = None,
+    **choices: Any,
 ) -> Figure:
     """The splits are those that the runs are judged on, unless the options say others."""
     if others := [key for key in choices if key not in CHART_KEYS]:
@@ -66,7 +70,14 @@ def _of_charts(
         describe_run(run, str(run.directory), charts.files(figure, run, whole), figure=figure) for run in runs
     ]
     plain = {key: list(value) if isinstance(value, tuple) else value for key, value in whole.items()}
-    spec = FigureSpec(tuple(named), figure=figure, options=plain, versions=versions(), **_with_font(choices))
+    spec = FigureSpec(
+        tuple(named),
+        figure=figure,
+        options=plain,
+        font=describe_font(font),
+        versions=versions(),
+        **choices,
+    )
     return build(spec, open_runs(spec, runs), charts_made=made)
 
 
@@ -76,6 +87,7 @@ def _of_planes(
     classes: Sequence[str] | None = None,
     rows: Sequence[str] = (),
     splits: Sequence[str] | None = None,
+    font: Path | None = None,
     **choices: Any,
 ) -> Figure:
     """The first three classes, and the splits that the runs are judged on, unless others are given."""
@@ -104,8 +116,9 @@ def _of_planes(
             for places, names in wanted
         ),
         splits=columns,
+        font=describe_font(font),
         versions=versions(),
-        **_with_font(choices),
+        **choices,
     )
     opened = open_runs(spec, runs)
     return build(_exact(spec, opened, bool(classes)), opened, say=say)
@@ -168,11 +181,6 @@ def _triple(classes: Sequence[str]) -> tuple[Class, Class, Class]:
     return left, right, above
 
 
-def _with_font(choices: Mapping[str, Any]) -> dict[str, Any]:
-    font = choices.get("font")
-    return {**choices, **({"font": describe_font(font)} if font is not None else {})}
-
-
 def _with_look(choices: Mapping[str, Any]) -> dict[str, Any]:
     """The same with marks, style, preset and corner as fields of a FigureSpec."""
     given = dict(choices)
@@ -198,13 +206,13 @@ def _marks(show: Sequence[str], hide: Sequence[str], usual: Marks) -> Marks:
     return replace(usual, **dict.fromkeys(show, True), **dict.fromkeys(hide, False))
 
 
-def options_of(words: Sequence[str]) -> dict[str, Any]:
+def options_of(words: Sequence[str]) -> dict[str, object]:
     """Options typed as KEY=VALUE; values are read as YAML: 3, true and [a, b] are what they look like.
 
     Raises:
         InputError: a word that is not of this form.
     """
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for word in words:
         key, equals, value = word.partition("=")
         try:

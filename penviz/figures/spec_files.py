@@ -92,8 +92,10 @@ def _file_of(directory: Path, word: str, figure: str, film: bool) -> Path:
     return snapshots_path(directory, word) if film else stored_path(directory, word)
 
 
-def describe_font(path: Path) -> SpecFont:
-    """A font as a spec names it; InputError where there is no such file."""
+def describe_font(path: Path | None) -> SpecFont | None:
+    """A font as a spec names it, None for none; InputError where there is no such file."""
+    if path is None:
+        return None
     if not path.is_file():
         raise InputError(f"There is no font {path}: give a .ttf or .otf file.")
     return SpecFont(path_word(path), sha256_of(path))

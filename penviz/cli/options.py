@@ -79,7 +79,7 @@ def data_of(config: RunConfig, data_dir: Path, dataset: str | None = None) -> Da
     """The data that a run was trained on, split as then; `dataset` is where they are now, if they moved.
 
     Raises:
-        RunError: as `learn.data.load`.
+        RunError: as `training.data.load`.
     """
     from penviz.training import data
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pkgutil import resolve_name
-from typing import Any
+from typing import NamedTuple
 
 from penviz import InputError
 from penviz.did_you_mean import did_you_mean
@@ -23,20 +23,27 @@ FIGURES = {
     "triples": "penviz.figures.charts.triples",
     "two-classes": "penviz.figures.charts.two_classes",
 }
-"""Name of a figure -> its module here, imported when it is asked for. There `FIGURES` has for each name
-
-1. its options with what they are when not given, each a word, a number, a truth value, a list of them, or
-   None in place of a list;
-2. what builds it: (runs, **options) -> tuple[Chart, ...];
-3. the files in the directory of a run that it reads, run.json aside: (run, **options) -> tuple[str, ...].
-"""
-
-Build = Callable[..., tuple[Chart, ...]]
-Files = Callable[..., tuple[str, ...]]
+"""Name of a figure -> its module here, imported when it is asked for; `FIGURES` in there has the name
+with the fields of a `ChartFigure`."""
 
 
-def chart_figure(name: str) -> tuple[Mapping[str, Any], Build, Files]:
-    """Options, builder and files of a figure.
+class ChartFigure(NamedTuple):
+    """A figure of charts.
+
+    Attributes:
+        options: what they are when not given, each a word, a number, a truth value, a list of them, or None
+            in place of a list.
+        build: (runs, **options) -> its charts.
+        files: (run, **options) -> names of the files in the run's directory that it reads, run.json aside.
+    """
+
+    options: Mapping[str, object]
+    build: Callable[..., tuple[Chart, ...]]
+    files: Callable[..., tuple[str, ...]]
+
+
+def chart_figure(name: str) -> ChartFigure:
+    """A figure by its name.
 
     Raises:
         InputError: no figure has the name; it lists those known.
@@ -45,18 +52,16 @@ def chart_figure(name: str) -> tuple[Mapping[str, Any], Build, Files]:
         raise InputError(
             f"There is no figure {name}{did_you_mean(name, FIGURES)}: choose {', '.join(FIGURES)}."
         )
-    module = resolve_name(FIGURES[name])
-    found: tuple[Mapping[str, Any], Build, Files] = module.FIGURES[name]
-    return found
+    return ChartFigure(*resolve_name(FIGURES[name]).FIGURES[name])
 
 
-def settings(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """All options of a figure, those not given as in its SETTINGS.
+def settings(name: str, options: Mapping[str, object]) -> dict[str, object]:
+    """All options of a figure: those given, and the others as they are when not given.
 
     Raises:
         InputError: an option that the figure does not have, or one of another kind.
     """
-    known = chart_figure(name)[0]
+    known = chart_figure(name).options
     for key, value in options.items():
         if key not in known:
             has = f"it has {', '.join(known)}" if known else "it has none"
@@ -73,16 +78,16 @@ def settings(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     return {key: options.get(key, value) for key, value in known.items()}
 
 
-def of_splits(name: str, splits: Sequence[str]) -> dict[str, Any]:
+def of_splits(name: str, splits: Sequence[str]) -> dict[str, object]:
     """Splits as the option that a figure has for them: `splits`, or `split` where it is drawn of one."""
-    if "splits" in chart_figure(name)[0]:
+    if "splits" in chart_figure(name).options:
         return {"splits": [*splits]}
     return {"split": splits[0] if len(splits) == 1 else [*splits]}
 
 
-def own_splits(name: str, runs: Sequence[Run]) -> dict[str, Any]:
+def own_splits(name: str, runs: Sequence[Run]) -> dict[str, object]:
     """The splits that a figure is drawn of when nothing is said: those that its runs are judged on."""
-    known = chart_figure(name)[0]
+    known = chart_figure(name).options
     if "split" in known:
         return {"split": judged_split(runs)}
     if name != "two-classes":
@@ -95,7 +100,7 @@ def _plain_list(value: object) -> bool:
     return isinstance(value, list | tuple) and all(isinstance(one, str | int | float) for one in value)
 
 
-def build(name: str, runs: Sequence[Run], options: Mapping[str, Any]) -> tuple[Chart, ...]:
+def build(name: str, runs: Sequence[Run], options: Mapping[str, object]) -> tuple[Chart, ...]:
     """The charts of a figure.
 
     Raises:
@@ -103,9 +108,9 @@ def build(name: str, runs: Sequence[Run], options: Mapping[str, Any]) -> tuple[C
     """
     if not runs:
         raise InputError("Name the runs to draw.")
-    return chart_figure(name)[1](runs, **settings(name, options))
+    return chart_figure(name).build(runs, **settings(name, options))
 
 
-def files(name: str, run: Run, options: Mapping[str, Any]) -> tuple[str, ...]:
+def files(name: str, run: Run, options: Mapping[str, object]) -> tuple[str, ...]:
     """Names of the files in a run's directory that a figure reads, run.json aside; errors as `settings`."""
-    return chart_figure(name)[2](run, **settings(name, options))
+    return chart_figure(name).files(run, **settings(name, options))

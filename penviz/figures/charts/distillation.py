@@ -15,9 +15,6 @@ from penviz.projection.chart import Chart, Series
 from penviz.store.pilots import PILOT_FILE, Condition, Pilot, conditions, read_pilot
 from penviz.store.runs import Run
 
-SETTINGS: dict[str, object] = {}
-"""The figure has no options."""
-
 
 def build(runs: Sequence[Run]) -> tuple[Chart, ...]:
     """The chart of the test that the first run belongs to: the one in whose directory it lies.
@@ -98,4 +95,4 @@ def _series(name: str, of: list[Condition], split: str, colour: int, dashed: boo
     )
 
 
-FIGURES = {"distillation": (SETTINGS, build, files)}
+FIGURES = {"distillation": ({}, build, files)}

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from penviz.plot.chart_look import (
     LEAST_WEIGHT,
     LINE_ALPHA,
-    SERIES_SIGNS,
     SERIES_SYMBOLS,
     bar_places,
     default_columns,
@@ -22,6 +21,7 @@ from penviz.plot.chart_look import (
     series_colour,
     step_outline,
 )
+from penviz.plot.chart_words import hover_template, hover_words, in_legend, legend_entry, words_of
 from penviz.plot.theme import Ink, as_written, blank, ink, rgb
 from penviz.projection.chart import Chart, Series
 
@@ -70,7 +70,7 @@ def chart_figure(
         raise ValueError("There is nothing to draw: no charts.")
     columns = columns or default_columns(len(charts))
     rows = -(-len(charts) // columns)
-    legend = legend and any(_in_legend(chart) for chart in charts)
+    legend = legend and any(map(in_legend, charts))
     height = height or ROW_PX * rows + (LEGEND_PX if legend else 0)
     colours = ink(dark)
     layout: dict[str, Any] = {
@@ -100,11 +100,7 @@ def chart_figure(
         x, y = f"x{i + 1 if i else ''}", f"y{i + 1 if i else ''}"
         second = f"y{len(charts) + i + 1}"
         layout |= _axes(chart, x, y, second, place, colours, names_y(charts, columns)[i])
-        title = {"x": 0, "y": 1, "xanchor": "left", "yanchor": "bottom", "yshift": 3, "align": "left"}
-        refs = {"xref": f"{x} domain", "yref": f"{y} domain", "showarrow": False}
-        said = {"text": f"<b>{as_written(chart.title)}</b>", "font": {"color": colours.text, "size": 13}}
-        layout["annotations"] += [refs | title | said] if chart.title else []
-        layout["annotations"] += [refs | _names(chart, colours, dark)] if chart.names_at else []
+        layout["annotations"] += words_of(chart, x, y, dark)
         traces += _lines(chart, x, y, colours, named)
         places = bar_places(chart)
         order = sorted(range(len(chart.series)), key=lambda k: not chart.series[k].faint)
@@ -117,35 +113,6 @@ def chart_figure(
 def _free(height: int, legend: bool) -> int:
     """Pixels between the margins of a figure."""
     return max(height - HEAD_PX - FOOT_PX - (LEGEND_PX if legend else 0), 1)
-
-
-def _in_legend(chart: Chart) -> list[str]:
-    """Names of a chart that stand in the legend."""
-    return [s.name for s in chart.series if s.name and not chart.named_inside(s)] + [
-        line.words for line in chart.lines if line.words
-    ]
-
-
-def _names(chart: Chart, colours: Ink, dark: bool) -> dict[str, Any]:
-    """The names of the series in their corner, each after its mark or a piece of its line."""
-    lines = []
-    for series in filter(chart.named_inside, chart.series):
-        sign = "━" if series.kind == "line" else SERIES_SIGNS[series.colour % len(SERIES_SIGNS)]
-        colour = series_colour(series.colour, dark)
-        lines.append(f'<span style="color:{colour}">{sign}</span> {as_written(series.name)}')
-    right, low = "right" in chart.names_at, "lower" in chart.names_at
-    return {
-        "text": "<br>".join([*lines, *map(as_written, chart.notes)]),
-        "font": {"color": colours.text, "size": 11},
-        "bgcolor": "rgba({},{},{},0.7)".format(*rgb(colours.page)),
-        "align": "left",
-        "x": float(right),
-        "y": float(not low),
-        "xanchor": "right" if right else "left",
-        "yanchor": "bottom" if low else "top",
-        "xshift": -4 if right else 4,
-        "yshift": 4 if low else -4,
-    }
 
 
 def _second(chart: Chart) -> bool:
@@ -231,13 +198,6 @@ def _axes(
     return made
 
 
-def _entry(name: str, named: set[str]) -> dict[str, Any]:
-    """The legend of a trace: the first of a name stands for all."""
-    first = bool(name) and name not in named
-    named.add(name)
-    return {"name": as_written(name), "legendgroup": name, "showlegend": first}
-
-
 def _lines(chart: Chart, x: str, y: str, colours: Ink, named: set[str]) -> list[dict[str, Any]]:
     """Straight lines that are no data, below the series."""
     return [
@@ -251,7 +211,7 @@ def _lines(chart: Chart, x: str, y: str, colours: Ink, named: set[str]) -> list[
             "xaxis": x,
             "yaxis": y,
         }
-        | _entry(line.words, named)
+        | legend_entry(line.words, named)
         for line in chart.lines
     ]
 
@@ -266,14 +226,14 @@ def _series(
     if series.low is not None and series.high is not None and series.kind in ("line", "steps"):
         made.append(_band(series, colour))
     if series.band_alone:
-        return [made[0] | _entry(series.name, named)]
+        return [made[0] | legend_entry(series.name, named)]
     trace: dict[str, Any] = {
         "x": np.ascontiguousarray(series.x, np.float32),
         "y": np.ascontiguousarray(series.y, np.float32),
-        "hovertemplate": _hover(chart, series),
+        "hovertemplate": hover_template(chart, series),
         "opacity": FAINT_ALPHA if series.faint else 1.0,
     }
-    words, error = _words(series), _whiskers(series, colour)
+    words, error = hover_words(series), _whiskers(series, colour)
     trace |= {"text": words} if words is not None else {}
     if bars is not None:
         middles, width = bars
@@ -294,7 +254,7 @@ def _series(
     inside = {"showlegend": False} if chart.named_inside(series) else {}
     return [
         *({"legendgroup": series.name} | band for band in made),
-        trace | _entry(series.name, named) | inside,
+        trace | legend_entry(series.name, named) | inside,
     ]
 
 
@@ -360,24 +320,3 @@ def _whiskers(series: Series, colour: str) -> dict[str, Any]:
         "thickness": 1.2,
         "width": 0,
     }
-
-
-def _words(series: Series) -> list[str] | None:
-    """What hover says of each value besides its numbers: its interval and its label."""
-    if not series.labels and series.low is None:
-        return None
-    labels = [f"<br>{as_written(label)}" if label else "" for label in series.labels] or [""] * len(series.x)
-    if series.low is None or series.high is None:
-        return labels
-    ends = zip(series.low.tolist(), series.high.tolist(), strict=True)
-    return [f" [{low:.3g}, {high:.3g}]{label}" for (low, high), label in zip(ends, labels, strict=True)]
-
-
-def _hover(chart: Chart, series: Series) -> str:
-    """x, y and the interval, each with its name and unit."""
-    y_label = as_written(chart.second_label if series.second_axis else chart.y_label)
-    said = "%{text}" if series.labels or series.low is not None else ""
-    return (
-        f"<b>{as_written(series.name)}</b><br>{as_written(chart.x_label) or 'x'}: %{{x:.4~g}}"
-        f"<br>{y_label or 'y'}: %{{y:.4~g}}{said}<extra></extra>"
-    )

@@ -38,8 +38,8 @@ def train(
     targets: Annotated[
         str | None,
         typer.Option(
-            help="hard, uniform (over all classes; the default where alpha is above 0), others, prior, "
-            "binary, clip or sampled."
+            help=f"One of {', '.join(TRAINED)}. Not given: uniform (over all classes) where alpha is above "
+            "0, else hard."
         ),
     ] = None,
     prior: Annotated[

@@ -6,7 +6,7 @@ import shlex
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Unpack
 
 import typer
 
@@ -23,12 +23,14 @@ OF_ONE = ("temperature", "seed", "validate_every", "compiled")
 """Options that say nothing about a test of teachers, which chooses these itself or cannot use them."""
 
 
+@options.with_network_settings
 def distill(
     context: typer.Context,
     runs: Annotated[
         list[str],
         typer.Argument(help="A teacher's run and the student's network; with --pilot or --sweep, teachers."),
     ],
+    *,
     out: Annotated[Path, typer.Option(help="Directory of the student; with --pilot or --sweep, of all.")],
     student: Annotated[
         str | None, typer.Option(help="With --pilot or --sweep: network of the students.")
@@ -53,19 +55,6 @@ def distill(
     loss: Annotated[str, typer.Option(help="cross-entropy, or squared-logits.")] = "cross-entropy",
     temperatures: Annotated[str, typer.Option(help="With --pilot or --sweep: those to try.")] = "1,2,4",
     seeds: Annotated[str, typer.Option(help="With --pilot or --sweep: those of the students.")] = "0,1,2",
-    epochs: options.Epochs = None,
-    batch_size: options.BatchSize = None,
-    lr: options.LearningRate = None,
-    momentum: options.Momentum = None,
-    weight_decay: options.WeightDecay = None,
-    loss_factor: options.LossFactor = None,
-    clip_norm: options.ClipNorm = None,
-    schedule: options.Schedule = None,
-    milestones: options.Milestones = None,
-    crop: options.Crop = None,
-    pad: options.Pad = None,
-    flip: options.Flip = None,
-    precision: options.Precision = None,
     seed: Annotated[int, typer.Option(help="Of the student's weights, order and augmentation.")] = 0,
     dataset: options.Where = "",
     trust: options.Trust = False,
@@ -78,6 +67,7 @@ def distill(
     compiled: options.Compiled = False,
     resume: options.Resume = False,
     progress: options.ProgressKind = "bar",
+    **settings: Unpack[options.NetworkSettings],
 ) -> None:
     """Train a student on a teacher's probabilities, or test teachers with --pilot."""
     progress = check_progress(progress)
@@ -85,19 +75,8 @@ def distill(
         "distillation_weight": weight,
         "student_temperature": student_temperature,
         "distillation_loss": loss,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "lr": lr,
-        "momentum": momentum,
-        "weight_decay": weight_decay,
-        "loss_factor": loss_factor,
-        "clip_norm": clip_norm,
-        "schedule": schedule,
-        "milestones": tuple(milestones) if milestones else None,
-        "crop": crop,
-        "pad": pad,
-        "flip": flip,
-        "precision": precision,
+        **settings,
+        "milestones": tuple(settings["milestones"] or ()) or None,
     }
     command = shlex.join(["penviz", *sys.argv[1:]])
     if pilot and sweep:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypedDict, get_type_hints
 
 import typer
 
@@ -24,25 +26,9 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")]
 ProgressKind = Annotated[str, typer.Option(help="bar, json (a line of JSON a message) or none.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue from the saved state in --out.")]
 
-# How a network is trained; None is the network's own setting.
-Epochs = Annotated[int | None, typer.Option(help="Passes over the training split.")]
-BatchSize = Annotated[int | None, typer.Option(help="Examples a step.")]
-LearningRate = Annotated[float | None, typer.Option(help="Learning rate at the top of the schedule.")]
-Momentum = Annotated[float | None, typer.Option(help="Momentum of SGD.")]
-WeightDecay = Annotated[float | None, typer.Option(help="L2 factor on weights.")]
-LossFactor = Annotated[float | None, typer.Option(help="The loss is multiplied by it.")]
-ClipNorm = Annotated[float | None, typer.Option(help="Largest norm of the gradient; 0 for any.")]
-Schedule = Annotated[str | None, typer.Option(help="one-cycle, steps or constant.")]
-Milestones = Annotated[
-    list[float] | None, typer.Option(help="Share of the run at which steps divides; may be repeated.")
-]
-Crop = Annotated[int | None, typer.Option(help="Side of the random crop, pixels; 0 for the whole image.")]
-Pad = Annotated[int | None, typer.Option(help="Zero padding before the crop, pixels.")]
-Flip = Annotated[bool | None, typer.Option(help="Mirror half of the training images.")]
 Compiled = Annotated[
     bool, typer.Option("--compile", help="Let torch compile the steps: for accelerators, a minute at first.")
 ]
-Precision = Annotated[str | None, typer.Option(help="float32 or bfloat16 (autocast).")]
 
 # Which images.
 HoldOut = Annotated[int, typer.Option(help="Validation examples taken from the training part.")]
@@ -58,6 +44,38 @@ Trust = Annotated[
 ]
 PerClass = Annotated[int, typer.Option(min=0, help="Training examples a class; 0 for all.")]
 Thumbnails = Annotated[bool, typer.Option(help="Write small images for the app.")]
+
+
+class NetworkSettings(TypedDict):
+    """How a network is trained; None is its own setting."""
+
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training split.")]
+    batch_size: Annotated[int | None, typer.Option(help="Examples a step.")]
+    lr: Annotated[float | None, typer.Option(help="Learning rate at the top of the schedule.")]
+    momentum: Annotated[float | None, typer.Option(help="Momentum of SGD.")]
+    weight_decay: Annotated[float | None, typer.Option(help="L2 factor on weights.")]
+    loss_factor: Annotated[float | None, typer.Option(help="The loss is multiplied by it.")]
+    clip_norm: Annotated[float | None, typer.Option(help="Largest norm of the gradient; 0 for any.")]
+    schedule: Annotated[str | None, typer.Option(help="one-cycle, steps or constant.")]
+    milestones: Annotated[
+        list[float] | None, typer.Option(help="Share of the run at which steps divides; may be repeated.")
+    ]
+    crop: Annotated[int | None, typer.Option(help="Side of the random crop, pixels; 0 for the whole image.")]
+    pad: Annotated[int | None, typer.Option(help="Zero padding before the crop, pixels.")]
+    flip: Annotated[bool | None, typer.Option(help="Mirror half of the training images.")]
+    precision: Annotated[str | None, typer.Option(help="float32 or bfloat16 (autocast).")]
+
+
+def with_network_settings(verb: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb the options of `NetworkSettings`, before its --seed; it takes them as `**settings`."""
+    added = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+        for name, kind in get_type_hints(NetworkSettings, include_extras=True).items()
+    ]
+    own = [*signature(verb, eval_str=True).parameters.values()][:-1]
+    at = [p.name for p in own].index("seed")
+    verb.__signature__ = Signature([*own[:at], *added, *own[at:]])  # type: ignore[attr-defined]
+    return verb
 
 
 def not_options(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Unpack
 
 import typer
 
@@ -21,6 +21,7 @@ TRAINED = tuple(kind for kind in TARGETS if kind not in WITHOUT_LABELS)
 """Those that are."""
 
 
+@options.with_network_settings
 def train(
     dataset: Annotated[
         str,
@@ -31,6 +32,7 @@ def train(
         ),
     ],
     model: Annotated[str, typer.Argument(help="A network: see penviz models; or torchvision:NAME.")],
+    *,
     out: Annotated[Path, typer.Option(help="Directory of the run.")],
     label_smoothing: Annotated[
         float | None, typer.Option(help="alpha in [0, 1); 0 for hard targets.")
@@ -49,19 +51,6 @@ def train(
             "class frequencies when not given."
         ),
     ] = None,
-    epochs: options.Epochs = None,
-    batch_size: options.BatchSize = None,
-    lr: options.LearningRate = None,
-    momentum: options.Momentum = None,
-    weight_decay: options.WeightDecay = None,
-    loss_factor: options.LossFactor = None,
-    clip_norm: options.ClipNorm = None,
-    schedule: options.Schedule = None,
-    milestones: options.Milestones = None,
-    crop: options.Crop = None,
-    pad: options.Pad = None,
-    flip: options.Flip = None,
-    precision: options.Precision = None,
     seed: Annotated[int, typer.Option(help="Of split, weights, order and augmentation.")] = 0,
     hold_out: options.HoldOut = 0,
     image_size: options.ImageSize = 0,
@@ -109,6 +98,7 @@ def train(
     compiled: options.Compiled = False,
     resume: options.Resume = False,
     progress: options.ProgressKind = "bar",
+    **settings: Unpack[options.NetworkSettings],
 ) -> None:
     """Train a network on hard or label-smoothed targets."""
     progress = check_progress(progress)
@@ -131,19 +121,7 @@ def train(
         "label_smoothing": label_smoothing,
         "targets": targets,
         "prior": prior,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "lr": lr,
-        "momentum": momentum,
-        "weight_decay": weight_decay,
-        "loss_factor": loss_factor,
-        "clip_norm": clip_norm,
-        "schedule": schedule,
-        "milestones": milestones,
-        "crop": crop,
-        "pad": pad,
-        "flip": flip,
-        "precision": precision,
+        **settings,
         "seed": seed,
         "hold_out": hold_out,
         "image_size": image_size,

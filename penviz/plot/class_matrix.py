@@ -13,8 +13,8 @@ from penviz.plot.theme import CLASS_COLOURS, as_written, blank, ink
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-WRITTEN_UP_TO, NAMED_UP_TO = 12, 40
-"""More classes than this have no numbers in the cells, or no names on the axes."""
+WRITTEN_UP_TO, NAMED_UP_TO, HOVERED_UP_TO = 12, 40, 160
+"""More classes than this have no numbers in the cells, no names on the axes, or no names on hover."""
 
 
 def class_matrix(
@@ -40,16 +40,16 @@ def class_matrix(
     np.fill_diagonal(shown, np.nan)
     written = [as_written(name) for name in class_names]
     whose = np.where(below, as_written(names[0]), as_written(names[1])).tolist()
+    said = "%{customdata[0]}: <b>%{customdata[1]}, %{customdata[2]}</b><br>" if n <= HOVERED_UP_TO else ""
     heat: dict[str, Any] = {
         "type": "heatmap",
         "z": shown.astype(np.float32),
         "x": list(range(n)),
         "y": list(range(n)),
         "customdata": [[[whose[i][j], written[i], written[j]] for j in range(n)] for i in range(n)]
-        if n <= NAMED_UP_TO * 4
+        if said
         else None,
-        "hovertemplate": "%{customdata[0]}: <b>%{customdata[1]}, %{customdata[2]}</b><br>"
-        "median ρ/d %{z:.3f}<extra></extra>",
+        "hovertemplate": f"{said}median ρ/d %{{z:.3f}}<extra></extra>",
         "hoverongaps": False,
         "colorscale": [[0, CLASS_COLOURS[0]], [1, colours.page]],
         "xgap": 1 if n <= NAMED_UP_TO else 0,

@@ -18,6 +18,9 @@ from penviz.external.reader.limits import Limits
 from penviz.external.reader.report import Refused
 from penviz.external.sandbox.answer import SandboxError
 
+LIMITS = Limits(inflation_ratio=1032)
+"""A dead network has features of zeros, which deflate packs this small: the inflated size is bounded."""
+
 HEAD_BYTES = 1 << 16
 """Of an image; its size stands in the first few."""
 
@@ -34,7 +37,7 @@ def hand_over(made: Path, place: Path, replace: bool) -> None:
     if place.exists() and not replace:
         raise SandboxError("refused", f"{place.name} exists already.")
     try:
-        _check(made, Limits())
+        _check(made)
     except (OSError, Refused) as error:
         sentence = "What the process that read this made is not used"
         reason = str(error) if isinstance(error, Refused) else "it cannot be read."
@@ -49,7 +52,7 @@ def hand_over(made: Path, place: Path, replace: bool) -> None:
         os.replace(made, place)
 
 
-def _check(made: Path, limits: Limits) -> None:
+def _check(made: Path) -> None:
     if not stat.S_ISDIR(made.lstat().st_mode):
         raise Refused("it is no directory.")
     n_files = 0
@@ -57,23 +60,23 @@ def _check(made: Path, limits: Limits) -> None:
         for path in (Path(root, name) for name in (*directories, *names)):
             status = path.lstat()
             n_files += 1
-            if n_files > 2 * limits.n_members:
+            if n_files > 2 * LIMITS.n_members:
                 raise Refused("it holds too many files.")
             if not stat.S_ISDIR(status.st_mode):
                 if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
                     raise Refused("it holds a link or a device.")
-                _check_file(path, status.st_size, limits)
+                _check_file(path, status.st_size)
 
 
-def _check_file(path: Path, n_bytes: int, limits: Limits) -> None:
+def _check_file(path: Path, n_bytes: int) -> None:
     """Bound what the app takes to open a file of a run: its record, its arrays, its thumbnails."""
-    if path.suffix == ".json" and n_bytes > limits.header_bytes:
+    if path.suffix == ".json" and n_bytes > LIMITS.header_bytes:
         raise Refused("its record is too long.")
     if path.suffix == ".npz":
         with path.open("rb") as file:
-            Archive.read(file, limits)
+            Archive.read(file, LIMITS)
     if path.suffix == ".webp":
         with path.open("rb") as file:
             width, height = image_size(file.read(HEAD_BYTES)) or (0, 0)
-        if not 0 < width * height <= limits.image_pixels:
+        if not 0 < width * height <= LIMITS.image_pixels:
             raise Refused("an image in it is too large.")

@@ -36,8 +36,19 @@ def pipe(made: Path) -> None:
 
 
 def bomb(made: Path) -> None:
-    with zipfile.ZipFile(made / "activations-train.npz", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("features.npy", bytes(64 << 20))
+    path = made / "activations-train.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("features.npy", "logits.npy"):
+            archive.writestr(name, bytes(54321))
+    path.write_bytes(path.read_bytes().replace(struct.pack("<I", 54321), struct.pack("<I", 2**32 - 2)))
+
+
+def impossible(made: Path) -> None:
+    with zipfile.ZipFile(made / "snapshots-train.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("features.npy", bytes(54321))
+    content = (made / "snapshots-train.npz").read_bytes()
+    claims = content.replace(struct.pack("<I", 54321), struct.pack("<I", 64 << 20))
+    (made / "snapshots-train.npz").write_bytes(claims)
 
 
 def no_archive(made: Path) -> None:
@@ -69,7 +80,8 @@ def itself_a_link(made: Path) -> None:
 
 HOSTILE = {
     link: "a link or a device", hard_link: "a link or a device", linked_directory: "a link or a device",
-    pipe: "a link or a device", bomb: "inflates", no_archive: "no zip|not a zip|zip", long_record: "too long",
+    pipe: "a link or a device", bomb: "hold more than 4 GiB", impossible: "inflates",
+    no_archive: "no zip|not a zip|zip", long_record: "too long",
     image_bomb: "too large", no_image: "too large", nothing: "cannot be read", itself_a_link: "no directory",
 }  # fmt: skip
 
@@ -101,6 +113,17 @@ def test_a_run_takes_its_place_and_an_older_one_gives_way(tmp_path: Path) -> Non
     with pytest.raises(SandboxError, match=r"run exists already\."):
         hand_over(tmp_path / "job" / "run", place, replace=False)
     assert (place / "run.json").read_text() == "1"
+
+
+def test_features_that_are_all_zero_are_kept(tmp_path: Path) -> None:
+    made = tmp_path / "job" / "run"
+    made.mkdir(parents=True)
+    zeros = np.zeros((40_000, 64), np.float32)
+    np.savez_compressed(made / "activations-train.npz", features=zeros)
+    assert (made / "activations-train.npz").stat().st_size < zeros.nbytes / 900
+    hand_over(made, tmp_path / "run", replace=False)
+    with np.load(tmp_path / "run" / "activations-train.npz") as kept:
+        np.testing.assert_array_equal(kept["features"], zeros)
 
 
 def test_a_message_takes_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 A job reads, computes and writes in one process. So it may make no process, thread or socket, signal nobody
 else, and change no mode, owner or time of a file, which Landlock lets pass. The filter is classic BPF
-(seccomp(2)); numbers of system calls are those of the kernel's unistd.h, against which a test compares them.
+(seccomp(2)); a test compares the numbers of system calls with the kernel's tables.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from penviz.external.sandbox.sandbox import Job
+from penviz.external.sandbox.job import Job
 
 
 @dataclass

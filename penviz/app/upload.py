@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from penviz.external.reader.report import FileReport
-from penviz.external.sandbox.sandbox import Job
+from penviz.external.sandbox.job import Job
 from penviz.external.sandbox.workspace import Upload as Kept
 
 

@@ -13,7 +13,7 @@ from penviz.app import uploads
 from penviz.app.upload import Upload
 from penviz.app.widgets.data_choices import DataChoice
 from penviz.external.reader.report import FileReport, TensorEntry
-from penviz.external.sandbox.sandbox import Job
+from penviz.external.sandbox.job import Job
 
 
 class Held(Job):

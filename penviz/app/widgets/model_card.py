@@ -31,7 +31,7 @@ from penviz.app.widgets.snippets import capture_lines
 from penviz.app.words import plain_sentence
 from penviz.demo import SHIPPED
 from penviz.external.reader.report import OF_WEIGHTS
-from penviz.external.sandbox.sandbox import Job
+from penviz.external.sandbox.job import Job
 
 TARGETS = {"unknown": "not known", "hard": "hard targets", "uniform": "label smoothing"}
 STEPS = {

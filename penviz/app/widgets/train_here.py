@@ -14,7 +14,7 @@ from penviz.app.state import suffix
 from penviz.app.trained_here import TrainedHere
 from penviz.app.visitor import Visitor, known_visitor, sandbox, visitor
 from penviz.external.sandbox.answer import Budget, SandboxError
-from penviz.external.sandbox.sandbox import Job
+from penviz.external.sandbox.job import Job
 from penviz.plot.screen import template_figure
 from penviz.projection.build_panel import build_panel
 from penviz.projection.panel import Panel

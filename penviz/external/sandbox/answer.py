@@ -1,4 +1,4 @@
-"""What a child says and how it ends, made into a result or one clear sentence."""
+"""What a child is asked and says, and how it ends, made into a result or one clear sentence."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from penviz import InputError
+
+REQUEST_FILE = "request.json"
+"""In a job's directory: what the job is to do, its budget, and what it may read."""
 
 LINE_BYTES = 8 << 20
 """The longest message that a child may send."""

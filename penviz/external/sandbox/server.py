@@ -24,8 +24,7 @@ from typing import Any, NoReturn
 
 from penviz import InputError
 from penviz.external.sandbox import confinement
-from penviz.external.sandbox.answer import Budget
-from penviz.external.sandbox.sandbox import REQUEST_FILE
+from penviz.external.sandbox.answer import REQUEST_FILE, Budget
 
 Task = Callable[[dict[str, Any], Callable[[dict[str, Any]], None]], dict[str, Any]]
 

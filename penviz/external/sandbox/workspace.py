@@ -19,7 +19,8 @@ from typing import IO, Any, BinaryIO
 
 from penviz import InputError
 from penviz.external.sandbox.answer import Budget
-from penviz.external.sandbox.sandbox import Job, Sandbox, remove_tree
+from penviz.external.sandbox.job import Job, remove_tree
+from penviz.external.sandbox.sandbox import Sandbox
 
 PREFIX = "penviz-visitors-"
 OWNER_FILE = "owner"

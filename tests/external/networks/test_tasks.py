@@ -15,7 +15,8 @@ import torch
 from PIL import Image
 
 from penviz.external.reader.report import FileReport
-from penviz.external.sandbox.sandbox import Budget, Sandbox, SandboxError
+from penviz.external.sandbox.answer import Budget, SandboxError
+from penviz.external.sandbox.sandbox import Sandbox
 from penviz.external.sandbox.workspace import Workspace, Workspaces
 from penviz.store.activations import Activations
 from penviz.store.runs import RUN_FILE, activations_path

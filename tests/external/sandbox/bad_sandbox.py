@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from penviz.external.sandbox.sandbox import Budget, Job, Sandbox, SandboxError
+from penviz.external.sandbox.answer import Budget, SandboxError
+from penviz.external.sandbox.job import Job
+from penviz.external.sandbox.sandbox import Sandbox
 
 SERVER = Path(__file__).with_name("bad_tasks.py")
 SMALL = Budget(memory_bytes=256 << 20, cpu_seconds=20, wall_seconds=30, file_bytes=4 << 20)

@@ -13,7 +13,7 @@ import pytest
 
 from penviz.external.sandbox import answer as answers
 from penviz.external.sandbox.answer import BadMessage, Budget, SandboxError, judge, messages
-from penviz.external.sandbox.sandbox import remove_tree
+from penviz.external.sandbox.job import remove_tree
 
 BUDGET = Budget(memory_bytes=3 << 29, cpu_seconds=7, wall_seconds=9)
 

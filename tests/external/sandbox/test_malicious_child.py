@@ -19,7 +19,8 @@ import pytest
 from bad_sandbox import SERVER, BadSandbox, make_sandbox, with_command
 
 from penviz.external.sandbox import landlock, seccomp
-from penviz.external.sandbox.sandbox import Budget, Job, SandboxError
+from penviz.external.sandbox.answer import Budget, SandboxError
+from penviz.external.sandbox.job import Job
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="the limits are those of Linux"),

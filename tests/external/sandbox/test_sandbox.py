@@ -17,8 +17,8 @@ import pytest
 from bad_sandbox import SERVER, SMALL, BadSandbox, make_sandbox, with_command
 
 from penviz.external.sandbox import landlock
+from penviz.external.sandbox.answer import Budget, SandboxError
 from penviz.external.sandbox.confinement import LIMITS
-from penviz.external.sandbox.sandbox import Budget, SandboxError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fork server is for Linux")
 
@@ -142,7 +142,7 @@ def test_the_child_has_a_clock_of_its_own(
     bad_sandbox: BadSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "penviz.external.sandbox.sandbox.Job._stop", lambda *_: None
+        "penviz.external.sandbox.job.Job._stop", lambda *_: None
     )  # as if the app were stopped
     bad_sandbox.run("echo", tmp_path)
     started = time.monotonic()
@@ -333,7 +333,8 @@ def test_a_killed_app_leaves_no_process(tmp_path: Path) -> None:
     code = f"""
 import sys, time
 from pathlib import Path
-from penviz.external.sandbox.sandbox import Budget, Sandbox
+from penviz.external.sandbox.answer import Budget
+from penviz.external.sandbox.sandbox import Sandbox
 sandbox = Sandbox([sys.executable, {str(SERVER)!r}, sys.argv[1], "light"])
 jobs = [sandbox.start(task, {{}}, directory=Path({str(tmp_path)!r})) for task in ("sleep_deaf", "fork_bomb")]
 while not (jobs[0].progress and jobs[1].progress):

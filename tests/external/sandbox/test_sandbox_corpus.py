@@ -12,7 +12,8 @@ from bad_sandbox import BadSandbox, make_sandbox
 from external.reader.corpus import HostileFile, hostile_files
 
 from penviz.external.reader.report import FileReport
-from penviz.external.sandbox.sandbox import Budget, Job, SandboxError
+from penviz.external.sandbox.answer import Budget, SandboxError
+from penviz.external.sandbox.job import Job
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fork server is for Linux")
 

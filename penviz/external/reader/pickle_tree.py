@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from penviz.external.reader.limits import Limits
+from penviz.external.reader.pickle_arguments import DAMAGED, Arguments
 from penviz.external.reader.pickle_nodes import Call, Collection, Global, Mapping, Persistent, Tree
 from penviz.external.reader.report import Refused
-
-DAMAGED = "The pickle in this file is damaged, or made so that readers disagree on it"
 
 
 @dataclass(frozen=True)
@@ -28,61 +27,19 @@ class _Mark:
 
 
 _MARK = _Mark()
-_INTEGER = re.compile(rb"[+-]?[0-9]+\Z")
-_FLOAT = re.compile(rb"[+-]?(nan|inf|[0-9]+\.?[0-9]*(e[+-]?[0-9]{1,4})?)\Z", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z_<][\w.<>]*\Z")
 _OLD_MODULES = {"__builtin__": "builtins", "copy_reg": "copyreg", "exceptions": "builtins"}
 """Names of Python 2 that Python 3 maps when it reads protocols 0 to 2."""
 
 
-class _Walker:
+class _Walker(Arguments):
     def __init__(self, data: bytes, limits: Limits, at: int = 0):
-        self.data = data
-        self.limits = limits
-        self.at = at
+        super().__init__(data, limits, at)
         self.stack: list[Any] = []
         self.marks = 0
         self.memo: dict[int, Any] = {}
         self.globals: dict[str, None] = {}
         self.nodes: list[Call | Persistent] = []
-
-    # Reading arguments
-
-    def take(self, n: int) -> bytes:
-        if n > len(self.data) - self.at:
-            raise self.damaged("it is cut short")
-        self.at += n
-        return self.data[self.at - n : self.at]
-
-    def number(self, code: str) -> int:
-        return int(struct.unpack(code, self.take(struct.calcsize(code)))[0])
-
-    def line(self) -> bytes:
-        end = self.data.find(b"\n", self.at, self.at + self.limits.text_chars)
-        if end < 0:
-            raise self.damaged("a line in it does not end")
-        text, self.at = self.data[self.at : end], end + 1
-        return text
-
-    def counted(self, code: str) -> bytes:
-        length = self.number(code)
-        if not 0 <= length <= self.limits.text_chars:
-            raise Refused(f"A text in the pickle of this file claims {length:,} bytes.")
-        return self.take(length)
-
-    def text(self, raw: bytes) -> str:
-        try:
-            return raw.decode("utf-8", "surrogatepass")
-        except UnicodeDecodeError:
-            raise self.damaged("a text in it is not UTF-8") from None
-
-    def integer(self, text: bytes) -> int:
-        if not _INTEGER.match(text) or len(text) > self.limits.integer_digits:
-            raise self.damaged("an integer in it is none")
-        return int(text)
-
-    def damaged(self, why: str) -> Refused:
-        return Refused(f"{DAMAGED}: {why}.")
 
     # The stack
 
@@ -217,39 +174,6 @@ class _Walker:
             f"The pickle in this file asks for extension {number}, a name that only its writer knows."
         )
 
-    def old_integer(self) -> None:
-        text = self.line()
-        self.push(
-            text == b"01" if text in (b"00", b"01") else self.integer(text)
-        )  # I00 and I01 are truth values
-
-    def old_long(self) -> None:
-        self.push(self.integer(self.line().removesuffix(b"L")))
-
-    def old_float(self) -> None:
-        text = self.line()
-        if len(text) > 64 or not _FLOAT.match(text):
-            raise self.damaged("a number in it is none")
-        self.push(float(text))
-
-    def old_string(self) -> None:
-        text = self.line()
-        if len(text) < 2 or text[:1] != text[-1:] or text[:1] not in (b"'", b'"') or b"\\" in text:
-            raise self.damaged("a text in it is not quoted plainly")
-        self.push(text[1:-1].decode("latin-1"))
-
-    def old_unicode(self) -> None:
-        try:
-            self.push(self.line().decode("raw-unicode-escape"))
-        except UnicodeDecodeError:
-            raise self.damaged("a text in it is not Unicode") from None
-
-    def long(self, code: str) -> None:
-        length = self.number(code)
-        if not 0 <= length <= self.limits.integer_digits:
-            raise Refused(f"An integer in the pickle of this file claims {length:,} bytes.")
-        self.push(int.from_bytes(self.take(length), "little", signed=True))
-
     def tuple_of(self, n: int) -> None:
         items = tuple(self.pop() for _ in range(n))
         self.push(items[::-1])
@@ -290,20 +214,20 @@ class _Walker:
             b"0": self.discard,
             b"1": self.pop_to_mark,
             b"2": lambda: push(self.top()),
-            b"F": self.old_float,
-            b"I": self.old_integer,
+            b"F": lambda: push(self.old_float()),
+            b"I": lambda: push(self.old_integer()),
             b"J": lambda: push(number("<i")),
             b"K": lambda: push(number("<B")),
-            b"L": self.old_long,
+            b"L": lambda: push(self.integer(self.line().removesuffix(b"L"))),
             b"M": lambda: push(number("<H")),
             b"N": lambda: push(None),
             b"P": lambda: self.refer(self.text(self.line())),
             b"Q": lambda: self.refer(self.pop()),
             b"R": self.reduce,
-            b"S": self.old_string,
+            b"S": lambda: push(self.old_string()),
             b"T": lambda: push(self.counted("<i").decode("latin-1")),
             b"U": lambda: push(self.counted("<B").decode("latin-1")),
-            b"V": self.old_unicode,
+            b"V": lambda: push(self.old_unicode()),
             b"X": lambda: push(self.text(self.counted("<I"))),
             b"a": self.append_one,
             b"b": self.build,
@@ -336,8 +260,8 @@ class _Walker:
             b"\x87": lambda: self.tuple_of(3),
             b"\x88": lambda: push(True),
             b"\x89": lambda: push(False),
-            b"\x8a": lambda: self.long("<B"),
-            b"\x8b": lambda: self.long("<i"),
+            b"\x8a": lambda: push(self.long("<B")),
+            b"\x8b": lambda: push(self.long("<i")),
             b"B": lambda: push(self.counted("<I")),
             b"C": lambda: push(self.counted("<B")),
             b"\x8c": lambda: push(self.text(self.counted("<B"))),

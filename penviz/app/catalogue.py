@@ -43,11 +43,13 @@ class Group:
 
     Attributes:
         name: what the group is called in the page and in links; class_names: K names; runs: by name.
+        end: what its keys end in, in the session and in links; nothing where it is the only group.
     """
 
     name: str
     class_names: tuple[str, ...]
     runs: tuple[Run, ...]
+    end: str = ""
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,12 @@ def _list_runs(roots: Sequence[Path]) -> tuple[list[Run], list[DamagedRun]]:
     return runs, damaged
 
 
+def shown_catalogue() -> Catalogue:
+    """The runs that this session shows, as they lie on disk now."""
+    roots = run_roots()
+    return read_catalogue(roots, directory_digest(roots))
+
+
 @st.cache_resource(max_entries=32, show_spinner=False)
 def read_catalogue(roots: tuple[Path, ...], digest: str) -> Catalogue:
     """List the runs of some directories; `digest` is their `directory_digest`.
@@ -192,7 +200,9 @@ def read_catalogue(roots: tuple[Path, ...], digest: str) -> Catalogue:
     for names, members in ordered:
         name = f"{Path(members[0].config.dataset).stem} ({len(names)} classes)"
         taken = sum(group.name.startswith(name) for group in groups)
-        groups.append(Group(name if not taken else f"{name}, {taken + 1}", names, tuple(members)))
+        name = name if not taken else f"{name}, {taken + 1}"
+        end = "-" + name.replace(" ", "-").strip("()").replace("(", "") if len(ordered) > 1 else ""
+        groups.append(Group(name, names, tuple(members), end))
     return Catalogue(roots, tuple(groups), tuple(damaged))
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import Page
 
-from penviz.app.catalogue import Group, directory_digest, read_catalogue, run_roots, runs_directory
-from penviz.app.state import default_runs, suffix
+from penviz.app.catalogue import Group, runs_directory, shown_catalogue
+from penviz.app.state import default_runs
 from penviz.demo import PAIR
 from penviz.store.runs import shown_splits
 
@@ -89,10 +89,9 @@ def only_link(label: str, group: Group, runs: Sequence[str]) -> None:
     """A link to the grid with some runs of a group and no others."""
     from penviz.app.page.clusters import show_clusters
 
-    groups = read_catalogue(run_roots(), directory_digest(run_roots())).groups
     query = {k: v for k, v in grid_query().items() if not _is_runs(k)}
-    query[f"{_ASKED}runs{suffix(group, len(groups) == 1)}"] = list(runs)
-    if len(groups) > 1:
+    query[f"{_ASKED}runs{group.end}"] = list(runs)
+    if group.end:
         query[f"{_ASKED}of"] = [group.name]
     page = st.Page(show_clusters, title="penviz", default=True)
     st.page_link(page, label=label, icon=":material/scatter_plot:", query_params=query)
@@ -102,19 +101,17 @@ def grid_link(label: str, directory: Path) -> None:
     """A link to the grid with a run beside those that were shown there, as far as they share a split."""
     from penviz.app.page.clusters import show_clusters
 
-    roots = run_roots()
-    groups = read_catalogue(roots, directory_digest(roots)).groups
     query = grid_query()
-    for group in groups:
+    for group in shown_catalogue().groups:
         for run in group.runs:
             if run.directory == directory:
-                key = f"runs{suffix(group, len(groups) == 1)}"
+                key = f"runs{group.end}"
                 split = run.judged_on()
                 others = [r for r in group.runs if r is not run and split in shown_splits([r, run])[0]]
                 names = {other.name for other in others}
                 shown = [n for n in query.get(key, ()) if n in names] or default_runs(others)
                 query[key] = [*(name for name in shown if name != run.name), run.name]
-                if len(groups) > 1:
+                if group.end:
                     query["of"] = [group.name]
     page = st.Page(show_clusters, title="penviz", default=True)
     st.page_link(page, label=label, icon=":material/scatter_plot:", query_params=query)

@@ -53,7 +53,6 @@ class State:
         scale: one of measure's SCALES; bias: whether the template holds the bias; marks: what is drawn;
         per_class: examples drawn a class; layout: one of LAYOUT_WORDS.
         view: one of measure's VIEWS; all_classes: whether another view than the plane is fitted on all.
-        end: what the keys of the group end in.
     """
 
     group: Group
@@ -66,7 +65,6 @@ class State:
     layout: str = "auto"
     view: str = PLANE
     all_classes: bool = False
-    end: str = ""
 
     @property
     def class_words(self) -> tuple[str, str, str]:
@@ -74,11 +72,6 @@ class State:
         left, right, above = self.classes
         names = distinct_names(self.group.class_names)
         return names[left], names[right], names[above]
-
-
-def suffix(group: Group, alone: bool) -> str:
-    """What the keys of a group end in: nothing when it is the only one, so that links stay short."""
-    return "" if alone else "-" + group.name.replace(" ", "-").strip("()").replace("(", "")
 
 
 def in_order(runs: Sequence[Run]) -> list[Run]:

@@ -16,22 +16,20 @@ from penviz.app.catalogue import (
     Catalogue,
     Group,
     Opened,
-    directory_digest,
     key_of,
     most_stored,
     open_runs,
-    read_catalogue,
-    run_roots,
     study_of,
     summaries_of,
 )
 from penviz.app.component.mount import linked_panels
 from penviz.app.component.payload import payload
 from penviz.app.links import remember_grid
-from penviz.app.state import SCALE_SENTENCES, State, in_order, suffix
-from penviz.app.style import HEAD_PX, style_sheet
+from penviz.app.run_selection import open_catalogue
+from penviz.app.state import SCALE_SENTENCES, State, in_order
+from penviz.app.style import HEAD_PX
 from penviz.app.widgets.controls import choose_group, choose_runs, controls
-from penviz.app.widgets.empty import show_damaged, show_empty, show_warnings
+from penviz.app.widgets.empty import show_damaged, show_warnings
 from penviz.app.widgets.export import export
 from penviz.app.widgets.geometry import show_geometry
 from penviz.app.widgets.image_drawer import sprite_addresses
@@ -73,16 +71,9 @@ Sprites = dict[tuple[str, str], dict[str, Any]]
 
 def show_clusters() -> None:
     """Draw the page for the runs of the runs directory."""
-    dark = st.context.theme.type == "dark"
-    st.html(style_sheet(dark))
-    roots = run_roots()
-    catalogue = read_catalogue(roots, directory_digest(roots))
-    if not catalogue.groups:
-        show_empty(roots[0])
-        show_damaged(catalogue.damaged)
-        return
-    _page(catalogue, dark)
-    train_here("grid")
+    if catalogue := open_catalogue():
+        _page(catalogue, st.context.theme.type == "dark")
+        train_here("grid")
 
 
 @st.fragment(key="page")
@@ -96,13 +87,12 @@ def _page(catalogue: Catalogue, dark: bool) -> None:
 
     with st.sidebar:
         group = choose_group(catalogue.groups)
-        end = suffix(group, len(catalogue.groups) == 1)
         if two := len(group.class_names) == 2:
-            wanted = choose_runs(group, end)
+            wanted = choose_runs(group)
             opened = open_runs([run for run in in_order(group.runs) if run.name in wanted])
             axis = choose_axis()
         else:
-            state = controls(group, end, stored)
+            state = controls(group, stored)
             if any(one.shards for one in opened):
                 opened = open_runs([one.run for one in opened], state.classes)
     warnings = [sentence for one in opened for sentence in one.warnings]

@@ -10,22 +10,13 @@ from html import escape
 import streamlit as st
 
 from penviz import InputError
-from penviz.app.catalogue import (
-    Catalogue,
-    Group,
-    Opened,
-    digest_of,
-    directory_digest,
-    read_catalogue,
-    run_roots,
-)
+from penviz.app.catalogue import Catalogue, Group, Opened, digest_of
 from penviz.app.links import remember_runs
-from penviz.app.state import suffix
-from penviz.app.style import style_sheet
+from penviz.app.run_selection import open_catalogue
 from penviz.app.widgets.alpha_slider import alpha_slider, shipped_sweep
 from penviz.app.widgets.command_lines import command_lines
 from penviz.app.widgets.controls import URL, choose_classes, choose_group, heading
-from penviz.app.widgets.empty import show_damaged, show_empty, show_too_few, show_warnings
+from penviz.app.widgets.empty import show_damaged, show_too_few, show_warnings
 from penviz.app.widgets.export import export_charts
 from penviz.app.widgets.page_head import CONFIG, head_html, page_head
 from penviz.app.widgets.share import share_figure
@@ -55,22 +46,15 @@ COMMAND = (
 
 def show_sweep() -> None:
     """Draw the page for the runs of the runs directory."""
-    st.html(style_sheet(st.context.theme.type == "dark"))
-    roots = run_roots()
-    catalogue = read_catalogue(roots, directory_digest(roots))
-    if not catalogue.groups:
-        show_empty(roots[0])
-        show_damaged(catalogue.damaged)
-        return
-    _page(catalogue, st.context.theme.type == "dark")
+    if catalogue := open_catalogue():
+        _page(catalogue, st.context.theme.type == "dark")
 
 
 @st.fragment(key="sweep-page")
 def _page(catalogue: Catalogue, dark: bool) -> None:
     """All that a control changes; a change reruns this and nothing else."""
-    groups = catalogue.groups
     with st.sidebar:
-        group = choose_group(groups)
+        group = choose_group(catalogue.groups)
     if len(group.class_names) < 3:
         show_too_few(group.name)
         show_damaged(catalogue.damaged)
@@ -79,11 +63,10 @@ def _page(catalogue: Catalogue, dark: bool) -> None:
     if shipped := shipped_sweep(group.class_names):
         parts |= {SHIPPED: shipped}
     with st.sidebar:
-        end = suffix(group, len(groups) == 1)
-        chosen = _choose_families(parts, end)
+        chosen = _choose_families(parts, group.end)
         numbers = _choose_numbers()
         splits = _choose_splits()
-        classes = choose_classes(group, end, range(len(group.class_names)))
+        classes = choose_classes(group, range(len(group.class_names)))
     warnings: list[str] = []
     with st.container(key="sweep"):
         shown = {run.name: run for name in chosen for run in parts[name]}  # named as for a file of them

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from penviz.app.catalogue import Group, Opened, digest_of, directory_digest, read_catalogue, run_roots
+from penviz.app.catalogue import Group, Opened, digest_of
 from penviz.app.run_selection import with_chosen_runs
-from penviz.app.state import suffix
 from penviz.app.widgets.command_lines import command_lines
 from penviz.app.widgets.controls import choose_classes
 from penviz.app.widgets.empty import show_too_few, show_warnings
@@ -65,9 +64,7 @@ def _draw(group: Group, opened: list[Opened]) -> None:
         show_too_few(group.name)
         return
     with st.sidebar:
-        roots = run_roots()
-        end = suffix(group, len(read_catalogue(roots, directory_digest(roots)).groups) == 1)
-        classes = choose_classes(group, end, range(len(group.class_names)))
+        classes = choose_classes(group, range(len(group.class_names)))
     marks = Marks()
     warnings: list[str] = []
     runs = [one.run for one in opened if splits_of(one.run)]
@@ -81,7 +78,7 @@ def _draw(group: Group, opened: list[Opened]) -> None:
     if without:
         verb = "has" if len(without) == 1 else "have"
         warnings.append(f"{', '.join(without)} {verb} no snapshots and cannot be played.")
-    films = _films(tuple(runs), classes, read)
+    films = _built(_digest(runs, read), classes, runs, read)
     options = {"classes": list(class_words(classes, group.class_names))}
     with page_head(film_finding(films), _detail(films)):
         share_figure(runs, "over-training", options)
@@ -146,12 +143,6 @@ def _read(run: Run, warnings: list[str]) -> dict[str, Snapshots]:
 def read_snapshots(path: Path, digest: str) -> Snapshots:
     """One file of snapshots; `digest` is its `digest_of`. Raises ActivationsError."""
     return Snapshots.load(path)
-
-
-def _films(
-    runs: Sequence[Run], classes: tuple[int, int, int], read: dict[str, dict[str, Snapshots]]
-) -> list[Film]:
-    return _built(_digest(runs, read), classes, runs, read)
 
 
 def _digest(runs: Sequence[Run], read: dict[str, dict[str, Snapshots]]) -> str:

@@ -57,11 +57,11 @@ def choose_group(groups: Sequence[Group]) -> Group:
     return groups[names.index(name)]
 
 
-def choose_runs(group: Group, end: str) -> list[str]:
+def choose_runs(group: Group) -> list[str]:
     """Names of the runs to show."""
     heading("Runs")
     names = [run.name for run in in_order(group.runs)]
-    key = f"runs{end}"
+    key = f"runs{group.end}"
     default = default_runs(group.runs)
     if any(name not in names for name in st.session_state.get(key) or ()):
         st.session_state[key] = [name for name in st.session_state[key] if name in names]
@@ -88,12 +88,13 @@ def choose_runs(group: Group, end: str) -> list[str]:
     )
 
 
-def choose_classes(group: Group, end: str, rows: Sequence[int]) -> tuple[int, int, int]:
+def choose_classes(group: Group, rows: Sequence[int]) -> tuple[int, int, int]:
     """Three different classes out of some rows of the head: left, right, above."""
     heading("Classes")
     names = group.class_names
-    keys = (f"{CLASS_KEYS[0]}{end}", f"{CLASS_KEYS[1]}{end}", f"{CLASS_KEYS[2]}{end}")
-    preset_key, memory_key = f"preset{end}", f"triple{end}"
+    left, right, above = CLASS_KEYS
+    keys = (f"{left}{group.end}", f"{right}{group.end}", f"{above}{group.end}")
+    preset_key, memory_key = f"preset{group.end}", f"triple{group.end}"
     triples = presets(names, rows)
     start = default_classes(triples, rows)
     for key in keys:  # a class that the runs chosen before had, and those chosen now do not hold
@@ -245,20 +246,20 @@ def choose_layout() -> str:
     return layout or layouts[0]
 
 
-def controls(group: Group, end: str, stored: Callable[[Sequence[Run]], tuple[int, Sequence[int]]]) -> State:
+def controls(group: Group, stored: Callable[[Sequence[Run]], tuple[int, Sequence[int]]]) -> State:
     """Draw the sidebar in the order of thought and read it; the group was chosen before.
 
     Args:
-        group: of the runs; end: what its keys end in (`state.suffix`).
+        group: of the runs.
         stored: examples a class that some runs store at most, and the classes that all of them hold.
     """
-    wanted = choose_runs(group, end)
+    wanted = choose_runs(group)
     runs = tuple(run for run in in_order(group.runs) if run.name in wanted)
     most, held = stored(runs)
-    classes = choose_classes(group, end, held if len(held) >= 3 else range(len(group.class_names)))
+    classes = choose_classes(group, held if len(held) >= 3 else range(len(group.class_names)))
     view, all_classes = choose_view()
     scale, bias = choose_scale()
     marks = choose_marks(view == PLANE)
     per_class = choose_number(most)
     layout = choose_layout()
-    return State(group, runs, classes, scale, bias, marks, per_class, layout, view, all_classes, end)
+    return State(group, runs, classes, scale, bias, marks, per_class, layout, view, all_classes)

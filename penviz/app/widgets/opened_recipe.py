@@ -9,7 +9,7 @@ import streamlit as st
 
 from penviz import InputError
 from penviz.app.catalogue import Group, runs_directory
-from penviz.app.state import CLASS_KEYS, suffix
+from penviz.app.state import CLASS_KEYS
 from penviz.app.widgets.export import LAYOUTS, WIDTHS
 from penviz.figures.spec import FigureSpec
 from penviz.figures.spec_files import find_runs
@@ -56,12 +56,11 @@ def controls_of(recipe: FigureSpec, groups: Sequence[Group]) -> dict[str, object
     if group is None:
         raise RecipeError("The runs of this recipe do not share a list of classes here.")
     by_hand = recipe.width not in (None, *WIDTHS)
-    end = suffix(group, len(groups) == 1)
     triple = class_indices(recipe.classes, group.class_names)
     return {
-        **({} if len(groups) == 1 else {"of": group.name}),
-        f"runs{end}": names,
-        **{f"{key}{end}": k for key, k in zip(CLASS_KEYS, triple, strict=True)},
+        **({"of": group.name} if group.end else {}),
+        f"runs{group.end}": names,
+        **{f"{key}{group.end}": k for key, k in zip(CLASS_KEYS, triple, strict=True)},
         "scale": recipe.scale,
         "bias": recipe.bias,
         "n": recipe.per_class,

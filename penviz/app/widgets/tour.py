@@ -10,16 +10,16 @@ import streamlit as st
 from streamlit.navigation.page import Page
 
 from penviz import InputError
-from penviz.app.catalogue import Group, directory_digest, open_runs, read_catalogue, run_roots, study_of
+from penviz.app.catalogue import Group, open_runs, shown_catalogue, study_of
 from penviz.app.links import run_query
-from penviz.app.state import CLASS_KEYS, default_classes, default_runs, in_order, presets, suffix
+from penviz.app.state import CLASS_KEYS, default_classes, default_runs, in_order, presets
 from penviz.plot.theme import CLASS_COLOURS
 
 KEY, _APPLIED = "tour", "tour-applied"
 """The parameter of the link, and the step whose controls were moved last in this session."""
 
-Move = Callable[[Group, str], None]
-"""Sets controls of a group whose keys end in some word."""
+Move = Callable[[Group], None]
+"""Sets controls of a group."""
 
 
 @dataclass(frozen=True)
@@ -38,21 +38,21 @@ class Step:
     move: Move | None = None
 
 
-def _usual_classes(group: Group, end: str) -> None:
+def _usual_classes(group: Group) -> None:
     rows = range(len(group.class_names))
-    _choose(default_classes(presets(group.class_names, rows), rows), end)
+    _choose(default_classes(presets(group.class_names, rows), rows), group.end)
 
 
-def _most_tightened(group: Group, end: str) -> None:
+def _most_tightened(group: Group) -> None:
     """The triple whose rho/d falls most from the first run to the last, on train where they have it."""
-    names = st.session_state.get(f"runs{end}") or default_runs(group.runs)
+    names = st.session_state.get(f"runs{group.end}") or default_runs(group.runs)
     opened = open_runs([run for run in in_order(group.runs) if run.name in names])
     try:
         pair = study_of([opened[0], opened[-1]]).triples().pair
     except InputError:
         return
     first, second, third = pair.triples[pair.change.argmin()].tolist()
-    _choose((first, second, third), end)
+    _choose((first, second, third), group.end)
 
 
 def _choose(classes: tuple[int, int, int], end: str) -> None:
@@ -60,7 +60,7 @@ def _choose(classes: tuple[int, int, int], end: str) -> None:
         st.session_state[f"{key}{end}"] = k
 
 
-def _errors(group: Group, end: str) -> None:
+def _errors(group: Group) -> None:
     st.session_state["errors"] = True
 
 
@@ -153,14 +153,13 @@ def follow_tour(pages: Mapping[str, Page], current: str) -> None:
 
 
 def _move(step: Step) -> None:
-    roots = run_roots()
-    groups = read_catalogue(roots, directory_digest(roots)).groups
+    groups = shown_catalogue().groups
     if step.move is None or not groups:
         return
     asked = st.query_params.get("of") or st.session_state.get("of")
     group = next((group for group in groups if group.name == asked), groups[0])
     if len(group.class_names) > 2:
-        step.move(group, suffix(group, len(groups) == 1))
+        step.move(group)
 
 
 def _go(number: int) -> None:

@@ -9,8 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from penviz import InputError
-from penviz.app.catalogue import directory_digest, read_catalogue, run_roots
-from penviz.app.state import suffix
+from penviz.app.catalogue import shown_catalogue
 from penviz.app.trained_here import TrainedHere
 from penviz.app.visitor import Visitor, known_visitor, sandbox, visitor
 from penviz.external.sandbox.answer import Budget, SandboxError
@@ -154,11 +153,9 @@ def choose_trained() -> None:
     directories: Sequence[Path] = st.session_state.pop(_CHOSEN, ())
     if not directories:
         return
-    roots = run_roots()
-    groups = read_catalogue(roots, directory_digest(roots)).groups
-    for group in groups:
+    for group in shown_catalogue().groups:
         own = [run.name for run in group.runs if run.directory in directories]
         if own:
-            if len(groups) > 1:
+            if group.end:
                 st.session_state["of"] = group.name
-            st.session_state[f"runs{suffix(group, len(groups) == 1)}"] = own
+            st.session_state[f"runs{group.end}"] = own

@@ -78,8 +78,8 @@ def triple_tile(
 def _show(state: State, classes: tuple[int, int, int]) -> None:
     """Let the three pickers hold the triple."""
     for key, k in zip(CLASS_KEYS, classes, strict=True):
-        st.session_state[f"{key}{state.end}"] = k
-    st.session_state[f"preset{state.end}"] = None
+        st.session_state[f"{key}{state.group.end}"] = k
+    st.session_state[f"preset{state.group.end}"] = None
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)

@@ -14,6 +14,8 @@ from penviz.demo import PAIR
 from penviz.store.runs import shown_splits
 
 _QUERY, _PAGE = "grid-query", "page-shown"
+PAGES = "pages-by-name"
+"""Key in the session: the pages as main.py made them, by what they are called."""
 _RUNS = ("of", "runs")
 """Keys of the link that all pages share; those of the runs end in the name of their group."""
 _PASSING = ("tour", "targets")
@@ -29,7 +31,7 @@ def draw_links(pages: Mapping[str, Page], current: str) -> None:
     because a control in a fragment could not change it there.
     """
     here = st.session_state.get(_PAGE)
-    st.session_state[_PAGE] = current
+    st.session_state[_PAGE], st.session_state[PAGES] = current, pages
     asked = [key for key in st.query_params if key.startswith(_ASKED)]
     if asked or here not in (None, current):
         for key in asked:
@@ -87,20 +89,15 @@ def _is_runs(key: str) -> bool:
 
 def only_link(label: str, group: Group, runs: Sequence[str]) -> None:
     """A link to the grid with some runs of a group and no others."""
-    from penviz.app.page.clusters import show_clusters
-
     query = {k: v for k, v in grid_query().items() if not _is_runs(k)}
     query[f"{_ASKED}runs{group.end}"] = list(runs)
     if group.end:
         query[f"{_ASKED}of"] = [group.name]
-    page = st.Page(show_clusters, title="penviz", default=True)
-    st.page_link(page, label=label, icon=":material/scatter_plot:", query_params=query)
+    _to_grid(label, query)
 
 
 def grid_link(label: str, directory: Path) -> None:
     """A link to the grid with a run beside those that were shown there, as far as they share a split."""
-    from penviz.app.page.clusters import show_clusters
-
     query = grid_query()
     for group in shown_catalogue().groups:
         for run in group.runs:
@@ -113,5 +110,9 @@ def grid_link(label: str, directory: Path) -> None:
                 query[key] = [*(name for name in shown if name != run.name), run.name]
                 if group.end:
                     query["of"] = [group.name]
-    page = st.Page(show_clusters, title="penviz", default=True)
+    _to_grid(label, query)
+
+
+def _to_grid(label: str, query: Mapping[str, list[str]]) -> None:
+    page = st.session_state[PAGES]["Clusters"]
     st.page_link(page, label=label, icon=":material/scatter_plot:", query_params=query)

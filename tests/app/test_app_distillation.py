@@ -20,9 +20,10 @@ from penviz.store.runs import RUN_FILE, write_json
 
 PAGE = """
 import streamlit as st
+from penviz.app.links import PAGES
 from penviz.app.page.distillation import show_distillation
-from penviz.app.page.clusters import show_clusters
 pages = [st.Page(show_distillation, title="Distillation", default=True)]
+st.session_state[PAGES] = {"Clusters": pages[0]}
 st.navigation(pages, position="hidden").run()
 """
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from penviz import InputError
-from penviz.app.upload import Upload
+from penviz.app.upload import Choices, Upload
 from penviz.app.visitor import Visitor, sandbox
 from penviz.demo import EXAMPLE, EXAMPLE_IMAGES
 from penviz.external.reader.report import OF_WEIGHTS, FileReport
@@ -138,7 +138,7 @@ def _take_report(visitor: Visitor, upload: Upload, result: dict[str, Any]) -> No
 def _take_candidates(visitor: Visitor, upload: Upload, result: dict[str, Any]) -> None:
     upload.candidates, upload.stage = result["candidates"], "ready"
     if upload.checks_itself and upload.candidates:
-        start_check(visitor, upload, model=upload.candidates[0]["name"])
+        start_check(visitor, upload, {"model": upload.candidates[0]["name"]})
 
 
 def _take_check(visitor: Visitor, upload: Upload, result: dict[str, Any]) -> None:
@@ -165,13 +165,13 @@ _TAKE: dict[str, Callable[[Visitor, Upload, dict[str, Any]], None]] = {
 }
 
 
-def start_check(visitor: Visitor, upload: Upload, **choices: Any) -> None:
+def start_check(visitor: Visitor, upload: Upload, choices: Choices) -> None:
     """Run 512 labelled images through each plausible input and variant of the chosen network."""
     upload.choices |= choices
     upload.check = {}
     upload.checks += 1
-    for name in ("row", "triple"):  # they are of the table that this check replaces
-        upload.fields.pop(name, None)
+    upload.fields.pop("row", None)  # this and the next are of the table that this check replaces
+    upload.fields.pop("triple", None)
     arguments = _source(upload) | {"expected": upload.choices.get("expected")}
     begin(visitor, upload, "checking", "check", arguments)
 
@@ -200,11 +200,12 @@ def start_drawing(visitor: Visitor, upload: Upload, row: dict[str, Any], classes
     begin(visitor, upload, "drawing", "adopt", arguments)
 
 
-def start_arrays(visitor: Visitor, uploads: dict[str, Upload], name: str, choices: dict[str, Any]) -> None:
+def start_arrays(visitor: Visitor, uploads: dict[str, Upload], name: str, choices: Choices) -> None:
     """Make a run of files of activations: split -> file; the first of them carries the run."""
     first, *rest = uploads.values()
     first.choices |= choices
-    arguments = choices | {
+    arguments = {
+        **choices,
         "files": {split: str(upload.path) for split, upload in uploads.items()},
         "out": str(_place(visitor, first, name)),
     }

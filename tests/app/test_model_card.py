@@ -54,7 +54,7 @@ def test_a_tie_is_kept_with_the_row_that_the_check_took(
     asked: list[dict[str, Any]] = []
     monkeypatch.setattr(uploads, "begin", lambda *arguments: asked.append(arguments[-1]))
     who: Any = SimpleNamespace(runs_directory=tmp_path, uploads={})
-    upload.choices = {"model": "resnet20", "dataset": "digits", "data_dir": "data", "class_names": ()}
+    upload.choices = {"model": "resnet20", "dataset": "digits", "data_dir": "data", "class_names": ""}
     upload.check = table(0.9, 0.8) | {"undecided": "A tie."}
     for row in upload.check["rows"]:
         row |= {"preprocessing": {}, "variant": {}}

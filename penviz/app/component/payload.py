@@ -6,7 +6,7 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,16 +30,24 @@ PADS = {
 """Pixels around the panels: ticks, numbers, what stands beside the figure or above it."""
 
 
-def payload(
-    cells: Sequence[Sequence[Panel | None]],
-    sprites: Mapping[tuple[str, str], Mapping[str, Any]],
-    dark: bool,
-) -> str:
+class Thumbnails(TypedDict):
+    """Where a browser finds the thumbnails of a split, and how many tiles there are, in a row and in all."""
+
+    url: str
+    columns: int
+    count: int
+
+
+Sprites = Mapping[tuple[str, str], Thumbnails]
+"""What there is of them, by run and split."""
+
+
+def payload(cells: Sequence[Sequence[Panel | None]], sprites: Sprites, dark: bool) -> str:
     """The grid as JSON for panels.js, the same text whatever of its marks is shown.
 
     Args:
         cells: rows of panels, a row a run; None leaves a cell empty.
-        sprites: address, columns, side and count of the thumbnails, by run and split.
+        sprites: the thumbnails, where there are any.
         dark: for a dark page.
     """
     flat = [panel for row in cells for panel in row]
@@ -79,9 +87,7 @@ def _named(panels: Sequence[Panel | None]) -> NDArray[np.int64]:
     return np.unique(np.concatenate(parts))
 
 
-def _panels(
-    cells: Sequence[Sequence[Panel | None]], sprites: Mapping[tuple[str, str], Mapping[str, Any]]
-) -> list[dict[str, Any] | None]:
+def _panels(cells: Sequence[Sequence[Panel | None]], sprites: Sprites) -> list[dict[str, Any] | None]:
     """For each cell what its points are, in the order in which its traces hold them."""
     made: list[dict[str, Any] | None] = []
     flat = [panel for row in cells for panel in row if panel is not None]

@@ -11,6 +11,7 @@ from typing import Any
 import streamlit as st
 
 from penviz.app.catalogue import digest_of
+from penviz.app.component.payload import Sprites, Thumbnails
 from penviz.app.component.served_files import image_url
 from penviz.plot.theme import CLASS_COLOURS, CLASS_SIGNS
 from penviz.plot.thumbnails import Sprite, data_uris, read_sprite
@@ -44,15 +45,16 @@ def sprite_of(run: Run, split: str) -> Sprite | None:
     return _sprite(path, digest_of(path), tuple(sorted((str(k), v) for k, v in layout.items())))
 
 
-def sprite_addresses(runs: Sequence[Run], splits: Sequence[str]) -> dict[tuple[str, str], dict[str, Any]]:
-    """Where a browser finds the sprites, with columns and count of their tiles, by run and split."""
-    made: dict[tuple[str, str], dict[str, Any]] = {}
+def sprite_addresses(runs: Sequence[Run], splits: Sequence[str]) -> Sprites:
+    """Where a browser finds the sprites that run.json describes in full."""
+    made: dict[tuple[str, str], Thumbnails] = {}
     for run, split in ((run, split) for run in runs for split in splits):
         if (found := _described(run, split)) is not None:
             path, layout = found
-            counts = {key: layout.get(key) for key in ("columns", "count")}
-            if all(isinstance(n, int) and n > 0 for n in counts.values()):
-                made[run.name, split] = {"url": image_url(path, digest_of(path)), **counts}
+            columns, count = layout.get("columns"), layout.get("count")
+            if isinstance(columns, int) and isinstance(count, int) and min(columns, count) > 0:
+                url = image_url(path, digest_of(path))
+                made[run.name, split] = {"url": url, "columns": columns, "count": count}
     return made
 
 

@@ -12,7 +12,7 @@ from penviz import InputError
 from penviz.app.catalogue import Group, Opened, key_of, study_of
 from penviz.app.run_selection import with_chosen_runs
 from penviz.app.widgets.calibration_table import ALL, calibration_table
-from penviz.app.widgets.controls import URL
+from penviz.app.widgets.controls import URL, heading
 from penviz.app.widgets.empty import show_warnings
 from penviz.app.widgets.export import export_charts
 from penviz.app.widgets.page_head import CONFIG, head_html, page_head
@@ -47,7 +47,7 @@ def _calibration(key: str, split: str, seed: int, _opened: Sequence[Opened]) -> 
 def _controls() -> tuple[int, bool, list[str]]:
     """The split seed, whether the scaled curves are drawn, and the scores of the risk curves."""
     with st.sidebar:
-        st.html('<div class="pz-head">Split seed</div>')
+        heading("Split seed")
         seed = st.number_input(
             "Split seed",
             0,
@@ -58,9 +58,9 @@ def _controls() -> tuple[int, bool, list[str]]:
             label_visibility="collapsed",
             help="One half of the examples is fitted on, every number comes from the other.",
         )
-        st.html('<div class="pz-head">Reliability</div>')
+        heading("Reliability")
         scaled = st.toggle("show after temperature scaling", True, key="scaled", bind=URL)
-        st.html('<div class="pz-head">Confidence score</div>')
+        heading("Confidence score")
         scores = st.pills(
             "Confidence score",
             list(SCORES),

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from html import escape
 from threading import Lock
-from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -23,7 +22,7 @@ from penviz.app.catalogue import (
     summaries_of,
 )
 from penviz.app.component.mount import linked_panels
-from penviz.app.component.payload import payload
+from penviz.app.component.payload import Sprites, payload
 from penviz.app.links import remember_grid
 from penviz.app.run_selection import open_catalogue
 from penviz.app.state import SCALE_SENTENCES, State, in_order
@@ -38,7 +37,7 @@ from penviz.app.widgets.key_facts import key_facts
 from penviz.app.widgets.legend import legend_html
 from penviz.app.widgets.numbers import ALL, pair_table, run_table
 from penviz.app.widgets.other_views import embeddings_of
-from penviz.app.widgets.page_head import CONFIG, head_html, open_head, page_head
+from penviz.app.widgets.page_head import STILL, head_html, open_head, page_head
 from penviz.app.widgets.plain_panels import plain_panels, wants_plain
 from penviz.app.widgets.share import measure_command, share
 from penviz.app.widgets.train_here import train_here
@@ -65,8 +64,6 @@ PLAIN_POINTS = "Click a point, or draw a lasso or a box with the tools beside th
 
 Cells = list[list[Panel | None]]
 """Panels, a row a run and a column a split."""
-Sprites = dict[tuple[str, str], dict[str, Any]]
-"""Where the thumbnails are, by run and split."""
 
 
 def show_clusters() -> None:
@@ -262,7 +259,7 @@ def _linked_panels(state: State, cells: Cells, opened: Sequence[Opened], dark: b
         },
         head=HEAD_PX,
         layout=state.layout,
-        config=CONFIG | {"displayModeBar": False},
+        config=STILL,
     )
 
 

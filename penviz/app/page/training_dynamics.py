@@ -16,8 +16,7 @@ from penviz.app.widgets.controls import choose_classes
 from penviz.app.widgets.empty import show_too_few, show_warnings
 from penviz.app.widgets.export import export_charts, export_film
 from penviz.app.widgets.legend import legend_html
-from penviz.app.widgets.page_head import CONFIG as CHART_CONFIG
-from penviz.app.widgets.page_head import head_html, page_head
+from penviz.app.widgets.page_head import STILL, head_html, page_head
 from penviz.app.widgets.share import share_figure
 from penviz.app.widgets.train_here import train_here
 from penviz.figures.charts.training import time_charts_of
@@ -37,8 +36,6 @@ from penviz.study.animation_charts import film_charts
 
 QUICK = 1000
 """Triples that are measured at every epoch without being asked for; 100 classes have 161,700."""
-
-CONFIG = CHART_CONFIG | {"displayModeBar": False}
 
 FRAME = (
     "All epochs stand on the plane of the last epoch’s head, in its unit, on axes that hold 99.5 % of the "
@@ -94,7 +91,7 @@ def _draw(group: Group, opened: list[Opened]) -> None:
     figure = film_figure(films, curves, marks=marks, dark=dark)
     panels = [panels[-1] for film in films for panels in film.panels.values()]
     st.html(legend_html(panels, marks, dark, crosses=False))
-    st.plotly_chart(figure, theme=None, key="film", config=CONFIG, width="stretch")
+    st.plotly_chart(figure, theme=None, key="film", config=STILL, width="stretch")
     with st.container(width=180, key="curves-out"):
         shown = [one for one in opened if one.run in runs]
         export_charts(shown, {"over-training": (options, charts)}, key="export-curves", label="Export curves")
@@ -113,7 +110,7 @@ def _all_triples(
     runs = [one.run for one in shown]
     charts = _timed(_digest(runs, read), runs, read)
     figure = chart_figure(charts, columns=len(charts), dark=dark, height=300)
-    st.plotly_chart(figure, theme=None, key="all-triples", config=CONFIG, width="stretch")
+    st.plotly_chart(figure, theme=None, key="all-triples", config=STILL, width="stretch")
     with st.container(width=180, key="triples-out"):
         export_charts(shown, {"training-time": ({}, charts)}, key="export-triples", label="Export triples")
 

@@ -12,14 +12,13 @@ import streamlit as st
 from penviz.app.catalogue import directory_digest
 from penviz.app.state import default_classes, in_order, presets
 from penviz.app.widgets.legend import legend_html
+from penviz.app.widgets.page_head import STILL
 from penviz.demo import DIAL
 from penviz.plot.alpha_slider import dial_figure
 from penviz.plot.screen import Marks
 from penviz.projection.alpha_slider import Dial, build_dial
 from penviz.store.run_activations import load
 from penviz.store.runs import Run, list_runs, shown_splits
-
-CONFIG = {"displaylogo": False, "displayModeBar": False}
 
 
 def shipped_sweep(class_names: Sequence[str]) -> list[Run]:
@@ -51,7 +50,7 @@ def alpha_slider(classes: tuple[int, int, int] | None, dark: bool) -> None:
     )
     marks = Marks(shading=False, templates=False)
     st.html(legend_html(dial.panels[-1], marks, dark))
-    st.plotly_chart(_figure(digest, classes, marks, dark), theme=None, key="dial-chart", config=CONFIG)
+    st.plotly_chart(_figure(digest, classes, marks, dark), theme=None, key="dial-chart", config=STILL)
     st.html(f'<p class="pz-foot">{escape(_provenance(runs, dial))}</p>')
 
 

@@ -55,8 +55,8 @@ def show_too_few(name: str) -> None:
     """
     st.html(
         '<h1 class="pz-finding">This page needs three classes.</h1>'
-        f'<p class="pz-detail">{escape(name)}: too few for a triple. The template plane draws them along '
-        "one axis; calibration and distillation have all their numbers.</p>"
+        f'<p class="pz-detail">{escape(name)}: too few for a triple. The page Clusters draws them along '
+        "one axis; Calibration and Distillation have all their numbers.</p>"
     )
 
 

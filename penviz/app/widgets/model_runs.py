@@ -15,6 +15,7 @@ import streamlit as st
 from penviz.app.catalogue import runs_directory
 from penviz.app.uploads import being_made, remove
 from penviz.app.visitor import Visitor, listens_locally
+from penviz.app.widgets.controls import heading
 from penviz.app.words import plain
 from penviz.store.runs import Run, list_runs
 
@@ -29,7 +30,7 @@ def your_runs(who: Visitor) -> None:
     runs = [run for run in list_runs(who.runs_directory)[0] if run.directory not in made_now]
     if not runs:
         return
-    st.html('<div class="pz-head">Your runs</div>')
+    heading("Your runs")
     for run in runs:
         with st.container(horizontal=True, vertical_alignment="center", key=f"mine-{run.name}"):
             scores = run.metrics.get(run.judged_on()) or next(iter(run.metrics.values()), {})

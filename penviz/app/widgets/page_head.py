@@ -17,6 +17,8 @@ CONFIG = {
     "modeBarButtonsToRemove": ["zoomIn2d", "zoomOut2d", "autoScale2d", "select2d", "lasso2d"],
 }
 """Plotly's settings of every chart."""
+STILL = CONFIG | {"displayModeBar": False}
+"""Of a chart without Plotly's own tools."""
 
 
 def head_html(headline: str, detail: str = "") -> str:

@@ -13,6 +13,7 @@ from penviz.app.state import State
 from penviz.app.style import stage_sheet
 from penviz.app.widgets.image_drawer import tray
 from penviz.app.widgets.legend import legend_html
+from penviz.app.widgets.page_head import CONFIG
 from penviz.app.words import alt_text
 from penviz.plot.ready_figure import ready
 from penviz.plot.screen import Marks, selected_points, template_figure
@@ -20,14 +21,8 @@ from penviz.projection.panel import Panel
 from penviz.projection.views import PLANE
 
 NONCE = "selection-cleared"
-CONFIG = {
-    "displaylogo": False,
-    "showSendToCloud": False,
-    "plotlyServerURL": "",
-    "toImageButtonOptions": {"format": "svg", "filename": "penviz"},
-    "modeBarButtonsToRemove": ["zoomIn2d", "zoomOut2d", "autoScale2d"],
-}
-"""As for all charts, with lasso and box."""
+LASSO = CONFIG | {"modeBarButtonsToRemove": ["zoomIn2d", "zoomOut2d", "autoScale2d"]}
+"""Plotly's settings of all charts, with its lasso and box."""
 
 Cells = Sequence[Sequence[Panel | None]]
 
@@ -99,7 +94,7 @@ def _chart(
         theme=None,
         key=f"chart-{number}-{st.session_state.get(NONCE, 0)}",
         on_select="rerun",
-        config=CONFIG,
+        config=LASSO,
         alt=alt_text(state, row),
     )
     found = selected_points(row, state.marks.errors, event["selection"]["points"])

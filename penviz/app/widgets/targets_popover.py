@@ -9,7 +9,7 @@ import streamlit as st
 
 from penviz.app.widgets.command_lines import WIDE, command_lines
 from penviz.app.widgets.controls import URL
-from penviz.app.widgets.page_head import CONFIG
+from penviz.app.widgets.page_head import STILL
 from penviz.metrics.target_vectors import Targets, weights
 from penviz.plot.chart_screen import chart_figure
 from penviz.study.target_facts import NAMES, SHOWN, WHERE, TargetFacts, comparison, number, target_chart
@@ -46,7 +46,7 @@ def _draw(k: int, alpha: float) -> None:
             [target_chart(targets, n_classes, own)], dark=st.context.theme.type == "dark", height=250
         ),
         theme=None,
-        config=CONFIG | {"displayModeBar": False},
+        config=STILL,
         key="targets-chart",
         alt=f"Bar chart. {facts.headline}. {facts.detail}",
     )

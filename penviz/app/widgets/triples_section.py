@@ -13,7 +13,7 @@ from penviz.app.catalogue import Opened, key_of, study_of
 from penviz.app.state import State
 from penviz.app.widgets.controls import URL
 from penviz.app.widgets.export import export_charts
-from penviz.app.widgets.page_head import CONFIG
+from penviz.app.widgets.page_head import CONFIG, STILL
 from penviz.app.widgets.triple_tiles import Tile, tile_wall, triple_tile
 from penviz.figures.charts.stored_splits import names_of
 from penviz.figures.charts.triples import charts_of
@@ -146,7 +146,7 @@ def _of_two(state: State, runs: Sequence[Opened], how: str, split: str, dark: bo
                 _matrix(key_of(runs), split, state.bias, names, dark, found),
                 theme=None,
                 key="class-matrix",
-                config=CONFIG | {"displayModeBar": False},
+                config=STILL,
                 alt=_matrix_words(found, names, class_names),
             )
             st.html(

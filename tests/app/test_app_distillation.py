@@ -133,6 +133,19 @@ def test_charts_of_a_test_and_of_training(open_page: Callable[[], AppTest], tmp_
     assert "The test is under way" in shown
 
 
+def test_each_test_of_students_has_an_export_of_its_own_name(
+    open_page: Callable[[], AppTest], tmp_path: Path
+) -> None:
+    make_run(tmp_path, "hard", 0.0)
+    for name in ("first", "second"):
+        pilot = small_pilot(make_run(tmp_path, name, 0.0))
+        student = next(row for row in pilot.rows if row.role != "teacher")
+        make_run(pilot.directory, student.run, 0.0)
+        write_pilot(pilot)
+    labels = [button.label for button in open_page().button if button.label.startswith("Export students")]
+    assert labels == ["Export students of first", "Export students of second"]
+
+
 def test_damaged_results_are_said(open_page: Callable[[], AppTest], tmp_path: Path) -> None:
     make_run(tmp_path, "hard", 0.0)
     (tmp_path / "pilot").mkdir()

@@ -22,6 +22,7 @@ from penviz.app.widgets.empty import show_warnings
 from penviz.app.widgets.export import Made, export_charts
 from penviz.app.widgets.page_head import CONFIG, page_head
 from penviz.app.widgets.share import share
+from penviz.app.words import plain
 from penviz.demo import SHIPPED
 from penviz.figures.charts import distillation as distillation_chart
 from penviz.figures.charts import erasure as erasure_chart
@@ -32,7 +33,7 @@ from penviz.store.activations import Activations
 from penviz.store.pilots import Condition, Pilot, condition_name, conditions, find_pilots
 from penviz.store.run_config import RunError
 from penviz.store.runs import SPLITS, Run, read_run
-from penviz.store.safe_text import safe_record
+from penviz.store.safe_text import safe_record, safe_text
 from penviz.study.teacher_comparison import unfair
 
 PILOT_TEMPERATURES, PILOT_SEEDS = 3, 3
@@ -155,10 +156,11 @@ def _pilots(dark: bool) -> None:
         with right:
             st.html(_results(pilot))
             if student := _first_student(pilot):
-                with st.container(width=180):
+                with st.container(width="content"):
                     figure: dict[str, Made] = {"distillation": ({}, (chart,))}
                     one = [Opened(student, {}, {})]
-                    export_charts(one, figure, key=f"export-pilot-{number}", label="Export students")
+                    label = plain(f"Export students of {safe_text(pilot.directory.name)}")
+                    export_charts(one, figure, key=f"export-pilot-{number}", label=label)
 
 
 def _first_student(pilot: Pilot) -> Run | None:

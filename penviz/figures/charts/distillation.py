@@ -7,6 +7,7 @@ against the gamma of what they were told.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -95,4 +96,5 @@ def _series(name: str, of: list[Condition], split: str, colour: int, dashed: boo
     )
 
 
-FIGURES = {"distillation": ({}, build, files)}
+SETTINGS: dict[str, Any] = {}
+FIGURES = {"distillation": (SETTINGS, build, files)}

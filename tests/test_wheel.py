@@ -1,4 +1,4 @@
-"""The wheel: all that a checkout has but checkpoints and reproduction, and it works in an empty directory."""
+"""The wheel: what a checkout has but reproduction and other runs, and it works in an empty directory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from penviz import __version__
-from penviz.demo import DIAL, EXAMPLE, PAIR, PAIR_NAMES, TEST_IMAGES
+from penviz.demo import EXAMPLE, PAIR, PAIR_NAMES, SWEEP, TEST_IMAGES
 from penviz.store.activations import Activations
 from penviz.store.runs import activations_path, read_run
 
@@ -35,7 +35,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("wheel")
     source = place / "source"  # a build leaves files beside what it builds
     ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "penviz", source / "penviz", ignore=ignored)
+    shutil.copytree(ROOT / "penviz", source / "penviz", ignore=ignored, symlinks=True)
+    shutil.copytree(ROOT / "checkpoints" / "sweep", source / "checkpoints" / "sweep")  # a link leads there
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     command = [
@@ -60,7 +61,7 @@ def test_the_wheel_holds_the_package_and_its_data(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
         metadata = archive.read(f"penviz-{__version__}.dist-info/METADATA").decode()
-        for data in (PAIR, DIAL, TEST_IMAGES, EXAMPLE.parent):
+        for data in (PAIR, SWEEP, TEST_IMAGES, EXAMPLE.parent):
             files = [path for path in data.rglob("*") if path.is_file()]
             assert files
             for path in files:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from penviz.demo import PAIR
+from penviz.demo import PAIR, SWEEP
 from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.activations import Activations
 from penviz.store.head import ActivationsError
@@ -109,6 +109,12 @@ def runs_directory() -> Path:
     if named := os.environ.get(RUNS_VARIABLE):
         return Path(named)
     return HERE if any(HERE.glob(f"*/{RUN_FILE}")) else PAIR
+
+
+def sweep_directory() -> Path:
+    """The runs of the shipped sweep, which only the page Sweep shows; in a checkout as commands name them."""
+    place = HERE / "sweep"
+    return place if place.is_dir() and place.samefile(SWEEP) else SWEEP
 
 
 def run_roots() -> tuple[Path, ...]:

@@ -185,9 +185,9 @@ table.pz-table td.pz-change {{ color: {colours.note}; }}
   .stApp .st-key-your-model-top.st-key-your-model-top {{ width: max-content; margin-left: auto;
     align-self: flex-end; }}
   table.pz-words-last td:last-child {{ min-width: 16rem; }} }}
-:is(.st-key-film, .st-key-dial-chart, .st-key-sweep-chart, .st-key-chart-reliability,
+:is(.st-key-film, .st-key-slider-chart, .st-key-sweep-chart, .st-key-chart-reliability,
   .st-key-chart-risk-coverage, .st-key-two-classes, .st-key-erasure) {{ overflow-x: auto; }}
-:is(.st-key-film, .st-key-dial-chart, .st-key-sweep-chart, .st-key-chart-reliability,
+:is(.st-key-film, .st-key-slider-chart, .st-key-sweep-chart, .st-key-chart-reliability,
   .st-key-chart-risk-coverage, .st-key-two-classes, .st-key-erasure) > * {{ min-width: 44rem; }}
 .st-key-film > * {{ min-width: 56rem !important; }}
 .st-key-stage {{ display: grid; gap: .3rem 1.2rem; align-items: start; }}

@@ -1,4 +1,4 @@
-"""Trained networks that come with the package, a few examples of each (`python -m reproduction.dial`)."""
+"""Trained networks that come with the package, a few examples of each (`python -m reproduction ship`)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ PAIR_NAMES = ("cifar10-alexnet-hard", "cifar10-alexnet-soft")
 PAIR_CLASSES = ("airplane", "automobile", "bird")
 """The first row of Figure 1 of Müller, Kornblith & Hinton 2019."""
 
-DIAL = Path(__file__).resolve().parent / "dial"
-"""Six networks of rising label smoothing, for the alpha dial."""
+SWEEP = Path(__file__).resolve().parent / "sweep"
+"""Six networks of rising label smoothing, for the page Sweep: in a checkout a link to checkpoints/sweep."""
 
 TEST_IMAGES = Path(__file__).resolve().parent / "test_images"
 """A thousand official test images each of CIFAR-10 and CIFAR-100, for checkpoints of one's own."""

@@ -1,4 +1,4 @@
-"""The alpha dial as one Plotly figure: a slider in the browser moves the points through trained networks."""
+"""The alpha slider as one Plotly figure: in the browser it moves the points through trained networks."""
 
 from __future__ import annotations
 
@@ -9,59 +9,59 @@ import numpy as np
 from penviz.plot.frame import FOOT_PX, Cell, axes, cells, heading, notes, scale_bar
 from penviz.plot.screen import Marks
 from penviz.plot.theme import CLASS_COLOURS, CLASS_SHAPES, Ink, as_written, blank, ink
-from penviz.projection.alpha_slider import Dial, Stop
+from penviz.projection.alpha_slider import AlphaSlider, Stop
 from penviz.projection.panel import CORRECT, INSIDE, OUTSIDE, Panel
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-DIAL_PX = 92
+SLIDER_PX = 92
 """Height of the slider under the panels."""
 
 TURN_MS = 450
 """How long the points travel from one network to the next."""
 
 
-def dial_figure(
-    dial: Dial, *, marks: Marks | None = None, dark: bool = False, height: int = 520, start: int = 0
+def alpha_slider_figure(
+    slider: AlphaSlider, *, marks: Marks | None = None, dark: bool = False, height: int = 520, start: int = 0
 ) -> Figure:
     """The splits side by side, a slider over alpha under them, a button that plays the trained networks.
 
     Args:
-        dial: what is drawn; marks: beside the points; there is no shading and there are no templates.
+        slider: what is drawn; marks: beside the points; there is no shading and there are no templates.
         dark: for a dark page.
         height: of the figure in pixels, slider included.
-        start: which place of the dial is shown first.
+        start: which place of the slider is shown first.
     """
     from plotly.graph_objects import Figure
 
     marks = marks or Marks()
     colours = ink(dark)
-    grid = cells(len(dial.panels[0]), len(dial.panels[0]), height - DIAL_PX)
-    first = dial.stops[start]
+    grid = cells(len(slider.panels[0]), len(slider.panels[0]), height - SLIDER_PX)
+    first = slider.stops[start]
     layout: dict[str, Any] = {
         "height": height,
-        "margin": {"l": 28, "r": 30, "t": 4, "b": FOOT_PX + DIAL_PX},
+        "margin": {"l": 28, "r": 30, "t": 4, "b": FOOT_PX + SLIDER_PX},
         **blank(colours),
         "dragmode": "pan",
         "showlegend": False,
         "shapes": [],
-        **_words(dial, first, grid, colours),
-        "sliders": [_slider(dial, start, colours)],
-        "updatemenus": [_play(dial, colours)],
+        **_words(slider, first, grid, colours),
+        "sliders": [_slider(slider, start, colours)],
+        "updatemenus": [_play(slider, colours)],
     }
-    for panel, cell in zip(dial.panels[first.network], grid, strict=True):
+    for panel, cell in zip(slider.panels[first.network], grid, strict=True):
         layout.update(axes(panel, cell, grid[0], colours))
         layout["shapes"].append(scale_bar(panel, cell, colours)[0])
     frames = [
         {
             "name": _name(stop),
-            "data": _traces(dial, stop, grid, marks, colours),
-            "layout": _words(dial, stop, grid, colours),
+            "data": _traces(slider, stop, grid, marks, colours),
+            "layout": _words(slider, stop, grid, colours),
         }
-        for stop in dial.stops
+        for stop in slider.stops
     ]
-    data = _traces(dial, first, grid, marks, colours)
+    data = _traces(slider, first, grid, marks, colours)
     return Figure({"data": data, "layout": layout, "frames": frames}, _validate=False)
 
 
@@ -69,10 +69,12 @@ def _name(stop: Stop) -> str:
     return f"{stop.label_smoothing:g}"
 
 
-def _traces(dial: Dial, stop: Stop, grid: list[Cell], marks: Marks, colours: Ink) -> list[dict[str, Any]]:
+def _traces(
+    slider: AlphaSlider, stop: Stop, grid: list[Cell], marks: Marks, colours: Ink
+) -> list[dict[str, Any]]:
     """For each split: lines, three classes of points, stars, means; the same traces at every place."""
     made: list[dict[str, Any]] = []
-    for panel, cell, stars in zip(dial.panels[stop.network], grid, stop.stars, strict=True):
+    for panel, cell, stars in zip(slider.panels[stop.network], grid, stop.stars, strict=True):
         if marks.boundaries:
             made.append(_lines(panel, cell, colours))
         for k in range(3):
@@ -166,10 +168,10 @@ def _lines(panel: Panel, cell: Cell, colours: Ink) -> dict[str, Any]:
     }
 
 
-def _words(dial: Dial, stop: Stop, grid: list[Cell], colours: Ink) -> dict[str, Any]:
-    """What stands in and under the panels at one place of the dial."""
+def _words(slider: AlphaSlider, stop: Stop, grid: list[Cell], colours: Ink) -> dict[str, Any]:
+    """What stands in and under the panels at one place of the slider."""
     said: list[dict[str, Any]] = []
-    for panel, cell in zip(dial.panels[stop.network], grid, strict=True):
+    for panel, cell in zip(slider.panels[stop.network], grid, strict=True):
         lines = notes(panel, cell, colours)
         if not stop.trained:
             alpha = f"{panel.label_smoothing:g}" if panel.label_smoothing else "0"
@@ -180,7 +182,7 @@ def _words(dial: Dial, stop: Stop, grid: list[Cell], colours: Ink) -> dict[str, 
     return {"annotations": said}
 
 
-def _slider(dial: Dial, start: int, colours: Ink) -> dict[str, Any]:
+def _slider(slider: AlphaSlider, start: int, colours: Ink) -> dict[str, Any]:
     quiet = {"color": colours.note, "size": 11}
     return {
         "active": start,
@@ -212,7 +214,7 @@ def _slider(dial: Dial, start: int, colours: Ink) -> dict[str, Any]:
                 "method": "animate",
                 "args": [[_name(stop)], _turning("immediate")],
             }
-            for stop in dial.stops
+            for stop in slider.stops
         ],
     }
 
@@ -225,9 +227,9 @@ def _turning(mode: str, pause: int = 0) -> dict[str, Any]:
     }
 
 
-def _play(dial: Dial, colours: Ink) -> dict[str, Any]:
+def _play(slider: AlphaSlider, colours: Ink) -> dict[str, Any]:
     """Through the trained networks, a moment at each."""
-    names = [_name(stop) for stop in dial.stops if stop.trained]
+    names = [_name(stop) for stop in slider.stops if stop.trained]
     return {
         "type": "buttons",
         "showactive": False,

@@ -1,4 +1,4 @@
-"""The alpha dial: trained networks of rising label smoothing in one frame, and stars for every alpha between.
+"""The alpha slider: trained networks of rising label smoothing in one frame, stars for every alpha between.
 
 Points exist only where a network was trained. Where smoothing wants each class is known for every alpha, on
 the plane of any network: so between two trained networks only the stars move.
@@ -24,12 +24,12 @@ from penviz.store.head import ActivationsError
 Float = NDArray[np.float64]
 
 STEP = 0.025
-"""Distance of two places of the dial."""
+"""Distance of two places of the slider."""
 
 
 @dataclass(frozen=True)
 class Stop:
-    """One place of the dial.
+    """One place of the slider.
 
     Attributes:
         label_smoothing: where it stands; network: position of the network whose points are shown.
@@ -44,8 +44,8 @@ class Stop:
 
 
 @dataclass(frozen=True)
-class Dial:
-    """All that is drawn, whatever the dial says.
+class AlphaSlider:
+    """All that is drawn, whatever the slider says.
 
     Attributes:
         panels: for each network, by rising alpha, its splits; all on the same axes, and point i of a split is
@@ -58,7 +58,7 @@ class Dial:
 
 
 def places(alphas: Sequence[float], step: float = STEP) -> list[tuple[float, int]]:
-    """Places of the dial with the nearest trained network, the less smoothed one of two equally near.
+    """Places of the slider with the nearest trained network, the less smoothed one of two equally near.
 
     Args:
         alphas: of the networks, rising; step: distance of two places, rounded to thousandths.
@@ -69,7 +69,7 @@ def places(alphas: Sequence[float], step: float = STEP) -> list[tuple[float, int
     return [(a, min(range(len(alphas)), key=lambda i: (round(abs(alphas[i] - a), 6), i))) for a in every]
 
 
-def build_dial(
+def build_alpha_slider(
     runs: Sequence[Mapping[str, Activations]],
     label_smoothings: Sequence[float],
     classes: Sequence[str | int],
@@ -78,21 +78,23 @@ def build_dial(
     scale: str = "same",
     per_class: int = 100,
     step: float = STEP,
-) -> Dial:
-    """The dial of some networks.
+) -> AlphaSlider:
+    """The slider of some networks.
 
     Args:
         runs: for each its activations by split, with heads, all of the same examples.
         label_smoothings: alpha of each, rising.
         classes, bias, per_class: as for `build_grid`; scale: "same" for feature units or "distance", on axes
-            that do not move with the dial in both.
+            that do not move with the slider in both.
 
     Raises:
         ActivationsError: fewer than two networks, other examples in one of them, and as `build_grid`.
     """
     alphas = list(label_smoothings)
     if len(runs) < 2 or alphas != sorted(set(alphas)):
-        raise ActivationsError("The dial needs two or more networks, each with more smoothing than the last.")
+        raise ActivationsError(
+            "The slider needs two or more networks, each with more smoothing than the last."
+        )
     grid = build_grid(runs, classes, bias=bias, scale=scale, per_class=per_class, label_smoothings=alphas)
     for row in grid[1:]:
         same = len(row) == len(grid[0]) and all(
@@ -101,14 +103,14 @@ def build_dial(
         )
         if not same:
             raise ActivationsError(
-                "The networks of the dial must hold the same examples: extract them alike."
+                "The networks of the slider must hold the same examples: extract them alike."
             )
     stops = []
     for alpha, network in places(alphas, step):
         run, row = runs[network], grid[network]
         stars = tuple(_stars(run[panel.split], panel, alpha) for panel in row)
         stops.append(Stop(alpha, network, alpha == alphas[network], stars))
-    return Dial(tuple(tuple(row) for row in grid), tuple(stops))
+    return AlphaSlider(tuple(tuple(row) for row in grid), tuple(stops))
 
 
 def _stars(activations: Activations, panel: Panel, alpha: float) -> Float | None:
@@ -119,6 +121,6 @@ def _stars(activations: Activations, panel: Panel, alpha: float) -> Float | None
     return plane.ideal_points(targets, panel.class_indices) / panel.unit
 
 
-def splits_of(dial: Dial) -> tuple[str, ...]:
+def splits_of(slider: AlphaSlider) -> tuple[str, ...]:
     """The splits of its networks, in the order in which they are drawn."""
-    return tuple(split for split in SPLITS if any(panel.split == split for panel in dial.panels[0]))
+    return tuple(split for split in SPLITS if any(panel.split == split for panel in slider.panels[0]))

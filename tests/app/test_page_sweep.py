@@ -15,6 +15,8 @@ from page_client import checked, html
 from small_runs import make_adopted, make_run
 from streamlit.testing.v1 import AppTest
 
+from penviz.app.catalogue import read_catalogue, sweep_directory
+from penviz.demo import SWEEP
 from penviz.figures.charts.sweep import build, digest
 from penviz.store.runs import list_runs, read_run
 
@@ -190,7 +192,7 @@ def test_a_pair_shows_the_shipped_networks_and_their_slider(
     said = html(app)
     assert "Move α: 6 networks, trained with label smoothing 0 to 0.6" in said
     assert "between two networks only the stars move" in said
-    (chart,) = [c for c in app.get("plotly_chart") if c.proto.id.endswith("-dial-chart")]
+    (chart,) = [c for c in app.get("plotly_chart") if c.proto.id.endswith("-slider-chart")]
     spec = json.loads(chart.proto.spec)
     assert [step["label"] for step in spec["layout"]["sliders"][0]["steps"] if "<b>" in step["label"]] == [
         f"<b>{a}</b>" for a in ("0", "0.05", "0.1", "0.2", "0.4", "0.6")
@@ -199,6 +201,19 @@ def test_a_pair_shows_the_shipped_networks_and_their_slider(
     own = [name for name in app.multiselect(key="families").options if name != "shipped sweep"]
     checked(app.multiselect(key="families").set_value(own).run())
     assert "Move α" not in html(app)
+
+
+def test_in_a_checkout_the_shipped_sweep_is_named_by_its_place_and_other_pages_leave_it_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "checkpoints" / "sweep").mkdir(parents=True)  # somebody's own
+    monkeypatch.chdir(tmp_path)
+    assert sweep_directory() == SWEEP
+    monkeypatch.chdir(Path(__file__).parents[2])
+    assert sweep_directory() == Path("checkpoints/sweep")
+    catalogue = read_catalogue((Path("checkpoints"),), "")
+    assert not catalogue.damaged
+    assert {run.directory.parent for group in catalogue.groups for run in group.runs} == {Path("checkpoints")}
 
 
 def test_runs_of_other_classes_see_the_slider_with_its_own(

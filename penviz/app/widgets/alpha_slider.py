@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from penviz.app.catalogue import directory_digest
+from penviz.app.catalogue import directory_digest, sweep_directory
 from penviz.app.state import default_classes, in_order, presets
 from penviz.app.widgets.legend import legend_html
 from penviz.app.widgets.page_head import STILL
-from penviz.demo import DIAL
-from penviz.plot.alpha_slider import dial_figure
+from penviz.plot.alpha_slider import alpha_slider_figure
 from penviz.plot.screen import Marks
-from penviz.projection.alpha_slider import Dial, build_dial
+from penviz.projection.alpha_slider import AlphaSlider, build_alpha_slider
 from penviz.store.run_activations import load
 from penviz.store.runs import Run, list_runs, shown_splits
 
 
 def shipped_sweep(class_names: Sequence[str]) -> list[Run]:
     """The networks, by rising alpha; none where they have other classes than these."""
-    runs = _networks(DIAL, directory_digest((DIAL,)))
+    runs = _networks(_version())
     return runs if len(runs) > 1 and runs[0].class_names == tuple(class_names) else []
 
 
@@ -33,13 +31,13 @@ def alpha_slider(classes: tuple[int, int, int] | None, dark: bool) -> None:
     Args:
         classes: of the networks; None for the first preset that they have; dark: for a dark page.
     """
-    digest = directory_digest((DIAL,))
-    runs = _networks(DIAL, digest)
+    digest = _version()
+    runs = _networks(digest)
     if len(runs) < 2:
         return
     rows = range(len(runs[0].class_names))
     classes = classes or default_classes(presets(runs[0].class_names, rows), rows)
-    dial = _dial(digest, classes)
+    slider = _alpha_slider(digest, classes)
     alphas = [run.config.label_smoothing or 0.0 for run in runs]
     st.html(
         f'<h2 class="pz-second-finding">Move α: {len(runs)} networks, trained with label smoothing '
@@ -49,33 +47,37 @@ def alpha_slider(classes: tuple[int, int, int] | None, dark: bool) -> None:
         "nearest network.</p>"
     )
     marks = Marks(shading=False, templates=False)
-    st.html(legend_html(dial.panels[-1], marks, dark))
-    st.plotly_chart(_figure(digest, classes, marks, dark), theme=None, key="dial-chart", config=STILL)
-    st.html(f'<p class="pz-foot">{escape(_provenance(runs, dial))}</p>')
+    st.html(legend_html(slider.panels[-1], marks, dark))
+    st.plotly_chart(_figure(digest, classes, marks, dark), theme=None, key="slider-chart", config=STILL)
+    st.html(f'<p class="pz-foot">{escape(_provenance(runs, slider))}</p>')
+
+
+def _version() -> str:
+    return directory_digest((sweep_directory(),))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _networks(root: Path, digest: str) -> list[Run]:
+def _networks(digest: str) -> list[Run]:
     """The shipped networks by rising alpha; keyed by the directory's digest."""
-    return in_order(list_runs(root)[0])
+    return in_order(list_runs(sweep_directory())[0])
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _dial(digest: str, classes: tuple[int, int, int]) -> Dial:
-    runs = _networks(DIAL, digest)
+def _alpha_slider(digest: str, classes: tuple[int, int, int]) -> AlphaSlider:
+    runs = _networks(digest)
     alphas = [run.config.label_smoothing or 0.0 for run in runs]
     splits = [load(run, own) for run, own in zip(runs, shown_splits(runs), strict=True)]
-    return build_dial(splits, alphas, classes, scale="distance")
+    return build_alpha_slider(splits, alphas, classes, scale="distance")
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _figure(digest: str, classes: tuple[int, int, int], marks: Marks, dark: bool) -> Any:
-    return dial_figure(_dial(digest, classes), marks=marks, dark=dark)
+    return alpha_slider_figure(_alpha_slider(digest, classes), marks=marks, dark=dark)
 
 
-def _provenance(runs: Sequence[Run], dial: Dial) -> str:
+def _provenance(runs: Sequence[Run], slider: AlphaSlider) -> str:
     config = runs[0].config
-    each = sum(dial.panels[0][0].n_stored) // 3
+    each = sum(slider.panels[0][0].n_stored) // 3
     weights = ", ".join(f"{run.config.label_smoothing:g}: {run.model_sha256[:8]}" for run in runs)
     return (
         f"{config.model} on {config.dataset}, {config.epochs} epochs, seed {config.seed}, {each} examples a "

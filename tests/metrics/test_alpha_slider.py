@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from small_runs import CLASSES, small_activations
 
-from penviz.demo import DIAL
+from penviz.demo import SWEEP
 from penviz.metrics.target_vectors import Targets, optimal_gaps
-from penviz.plot.alpha_slider import dial_figure
+from penviz.plot.alpha_slider import alpha_slider_figure
 from penviz.plot.screen import Marks
-from penviz.projection.alpha_slider import build_dial, places, splits_of
+from penviz.projection.alpha_slider import build_alpha_slider, places, splits_of
 from penviz.store.activations import Activations
 from penviz.store.head import ActivationsError
 from penviz.store.run_activations import load
@@ -48,14 +48,14 @@ def test_places_and_the_nearest_network() -> None:
 def test_a_star_is_where_the_network_itself_has_the_optimal_gap() -> None:
     """Lift each star into feature space by hand: its logits differ by the gap of its alpha."""
     runs = networks()
-    dial = build_dial(runs, ALPHAS, TRIPLE, step=0.05)
+    slider = build_alpha_slider(runs, ALPHAS, TRIPLE, step=0.05)
     seen = 0
-    for stop in dial.stops:
-        for split, stars in zip(splits_of(dial), stop.stars, strict=True):
+    for stop in slider.stops:
+        for split, stars in zip(splits_of(slider), stop.stars, strict=True):
             if stop.label_smoothing == 0:
                 assert stars is None  # hard targets have no optimum
                 continue
-            panel = next(p for p in dial.panels[stop.network] if p.split == split)
+            panel = next(p for p in slider.panels[stop.network] if p.split == split)
             head = runs[stop.network][split].head
             t = head.templates(True)[list(TRIPLE)]
             # in-plane coordinates of the templates themselves fix the affine frame of the plane
@@ -72,10 +72,10 @@ def test_a_star_is_where_the_network_itself_has_the_optimal_gap() -> None:
 
 
 def test_points_move_with_networks_and_only_stars_between() -> None:
-    dial = build_dial(networks(), ALPHAS, TRIPLE, step=0.05)
-    figure = dial_figure(dial)
+    slider = build_alpha_slider(networks(), ALPHAS, TRIPLE, step=0.05)
+    figure = alpha_slider_figure(slider)
     frames = {frame["name"]: frame["data"] for frame in figure.to_dict()["frames"]}
-    assert list(frames) == [f"{stop.label_smoothing:g}" for stop in dial.stops]
+    assert list(frames) == [f"{stop.label_smoothing:g}" for stop in slider.stops]
 
     def traces(name: str, star: bool) -> list[tuple[object, ...]]:
         return [
@@ -87,19 +87,19 @@ def test_points_move_with_networks_and_only_stars_between() -> None:
     assert traces("0.1", False) == traces("0.15", False) == traces("0.25", False)
     assert traces("0.1", True)[0][2:] != traces("0.15", True)[0][2:]
     assert traces("0.3", False) == traces("0.4", False) != traces("0.1", False)
-    limits = {panel.limits for row in dial.panels for panel in row}
+    limits = {panel.limits for row in slider.panels for panel in row}
     assert len(limits) == 1  # the frame does not move, so that motion is real
-    assert {panel.unit for row in dial.panels for panel in row} == {1.0}
+    assert {panel.unit for row in slider.panels for panel in row} == {1.0}
 
 
 def test_an_example_keeps_its_id_and_its_trace() -> None:
-    dial = build_dial(networks(), ALPHAS, TRIPLE)
-    frames = dial_figure(dial).to_dict()["frames"]
+    slider = build_alpha_slider(networks(), ALPHAS, TRIPLE)
+    frames = alpha_slider_figure(slider).to_dict()["frames"]
     shown = []
     for frame in (frames[0], frames[-1]):
         ids: dict[str, tuple[str, float]] = {}
         for trace in frame["data"]:
-            if trace["xaxis"] == "x" and trace["name"] in dial.panels[0][0].classes:
+            if trace["xaxis"] == "x" and trace["name"] in slider.panels[0][0].classes:
                 ids |= dict.fromkeys(trace["ids"], (trace["name"], 0.0))
         shown.append(ids)
     assert shown[0] == shown[1]
@@ -109,8 +109,8 @@ def test_an_example_keeps_its_id_and_its_trace() -> None:
 
 
 def test_it_says_when_it_stands_between_networks() -> None:
-    dial = build_dial(networks(), ALPHAS, TRIPLE, step=0.05)
-    frames = {f["name"]: f for f in dial_figure(dial).to_dict()["frames"]}
+    slider = build_alpha_slider(networks(), ALPHAS, TRIPLE, step=0.05)
+    frames = {f["name"]: f for f in alpha_slider_figure(slider).to_dict()["frames"]}
     words = {name: " ".join(a["text"] for a in f["layout"]["annotations"]) for name, f in frames.items()}
     assert "stars at α = 0.15; points of the nearest network, α = 0.1" in words["0.15"]
     assert "nearest network" not in words["0.1"]
@@ -118,29 +118,31 @@ def test_it_says_when_it_stands_between_networks() -> None:
 
 
 def test_marks_are_those_asked_for() -> None:
-    dial = build_dial(networks(), ALPHAS, TRIPLE)
-    plain = dial_figure(dial, marks=Marks(means=False, optimum=False, boundaries=False, errors=False))
+    slider = build_alpha_slider(networks(), ALPHAS, TRIPLE)
+    plain = alpha_slider_figure(
+        slider, marks=Marks(means=False, optimum=False, boundaries=False, errors=False)
+    )
     names = {t["name"] for t in plain.to_dict()["data"]}
-    assert names == set(dial.panels[0][0].classes)
+    assert names == set(slider.panels[0][0].classes)
     assert sum(len(values(t["x"])) for t in plain.to_dict()["data"] if t["xaxis"] == "x") == 90
 
 
-def test_what_is_no_dial_is_refused() -> None:
+def test_what_is_no_slider_is_refused() -> None:
     runs = networks()
     with pytest.raises(ActivationsError, match="two or more networks"):
-        build_dial(runs[:1], (0.0,), TRIPLE)
+        build_alpha_slider(runs[:1], (0.0,), TRIPLE)
     with pytest.raises(ActivationsError, match="more smoothing than the last"):
-        build_dial(runs[:2], (0.1, 0.0), TRIPLE)
+        build_alpha_slider(runs[:2], (0.1, 0.0), TRIPLE)
     other = {s: replace(a, indices=a.indices + 1) for s, a in runs[1].items()}
     with pytest.raises(ActivationsError, match="the same examples"):
-        build_dial([runs[0], other], (0.0, 0.1), TRIPLE)
+        build_alpha_slider([runs[0], other], (0.0, 0.1), TRIPLE)
 
 
 def test_the_shipped_networks() -> None:
-    runs, damaged = list_runs(DIAL)
+    runs, damaged = list_runs(SWEEP)
     assert not damaged
     assert sorted(run.config.label_smoothing for run in runs) == [0, 0.05, 0.1, 0.2, 0.4, 0.6]
-    assert sum(f.stat().st_size for f in DIAL.rglob("*") if f.is_file()) < 8e6
+    assert sum(f.stat().st_size for f in SWEEP.rglob("*") if f.is_file()) < 8e6
     assert {run.config.seed for run in runs} == {0}
     for run in runs:
         assert set(runs[0].config.differences(run.config)) <= {"label_smoothing", "targets"}

@@ -23,14 +23,14 @@ WORDS = (
 
 
 def turn(page: Page, alpha: float) -> None:
-    """Click the dial at an alpha, as a user does, and wait until everything has arrived."""
+    """Click the slider at an alpha, as a user does, and wait until everything has arrived."""
     rail = page.locator(".slider-rail-touch-rect").bounding_box()
     assert rail is not None
     page.mouse.click(rail["x"] + 10 + (rail["width"] - 20) * alpha / 0.6, rail["y"] + rail["height"] / 2)
     page.wait_for_timeout(1300)
 
 
-def test_the_dial_moves_points_through_trained_networks(opened: Opened, server: Server) -> None:
+def test_the_slider_moves_points_through_trained_networks(opened: Opened, server: Server) -> None:
     page = opened.page
     page.goto(server.url)
     page.locator(".st-key-pages").get_by_text("Sweep").click()

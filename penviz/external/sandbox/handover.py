@@ -18,7 +18,7 @@ from penviz.external.reader.limits import Limits
 from penviz.external.reader.report import Refused
 from penviz.external.sandbox.answer import SandboxError
 
-LIMITS = Limits(inflation_ratio=1032)
+INFLATION_RATIO = 1032
 """A dead network has features of zeros, which deflate packs this small: the inflated size is bounded."""
 
 HEAD_BYTES = 1 << 16
@@ -55,28 +55,29 @@ def hand_over(made: Path, place: Path, replace: bool) -> None:
 def _check(made: Path) -> None:
     if not stat.S_ISDIR(made.lstat().st_mode):
         raise Refused("it is no directory.")
+    limits = Limits(inflation_ratio=INFLATION_RATIO)
     n_files = 0
     for root, directories, names in os.walk(made):
         for path in (Path(root, name) for name in (*directories, *names)):
             status = path.lstat()
             n_files += 1
-            if n_files > 2 * LIMITS.n_members:
+            if n_files > 2 * limits.n_members:
                 raise Refused("it holds too many files.")
             if not stat.S_ISDIR(status.st_mode):
                 if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
                     raise Refused("it holds a link or a device.")
-                _check_file(path, status.st_size)
+                _check_file(path, status.st_size, limits)
 
 
-def _check_file(path: Path, n_bytes: int) -> None:
+def _check_file(path: Path, n_bytes: int, limits: Limits) -> None:
     """Bound what the app takes to open a file of a run: its record, its arrays, its thumbnails."""
-    if path.suffix == ".json" and n_bytes > LIMITS.header_bytes:
+    if path.suffix == ".json" and n_bytes > limits.header_bytes:
         raise Refused("its record is too long.")
     if path.suffix == ".npz":
         with path.open("rb") as file:
-            Archive.read(file, LIMITS)
+            Archive.read(file, limits)
     if path.suffix == ".webp":
         with path.open("rb") as file:
             width, height = image_size(file.read(HEAD_BYTES)) or (0, 0)
-        if not 0 < width * height <= LIMITS.image_pixels:
+        if not 0 < width * height <= limits.image_pixels:
             raise Refused("an image in it is too large.")

@@ -8,15 +8,15 @@ WIDE_PX = 1180
 """Width of the page's own column from which four panels stand in one strip."""
 HEAD_PX = 226
 """Height of introduction and finding above the grid, left free when it is fitted to the window."""
-FRAME_PX = 50
-"""Height of a row of panels beyond the panels: ticks, numbers, borders."""
-SIDES_PX = 62
-"""Width of a row of panels beyond the panels: ticks on the left, tools on the right."""
+FRAME_PX = 82
+"""Height of a row of panels beyond the panels: names, numbers, borders."""
+SIDES_PX = 42
+"""Width of a row of panels beyond the panels: tools on the right."""
 GAP_PX = 20
 """Width between a figure and what stands to its right."""
 SIDE_PX = 215
 """Width that the legend needs beside the grid."""
-LEAST_PX = 270
+LEAST_PX = 300
 """Height of a row of panels below which their words run into each other; a narrower page scrolls them."""
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from penviz.plot.frame import FOOT_PX, Cell, axes, cells, heading, notes, scale_bar
+from penviz.plot.frame import FOOT_PX, LINE_PX, Cell, axes, cells, head_px, notes, scale_bar
 from penviz.plot.screen import Marks
 from penviz.plot.theme import CLASS_COLOURS, CLASS_SHAPES, Ink, as_written, blank, ink
 from penviz.projection.alpha_slider import AlphaSlider, Stop
@@ -23,7 +23,7 @@ TURN_MS = 450
 
 
 def alpha_slider_figure(
-    slider: AlphaSlider, *, marks: Marks | None = None, dark: bool = False, height: int = 520, start: int = 0
+    slider: AlphaSlider, *, marks: Marks | None = None, dark: bool = False, height: int = 545, start: int = 0
 ) -> Figure:
     """The splits side by side, a slider over alpha under them, a button that plays the trained networks.
 
@@ -37,11 +37,12 @@ def alpha_slider_figure(
 
     marks = marks or Marks()
     colours = ink(dark)
-    grid = cells(len(slider.panels[0]), len(slider.panels[0]), height - SLIDER_PX)
+    head = head_px(slider.panels[0]) + LINE_PX  # a line more between two networks
+    grid = cells(len(slider.panels[0]), len(slider.panels[0]), height - SLIDER_PX, head)
     first = slider.stops[start]
     layout: dict[str, Any] = {
         "height": height,
-        "margin": {"l": 28, "r": 30, "t": 4, "b": FOOT_PX + SLIDER_PX},
+        "margin": {"l": 8, "r": 30, "t": head, "b": FOOT_PX + SLIDER_PX},
         **blank(colours),
         "dragmode": "pan",
         "showlegend": False,
@@ -169,7 +170,7 @@ def _lines(panel: Panel, cell: Cell, colours: Ink) -> dict[str, Any]:
 
 
 def _words(slider: AlphaSlider, stop: Stop, grid: list[Cell], colours: Ink) -> dict[str, Any]:
-    """What stands in and under the panels at one place of the slider."""
+    """What stands over and under the panels at one place of the slider."""
     said: list[dict[str, Any]] = []
     for panel, cell in zip(slider.panels[stop.network], grid, strict=True):
         lines = notes(panel, cell, colours)
@@ -177,7 +178,7 @@ def _words(slider: AlphaSlider, stop: Stop, grid: list[Cell], colours: Ink) -> d
             alpha = f"{panel.label_smoothing:g}" if panel.label_smoothing else "0"
             between = f"stars at α = {_name(stop)}; points of the nearest network, α = {alpha}"
             small = f'<span style="font-size:11px;color:{colours.text}"><b>{between}</b></span>'
-            lines[0] = lines[0] | {"text": f"{heading(panel, colours)}<br>{small}"}
+            lines[0] = lines[0] | {"text": f"{lines[0]['text']}<br>{small}"}
         said += [*lines, scale_bar(panel, cell, colours)[1]]
     return {"annotations": said}
 

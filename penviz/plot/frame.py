@@ -1,22 +1,27 @@
-"""What stands around the points of a panel on screen: cells, axes, scale bar, name and numbers."""
+"""What stands around a panel on screen: cells, axes, its name above, numbers and scale bar below."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from penviz.metrics.wording import FULL_PASS
-from penviz.plot.theme import Ink, as_written, elided, rgb, targets_name
+from penviz.plot.theme import Ink, as_written, elided, targets_name
 from penviz.projection.panel import Panel
 from penviz.projection.views import VIEWS
 
-FOOT_PX = 46
-"""Height under a panel for tick labels and its numbers, in pixels."""
+FOOT_PX = 40
+"""Height under a panel for its numbers and its scale bar, in pixels."""
+LINE_PX = 14
+"""Height of a small line of text, in pixels."""
+BAR_PX = 27
+"""How far the scale bar stands under its panel, in pixels."""
 GAP = 0.045
-"""Space between two columns as a share of the figure's width, for tick labels."""
+"""Space between two columns as a share of the figure's width."""
 RUN_LETTERS = 32
-"""Letters of a run's name that stand inside a panel of the least size, its accuracy beside them."""
+"""Letters of a run's name that stand over a panel of the least size, its accuracy beside them."""
 
 
 @dataclass(frozen=True)
@@ -41,17 +46,24 @@ class Cell:
         return "yaxis" + self.y[1:]
 
 
-def cells(n: int, columns: int, height: int) -> list[Cell]:
+def head_px(panels: Sequence[Panel | None]) -> int:
+    """Height above each of some panels, for the lines of the longest heading."""
+    return 10 + LINE_PX * max(len(_heading_lines(panel)) for panel in panels if panel is not None)
+
+
+def cells(n: int, columns: int, height: int, head: int) -> list[Cell]:
     """Cells of n panels in reading order.
 
-    The foot of the last row is the figure's margin, so that one row fits whatever height the page gives it.
+    The head of the first row and the foot of the last are the figure's margins, so that one row fits whatever
+    height the page gives it.
 
     Args:
-        n: panels; columns: panels a row; height: of the figure in pixels, for the feet of the other rows.
+        n: panels; columns: panels a row; height: of the figure in pixels, for what stands between two rows.
+        head: height above each panel, in pixels.
     """
     rows = -(-n // columns)
-    foot = FOOT_PX / (height - FOOT_PX)
-    row_height = (1 + foot) / rows
+    between = (head + FOOT_PX) / (height - head - FOOT_PX)
+    row_height = (1 + between) / rows
     width = (1 - GAP * (columns - 1)) / columns
     made = []
     for i in range(n):
@@ -64,7 +76,7 @@ def cells(n: int, columns: int, height: int) -> list[Cell]:
                 f"y{number}",
                 round(left, 5),
                 round(min(left + width, 1), 5),
-                round(max(1 + foot - (row + 1) * row_height, 0.0), 5),
+                round(max(1 + between - (row + 1) * row_height, 0.0), 5),
                 round(1 - row * row_height, 5),
             )
         )
@@ -81,11 +93,8 @@ def axes(panel: Panel, cell: Cell, first: Cell, ink: Ink) -> dict[str, Any]:
         "mirror": True,
         "linecolor": ink.frame,
         "linewidth": 1,
-        "ticks": "outside",
-        "ticklen": 3,
-        "tickcolor": ink.frame,
-        "tickfont": {"size": 10.5, "color": ink.note},
-        "nticks": 4,
+        "ticks": "",
+        "showticklabels": False,
         "constrain": "domain",
     }
     quiet_x, quiet_y = quiet | {"constraintoward": "left"}, quiet | {"constraintoward": "top"}
@@ -108,89 +117,87 @@ def bar_length(width: float) -> float:
 
 
 def scale_bar(panel: Panel, cell: Cell, ink: Ink) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A bar in the lower left corner with its length in units of the view: a Plotly shape and annotation."""
-    x0, x1, y0, y1 = panel.limits
-    length = bar_length((x1 - x0) * panel.unit)
-    left, base = x0 + 0.03 * (x1 - x0), y0 + 0.045 * (y1 - y0)
-    line = {
+    """A bar under the panel with its length in units of the view: a Plotly shape and annotation."""
+    x0, x1, _, _ = panel.limits
+    length = bar_length(0.8 * (x1 - x0) * panel.unit)  # its words stand beside it
+    under = {"yref": f"{cell.y} domain", "xref": cell.x}
+    line = under | {
         "type": "line",
-        "xref": cell.x,
-        "yref": cell.y,
-        "x0": left,
-        "x1": left + length / panel.unit,
-        "y0": base,
-        "y1": base,
+        "x0": x0,
+        "x1": x0 + length / panel.unit,
+        "ysizemode": "pixel",
+        "yanchor": 0,
+        "y0": -BAR_PX,
+        "y1": -BAR_PX,
         "line": {"color": ink.text, "width": 2},
     }
     units = VIEWS[panel.view].units
     units = units.replace("units", "unit").replace("deviations", "deviation") if length == 1 else units
-    label = _text(f"{length:g} {units}", cell, ink.note, 10.5) | {
-        "xref": cell.x,
-        "yref": cell.y,
-        "x": left,
-        "y": base,
-        "xanchor": "left",
-        "yanchor": "bottom",
-        "xshift": -3,
-    }
-    return line, label
+    beside = {"x": line["x1"], "y": 0, "xanchor": "left", "yanchor": "middle", "yshift": -BAR_PX, "xshift": 2}
+    return line, _text(f"{length:g} {units}", cell, ink.note, 11) | under | beside
 
 
 def notes(panel: Panel, cell: Cell, ink: Ink) -> list[dict[str, Any]]:
-    """Name inside the panel, points outside in its corner, numbers under it."""
-    corner = {"xanchor": "left", "yanchor": "top", "x": 0, "y": 1, "xshift": 3, "yshift": -2, "align": "left"}
-    shade = "rgba({},{},{},0.55)".format(*rgb(ink.page))
-    made = [_text(heading(panel, ink), cell, ink.text, 12.5) | corner | {"bgcolor": shade, "borderpad": 2}]
-    if panel.n_outside:
-        word = "point" if panel.n_outside == 1 else "points"
-        outside = {"xanchor": "right", "yanchor": "bottom", "x": 1, "y": 0, "xshift": -3, "yshift": 2}
-        made.append(
-            _text(f"{panel.n_outside} {word} outside", cell, ink.note, 11) | outside | {"bgcolor": shade}
-        )
-    under = {"xanchor": "left", "yanchor": "top", "x": 0, "y": 0, "yshift": -17, "align": "left"}
-    made.append(_text(numbers(panel, ink), cell, ink.note, 12) | under | {"name": "numbers"})
-    return made
+    """Its name above a panel, its numbers under it."""
+    result, caution = numbers(panel, ink)
+    under = {"yanchor": "top", "y": 0}
+    return [
+        heading(panel, cell, ink),
+        _text(result, cell, ink.note, 12) | under | {"xanchor": "left", "x": 0, "yshift": -2, "xshift": -3},
+        _text(caution, cell, ink.note, 11)
+        | under
+        | {"xanchor": "right", "x": 1, "yshift": 8 - BAR_PX, "xshift": 3},
+    ]
 
 
-def heading(panel: Panel, ink: Ink) -> str:
-    """Lines inside the panel: targets and split; run and accuracy over all classes; what is unusual."""
+def heading(panel: Panel, cell: Cell, ink: Ink) -> dict[str, Any]:
+    """The lines above a panel, as a Plotly annotation."""
+    first, *others = _heading_lines(panel)
+    words = "<br>".join([first, *(_small(line, ink.note) for line in others)])
+    above = {"xanchor": "left", "yanchor": "bottom", "x": 0, "y": 1, "xshift": -3, "align": "left"}
+    return _text(words, cell, ink.text, 12.5) | above
+
+
+def _heading_lines(panel: Panel) -> list[str]:
+    """Targets and split; run and accuracy over all classes; what is unusual."""
     accuracy = panel.metrics.get("accuracy")
     by = "" if panel.predicted_by == "network" else f" of the {panel.predicted_by}"
     unknown = FULL_PASS if panel.partial else ""
     measured = unknown if accuracy is None else f"{accuracy:.3f}"
     second = as_written(elided(panel.run, RUN_LETTERS)) + (f" · accuracy{by} {measured}" if measured else "")
     name = targets_name(panel.label_smoothing, panel.targets)
-    lines = [f"<b>{name}</b> · {panel.place}", _small(second, ink.note)]
+    lines = [f"<b>{name}</b> · {panel.place}", second]
     if panel.class_means:
-        lines.append(_small(f"no head: class means on {panel.class_means} as templates", ink.note))
+        lines.append(f"no head: class means on {panel.class_means} as templates")
     if panel.remark:
-        lines.append(_small(f"<b>{as_written(panel.remark)}</b>", ink.text))
-    return "<br>".join(lines)
+        lines.append(f"<b>{as_written(panel.remark)}</b>")
+    return lines
 
 
 def _small(words: str, colour: str) -> str:
     return f'<span style="font-size:11px;color:{colour}">{words}</span>'
 
 
-def numbers(panel: Panel, ink: Ink) -> str:
-    """The line under a panel: tightness, share of the variance in the plane, drawn of stored."""
-    parts = []
-    if "axis_x" in panel.metrics:
-        x, y = (f"{100 * panel.metrics[key]:.0f}" for key in ("axis_x", "axis_y"))
-        what = "variance between classes" if panel.view == "lda" else "variance"
-        parts.append(f'axes <b style="color:{ink.text}">{x} + {y} %</b> of the {what}')
-    for key, word, form in (("rho_d", "ρ/d", "{:.3f}"), ("plane_share", "variance in plane", "{:.0%}")):
-        value = panel.metrics.get(key)
-        if value is not None:
-            said = form.format(value).replace("%", " %")
-            # Bold is the result; how much of the spread the picture shows is a caution.
-            parts.append(
-                f'{word} <b style="color:{ink.text}">{said}</b>' if key == "rho_d" else f"{word} {said}"
-            )
-    over = " + density" if panel.density is not None else ""
+def numbers(panel: Panel, ink: Ink) -> tuple[str, str]:
+    """The lines under a panel: the result, and what the picture leaves out.
+
+    The result is bold; how much of the spread the picture shows is a caution.
+    """
+    metrics = panel.metrics
+    said, where = "", ""
+    if "axis_x" in metrics:
+        said = f"{100 * metrics['axis_x']:.0f} + {100 * metrics['axis_y']:.0f}\u202f%"
+        where = f" of the {'variance between classes' if panel.view == 'lda' else 'variance'}"
+    elif "rho_d" in metrics:
+        said = f"{metrics['rho_d']:.3f}"
+    result = f'{"axes" if where else "ρ/d"} <b style="color:{ink.text}">{said}</b>{where}' if said else ""
     n, stored = sum(panel.n_shown), sum(panel.n_stored)
-    parts.append(f"all {n:,} drawn" if n == stored else f"{n:,} of {stored:,} drawn{over}")
-    return "   ".join(parts)
+    drawn = f"all {n:,} drawn" if n == stored else f"{n:,} of {stored:,} drawn"
+    drawn += " + density" if panel.density is not None else ""
+    drawn += f", {panel.n_outside:,} outside" if panel.n_outside else ""
+    if "plane_share" not in metrics:
+        return (result, drawn) if result else (drawn, "")
+    return f"{result}   {drawn}".strip(), f"variance in plane {100 * metrics['plane_share']:.0f}\u202f%"
 
 
 def _text(text: str, cell: Cell, colour: str, size: float) -> dict[str, Any]:

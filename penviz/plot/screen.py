@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penviz.plot.arrows import ARROW_ALPHA, arrow_strokes
-from penviz.plot.frame import FOOT_PX, Cell, axes, cells, notes, scale_bar
+from penviz.plot.frame import FOOT_PX, Cell, axes, cells, head_px, notes, scale_bar
 from penviz.plot.shading import under_image
 from penviz.plot.theme import CLASS_COLOURS, CLASS_SHAPES, Ink, as_written, blank, ink, rgb
 from penviz.projection.loss_gradient import Arrows
@@ -136,10 +136,11 @@ def template_spec(
     rows = -(-len(panels) // columns)
     height = height or 340 * rows
     colours = ink(dark)
-    grid = cells(len(panels), columns, height)
+    head = head_px(panels)
+    grid = cells(len(panels), columns, height, head)
     layout: dict[str, Any] = {
         "height": height,
-        "margin": {"l": 28, "r": 30, "t": 4, "b": FOOT_PX},
+        "margin": {"l": 8, "r": 30, "t": head, "b": FOOT_PX},
         **blank(colours),
         "hoverlabel": {"align": "left", "font": {"size": 12}},
         "dragmode": "pan",

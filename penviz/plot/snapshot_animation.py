@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from penviz.plot.animation_controls import film_controls, put_below
-from penviz.plot.frame import Cell, axes, heading, scale_bar
+from penviz.plot.frame import BAR_PX, Cell, axes, head_px, heading, scale_bar
 from penviz.plot.screen import Marks, boundary_shapes, overlay_traces
 from penviz.plot.shading import under_image
-from penviz.plot.theme import CLASS_COLOURS, CLASS_SHAPES, Ink, as_written, blank, ink, rgb
+from penviz.plot.theme import CLASS_COLOURS, CLASS_SHAPES, Ink, as_written, blank, ink
 from penviz.projection.panel import CORRECT, Panel
 from penviz.projection.snapshot_animation import Film
 
@@ -27,8 +27,8 @@ MEAN = "class mean"
 DIGITS = 4
 """Decimals of a coordinate: a ten-thousandth of the distance between the class means."""
 
-PANEL_PX, READOUT_PX, SLIDER_PX, TOP_PX, SIDE_PX = 255, 22, 78, 8, 12
-"""Height of a row of panels, of the line under it, of the slider with its labels; the margins."""
+PANEL_PX, READOUT_PX, SLIDER_PX, SIDE_PX = 255, BAR_PX + 9, 78, 12
+"""Height of a row of panels, of the two lines under it, of the slider with its labels; the margin."""
 
 HOLLOW = "rgba(0,0,0,0)"
 """Fill of a wrong prediction, whichever class it names."""
@@ -65,12 +65,14 @@ def film_figure(
     columns = min(4, len(strips))
     rows = -(-len(strips) // columns)
     below = int(curves.layout.height) if curves is not None else 0
-    height = TOP_PX + rows * (PANEL_PX + READOUT_PX) + SLIDER_PX + below
-    free = height - TOP_PX - 1
-    cells = _cells(len(strips), columns, free)
+    head = head_px([_titled(strip[-1]) for strip in strips])
+    row = head + PANEL_PX + READOUT_PX
+    height = rows * row + SLIDER_PX + below
+    free = height - head - 1
+    cells = _cells(len(strips), columns, row, free)
     layout: dict[str, Any] = {
         "height": height,
-        "margin": {"l": SIDE_PX, "r": SIDE_PX, "t": TOP_PX, "b": 1},
+        "margin": {"l": SIDE_PX, "r": SIDE_PX, "t": head, "b": 1},
         **blank(colours),
         "dragmode": "pan",
         "showlegend": curves is not None,
@@ -90,7 +92,7 @@ def film_figure(
         layout |= both
         bar, length = scale_bar(final, cell, colours)
         layout["shapes"].append(bar)
-        layout["annotations"] += [length, _heading(final, cell, colours)]
+        layout["annotations"] += [length, heading(_titled(final), cell, colours)]
         if (picture := under_image(final, cell.x, cell.y, marks.shading)) is not None:
             layout["images"].append(picture)
         if marks.boundaries:
@@ -113,7 +115,7 @@ def film_figure(
         {"name": str(epoch), "data": [_moved(trace) for trace in data], "traces": traces}
         for epoch, data in zip(epochs, moving, strict=True)
     ]
-    top = 1 - rows * (PANEL_PX + READOUT_PX) / free
+    top = 1 - (rows * row - head) / free
     layout |= film_controls(epochs, top, colours)
     return Figure({"data": data, "layout": layout, "frames": frames}, _validate=False)
 
@@ -123,14 +125,19 @@ def common_epochs(films: Sequence[Film]) -> list[int]:
     return sorted(set.intersection(*(set(film.epochs) for film in films))) if films else []
 
 
-def _cells(n: int, columns: int, free: int) -> list[Cell]:
-    """Cells of n panels in reading order; free: height of the figure between its margins, pixels."""
+def _cells(n: int, columns: int, row: int, free: int) -> list[Cell]:
+    """Cells of n panels in reading order.
+
+    Args:
+        n: panels; columns: panels a row; row: height of a row with what stands over and under it, pixels.
+        free: height of the figure between its margins, pixels.
+    """
     width = (1 - GAP * (columns - 1)) / columns
     made = []
     for i in range(n):
-        row, column = divmod(i, columns)
+        line, column = divmod(i, columns)
         number = str(i + 1) if i else ""
-        top = 1 - row * (PANEL_PX + READOUT_PX) / free
+        top = 1 - line * row / free
         left = column * (width + GAP)
         made.append(
             Cell(
@@ -141,25 +148,9 @@ def _cells(n: int, columns: int, free: int) -> list[Cell]:
     return made
 
 
-def _heading(panel: Panel, cell: Cell, colours: Ink) -> dict[str, Any]:
-    """Targets, split and run; the accuracy changes and stands under the panel."""
-    quiet = replace(panel, metrics={}, epoch=None)
-    return {
-        "text": heading(quiet, colours),
-        "showarrow": False,
-        "font": {"color": colours.text, "size": 12.5},
-        "xref": f"{cell.x} domain",
-        "yref": f"{cell.y} domain",
-        "xanchor": "left",
-        "yanchor": "top",
-        "x": 0,
-        "y": 1,
-        "xshift": 3,
-        "yshift": -2,
-        "align": "left",
-        "bgcolor": "rgba({},{},{},0.55)".format(*rgb(colours.page)),
-        "borderpad": 2,
-    }
+def _titled(panel: Panel) -> Panel:
+    """What its heading says: the accuracy changes and stands under the panel."""
+    return replace(panel, metrics={}, epoch=None)
 
 
 def _picture(panel: Panel, cell: Cell, marks: Marks, colours: Ink, epoch: int) -> list[dict[str, Any]]:

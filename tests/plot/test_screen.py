@@ -14,7 +14,7 @@ import plotly.io
 import pytest
 from PIL import Image
 
-from penviz.plot.frame import bar_length, cells
+from penviz.plot.frame import FOOT_PX, bar_length, cells
 from penviz.plot.screen import Marks, point_groups, selected_points, template_figure
 from penviz.plot.shading import density_rgba, png, shading_rgba
 from penviz.plot.theme import (
@@ -180,13 +180,27 @@ def test_bar_length_is_one_two_or_five(width: float, length: float) -> None:
     assert bar_length(width) == pytest.approx(length)
 
 
-def test_points_outside_are_said_in_the_corner(panel: Panel) -> None:
+def test_nothing_is_written_on_a_panel(panel: Panel) -> None:
+    """What is said stands above or below it, and so does the bar: by which side of it is anchored where."""
+    odd = dataclasses.replace(panel, class_means="train", remark="odd", n_outside=3)
+    for view in ("plane", "pca", "umap"):
+        layout = spec(dataclasses.replace(odd, view=view))["layout"]
+        for note in layout["annotations"]:
+            side = (note["y"], note["yanchor"])
+            assert side in {(1, "bottom"), (0, "top"), (0, "middle")}, note["text"]
+            assert side != (0, "middle") or note["yshift"] <= -10
+            assert note["yref"].endswith("domain")
+        bars = [s for s in layout["shapes"] if "domain" in s["yref"]]
+        assert len(bars) == (view != "umap")
+        assert all(s["ysizemode"] == "pixel" and s["yanchor"] == 0 and s["y0"] == s["y1"] < -10 for s in bars)
+
+
+def test_points_outside_are_counted(panel: Panel) -> None:
     def notes(n: int) -> str:
         layout = spec(dataclasses.replace(panel, n_outside=n))["layout"]
         return " ".join(note["text"] for note in layout["annotations"])
 
-    assert "3 points outside" in notes(3)
-    assert "1 point outside" in notes(1)
+    assert "drawn, 3 outside" in notes(3)
     assert "outside" not in notes(0)
 
 
@@ -277,10 +291,10 @@ def test_many_points_use_webgl(panel: Panel) -> None:
 
 
 def test_cells_fill_the_figure_without_overlap() -> None:
-    grid = cells(4, 2, 700)
+    grid = cells(4, 2, 700, head=30)
     assert grid[0].top == 1
     assert grid[2].bottom == pytest.approx(0, abs=1e-4)
-    assert grid[2].top < grid[0].bottom
+    assert (grid[0].bottom - grid[2].top) * (700 - 30 - FOOT_PX) == pytest.approx(30 + FOOT_PX, abs=0.1)
     assert grid[0].right < grid[1].left
     assert [(cell.x, cell.y) for cell in grid][:2] == [("x", "y"), ("x2", "y2")]
 

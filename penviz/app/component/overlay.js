@@ -23,6 +23,8 @@
  */
 import { between, holds, toPixels } from "./geometry.js";
 
+/** Height above and below a panel that is written on. */
+const NOTES_PX = 36;
 const TRIANGLE = 2 / Math.sqrt(3);
 const [INSIDE, OUTSIDE] = [1, 2];
 const PLUS = [[-2, -6], [2, -6], [2, -2], [6, -2], [6, 2], [2, 2], [2, 6], [-2, 6], [-2, 2], [-6, 2], [-6, -2], [-2, -2]];
@@ -159,6 +161,7 @@ export function drawMorph(ctx, panel, to, t, match, look, words) {
   ctx.globalAlpha = 1;
   ctx.fillStyle = look.ink.page;
   ctx.fillRect(frame.x0 + 0.5, frame.y0 + 0.5, frame.side - 1, frame.side - 1);
+  for (const y of [frame.y0 - NOTES_PX - 1, frame.y0 + frame.side + 1]) ctx.fillRect(frame.x0 - 4, y, frame.side + NOTES_PX, NOTES_PX);
   clipped(ctx, frame, () => {
     drawGround(ctx, panel, frame, look, 1 - t);
     drawGround(ctx, to, frame, look, t);
@@ -177,13 +180,8 @@ export function drawMorph(ctx, panel, to, t, match, look, words) {
   });
   drawPoints(ctx, panel, look, (i) => match[i] >= 0, (i, kind) => (t > 0.5 ? to.kinds[match[i]] : kind));
   clipped(ctx, frame, () => drawMarks(ctx, panel, to, t, look));
-  ctx.font = '600 12px "Source Sans", sans-serif';
-  for (const [line, said] of words.entries()) {
-    const [x, y] = [frame.x0 + 6, frame.y0 + 16 + 15 * line];
-    Object.assign(ctx, { lineWidth: 3, strokeStyle: look.ink.page, fillStyle: look.ink.text });
-    ctx.strokeText(said, x, y, frame.side - 12);
-    ctx.fillText(said, x, y, frame.side - 12);
-  }
+  Object.assign(ctx, { font: '600 12px "Source Sans", sans-serif', fillStyle: look.ink.text });
+  for (const [line, said] of words.entries()) ctx.fillText(said, frame.x0, frame.y0 - 20 + 15 * line, frame.side);
 }
 
 /** Rings around one example in all its panels, and a line from run to run. @type {(ctx: Canvas, pixels: Pixel[], colour: string, look: Look) => void} */

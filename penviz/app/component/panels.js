@@ -88,7 +88,10 @@ class LinkedPanels {
     if (marked) this.shown = JSON.parse(data.marks);
     this.plot.setAttribute("aria-label", data.alt);
     this.side.querySelector(".pzc-legend").innerHTML = data.legend; // as penviz.app.widgets.legend writes it
-    if (filled) this.take(JSON.parse(data.payload));
+    if (filled) {
+      this.take(JSON.parse(data.payload));
+      this.place(); // so that nothing below moves when Plotly comes
+    }
     const apart = this.panels.some((p) => /\d$/.test(p.source)) ? " Networks that were judged on other images are not linked." : "";
     this.side.querySelector(".pzc-hint").textContent = data.hint + apart;
     if (asked && data.selected) this.selection = read(data.selected);
@@ -292,15 +295,8 @@ class LinkedPanels {
         const state = t === 1 ? `where ${to.name} puts them` : `interpolated, ${Math.round(100 * t)}\u202f% of the way`;
         drawMorph(ctx, panel, to, t, panel.way.match, this.look, [`${panel.name} → ${to.name} · ${panel.place}`, state]);
       } else if (panel.gl) drawMarked(ctx, panel, this.look); // what WebGL cannot hide, or would hide
-      panel.moved = Boolean(to);
-      for (const layer of this.gd.querySelectorAll(`.subplot.x${panel.axis}y${panel.axis} :is(.xaxislayer-above, .yaxislayer-above)`))
-        layer.classList.toggle("pzc-off", panel.moved);
       const picked = this.selection[panel.source];
       if (picked?.size) drawSelection(ctx, panel, this.look, (i) => picked.has(panel.indices[i]));
-    }
-    for (const note of this.gd.querySelectorAll(".annotation")) {
-      const { name, xref } = this.gd.layout.annotations[note.dataset.index] || {};
-      note.classList.toggle("pzc-off", name === "numbers" && this.panels.some((p) => p.moved && xref === `x${p.axis} domain`));
     }
     if (this.spot) this.point(this.spot);
   }

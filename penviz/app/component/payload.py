@@ -11,23 +11,14 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from penviz.plot.frame import FOOT_PX
+from penviz.plot.frame import FOOT_PX, head_px
 from penviz.plot.screen import ALL_MARKS, point_groups, template_spec
 from penviz.plot.shading import under_image
 from penviz.plot.theme import CLASS_COLOURS, CLASS_SHAPES, CLASS_SIGNS, abbreviated, ink, targets_name
 from penviz.projection.panel import Panel
 
-PADS = {
-    "left": 30,
-    "right": 48,
-    "gap": 48,
-    "head": 6,
-    "foot": FOOT_PX,
-    "least": 220,
-    "beside": 300,
-    "above": 40,
-}
-"""Pixels around the panels: ticks, numbers, what stands beside the figure or above it."""
+PADS = {"left": 8, "right": 40, "gap": 40, "foot": FOOT_PX, "least": 210, "beside": 300, "above": 40}
+"""Pixels around the panels: numbers, what stands beside the figure or above it."""
 
 
 class Thumbnails(TypedDict):
@@ -70,7 +61,7 @@ def payload(cells: Sequence[Sequence[Panel | None]], sprites: Sprites, dark: boo
             "shapes": CLASS_SHAPES,
             "names": {int(k): first.class_names[k] for k in _named(flat)},
             "ink": asdict(ink(dark)),
-            "pads": PADS,
+            "pads": PADS | {"head": head_px(flat)},
         }
     )
 

@@ -16,8 +16,9 @@ import streamlit as st
 import yaml
 from page_client import html
 from streamlit.testing.v1 import AppTest
+from typer.main import get_command
 
-from penviz.cli.main import main
+from penviz.cli.main import application, main
 from penviz.figures.open_study import open_study
 
 WRITTEN = Path(__file__).parent / "version_0_1"
@@ -54,6 +55,21 @@ def same(now: dict[str, float | None], before: dict[str, float | None], what: st
     for name, value in before.items():
         assert (now[name] is None) == (value is None), f"{what}, {name}"
         assert value is None or now[name] == pytest.approx(value, rel=1e-9, abs=1e-9), f"{what}, {name}"
+
+
+def test_every_verb_and_option_is_still_taken() -> None:
+    now = {
+        verb: {
+            " ".join([*p.opts, *p.secondary_opts]) if p.param_type_name == "option" else f"<{p.name}>"
+            for p in command.params
+        }
+        for verb, command in get_command(application()).commands.items()
+    }
+    before = yaml.safe_load((WRITTEN / "commands.yaml").read_text())
+    assert sum(map(len, before.values())) == 196
+    assert {verb: sorted(set(words) - now.get(verb, set())) for verb, words in before.items()} == {
+        verb: [] for verb in before
+    }
 
 
 @pytest.mark.parametrize("name", ["hard", "soft", "sharded", "adopted"])

@@ -26,7 +26,6 @@ from penviz.external.reader.report import FileReport, Refused, TensorEntry, prin
 from penviz.external.reader.run_zip import describe_run
 from penviz.external.reader.safetensors_header import INDEX_SUFFIX, read_safetensors, shard_paths
 from penviz.external.reader.stored import ITEM_BYTES, StoredTensor
-from penviz.external.reader.tables import read_csv, read_parquet
 from penviz.external.reader.torch_legacy import read_torch_legacy
 from penviz.external.reader.torch_tensors import TorchFile
 from penviz.external.reader.torch_zip import read_torch_zip
@@ -276,6 +275,7 @@ def _pickled(file: BufferedReader, limits: Limits) -> Refused:
     )
 
 
+_NO_TABLES = "penviz reads activations from .npz or safetensors, not from tables.", next_steps.ARRAYS
 _REFUSALS: dict[str, tuple[str, str | NextStep]] = {
     "empty": ("The file is empty.", ""),
     "ONNX": ("penviz does not run ONNX models.", next_steps.ONNX),
@@ -284,12 +284,10 @@ _REFUSALS: dict[str, tuple[str, str | NextStep]] = {
     "HDF5": ("penviz does not read HDF5 files.", next_steps.KERAS),
     "Keras": ("penviz does not run Keras models.", next_steps.KERAS),
     "msgpack": ("penviz does not read msgpack, the form of Flax.", next_steps.MSGPACK),
+    "csv": _NO_TABLES,
+    "parquet": _NO_TABLES,
 }
 _UNPACK = ("gzip", "bzip2", "xz", "zstandard", "7z", "rar", "tar")
-_TABLES: dict[str, Callable[[BufferedReader, Limits], dict[str, Any]]] = {
-    "csv": read_csv,
-    "parquet": read_parquet,
-}
 _PLAIN_ARCHIVES: dict[str, Callable[[Archive, Limits], dict[str, Any]]] = {
     "npz": read_npz,
     "zip of images": describe,
@@ -314,9 +312,6 @@ def _read(path: Path, file: BufferedReader, report: FileReport, limits: Limits, 
         raise _pickled(file, limits)
     if kind == "npy":
         return Contents(replace(report, **read_npy(file, limits)))
-    if kind in _TABLES:
-        sentence = "penviz reads activations from .npz or safetensors, not from tables."
-        raise Refused(sentence, next_steps.ARRAYS, **_TABLES[kind](file, limits))
     looks = f": it looks like {looks_like}" if looks_like else ""
     packed = any(word in looks_like for word in _UNPACK)
     raise Refused(

@@ -37,8 +37,6 @@ class Limits:
             activations stay below 20. It holds for members over inflation_free_bytes only.
         inflation_free_bytes: a member this small may be of any ratio: a label array of zeros packs well.
         array_header_bytes: of an .npy; numpy itself asks for trust above 10,000.
-        line_bytes: the first lines of a table.
-        n_columns: of a table.
         image_bytes: one image file in a zip; image_pixels: width times height, as of a large
             camera.
         image_side: of an image, in pixels.
@@ -67,8 +65,6 @@ class Limits:
     inflation_ratio: int = 100
     inflation_free_bytes: int = 8 * MIB
     array_header_bytes: int = 10_000
-    line_bytes: int = MIB
-    n_columns: int = 20_000
     image_bytes: int = 64 * MIB
     image_pixels: int = 64 * 10**6
     image_side: int = 20_000

@@ -12,7 +12,7 @@ WIDTH = 100
 FIRST, LAST = 8, 6
 """Keys shown at the head and the tail of a long table: the body begins above, the last layer stands below."""
 
-_NUMBERED = {"npz": "arrays", "npy": "arrays", "csv": "columns", "parquet": "columns"}
+_NUMBERED = {"npz": "arrays", "npy": "arrays"}
 
 
 def report_text(report: FileReport, networks: Sequence[str] = ()) -> str:

@@ -34,16 +34,16 @@ def other_files(put: Put, canary: Path) -> None:
     model = b"\x08\x09" + b"\x3a\x10" + b"\x6a\x08location" + bytes(6)
     put("model.onnx", model, "ONNX", "ONNX")
     put("table.csv", b"a,b\n1,2\n3,x\n", "csv", "tables")
-    put("one-line.csv", b"a," * (2 * MIB), "csv", "line")
-    put("columns.csv", b"a," * 30_000 + b"\n", "csv", "columns")
-    put("footer.parquet", b"PAR1" + bytes(20) + struct.pack("<I", 2**31) + b"PAR1", "parquet", "damaged|cut")
+    put("one-line.csv", b"a," * (2 * MIB), "csv", "tables")
+    put("columns.csv", b"a," * 30_000 + b"\n", "csv", "tables")
+    put("footer.parquet", b"PAR1" + bytes(20) + struct.pack("<I", 2**31) + b"PAR1", "parquet", "tables")
     put(
         "long-list.parquet",
         b"PAR1\x19\xfc\xff\xff\xff\xff\x0f" + struct.pack("<I", 7) + b"PAR1",
         "parquet",
-        "columns|damaged",
+        "tables",
     )
-    put("garbage.parquet", b"PAR1" + b"\xff" * 50 + struct.pack("<I", 50) + b"PAR1", "parquet", "damaged")
+    put("garbage.parquet", b"PAR1" + b"\xff" * 50 + struct.pack("<I", 50) + b"PAR1", "parquet", "tables")
     put(
         "run.zip",
         zip_bytes(Part("run/run.json", b"{}"), Part("run/evil.py", b"x")),

@@ -6,6 +6,7 @@
     python -m reproduction fill                  cells of results.csv that were added since a run was measured
     python -m reproduction report                figures and tables from results.csv and the runs
     python -m reproduction list                  what is done and what is left
+    python -m reproduction ship ID ...           copies of runs, small enough to lie in checkpoints/
 
 `next` needs neither Streamlit nor a drawing library.
 """
@@ -183,6 +184,34 @@ def _report(manifest: Manifest, results: Path, target: Path, out: Path, tier: st
         say(f"{error.name} is not installed here: the tables are drawn, the figures are not.")
     write_report(target, manifest, rows, tiers)
     say(f"Wrote {target}")
+
+
+@app.command(name="ship")
+def ship_runs(
+    ids: Annotated[list[str], typer.Argument(help="Names of extracted runs in --out.")],
+    out: Out = Path("runs/reproduction"),
+    to: Annotated[Path, typer.Option(help="Directory of the copies.")] = SHIPPED,
+    per_class: Annotated[
+        int, typer.Option(min=0, help="Examples a class and split, the first as in an extraction; 0 for all.")
+    ] = 300,
+    split: Annotated[list[str] | None, typer.Option(help="Only these splits.")] = None,
+    snapshots: Annotated[
+        int, typer.Option(min=0, help="Examples a class of each snapshot; 0 for no snapshots.")
+    ] = 0,
+    epochs: Annotated[
+        int, typer.Option(min=0, help="Snapshots, the first and the last among them; 0 for all.")
+    ] = 0,
+    thumbnails: Annotated[bool, typer.Option("--thumbnails", help="Copy the thumbnails too.")] = False,
+    weights: Annotated[bool, typer.Option("--weights", help="Copy the weights too.")] = False,
+) -> None:
+    """Write small copies of runs: fewer examples, features in half precision, and run.json says so."""
+    from penviz.store.runs import read_run
+    from reproduction.ship import Kept, ship
+
+    kept = Kept(per_class, tuple(split or ()), snapshots, epochs, thumbnails, weights)
+    for place in ship([read_run(out / name) for name in ids], to, kept):
+        size = sum(file.stat().st_size for file in place.iterdir()) / 1e6
+        say(f"Wrote {place}, {size:.1f} MB")
 
 
 @app.command(name="list")

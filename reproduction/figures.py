@@ -214,13 +214,17 @@ def _pair(manifest: Manifest, recipe: Recipe, digests: dict[str, str]) -> list[L
 
 
 def find_run(listed: Listed, places: Sequence[Path], digest: str) -> Run | None:
-    """The extracted run of an entry with the model of that digest, in the first place that has it."""
+    """The extracted run of an entry with the model of that digest, in the first place that has it.
+
+    A shipped copy with fewer examples is passed over: what is measured of it would be other numbers.
+    """
     for place in places:
         try:
             run = read_run(place / listed.id)
         except RunError:
             continue
-        if run.model_sha256 == digest and set(SPLITS) <= set(run.splits()):
+        fewer = run.record.get("thinned", {}).get("per_class", "all") != "all"
+        if run.model_sha256 == digest and set(SPLITS) <= set(run.splits()) and not fewer:
             return run
     return None
 

@@ -199,6 +199,12 @@ def notes(run: Run, splits: Mapping[str, Activations]) -> list[str]:
             f"{run.name} may have been trained on its validation images: penviz set them aside from the "
             "training images of this data set."
         )
+    copied = run.record.get("thinned")
+    if isinstance(copied, dict) and type(few := copied.get("per_class")) is int:
+        said.append(
+            f"{run.name} is a copy that holds {few:,} examples of each class and split: every number over "
+            "all classes is over these."
+        )
     one = next(iter(splits.values()), None)
     if one is None:
         return said

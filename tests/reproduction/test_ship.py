@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from page_client import checked, html
 from PIL import Image
 from small_runs import make_filmed
+from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
 from penviz.demo import EXAMPLE
 from penviz.store.activations import Activations
+from penviz.store.run_activations import notes
 from penviz.store.run_config import RunError
 from penviz.store.runs import MODEL_FILE, activations_path, read_run, thumbnails_path
 from penviz.store.snapshots import Snapshots, snapshots_path
@@ -26,9 +30,9 @@ from reproduction.ship import Kept, ship
 CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
 
 
-def complete(place: Path, name: str = "hard") -> Path:
+def complete(place: Path, name: str = "hard", alpha: float = 0.0) -> Path:
     """A small filmed run with weights and thumbnails."""
-    directory = make_filmed(place, name, thumbnails=True)
+    directory = make_filmed(place, name, alpha, thumbnails=True)
     (directory / MODEL_FILE).write_bytes(b"weights")
     return directory
 
@@ -107,6 +111,43 @@ def test_a_copy_of_fewer_examples_is_not_measured_as_the_run(tmp_path: Path) -> 
         found = find_run(listed, [tmp_path / "few", tmp_path / place], run.model_sha256)
         assert found is not None
         assert found.directory == tmp_path / place / listed.id
+
+
+@pytest.mark.parametrize(
+    ("page", "says"),
+    [
+        ("clusters", "6 drawn of 6 stored of 30 a class"),
+        ("training_dynamics", "the same 15 examples of three classes"),
+        ("calibration", "30 to fit on and 30 to report on"),
+        ("distillation", "All stored examples."),
+    ],
+)
+def test_pages_open_on_a_copy_and_say_over_which_examples_their_numbers_are(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, page: str, says: str
+) -> None:
+    runs = [
+        read_run(complete(tmp_path / "whole", name, alpha)) for name, alpha in (("hard", 0), ("soft", 0.1))
+    ]
+    ship(runs, tmp_path / "small", Kept(per_class=6, snapshots=5, thumbnails=True))
+    monkeypatch.setenv("PENVIZ_RUNS", str(tmp_path / "small"))
+    lines = (
+        "import streamlit as st",
+        "from penviz.app.page.clusters import show_clusters",
+        f"from penviz.app.page.{page} import show_{page.split('_')[0]} as show",
+        "st.navigation([st.Page(show_clusters, default=True)], position='hidden')",
+        "show()",
+    )
+    shown = html(checked(AppTest.from_string("\n".join(lines), default_timeout=60).run()))
+    assert says in shown
+    for name in ("hard", "soft"):
+        every = f"{name} is a copy that holds 6 examples of each class and split"
+        assert (every in shown) == (page != "training_dynamics")  # that page is of the snapshots alone
+
+
+@pytest.mark.parametrize("thinned", [{"per_class": "all"}, {"per_class": True}, [], "few", None])
+def test_what_is_no_number_of_examples_is_said_of_no_run(thinned: object) -> None:
+    run = read_run(CHECKPOINTS / "cifar10-alexnet-hard")
+    assert not notes(replace(run, record=run.record | {"thinned": thinned}), {})
 
 
 def test_the_command(tmp_path: Path) -> None:

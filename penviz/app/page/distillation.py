@@ -132,13 +132,14 @@ def _numbers(opened: Sequence[Opened]) -> str:
     else:
         paths = " ".join(shlex.quote(path_word(one.run)) for one in opened)
         about = f"<b>information</b> needs the network: <code>penviz erasure {escape(paths)}</code>"
+    notes = " ".join(["All stored examples.", *(note for one in opened for note in one.notes)])
     return (
         f'<div class="pz-scroll"><table class="pz-table"><thead>{head}</thead><tbody>{rows}</tbody></table>'
         "</div>"
         f'<p class="pz-note">{about}; <b>non-target logits</b> their standard deviation within an example, '
         "nats, mean over the examples; <b>1 − S</b> spread of the probabilities within a class (Shen et al. "
         "2021); <b>γ</b> smoothing of labels that would take as much from the true class as this teacher "
-        "does at T (Müller et al. 2019).</p>"
+        f"does at T (Müller et al. 2019). {escape(notes)}</p>"
     )
 
 

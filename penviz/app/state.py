@@ -85,9 +85,13 @@ def in_order(runs: Sequence[Run]) -> list[Run]:
 
 
 def default_runs(runs: Sequence[Run]) -> list[str]:
-    """Names of the runs shown at first: a hard and a soft one that are else equal, or the first two."""
+    """Names of the runs shown at first: a hard and a soft one that are else equal, or the first two.
+
+    Of several such pairs it is one that was trained for the most epochs.
+    """
     ordered = in_order(runs)
-    for hard in (run for run in ordered if run.config.label_smoothing == 0):
+    hards = [run for run in ordered if run.config.label_smoothing == 0]
+    for hard in sorted(hards, key=lambda run: 0 if run.adopted else -run.config.epochs):
         for soft in (run for run in ordered if run.config.label_smoothing):
             same = set(differences([hard, soft])) <= {"targets", "label_smoothing"}
             if same and hard.adopted == soft.adopted:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,10 @@ from page_client import checked, html, pair
 from small_runs import make_run
 from streamlit.testing.v1 import AppTest
 
+from penviz.app.state import default_runs
 from penviz.figures.open_study import open_study
 from penviz.metrics.wording import three
+from penviz.store.runs import read_run
 
 Open = Callable[..., AppTest]
 
@@ -83,3 +86,18 @@ def test_the_third_step_shows_the_triple_that_tightens_most(open_app: Open, tmp_
 def test_a_step_that_there_is_not_is_no_tour(open_app: Open, tmp_path: Path, asked: str) -> None:
     pair(tmp_path)
     assert "of 5." not in html(open_app(tour=asked))
+
+
+def test_it_opens_on_the_pair_that_was_trained_longest(tmp_path: Path) -> None:
+    runs = []
+    for name, alpha, epochs in (
+        ("a-hard", 0.0, 8),
+        ("a-soft", 0.1, 8),
+        ("b-hard", 0.0, 40),
+        ("b-soft", 0.1, 40),
+    ):
+        run = read_run(make_run(tmp_path, name, alpha))
+        runs.append(replace(run, config=replace(run.config, epochs=epochs)))
+    assert default_runs(runs) == ["b-hard", "b-soft"]
+    assert default_runs([*runs[:2], runs[2]]) == ["a-hard", "a-soft"], "a run alone is no pair"
+    assert default_runs([runs[3], runs[0]]) == ["a-hard", "b-soft"], "in order where no two are else equal"

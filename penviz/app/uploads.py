@@ -95,7 +95,7 @@ def poll(visitor: Visitor) -> bool:
                 _fail(upload, str(error))
                 upload.advice = error.advice
             except (KeyError, TypeError, ValueError, AttributeError):  # a child may answer anything
-                _fail(upload, "The process that read this sent an answer without a meaning.")
+                _fail(upload, "The process that read this sent an answer that makes no sense.")
     return changed
 
 

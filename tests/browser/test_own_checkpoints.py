@@ -88,7 +88,7 @@ def test_a_hard_and_a_soft_one_side_by_side_on_unseen_images_into_a_pdf(
         idle(page)
         assert card.locator("[data-testid=stAlert]").count() == 0, "the accuracy stated is the true one"
         card.get_by_role("button", name="Yes, draw").click()
-        card.get_by_text("It stands in the grid.").wait_for(timeout=STEP)
+        card.get_by_text("It is in the grid.").wait_for(timeout=STEP)
     idle(page)
     card_of(page, "our-soft.pth").get_by_role("link", name="See it in the grid").click()
     page.locator(".pz-foot").filter(has_text="Runs our-hard, our-soft;").wait_for(timeout=STEP)

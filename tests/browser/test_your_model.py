@@ -72,7 +72,7 @@ def check_and_draw(page: Page) -> None:
     page.get_by_role("button", name="Check on 512 images").click()
     page.get_by_text("Is that the accuracy you know?").wait_for(timeout=STEP)
     page.get_by_role("button", name="Yes, draw").click()
-    page.get_by_text("Three classes of it stand in the grid.").wait_for(timeout=STEP)
+    page.get_by_text("Three of its classes are in the grid.").wait_for(timeout=STEP)
 
 
 def directories(server: Server) -> list[Path]:
@@ -108,7 +108,7 @@ def test_a_checkpoint_is_checked_drawn_and_removed(opened: Opened, server: Serve
     check_and_draw(page)
     asked = page.get_by_role("link", name="See it in the grid")
     page.get_by_role("button", name="Continue with all").click()
-    page.get_by_text("It stands in the grid.").wait_for(timeout=STEP)
+    page.get_by_text("It is in the grid.").wait_for(timeout=STEP)
     asked.click()
     settled(page, runs=1)
     assert "theirs" in page.locator(".pz-foot").inner_text()

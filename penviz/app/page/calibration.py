@@ -56,7 +56,9 @@ def _controls() -> tuple[int, bool, list[str]]:
             key="half",
             bind=URL,
             label_visibility="collapsed",
-            help="One half of the examples is fitted on, every number comes from the other.",
+            help=(
+                "Temperatures are fitted on one half of the examples; every number comes from the other half."
+            ),
         )
         heading("Reliability")
         scaled = st.toggle("show after temperature scaling", True, key="scaled", bind=URL)

@@ -221,9 +221,9 @@ def _fair_test(opened: Sequence[Opened]) -> None:
     heading("The fair test")
     teachers = [o.run for o in opened if o.run.config.label_smoothing is not None and _may_teach(o.run)]
     st.html(
-        '<p class="pz-note">A teacher is judged by its students: each teacher at its own best temperature, '
-        "T = 1 among them; the student alone, with hard labels and with labels smoothed by each teacher's γ; "
-        "three seeds; T chosen on validation, results on test.</p>"
+        '<p class="pz-note">Judge each teacher by its students, at the temperature that suits it best; T = 1 '
+        "is among those tried. Compare them with the student trained alone, on hard labels and on labels "
+        "smoothed by each teacher's γ. Use three seeds, choose T on validation and report on test.</p>"
     )
     if not teachers:
         st.html(
@@ -243,7 +243,9 @@ def _fair_test(opened: Sequence[Opened]) -> None:
     st.code(command_lines(command), language="bash", wrap_lines=True)
     said = [_duration(teachers, student)]
     if any(is_own(run) for run in teachers):
-        said.insert(0, "Keep the networks that you brought (page Your model) first, and give their place.")
+        said.insert(
+            0, "First keep the networks that you brought (page Your model), then give their directory."
+        )
     if teachers[0].config.model != student:
         said.append("The student may be any network of penviz; <code>penviz models</code> lists them.")
     st.html(f'<p class="pz-note">{" ".join(said)}</p>')
@@ -264,7 +266,7 @@ def _student_of(teacher: Run) -> str:
 
 def _duration(teachers: Sequence[Run], student: str) -> str:
     """About how long the test takes, from the time that a run of the student's network took an epoch."""
-    said = "The command says how long it will take before it starts."
+    said = "The command prints an estimate before it starts."
     timed = [
         float(run.record.get("seconds") or 0) / len(history)
         for run in teachers
@@ -279,8 +281,8 @@ def _duration(teachers: Sequence[Run], student: str) -> str:
     length = f"{minutes:.0f} minutes" if minutes < 100 else f"{minutes / 60:.0f} hours"
     each = "about a minute" if minutes < 1.5 else f"about {length}"
     return (
-        f"{students} students of the network {escape(student)}, {each} for each epoch they are trained "
-        f"(<code>--epochs</code>), at the speed at which these runs were trained. {said}"
+        f"{students} students ({escape(student)}), {each} for each epoch (<code>--epochs</code>) at the "
+        f"speed of these runs. {said}"
     )
 
 

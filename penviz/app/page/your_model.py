@@ -25,9 +25,9 @@ def show_model() -> None:
     with st.container(key="model"):
         st.html(
             '<h1 class="pz-finding">Your model</h1>'
-            '<p class="pz-detail">Drop a checkpoint, and its classes stand in the grid beside the others. '
-            "Nothing in a file is run to see what it is. It lies in a directory of your own on the computer "
-            "that runs penviz, and is removed when you close this page.</p>"
+            '<p class="pz-detail">Drop a checkpoint to see its classes in the grid beside the others. penviz '
+            "reads the file without running anything in it. The file is kept in a directory of yours on the "
+            "computer that runs penviz, and removed when you close this page.</p>"
         )
         who = visitor()
         sandbox().warm_up()  # torch takes seconds to import: start while the visitor looks for the file
@@ -77,7 +77,7 @@ def _example(who: Visitor) -> None:
         if st.button("Try an example", key="try-example", icon=":material/play_arrow:"):
             uploads.bring_example(who, data_directory())
             st.rerun()
-        st.caption("A CIFAR-10 network of penviz, in a file as others write them, on 1,000 test images.")
+        st.caption("A CIFAR-10 network in the kind of file that training scripts save, on 1,000 test images.")
 
 
 def _from_disk(who: Visitor) -> None:
@@ -86,7 +86,7 @@ def _from_disk(who: Visitor) -> None:
     if not found:
         return
     chosen = st.selectbox(
-        "Or take one that lies here",
+        "Or choose one of these",
         found,
         index=None,
         format_func=lambda path: str(Path(path).relative_to(directory)),
@@ -140,10 +140,10 @@ FITS = {
     "penviz's own networks, CIFAR ResNets, every torchvision classifier, timm where it is installed. "
     "Wrappers such as <code>state_dict</code> and prefixes such as <code>module.</code> are undone.",
     "Activations": "From any framework: <code>features</code> [n, d], <code>labels</code> [n], and the last "
-    "layer's <code>weight</code> [K, d] and <code>bias</code> [K] if it has them, one <code>.npz</code> a "
-    "split.",
-    "Images": "1,000 test images each of CIFAR-10 and CIFAR-100 are here. Yours: a <code>.zip</code> with "
-    "<code>train/</code> and <code>validation/</code>, one folder a class; drop it beside the checkpoint and "
-    "choose it there.",
+    "layer's <code>weight</code> [K, d] and <code>bias</code> [K] if it has them, one <code>.npz</code> "
+    "for each split.",
+    "Images": "penviz has 1,000 test images each of CIFAR-10 and CIFAR-100. To use your own, drop a "
+    "<code>.zip</code> with <code>train/</code> and <code>validation/</code>, one folder for each class, "
+    "beside the checkpoint and choose it there.",
 }
 """What can be dropped: title -> text."""

@@ -13,7 +13,7 @@ from penviz.study.calibration_report import change_of, least_temperature, number
 MEANINGS = {
     "temperature": "logits are divided by T; of lowest NLL on the other half; above 1: over-confident",
     "ece_temperature": "T of lowest ECE on the other half",
-    "norm": "power of the norm that puts errors last best on the other half",
+    "norm": "power of the norm that ranks errors last best on the other half",
 }
 
 MAIN = ("ece", "ece_floor", "nll", "brier", "accuracy", "aurc_softmax")

@@ -128,7 +128,7 @@ def choose_classes(group: Group, rows: Sequence[int]) -> tuple[int, int, int]:
         )
     classes = distinct(chosen, rows)
     if list(classes) != chosen:
-        st.caption("One class was chosen twice; another stands in for it.")
+        st.caption("One class was chosen twice, so another takes its place.")
     if len(rows) < len(names):
         st.caption(f"{len(rows)} of {len(names)} classes: the others need the full pass.")
     st.session_state[memory_key] = classes
@@ -159,9 +159,12 @@ def choose_marks(plane: bool = True) -> Marks:
             "loss gradient (→, q − p)",
             "pull",
             False,
-            help="In the region of each class: where the loss, restricted to the three classes, moves an "
-            "example of it. Under smoothing the gradient is zero at the star; under hard targets nowhere. "
-            "The length of an arrow is the fourth root of the gradient, which spans orders of magnitude.",
+            help=(
+                "Arrows show where the loss, restricted to the three classes, moves an example of the "
+                "class in whose region they are drawn. With smoothing the gradient is zero at the star; "
+                "with hard targets it is zero nowhere. Arrow length is the fourth root of the gradient, "
+                "which spans orders of magnitude."
+            ),
         ),
     )
 
@@ -185,7 +188,10 @@ def choose_view() -> tuple[str, bool]:
         False,
         key="all-classes",
         bind=URL,
-        help="Fitted on the training examples of the three classes, or of all; validation is only placed.",
+        help=(
+            "Fitted on the training examples of the three classes, or of all classes; validation "
+            "examples are only placed on it."
+        ),
     )
 
 

@@ -18,9 +18,9 @@ BUILT_IN = {
 """Name -> (what it is called, the directory that torchvision unpacks it to)."""
 
 SHIPPED_NOTE = (
-    "1,000 official test images that come with penviz, as many of each class. A network trained on {}'s "
-    "training images has not seen them. There is no training split here: the grid gets one column, "
-    "test (unseen)."
+    "1,000 official test images that come with penviz, the same number from each class. A network "
+    "trained on {}'s training images has not seen them. There is no training split here: the grid gets "
+    "one column, test (unseen)."
 )
 
 SPLIT_DIRECTORIES = ("validation", "val", "test", "train")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from html import escape
 
 MEANING = (
-    "A student learns from what a teacher says about the other classes. The numbers below tell how much of "
-    "that is left in this measure: lower means less is left about the other classes, and is not a student's "
-    "accuracy. Only a student shows what a teacher is worth."
+    "A student learns from what a teacher says about the other classes. The numbers below measure "
+    "how much of that is left: lower means less about the other classes. None of them is a student's "
+    "accuracy; only a trained student shows what a teacher is worth."
 )
 
 FOUND = (
@@ -24,8 +24,8 @@ FOUND = (
     (
         "Shen et al. 2021",
         "ImageNet, ResNet-50 teaching ResNet-18: 71.43 % from the hard teacher, 71.82 % from the smoothed "
-        "one; ResNet-50 teaching itself: 76.33 and 77.05 %. Smoothing takes away what dissimilar classes "
-        "have in common, and draws similar ones apart.",
+        "one; ResNet-50 teaching itself: 76.33 and 77.05 %. Smoothing removes what dissimilar classes "
+        "have in common and pulls similar ones apart.",
     ),
     (
         "Chandrasegaran et al. 2022",

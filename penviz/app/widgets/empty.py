@@ -23,7 +23,7 @@ def show_empty(directory: Path) -> None:
         )
         st.button("Open the demo pair", type="primary", on_click=_open_demo)
         st.html(
-            '<p class="pz-detail">Or bring a checkpoint of your own: <b>Your model</b>, at the left.</p>'
+            '<p class="pz-detail">Or bring your own checkpoint: open <b>Your model</b> at the left.</p>'
             '<p class="pz-detail">Or train your own: two small networks on scikit-learn’s digits, one with '
             "hard targets and one with label smoothing, without a download.</p>"
         )
@@ -38,8 +38,8 @@ def show_empty(directory: Path) -> None:
             wrap_lines=True,
         )
         st.html(
-            '<p class="pz-detail">To see runs that lie elsewhere, start the app as '
-            "<code>penviz app --runs DIRECTORY</code>, or with the variable <code>PENVIZ_RUNS</code> set.</p>"
+            '<p class="pz-detail">To see runs in another directory, start the app with '
+            "<code>penviz app --runs DIRECTORY</code> or set the variable <code>PENVIZ_RUNS</code>.</p>"
         )
 
 

@@ -14,9 +14,9 @@ from penviz.study.geometry import KEYS, Geometry, geometry_table, measure_geomet
 from penviz.study.table import Table
 
 WORDS = (
-    "Over all classes, whichever three are drawn. Numbers in feature or weight units change with the scale "
-    "of features, all others do not. Intervals stand where a number is a mean over examples, with the class "
-    "means and the head as they are."
+    "Over all classes, whichever three are drawn. Numbers in feature or weight units change with the "
+    "scale of the features; all others do not. An interval is given where a number is a mean over "
+    "examples, and takes the class means and the head as fixed."
 )
 
 

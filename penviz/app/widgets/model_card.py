@@ -77,8 +77,8 @@ def card(who: Visitor, upload: Upload, choices: Sequence[DataChoice], missing: S
                 arrays_form(who, upload)
             elif report.kind in ("npz", "npy"):
                 st.warning(
-                    "These arrays are no activations: penviz looks for features [n, d] and labels [n]. A "
-                    "data set in an .npz goes into the data directory, to try a checkpoint on.",
+                    "These arrays are not activations: penviz looks for features [n, d] and labels [n]. "
+                    "If this is a data set, put it into the data directory to try a checkpoint on it.",
                     icon=":material/help:",
                 )
             elif report.kind in OF_WEIGHTS:
@@ -168,7 +168,7 @@ def _drawn(who: Visitor, upload: Upload) -> None:
         words = folder_text(upload.check) if upload.check else "It belongs to the run drawn beside it."
         st.html(f'<p class="pz-ask">{escape(words)}</p>')
         return
-    words = "Three classes of it stand in the grid." if upload.quick else "It stands in the grid."
+    words = "Three of its classes are in the grid." if upload.quick else "It is in the grid."
     st.html(f'<p class="pz-ask"><b>{words}</b></p>')
     with st.container(horizontal=True, vertical_alignment="center"):
         grid_link("See it in the grid", upload.run)

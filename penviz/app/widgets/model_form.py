@@ -173,8 +173,10 @@ def _targets(upload: Upload, left: DeltaGenerator, right: DeltaGenerator) -> tup
         _place(list(TARGETS), upload.fields.get("targets")),
         format_func=TARGETS.__getitem__,
         key=f"targets-{upload.id}",
-        help="It cannot be read off the weights. Unknown is fine: then penviz draws no optimum and concludes "
-        "nothing about the targets.",
+        help=(
+            "The weights do not show it. Unknown is fine: penviz then draws no optimum and concludes "
+            "nothing about the targets."
+        ),
     )
     alpha = right.number_input(
         "alpha",

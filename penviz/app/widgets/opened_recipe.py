@@ -48,7 +48,7 @@ def controls_of(recipe: FigureSpec, groups: Sequence[Group]) -> dict[str, object
     usual = {f.name: f.default for f in fields(FigureSpec)}
     more = recipe.layout not in LAYOUTS or recipe.style != FigureStyle()
     if more or any(getattr(recipe, key) != usual[key] for key in NOT_ON_PAGE):
-        raise RecipeError("This figure is more than a page shows: make it with penviz figure --recipe.")
+        raise RecipeError("A page cannot show this figure: make it with penviz figure --recipe.")
     known = {run.name: run.directory for group in groups for run in group.runs}
     find_runs(recipe, runs_directory(), follow_paths=False, known=known)
     names = [run.name for run in recipe.runs]

@@ -66,11 +66,11 @@ def share(runs: Sequence[Run], command: str, groups: Sequence[Group] = ()) -> No
         local = urlsplit(url).hostname in _HERE or not url
         st.markdown("**This view as a link**")
         if not query:
-            st.caption("Every control stands as it did at first: the plain address shows the same.")
+            st.caption("No control has been changed: the plain address shows the same view.")
         elif local:
             st.caption(
-                "The page runs on this computer, so its address helps nobody else. "
-                "Put this behind the address of any penviz that has the same runs:"
+                "This page runs on your computer, so its address is of no use to others. Add this to the "
+                "address of any penviz that has the same runs:"
             )
             st.code(f"?{query}", language=None, wrap_lines=True)
         else:

@@ -60,9 +60,9 @@ def train_here(where: str, *, open: bool = False) -> None:
         with offer:
             if not open:
                 st.html(
-                    '<p class="pz-note">Two small networks on scikit-learn’s digits, without a download, in '
-                    "a process of their own; their planes are drawn as they go. The runs are yours alone, "
-                    "and are removed when you close this page.</p>"
+                    '<p class="pz-note">Two small networks on scikit-learn’s digits, trained without a '
+                    "download in a process of their own; their planes are drawn during the training. The "
+                    "runs are yours alone, and are removed when you close this page.</p>"
                 )
             length = st.radio("How long", list(LENGTHS), key=f"train-length-{where}")
             if st.button(LABEL, key=f"train-{where}", icon=":material/model_training:"):

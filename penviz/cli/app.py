@@ -15,14 +15,14 @@ from penviz.store.run_config import RunError
 def open_app(
     runs: Annotated[
         Path | None,
-        typer.Option(help="Directory of runs; PENVIZ_RUNS, ./checkpoints or the demo pair if not given."),
+        typer.Option(help="Directory of runs; if not given, PENVIZ_RUNS, ./checkpoints or the demo pair."),
     ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Offer the checkpoints and image folders below this directory.")
     ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 8501,
     address: Annotated[
-        str, typer.Option(help="Where it listens; localhost means this computer only.")
+        str, typer.Option(help="Address to listen on; localhost means this computer only.")
     ] = "localhost",
 ) -> None:
     """Open the app in the browser."""

@@ -17,7 +17,10 @@ def calibrate(
     split: Annotated[
         str | None,
         typer.Option(
-            help="One half of it is fitted on, the other measured; if not given, one the runs have not seen."
+            help=(
+                "Split of which one half is fitted on and the other measured; if not given, one the "
+                "runs have not seen."
+            )
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the two halves.")] = 0,

@@ -31,7 +31,9 @@ def distill(
         typer.Argument(help="A teacher's run and the student's network; with --pilot or --sweep, teachers."),
     ],
     *,
-    out: Annotated[Path, typer.Option(help="Directory of the student; with --pilot or --sweep, of all.")],
+    out: Annotated[
+        Path, typer.Option(help="Directory of the student; with --pilot or --sweep, of all students.")
+    ],
     student: Annotated[
         str | None, typer.Option(help="With --pilot or --sweep: network of the students.")
     ] = None,
@@ -45,17 +47,22 @@ def distill(
     sweep: Annotated[
         bool, typer.Option("--sweep", help="As figure 5 of the paper: soft teachers at T = 1 only.")
     ] = False,
-    temperature: Annotated[float, typer.Option(help="That the teacher's logits are divided by.")] = 1.0,
+    temperature: Annotated[
+        float, typer.Option(help="Temperature that the teacher's logits are divided by.")
+    ] = 1.0,
     weight: Annotated[
         float, typer.Option(help="Share of the teacher in the loss; the rest has hard targets.")
     ] = 1.0,
     student_temperature: Annotated[
-        float, typer.Option(help="That the student's logits are divided by in the teacher's share.")
+        float,
+        typer.Option(help="Temperature that the student's logits are divided by in the teacher's share."),
     ] = 1.0,
     loss: Annotated[str, typer.Option(help="cross-entropy, or squared-logits.")] = "cross-entropy",
-    temperatures: Annotated[str, typer.Option(help="With --pilot or --sweep: those to try.")] = "1,2,4",
-    seeds: Annotated[str, typer.Option(help="With --pilot or --sweep: those of the students.")] = "0,1,2",
-    seed: Annotated[int, typer.Option(help="Of the student's weights, order and augmentation.")] = 0,
+    temperatures: Annotated[
+        str, typer.Option(help="With --pilot or --sweep: temperatures to try.")
+    ] = "1,2,4",
+    seeds: Annotated[str, typer.Option(help="With --pilot or --sweep: seeds of the students.")] = "0,1,2",
+    seed: Annotated[int, typer.Option(help="Seed of the student's weights, order and augmentation.")] = 0,
     dataset: options.Where = "",
     trust: options.Trust = False,
     data_dir: options.DataDir = Path("data"),

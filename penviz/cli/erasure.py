@@ -26,16 +26,20 @@ def erasure(
     classes: Annotated[
         tuple[str, str] | None,
         typer.Option(
-            callback=not_options, help="Two classes; airplane and dog, or the first two, when not given."
+            callback=not_options, help="Two classes; if not given, airplane and dog, or the first two."
         ),
     ] = None,
-    per_class: Annotated[int, typer.Option(min=2, help="Training examples of each of the two.")] = 300,
-    samples: Annotated[int, typer.Option(min=1, help="Augmented samples an example, for its mean.")] = 5,
+    per_class: Annotated[
+        int, typer.Option(min=2, help="Training examples of each of the two classes.")
+    ] = 300,
+    samples: Annotated[int, typer.Option(min=1, help="Augmented samples per example, for its mean.")] = 5,
     pad: Annotated[
-        int | None, typer.Option(help="Measure under crops padded by so many pixels; else as in training.")
+        int | None,
+        typer.Option(help="Measure with crops padded by this many pixels; if not given, as in training."),
     ] = None,
     flip: Annotated[
-        bool | None, typer.Option(help="Measure with half of the images mirrored; else as in training.")
+        bool | None,
+        typer.Option(help="Measure with half of the images mirrored; if not given, as in training."),
     ] = None,
     dataset: Where = "",
     trust: Trust = False,
@@ -75,7 +79,7 @@ def erasure(
             why = "penviz does not know how {} was augmented: state --pad and --flip, or"
             why = why if run.adopted else "{} was trained without augmentation:"
             say(f"{why.format(run.name)} its mutual information has no noise to stand against.")
-    print("Lower means less is left about the wrong classes in this measure; it is not a student's accuracy.")
+    print("Lower means less is left about the wrong classes. This is not a student's accuracy.")
 
 
 def _data(run: Run, data_dir: Path, dataset: str) -> tuple[RunConfig, DataSet]:

@@ -34,40 +34,59 @@ def extract(
     ] = None,
     per_class: PerClass = 1000,
     split: Annotated[
-        list[str] | None, typer.Option(help="Which splits; train and validation when not given.")
+        list[str] | None, typer.Option(help="Splits to extract; train and validation if not given.")
     ] = None,
     dataset: Annotated[
-        str | None, typer.Option(help="Where the data are now, if they moved; of a checkpoint, its data.")
+        str | None,
+        typer.Option(
+            help="The data, if they moved since the training; for a checkpoint, the data to run it on."
+        ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Of a checkpoint: directory of the new run.")] = None,
+    out: Annotated[Path | None, typer.Option(help="For a checkpoint: directory of the new run.")] = None,
     model: Annotated[
         str | None,
         typer.Option(
-            help="Of a checkpoint: resnet20, cifar:resnet18, torchvision:resnet50, timm:NAME, hf:DIR, "
-            "package.module:factory; the one that alone fits when not given."
+            help=(
+                "For a checkpoint: its network, as resnet20, cifar:resnet18, torchvision:resnet50, "
+                "timm:NAME, hf:DIR or package.module:factory; the only one that fits if not given."
+            )
         ),
     ] = None,
     classes: Annotated[
         tuple[str, str, str] | None,
-        typer.Option(callback=not_options, help="Of a checkpoint: a quick look at these three only."),
+        typer.Option(
+            callback=not_options, help="For a checkpoint: a quick look at these three classes only."
+        ),
     ] = None,
     preprocessing: Annotated[
-        str | None, typer.Option(help="Of a checkpoint: a row of the printed table, or a JSON file.")
+        str | None,
+        typer.Option(help="For a checkpoint: its preprocessing, a row of the printed table or a JSON file."),
     ] = None,
     mean: Annotated[
         str | None,
-        typer.Option(help="Of a checkpoint: subtracted, '0.5' or '0.49 0.48 0.45', one a channel."),
+        typer.Option(
+            help=(
+                "For a checkpoint: mean subtracted from the pixels, '0.5' or one per channel, '0.49 "
+                "0.48 0.45'."
+            )
+        ),
     ] = None,
-    std: Annotated[str | None, typer.Option(help="Of a checkpoint: divided by, likewise.")] = None,
+    std: Annotated[
+        str | None, typer.Option(help="For a checkpoint: deviation that pixels are divided by, as --mean.")
+    ] = None,
     pixels: Annotated[
-        str | None, typer.Option(help="Of a checkpoint: pixels before that, 0..1, 0..255 or -1..1.")
+        str | None,
+        typer.Option(help="For a checkpoint: range of the pixels before that, 0..1, 0..255 or -1..1."),
     ] = None,
-    body: Annotated[str | None, typer.Option(help="Of a checkpoint: likewise, 'max pooling', ...")] = None,
+    body: Annotated[
+        str | None,
+        typer.Option(help="For a checkpoint: variant of its body from the printed table, 'max pooling', ..."),
+    ] = None,
     expected_accuracy: Annotated[
-        float | None, typer.Option(help="Of a checkpoint: the accuracy you know, in per cent.")
+        float | None, typer.Option(help="For a checkpoint: the accuracy you know of, in per cent.")
     ] = None,
     label_smoothing: Annotated[
-        float | None, typer.Option(help="Of a checkpoint: alpha of its training, 0 for hard targets.")
+        float | None, typer.Option(help="For a checkpoint: alpha of its training; 0 for hard targets.")
     ] = None,
     preset: Annotated[
         str | None,
@@ -77,24 +96,38 @@ def extract(
         ),
     ] = None,
     all_classes: Annotated[
-        bool, typer.Option("--all-classes", help="Of a preset: all of ImageNet, not the paper's two triples.")
+        bool,
+        typer.Option(
+            "--all-classes", help="With --preset: all of ImageNet, not only the paper's two triples."
+        ),
     ] = False,
     class_names: Annotated[
-        str | None, typer.Option(help="Of a checkpoint: cifar10, cifar100, mnist, imagenet or a text file.")
+        str | None,
+        typer.Option(
+            help="For a checkpoint: names of its classes: cifar10, cifar100, mnist, imagenet or a text file."
+        ),
     ] = None,
     image_size: ImageSize = 0,
     hold_out: HoldOut = 0,
     trust: Annotated[
-        bool, typer.Option("--trust", help="Unpickle a file of your own, which may run any code.")
+        bool,
+        typer.Option(
+            "--trust", help="Unpickle the file, which may run any code in it: only for files that you trust."
+        ),
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Take the best preprocessing without a word.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Take the best preprocessing without asking.")] = False,
     thumbnails: Thumbnails = True,
-    thumbnail_quality: Annotated[int, typer.Option(min=1, max=100, help="Of the lossy WebP.")] = 35,
+    thumbnail_quality: Annotated[
+        int, typer.Option(min=1, max=100, help="Quality of the thumbnails, lossy WebP.")
+    ] = 35,
     sharded: Annotated[
-        bool, typer.Option("--sharded", help="Shards in place of one file; so from 1 GiB of features on.")
+        bool,
+        typer.Option(
+            "--sharded", help="Write shards in place of one file; the default from 1 GiB of features on."
+        ),
     ] = False,
     half: Annotated[
-        bool, typer.Option("--half", help="Features as float16: half as many bytes, fewer digits.")
+        bool, typer.Option("--half", help="Store features as float16: half as many bytes, fewer digits.")
     ] = False,
     data_dir: DataDir = Path("data"),
     device: Device = "auto",
@@ -127,7 +160,7 @@ def extract(
     if not runs:
         raise RunError("Name a run, a checkpoint, or a --preset.")
     if all_classes:
-        raise RunError("--all-classes is of a --preset.")
+        raise RunError("--all-classes goes with --preset only.")
     if missing := [str(path) for path in runs if not path.exists()]:
         raise RunError(f"There is no directory or file {missing[0]}.")
     if odd := [str(path) for path in runs if not (path.is_dir() or path.is_file())]:

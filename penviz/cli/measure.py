@@ -20,15 +20,15 @@ def measure(
     runs: Annotated[list[Path], typer.Argument(help="Directories of runs with activations.")],
     classes: Annotated[
         tuple[str, str, str] | None,
-        typer.Option(callback=not_options, help="Names or indices; the first three when not given."),
+        typer.Option(callback=not_options, help="Names or indices; the first three if not given."),
     ] = None,
-    bias: Annotated[bool, typer.Option(help="The template holds the bias.")] = True,
+    bias: Annotated[bool, typer.Option(help="Whether a template includes the bias.")] = True,
     find: Annotated[
         str | None,
-        typer.Option(help="Ten triples: most-confused, most-alike, most-changed or least-changed."),
+        typer.Option(help="List ten triples: most-confused, most-alike, most-changed or least-changed."),
     ] = None,
     split: Annotated[
-        str | None, typer.Option(help="Of --find; if not given, one that the runs have not seen.")
+        str | None, typer.Option(help="Split of --find; if not given, one that the runs have not seen.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -36,7 +36,7 @@ def measure(
     if find is not None and classes is not None:
         raise RunError("--find looks through all triples: leave out --classes.")
     if find is None and split is not None:
-        raise RunError("--split is of --find: the numbers are of every split that there is.")
+        raise RunError("--split goes with --find only: the numbers are of every split that there is.")
     from penviz.cli import terminal
     from penviz.figures.open_study import open_study
     from penviz.plot.words import column_names

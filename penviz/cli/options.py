@@ -17,17 +17,20 @@ if TYPE_CHECKING:
 
 DataDir = Annotated[
     Path,
-    typer.Option(help="Where data sets lie: <name>.npz, or torchvision's archive, downloaded on first use."),
+    typer.Option(
+        help="Directory of the data sets: <name>.npz, or torchvision's archive, downloaded on first use."
+    ),
 ]
 Threads = Annotated[
-    int | None, typer.Option(min=1, max=1024, help="Threads of torch; its own choice when not given.")
+    int | None, typer.Option(min=1, max=1024, help="Threads of torch; its own choice if not given.")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")]
-ProgressKind = Annotated[str, typer.Option(help="bar, json (a line of JSON a message) or none.")]
+ProgressKind = Annotated[str, typer.Option(help="bar, json (one line of JSON per message) or none.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue from the saved state in --out.")]
 
 Compiled = Annotated[
-    bool, typer.Option("--compile", help="Let torch compile the steps: for accelerators, a minute at first.")
+    bool,
+    typer.Option("--compile", help="Compile the steps with torch.compile, which takes a minute at first."),
 ]
 
 # Which images.
@@ -37,12 +40,14 @@ ImageSize = Annotated[
 ]
 Where = Annotated[
     str,
-    typer.Option("--dataset", help="The data, where a run that penviz did not train names them otherwise."),
+    typer.Option(
+        "--dataset", help="The data, if the run was not trained by penviz and names them differently."
+    ),
 ]
 Trust = Annotated[
     bool, typer.Option("--trust", help="Run the code of your own that builds a network (file.py:Name).")
 ]
-PerClass = Annotated[int, typer.Option(min=0, help="Training examples a class; 0 for all.")]
+PerClass = Annotated[int, typer.Option(min=0, help="Training examples per class; 0 for all.")]
 Thumbnails = Annotated[bool, typer.Option(help="Write small images for the app.")]
 
 
@@ -50,11 +55,11 @@ class NetworkSettings(TypedDict):
     """How a network is trained; None is its own setting."""
 
     epochs: Annotated[int | None, typer.Option(help="Passes over the training split.")]
-    batch_size: Annotated[int | None, typer.Option(help="Examples a step.")]
-    lr: Annotated[float | None, typer.Option(help="Learning rate at the top of the schedule.")]
+    batch_size: Annotated[int | None, typer.Option(help="Examples per step.")]
+    lr: Annotated[float | None, typer.Option(help="Highest learning rate of the schedule.")]
     momentum: Annotated[float | None, typer.Option(help="Momentum of SGD.")]
     weight_decay: Annotated[float | None, typer.Option(help="L2 factor on weights.")]
-    loss_factor: Annotated[float | None, typer.Option(help="The loss is multiplied by it.")]
+    loss_factor: Annotated[float | None, typer.Option(help="Factor of the loss.")]
     clip_norm: Annotated[float | None, typer.Option(help="Largest norm of the gradient; 0 for any.")]
     schedule: Annotated[str | None, typer.Option(help="one-cycle, steps or constant.")]
     milestones: Annotated[

@@ -48,7 +48,7 @@ def sweep(
     ] = [0.0, 0.1],  # noqa: B006
     seed: Annotated[list[int], typer.Option(help="Repeat it: three give an interval.")] = [0, 1, 2],  # noqa: B006
     model: Annotated[list[str] | None, typer.Option(help="A further network; may be repeated.")] = None,
-    out: Annotated[Path, typer.Option(help="Directory in which the runs lie, each in its own.")],
+    out: Annotated[Path, typer.Option(help="Directory of the runs, each in its own.")],
     per_class: PerClass = 1000,
     thumbnails: Thumbnails = True,
     **options: Any,

@@ -40,27 +40,31 @@ def train(
     targets: Annotated[
         str | None,
         typer.Option(
-            help=f"One of {', '.join(TRAINED)}. Not given: uniform (over all classes) where alpha is above "
-            "0, else hard."
+            help=(
+                f"One of {', '.join(TRAINED)}. If not given: uniform (over all classes) where alpha is "
+                "above 0, else hard."
+            )
         ),
     ] = None,
     prior: Annotated[
         str | None,
         typer.Option(
-            help="u(k) of --targets prior: a number a class with commas between; "
-            "class frequencies when not given."
+            help=(
+                "u(k) of --targets prior: one number per class with commas between; class frequencies "
+                "if not given."
+            )
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of split, weights, order and augmentation.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the split, weights, order and augmentation.")] = 0,
     hold_out: options.HoldOut = 0,
     image_size: options.ImageSize = 0,
-    dropout: Annotated[float, typer.Option(help="Probability, on the input of the head.")] = 0.0,
+    dropout: Annotated[float, typer.Option(help="Dropout probability on the input of the head.")] = 0.0,
     data_share: Annotated[float, typer.Option(help="Share of the training split that is used.")] = 1.0,
     label_noise: Annotated[
         float, typer.Option(help="Probability with which a training label is replaced by another class.")
     ] = 0.0,
     stop_after: Annotated[
-        int, typer.Option(help="Epochs after which the run ends, its schedule cut off; 0 for never.")
+        int, typer.Option(help="End the run after this many epochs, cutting the schedule off; 0 for never.")
     ] = 0,
     pretrained: Annotated[
         bool, typer.Option("--pretrained", help="Start the body from torchvision's first ImageNet weights.")
@@ -69,7 +73,7 @@ def train(
         Path | None, typer.Option(help="Start the body from this file of weights instead.")
     ] = None,
     frozen: Annotated[
-        bool | None, typer.Option(help="Keep a pretrained body as it is, but for its batch norms.")
+        bool | None, typer.Option(help="Do not train a pretrained body, except its batch norms.")
     ] = None,
     data_dir: options.DataDir = Path("data"),
     device: options.Device = "auto",
@@ -77,10 +81,10 @@ def train(
     validate_every: Annotated[int, typer.Option(min=1, help="Epochs between evaluations.")] = 1,
     save_every: Annotated[float, typer.Option(help="Seconds between saved states within an epoch.")] = 120.0,
     snapshots: Annotated[
-        int, typer.Option(help="Epochs whose features are kept, dense at the start; 0 for none.")
+        int, typer.Option(help="Number of epochs whose features are kept, dense at the start; 0 for none.")
     ] = 0,
     snapshots_per_class: Annotated[
-        int, typer.Option(help="Examples a class and split that snapshots keep.")
+        int, typer.Option(help="Examples per class and split in each snapshot.")
     ] = 100,
     snapshots_spacing: Annotated[
         str, typer.Option(help="quadratic, or log: equal steps of the logarithm of the epoch.")
@@ -89,11 +93,14 @@ def train(
         tuple[str, str] | None,
         typer.Option(
             callback=not_options,
-            help="Two classes: what is left of the wrong classes, in every epoch's history.",
+            help="Two classes: record in every epoch what is left about the wrong classes.",
         ),
     ] = None,
     accumulate: Annotated[
-        int, typer.Option(min=1, help="Passes in which a batch is taken, to save memory; one step after all.")
+        int,
+        typer.Option(
+            min=1, help="Parts that a batch is split into, to save memory; one step after all of them."
+        ),
     ] = 1,
     compiled: options.Compiled = False,
     resume: options.Resume = False,

@@ -56,7 +56,7 @@ def withheld(found: Sequence[Calibrated]) -> list[str]:
         for why in dict.fromkeys([*(c.why(key, at) for c in found), change.why if change else ""]):
             if why:
                 reasons.setdefault(why, []).append(label)
-    return [f"No interval, where none stands, of {series(labels)}: {why}." for why, labels in reasons.items()]
+    return [f"No interval is given for {series(labels)}: {why}." for why, labels in reasons.items()]
 
 
 def text(calibration: CalibrationComparison) -> str:

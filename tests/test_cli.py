@@ -365,7 +365,7 @@ def test_app_opens_streamlit_on_the_runs(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("measure", "RUN", "--split", "test"), "--split is of --find"),
+        (("measure", "RUN", "--split", "test"), "--split goes with --find"),
         (("measure", "RUN", "--find", "most-confused", "--classes", "0", "1", "2"), "leave out --classes"),
         (("extract", "RUN", "--out", "elsewhere"), "--out is of a checkpoint"),
         (("extract", "RUN", "--model", "resnet20", "--yes"), "--model, --yes are of a checkpoint"),

@@ -7,6 +7,7 @@
     python -m reproduction report                figures and tables from results.csv and the runs
     python -m reproduction list                  what is done and what is left
     python -m reproduction ship ID ...           copies of runs, small enough to lie in checkpoints/
+    python -m reproduction students              measured students, for the page Distillation
 
 `next` needs neither Streamlit nor a drawing library.
 """
@@ -212,6 +213,27 @@ def ship_runs(
     for place in ship([read_run(out / name) for name in ids], to, kept):
         size = sum(file.stat().st_size for file in place.iterdir()) / 1e6
         say(f"Wrote {place}, {size:.1f} MB")
+
+
+@app.command()
+def students(
+    to: Annotated[Path, typer.Option(help="Directory of runs that the app opens.")] = SHIPPED,
+    results: Results = None,
+) -> None:
+    """Write the students that results.csv holds where the page Distillation finds them."""
+    from dataclasses import replace
+
+    from penviz.store.pilots import write_pilot
+    from reproduction.distillation import gathered, taught
+    from reproduction.tables import Results as Measured
+    from reproduction.tables import read_published
+
+    measured = Measured(read_manifest(), read_results(results or RESULTS), TIERS, read_published())
+    for recipe, teachers in taught(measured):
+        place = to / f"{recipe.name}s"
+        place.mkdir(parents=True, exist_ok=True)
+        write_pilot(replace(gathered(measured, recipe, teachers), directory=place))
+        say(f"Wrote {place}")
 
 
 @app.command(name="list")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from reproduction.results import read_results
 from reproduction.slices import Slice, config_of, finished_run, pending
 
 STUDENT = "check-digits-student-of-hard-T2"
-IMAGE = {"cifar10": (32, 32, 3), "cifar100": (32, 32, 3), "digits": (8, 8, 1)}
+IMAGE = {"cifar10": (32, 32, 3), "cifar100": (32, 32, 3), "digits": (8, 8, 1), "mnist": (28, 28, 1)}
 
 
 def teacher_of(listed: Listed) -> Run | None:
@@ -59,6 +60,18 @@ def test_the_command_of_every_run_makes_its_config() -> None:
         assert given["out"] == Path("runs") / listed.id
 
 
+def test_every_teacher_past_its_fit_has_the_same_students() -> None:
+    """Digits and MNIST, five seeds: each teacher at three temperatures, and the student alone."""
+    runs = read_manifest().of_tier("long")
+    for data in ("digits", "mnist"):
+        own = [run for run in runs if run.recipe.name == f"long-{data}-student"]
+        taught = {(t.label_smoothing, run.temperature, t.seed, run.seed) for run in own if (t := run.teacher)}
+        assert taught == {(a, heat, s, s) for a in (0, 0.1) for heat in (1, 2, 4) for s in range(5)}
+        alone = {(run.label_smoothing, run.seed) for run in own if not run.teacher}
+        assert alone == {(a, s) for a in (0, 0.1) for s in range(5)}
+        assert len(own) == 40
+
+
 def test_full_recipes_are_those_of_the_paper() -> None:
     """Müller et al. 2019, appendix A: batches of 128 of 40,000 images; 64k steps; 390k for AlexNet."""
     manifest = read_manifest()
@@ -87,7 +100,7 @@ def test_students_are_those_of_figure_5() -> None:
         assert [run.label_smoothing for run in own if not run.teacher] == list(alphas)
 
 
-@pytest.mark.parametrize("tier", ["full", "short", "digits"])
+@pytest.mark.parametrize("tier", ["full", "long", "short", "digits"])
 def test_a_student_sees_what_its_teacher_sees(tier: str) -> None:
     """Else the network refuses the batch, after the teacher has been trained; alone it sees the same."""
     for listed in read_manifest().of_tier(tier):
@@ -184,7 +197,9 @@ def test_a_bad_manifest_is_refused(change: object, sentence: str, tmp_path: Path
 
 def test_long_runs_go_past_the_fit_and_are_filmed_on_a_log_scale() -> None:
     """A pair of every recipe of the long tier, five seeds on digits; the sweep has the six alphas."""
-    runs = read_manifest().of_tier("long")
+    runs = [
+        run for run in read_manifest().of_tier("long") if not re.search("student|teacher", run.purposes[0])
+    ]
     for name in {run.recipe.name for run in runs}:
         own = [run for run in runs if run.recipe.name == name]
         assert {0, 0.1} <= {run.label_smoothing for run in own if run.seed == 0}

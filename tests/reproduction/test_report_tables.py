@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.stats import ttest_rel
+from typer.testing import CliRunner
 
 from penviz import InputError
 from penviz.store.run_config import RunError
-from reproduction.__main__ import REPORT, RESULTS, app
+from reproduction.__main__ import REPORT, RESULTS, SHIPPED, app
 from reproduction.arc import arc
 from reproduction.claims import _accuracy, claims
 from reproduction.distillation import distillation
@@ -74,6 +75,17 @@ def measured(listed_id: str, split: str = "validation", **values: Any) -> Row:
 
 def results(*rows: Row) -> Results:
     return Results(MANIFEST, rows, SHOWN, read_published())
+
+
+def test_the_students_that_the_app_shows_are_those_of_the_table(tmp_path: Path) -> None:
+    ended = CliRunner().invoke(app, ["students", "--to", str(tmp_path)])
+    assert ended.exit_code == 0, ended.output
+    made = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.*"))
+    assert Path("short-cifar10-students/pilot.json") in made
+    for path in made:
+        assert (SHIPPED / path).read_bytes() == (tmp_path / path).read_bytes(), (
+            "python -m reproduction students"
+        )
 
 
 def test_the_report_holds_what_the_table_holds() -> None:

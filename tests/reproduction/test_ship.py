@@ -45,7 +45,10 @@ def test_a_copy_keeps_all_examples_the_weights_and_some_snapshots(tmp_path: Path
     assert (place / MODEL_FILE).read_bytes() == b"weights"
     snapshots = {"per_class": 2, "epochs": 3, "of": 4}
     assert after.record["thinned"] == {"per_class": "all", "features": "float16", "snapshots": snapshots}
+    assert after.record["thumbnails"] == before.record["thumbnails"]
     for split in before.splits():
+        pictures = [thumbnails_path(run.directory, split).read_bytes() for run in (before, after)]
+        assert pictures[0] == pictures[1]
         old, new = (Activations.load(activations_path(run.directory, split)) for run in (before, after))
         np.testing.assert_array_equal(new.indices, old.indices)
         np.testing.assert_array_equal(new.features, old.features.astype(np.float16))

@@ -67,14 +67,20 @@ def provenance(state: State, panels: Sequence[Panel]) -> str:
     )
 
 
-def alt_text(state: State, panels: Sequence[Panel | None]) -> str:
-    """The grid in words, for screen readers."""
+def panels_in_words(panels: Sequence[Panel | None]) -> str:
+    """Panels for screen readers: whose each is, and its tightness."""
+    drawn = [panel for panel in panels if panel is not None]
+    classes = ", ".join(drawn[0].classes) if drawn else "no class"
     parts = [
         f"{targets_name(panel.label_smoothing, panel.targets)}, {panel.split}"
         + (f": rho over d {panel.metrics['rho_d']:.3f}" if "rho_d" in panel.metrics else "")
-        for panel in panels
-        if panel is not None
+        for panel in drawn
     ]
+    return f"Scatter plots of {classes}. {'; '.join(parts)}."
+
+
+def alt_text(state: State, panels: Sequence[Panel | None]) -> str:
+    """The grid in words, for screen readers."""
     what = "class means" if any(panel and panel.class_means for panel in panels) else "templates"
     how = f"on the plane of their {what}" if state.view == PLANE else f"by {VIEWS[state.view].remark}"
-    return f"Scatter plots of {', '.join(state.class_words)} {how}. " + "; ".join(parts)
+    return f"{panels_in_words(panels)} Drawn {how}."

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from penviz.plot.chart_look import SERIES_SIGNS, series_colour
 from penviz.plot.theme import as_written, ink, rgb
 from penviz.projection.chart import Chart, Series
+
+WORDED = 12
+"""Values of a series that its words name at most."""
 
 
 def words_of(chart: Chart, x: str, y: str, dark: bool) -> list[dict[str, Any]]:
@@ -80,3 +86,35 @@ def hover_template(chart: Chart, series: Series) -> str:
         f"<b>{as_written(series.name)}</b><br>{as_written(chart.x_label) or 'x'}: %{{x:.4~g}}"
         f"<br>{y_label or 'y'}: %{{y:.4~g}}{said}<extra></extra>"
     )
+
+
+def in_words(charts: Sequence[Chart]) -> str:
+    """Charts for who cannot see them: what each shows, then the numbers of its series."""
+    said = []
+    for chart in charts:
+        axes = " against ".join(filter(None, (chart.y_label, chart.x_label)))
+        head = ". ".join(filter(None, (chart.title, axes, chart.about.rstrip("."))))
+        said.append(f"{head}. " + " ".join(_in_words(chart, series) for series in chart.series))
+    return " ".join(said)
+
+
+def _in_words(chart: Chart, series: Series) -> str:
+    """All values of a short series, some of a long one, the ends of a cloud."""
+    held = np.flatnonzero(np.isfinite(series.x) & np.isfinite(series.y))
+    if series.band_alone or not len(held):
+        return ""
+    if series.kind == "points":
+        ends = [f"{v.min():.3g} to {v.max():.3g}" for v in (series.x[held], series.y[held])]
+        return f"{series.name}: {len(held)} points, {ends[0]} across, {ends[1]} up."
+    shown = held[np.unique(np.linspace(0, len(held) - 1, WORDED).round().astype(int))]
+    words = dict(chart.x_ticks)
+    values = []
+    for i in shown:
+        x = words.get(float(series.x[i]), f"{series.x[i]:.4g}")
+        span = ""
+        if series.low is not None and series.high is not None:
+            span = f" [{series.low[i]:.3g}, {series.high[i]:.3g}]"
+        label = f" ({series.labels[i]})" if series.labels and series.labels[i] not in ("", x) else ""
+        values.append(f"{series.y[i]:.3g}{span} at {x}{label}")
+    some = f" ({len(shown)} of {len(held)} values)" if len(shown) < len(held) else ""
+    return f"{series.name}{some}: {', '.join(values)}."

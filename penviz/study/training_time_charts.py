@@ -67,6 +67,7 @@ def time_charts(runs: Sequence[Timeline], same_examples: bool) -> tuple[Chart, .
                     *(f"{run.name}, {split}", log_epochs(run.epochs), median, q1, q3),
                     colour=colour,
                     dashed=split != "train",
+                    labels=tuple(f"epoch {epoch}" for epoch in run.epochs),
                 )
             )
     about = (
@@ -94,6 +95,7 @@ def time_charts(runs: Sequence[Timeline], same_examples: bool) -> tuple[Chart, .
                 *(f"change, {split}", log_epochs(soft.epochs), median, q1, q3),
                 colour=runs.index(soft),
                 dashed=split != "train",
+                labels=tuple(f"epoch {epoch}" for epoch in soft.epochs),
             )
             for split, (q1, median, q3) in changes.items()
         ]

@@ -12,16 +12,17 @@ from penviz import InputError
 from penviz.app.catalogue import Group, Opened, key_of, study_of
 from penviz.app.run_selection import with_chosen_runs
 from penviz.app.widgets.calibration_table import ALL, calibration_table
+from penviz.app.widgets.charts import show_charts
 from penviz.app.widgets.controls import URL, heading
 from penviz.app.widgets.empty import show_warnings
 from penviz.app.widgets.export import export_charts
-from penviz.app.widgets.page_head import CONFIG, head_html, page_head
+from penviz.app.widgets.page_head import head_html, page_head
 from penviz.app.widgets.share import share_figure
 from penviz.app.words import minus_signs
 from penviz.figures.charts.calibration import MOST_RUNS, SCORES, reliability_charts, risk_charts
 from penviz.figures.charts.calibration_numbers import number_charts
 from penviz.figures.charts.stored_splits import names_of
-from penviz.plot.chart_screen import LEGEND_PX, ROW_PX, chart_figure
+from penviz.plot.chart_screen import LEGEND_PX, ROW_PX
 from penviz.projection.chart import Chart
 from penviz.store.runs import judged_split
 from penviz.study.calibration_comparison import CalibrationComparison
@@ -104,10 +105,9 @@ def _draw(group: Group, opened: list[Opened]) -> None:
         share_figure(runs, "reliability", figures["reliability"][0])
         export_charts(opened, figures)
     show_warnings([*found.refused, *warnings])
-    dark = st.context.theme.type == "dark"
     with st.container(horizontal=True, key="diagrams", gap="small"):  # side by side where the window is wide
         for name, (_, charts) in figures.items():
-            _chart(name, charts, dark)
+            _chart(name, charts)
     st.html(f'<p class="pz-note">{escape(minus_signs(finding.detail))}</p>')
     st.html(calibration_table(found.calibrated, names))
     unfolded = st.expander("All numbers", key="all-calibration-numbers", on_change="rerun")
@@ -122,11 +122,10 @@ def _draw(group: Group, opened: list[Opened]) -> None:
     st.html(f'<p class="pz-foot">{escape(foot)}</p>')
 
 
-def _chart(name: str, charts: Sequence[Chart], dark: bool) -> None:
+def _chart(name: str, charts: Sequence[Chart]) -> None:
     """One figure; more than four charts stand in rows of three."""
     columns = 3 if len(charts) > 4 else len(charts)
     rows = -(-len(charts) // columns)
     row_px = ROW_PX if rows == 1 else LOW_PX
-    figure = chart_figure(charts, columns=columns, dark=dark, height=rows * row_px + LEGEND_PX)
     with st.container(width=max(columns * CHART_PX[name], LEAST_PX)):
-        st.plotly_chart(figure, theme=None, key=f"chart-{name}", config=CONFIG, alt=charts[0].about)
+        show_charts(charts, f"chart-{name}", columns=columns, height=rows * row_px + LEGEND_PX)

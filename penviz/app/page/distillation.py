@@ -15,12 +15,13 @@ import streamlit as st
 from penviz.app.catalogue import Group, Opened, is_own, path_word, run_roots
 from penviz.app.links import only_link
 from penviz.app.run_selection import with_chosen_runs
+from penviz.app.widgets.charts import show_charts
 from penviz.app.widgets.command_lines import command_lines
 from penviz.app.widgets.controls import heading
 from penviz.app.widgets.distillation_words import MEANING, advice_html, found_html
 from penviz.app.widgets.empty import show_warnings
 from penviz.app.widgets.export import Made, export_charts
-from penviz.app.widgets.page_head import CONFIG, page_head
+from penviz.app.widgets.page_head import page_head
 from penviz.app.widgets.share import share
 from penviz.app.words import plain
 from penviz.demo import SHIPPED
@@ -28,7 +29,6 @@ from penviz.figures.charts import distillation as distillation_chart
 from penviz.figures.charts import erasure as erasure_chart
 from penviz.metrics.erased import TEMPERATURES, Erased
 from penviz.metrics.information import SAMPLES, left_words
-from penviz.plot.chart_screen import chart_figure
 from penviz.store.activations import Activations
 from penviz.store.pilots import Condition, Pilot, condition_name, conditions, find_pilots
 from penviz.store.run_config import RunError
@@ -46,7 +46,6 @@ def show_distillation() -> None:
 
 
 def _page(group: Group, opened: list[Opened]) -> None:
-    dark = st.context.theme.type == "dark"
     runs = [one.run for one in opened]
     watched = [one for one in opened if erasure_chart.followed(one.run)]
     charts = erasure_chart.build([one.run for one in watched], details=True) if watched else ()
@@ -57,8 +56,8 @@ def _page(group: Group, opened: list[Opened]) -> None:
     st.html(_numbers(opened))
     if charts:
         heading("Training dynamics")
-        st.plotly_chart(chart_figure(charts[:3], dark=dark), theme=None, config=CONFIG, key="erasure")
-    _pilots(dark)
+        show_charts(charts[:3], "erasure")
+    _pilots()
     _fair_test(opened)
     _students(group)
     heading("What others found")
@@ -143,7 +142,7 @@ def _numbers(opened: Sequence[Opened]) -> str:
     )
 
 
-def _pilots(dark: bool) -> None:
+def _pilots() -> None:
     found, damaged = find_pilots(run_roots())
     show_warnings(damaged)
     for number, pilot in enumerate(p for p in found if p.rows):
@@ -151,9 +150,7 @@ def _pilots(dark: bool) -> None:
         left, right = st.columns([3, 2], gap="medium")
         with left:
             chart = distillation_chart.chart_of(pilot)
-            st.plotly_chart(
-                chart_figure([chart], dark=dark, height=430), theme=None, config=CONFIG, key=f"pilot-{number}"
-            )
+            show_charts([chart], f"pilot-{number}", height=430)
         with right:
             st.html(_results(pilot))
             if student := _first_student(pilot):

@@ -14,14 +14,14 @@ from penviz.app.catalogue import Catalogue, Group, Opened, digest_of
 from penviz.app.links import remember_runs
 from penviz.app.run_selection import open_catalogue
 from penviz.app.widgets.alpha_slider import alpha_slider, shipped_sweep
+from penviz.app.widgets.charts import show_charts
 from penviz.app.widgets.command_lines import command_lines
 from penviz.app.widgets.controls import URL, choose_classes, choose_group, heading
 from penviz.app.widgets.empty import show_damaged, show_too_few, show_warnings
 from penviz.app.widgets.export import export_charts
-from penviz.app.widgets.page_head import CONFIG, head_html, page_head
+from penviz.app.widgets.page_head import head_html, page_head
 from penviz.app.widgets.share import share_figure
 from penviz.figures.charts.sweep import DEFAULT, SPLITS, charts_of, digest
-from penviz.plot.chart_screen import chart_figure
 from penviz.projection.chart import Chart
 from penviz.store.runs import Run, stored_path
 from penviz.study.families import families
@@ -162,8 +162,7 @@ def _draw(
     if slider:
         alpha_slider(classes, dark)
     if charts:
-        figure = chart_figure(charts, columns=min(COLUMNS, len(charts)), dark=dark)
-        st.plotly_chart(figure, theme=None, key="sweep-chart", config=CONFIG)
+        show_charts(charts, "sweep-chart", columns=min(COLUMNS, len(charts)))
         st.html(f'<p class="pz-note">{HINT}</p>{_meanings(charts, numbers)}')
     else:
         st.html('<p class="pz-note">Choose a metric and a split at the left.</p>')

@@ -12,6 +12,7 @@ from penviz.app.catalogue import directory_digest, sweep_directory
 from penviz.app.state import default_classes, in_order, presets
 from penviz.app.widgets.legend import legend_html
 from penviz.app.widgets.page_head import STILL
+from penviz.app.words import panels_in_words
 from penviz.plot.alpha_slider import alpha_slider_figure
 from penviz.plot.screen import Marks
 from penviz.projection.alpha_slider import AlphaSlider, build_alpha_slider
@@ -48,7 +49,9 @@ def alpha_slider(classes: tuple[int, int, int] | None, dark: bool) -> None:
     )
     marks = Marks(shading=False, templates=False)
     st.html(legend_html(slider.panels[-1], marks, dark))
-    st.plotly_chart(_figure(digest, classes, marks, dark), theme=None, key="slider-chart", config=STILL)
+    words = panels_in_words([panel for network in slider.panels for panel in network])
+    figure = _figure(digest, classes, marks, dark)
+    st.plotly_chart(figure, theme=None, key="slider-chart", config=STILL, alt=words)
     st.html(f'<p class="pz-foot">{escape(_provenance(runs, slider))}</p>')
 
 

@@ -7,11 +7,11 @@ from html import escape
 
 import streamlit as st
 
+from penviz.app.widgets.charts import show_charts
 from penviz.app.widgets.command_lines import WIDE, command_lines
 from penviz.app.widgets.controls import URL
 from penviz.app.widgets.page_head import STILL
 from penviz.metrics.target_vectors import Targets, weights
-from penviz.plot.chart_screen import chart_figure
 from penviz.study.target_facts import NAMES, SHOWN, WHERE, TargetFacts, comparison, number, target_chart
 
 MOST_CLASSES = 1000
@@ -41,15 +41,8 @@ def _draw(k: int, alpha: float) -> None:
     st.html(f'<p class="pz-note"><b>{escape(facts.headline)}.</b> {escape(facts.detail)}</p>')
     if wrong:
         st.warning(wrong, icon=":material/warning:")
-    st.plotly_chart(
-        chart_figure(
-            [target_chart(targets, n_classes, own)], dark=st.context.theme.type == "dark", height=250
-        ),
-        theme=None,
-        config=STILL,
-        key="targets-chart",
-        alt=f"Bar chart. {facts.headline}. {facts.detail}",
-    )
+    chart = target_chart(targets, n_classes, own)
+    show_charts([chart], "targets-chart", config=STILL, said=f"{facts.headline}. {facts.detail}", height=250)
     st.html(f'<p class="pz-note">{escape(WHERE[targets.kind])} Minimum loss: {number(facts.least)} nats.</p>')
     if smoothing := targets.label_smoothing or 0.0:
         st.html(_table(comparison(smoothing, n_classes, targets.prior, own), targets.kind))

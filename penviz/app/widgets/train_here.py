@@ -13,6 +13,7 @@ from penviz.app.catalogue import shown_catalogue
 from penviz.app.trained_here import TrainedHere
 from penviz.app.visitor import Visitor, known_visitor, sandbox, visitor
 from penviz.app.widgets.page_head import STILL
+from penviz.app.words import panels_in_words
 from penviz.external.sandbox.answer import Budget, SandboxError
 from penviz.external.sandbox.job import Job
 from penviz.plot.screen import template_figure
@@ -115,7 +116,7 @@ def _under_way() -> None:
         figure = template_figure(
             panels, columns=2, dark=st.context.theme.type == "dark", height=330, legend=False
         )
-        st.plotly_chart(figure, theme=None, key="train-plane", config=STILL)
+        st.plotly_chart(figure, theme=None, key="train-plane", config=STILL, alt=panels_in_words(panels))
 
 
 def _words(told: dict[str, object]) -> str:

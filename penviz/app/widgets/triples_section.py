@@ -20,6 +20,7 @@ from penviz.figures.charts.triples import charts_of
 from penviz.figures.new_figure import class_words
 from penviz.metrics.tightness.finder import FINDS, HALVED, Ranking, find, value_words
 from penviz.plot.chart_screen import chart_figure
+from penviz.plot.chart_words import in_words
 from penviz.plot.class_matrix import class_matrix
 from penviz.plot.theme import as_written
 from penviz.store.runs import SPLITS
@@ -217,7 +218,7 @@ def _scatter(
         key="triples-chart",
         on_select="rerun",
         selection_mode="points",
-        alt=charts[0].about,
+        alt=in_words(charts),
         config=CONFIG,
     )
     st.html(f'<p class="pz-note">{escape(charts[0].about)} Below the line: tighter in {escape(second)}.</p>')

@@ -8,13 +8,13 @@ from html import escape
 import streamlit as st
 
 from penviz.app.catalogue import Group, Opened
+from penviz.app.widgets.charts import show_charts
 from penviz.app.widgets.controls import URL, heading
 from penviz.app.widgets.export import export_charts
-from penviz.app.widgets.page_head import CONFIG, page_head
+from penviz.app.widgets.page_head import page_head
 from penviz.app.widgets.share import figure_command, share
 from penviz.figures.charts.two_classes import charts_of, names_of
 from penviz.metrics.wording import three
-from penviz.plot.chart_screen import chart_figure
 from penviz.projection.two_classes import SCALES, TwoClasses
 from penviz.store.runs import SPLITS
 from penviz.study.finding import Compared
@@ -65,13 +65,8 @@ def draw_two_classes(opened: Sequence[Opened], scale: str, groups: Sequence[Grou
         splits = [split for split in SPLITS if any(split in own for own in found)]
         options = {"splits": splits, "scale": scale}
         export_charts(opened, {"two-classes": (options, charts)}, key="export-two-classes")
-    st.plotly_chart(
-        chart_figure(charts, columns=columns, dark=dark, height=40 + ROW_PX * -(-len(charts) // columns)),
-        theme=None,
-        config=CONFIG,
-        key="two-classes",
-        alt=f"Densities of two classes along one axis. {finding.headline}",
-    )
+    height = 40 + ROW_PX * -(-len(charts) // columns)
+    show_charts(charts, "two-classes", said=finding.headline, columns=columns, height=height)
     st.html(_table(found, titles))
     notes = [note for one in opened for note in one.notes]
     foot = " ".join([*(chart.about for chart in charts), *notes])

@@ -189,13 +189,16 @@ table.pz-table td.pz-change {{ color: {colours.note}; }}
   .st-key-chart-risk-coverage, .st-key-two-classes, .st-key-erasure) {{ overflow-x: auto; }}
 :is(.st-key-film, .st-key-slider-chart, .st-key-sweep-chart, .st-key-chart-reliability,
   .st-key-chart-risk-coverage, .st-key-two-classes, .st-key-erasure) > * {{ min-width: 44rem; }}
+.st-key-training {{ container-type: inline-size; }}
+.st-key-film {{ height: calc(var(--tall) * max(56rem, 100cqw)); flex: none !important; overflow-y: hidden; }}
 .st-key-film > * {{ min-width: 56rem !important; }}
+:is(.st-key-film, [class*="st-key-run-"]) :is(.stElementContainer, .stPlotlyChart,
+  div:has(> .stPlotlyChart)) {{ height: 100% !important; }}
 .st-key-stage {{ display: grid; gap: .3rem 1.2rem; align-items: start; }}
 .st-key-charts {{ display: grid; gap: .3rem 1rem; }}
 .st-key-side {{ gap: .6rem; }}
 [class*="st-key-run-"] {{ height: var(--h); flex: none !important; }}
-[class*="st-key-run-"] > *, [class*="st-key-run-"] .stElementContainer, [class*="st-key-run-"] .stPlotlyChart,
-[class*="st-key-run-"] div:has(> .stPlotlyChart) {{ height: 100% !important; }}
+[class*="st-key-run-"] > * {{ height: 100% !important; }}
 .st-key-page > :has(> .st-key-tray) {{ position: sticky; bottom: 0; z-index: 50; }}
 .st-key-tray {{ background: {colours.page}; border: {rule};
   border-radius: 6px; padding: .6rem .9rem; box-shadow: 0 -4px 18px rgba(0,0,0,.14); max-height: 36vh;

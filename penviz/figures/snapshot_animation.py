@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 NOTE = (
     "All epochs stand on the plane through the templates of the last epoch's head, in its unit, on axes "
-    "that hold 99.5 % of the last epoch and 90 % of all; lines, shading and stars are the last epoch's."
+    "that hold 99.5 % of the last epoch and the class means of all; lines, shading and stars are the last "
+    "epoch's."
 )
 """What must stand beside pictures of a film."""
 

@@ -1,34 +1,49 @@
-"""What stands under the panels of a film: the curves with the epoch marked, the slider and its buttons."""
+"""What stands around the panels of a film: the slider with its buttons, the curves with the epoch marked."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from penviz.plot.theme import Ink
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-STEP_MS = 650
-"""Milliseconds from one epoch to the next while it plays."""
+STEP_MS = 500
+"""Milliseconds from one epoch to the next: of the points, of the mark in the curves and of the grip."""
+
+TICKS = 8
+"""Epochs that are written under a curve at most."""
 
 
 def put_below(
     layout: dict[str, Any],
     fixed: list[dict[str, Any]],
     curves: Figure,
-    n_panels: int,
+    epochs: Sequence[int],
     height: int,
     free: int,
     colours: Ink,
 ) -> list[dict[str, Any]]:
-    """Put the curves under the slider; returns the line in each chart that marks the epoch, without its x."""
+    """Put the curves under the panels; returns the line in each of them that marks the epoch, without its x.
+
+    Their x axes are spaced as the slider, a step an epoch kept, so that the mark is as far along a curve as
+    the grip along the slider.
+
+    Args:
+        layout, fixed: of the figure with its panels, which get axes, words and traces.
+        curves: as of `film_figure`; epochs: the steps of the slider.
+        height: of the curves, free: of the figure between its margins, pixels.
+        colours: of the page.
+    """
     found = curves.to_plotly_json()
     theirs = found["layout"]
     margin = theirs["margin"]
     inner = height - margin["t"] - margin["b"] - 30
-    legend = dict(theirs.get("legend") or {})
+    n_panels = sum(key.startswith("xaxis") for key in layout)
 
     def moved(name: str) -> str:
         return f"{name[0]}{n_panels + int(name[1:] or 1)}"
@@ -37,6 +52,14 @@ def put_below(
         return float(round((margin["b"] + share * inner) / free, 5))
 
     left, right = margin["l"] / 1000, 1 - margin["r"] / 1000
+    last = len(epochs) - 1
+    written = range(last, -1, -max(1, -(-len(epochs) // TICKS)))[::-1]
+    steps = {
+        "range": [-0.02 * max(last, 1), 1.02 * last if last else 0.02],
+        "tickmode": "array",
+        "tickvals": [*written],
+        "ticktext": [str(epochs[step]) for step in written],
+    }
     lines = []
     for key, axis in theirs.items():
         if key[:5] not in ("xaxis", "yaxis"):
@@ -46,22 +69,21 @@ def put_below(
             axis["anchor"] = moved(axis["anchor"])
         if key[0] == "y":
             axis["domain"] = [up(share) for share in axis["domain"]]
-            low, high = axis["range"]
             lines.append(
                 {
                     "type": "scatter",
                     "mode": "lines",
                     "name": "epoch shown",
                     "showlegend": False,
-                    "y": [low, high],
+                    "y": axis["range"],
                     "xaxis": axis["anchor"],
                     "yaxis": moved(f"y{key[5:]}"),
-                    "line": {"color": colours.text, "width": 1},
+                    "line": {"color": colours.text, "width": 1.5},
                     "hoverinfo": "skip",
                 }
             )
         else:
-            axis["domain"] = [round(left + share * (right - left), 5) for share in axis["domain"]]
+            axis |= {"domain": [round(left + share * (right - left), 5) for share in axis["domain"]], **steps}
         layout[f"{key[:5]}{n_panels + int(key[5:] or 1)}"] = axis
     for note in theirs.get("annotations") or ():
         own = dict(note)
@@ -69,55 +91,56 @@ def put_below(
             axis_name, _, word = str(own[ref]).partition(" ")
             own[ref] = f"{moved(axis_name)} {word}".strip()
         layout["annotations"].append(own)
-    for trace in found["data"]:
+    for trace, given in zip(found["data"], curves.data, strict=True):
         own = {"xaxis": moved(trace.get("xaxis", "x")), "yaxis": moved(trace.get("yaxis", "y"))}
+        step = np.interp(given.x, epochs, range(len(epochs)), np.nan, np.nan)
+        own |= {"x": step, "customdata": given.x}
+        own |= {"hovertemplate": trace["hovertemplate"].replace("%{x:", "%{customdata:")}
         fixed.append(dict(trace) | own)
     place = {"y": up(1) + margin["t"] / free, "yanchor": "bottom", "x": left, "xanchor": "left"}
-    layout["legend"] = legend | place
+    layout["legend"] = dict(theirs["legend"]) | place
     return lines
 
 
-def film_controls(epochs: Sequence[int], top: float, colours: Ink) -> dict[str, Any]:
-    """Play, pause, and a step of the slider an epoch; the last is shown at first."""
-    plain = {"redraw": False}
-    play = {
-        "frame": plain | {"duration": STEP_MS},
-        "transition": {"duration": STEP_MS, "easing": "linear"},
-        "fromcurrent": True,
-        "mode": "immediate",
-    }
-    jump = {"frame": plain | {"duration": 200}, "transition": {"duration": 200}, "mode": "immediate"}
-    halt = {"frame": plain | {"duration": 0}, "transition": {"duration": 0}, "mode": "immediate"}
-    button = {"method": "animate"}
+def film_controls(epochs: Sequence[int], head: int, colours: Ink) -> dict[str, Any]:
+    """Play, pause, and a step of the slider an epoch, over the panels; the last is shown at first.
+
+    Args:
+        epochs: of the film; head: pixels between slider and panels, for titles; colours: of the page.
+    """
+    glide = {"duration": STEP_MS, "easing": "linear"}
+    still = {"duration": 0}
+
+    def to(frames: Any, transition: dict[str, Any], **more: Any) -> dict[str, Any]:
+        shown = {"frame": transition | {"redraw": False}, "transition": transition, "mode": "immediate"}
+        return {"method": "animate", "args": [frames, shown | more]}
+
+    above = {"xanchor": "left", "y": 1, "yanchor": "bottom"}
     return {
         "updatemenus": [
-            {
+            above
+            | {
                 "type": "buttons",
                 "direction": "left",
                 "showactive": False,
                 "x": 0,
-                "xanchor": "left",
-                "y": top,
-                "yanchor": "top",
-                "pad": {"t": 14, "r": 0},
+                "pad": {"b": head + 16},
                 "bgcolor": colours.page,
                 "bordercolor": colours.frame,
                 "font": {"size": 13, "color": colours.text},
                 "buttons": [
-                    button | {"label": "▶ Play", "args": [None, play]},
-                    button | {"label": "❚❚", "args": [[None], halt]},
+                    to(None, glide, fromcurrent=True) | {"label": "▶ Play"},
+                    to([None], still) | {"label": "❚❚"},
                 ],
             }
         ],
         "sliders": [
-            {
+            above
+            | {
                 "active": len(epochs) - 1,
                 "x": 0.13,
                 "len": 0.87,
-                "xanchor": "left",
-                "y": top,
-                "yanchor": "top",
-                "pad": {"t": 12, "b": 0, "l": 6, "r": 6},
+                "pad": {"b": head + 8, "l": 6, "r": 6},
                 "currentvalue": {"visible": False},
                 "bgcolor": colours.frame,
                 "activebgcolor": colours.note,
@@ -126,11 +149,8 @@ def film_controls(epochs: Sequence[int], top: float, colours: Ink) -> dict[str, 
                 "font": {"size": 11, "color": colours.note},
                 "minorticklen": 0,
                 "ticklen": 4,
-                "transition": {"duration": 0},
-                "steps": [
-                    {"label": str(epoch), "method": "animate", "args": [[str(epoch)], jump]}
-                    for epoch in epochs
-                ],
+                "transition": glide,
+                "steps": [to([str(epoch)], glide) | {"label": str(epoch)} for epoch in epochs],
             }
         ],
     }

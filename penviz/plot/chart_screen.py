@@ -21,7 +21,7 @@ from penviz.plot.chart_look import (
     series_colour,
     step_outline,
 )
-from penviz.plot.chart_words import hover_template, hover_words, in_legend, legend_entry, words_of
+from penviz.plot.chart_words import entry_of, hover_template, hover_words, in_legend, legend_entry, words_of
 from penviz.plot.theme import Ink, as_written, blank, ink, rgb
 from penviz.projection.chart import Chart, Series
 
@@ -88,6 +88,7 @@ def chart_figure(
             "xanchor": "left",
             "font": {"size": 12, "color": colours.text},
             "itemdoubleclick": "toggleothers",
+            "title": {"text": _dashes(charts), "font": {"size": 12, "color": colours.note}},
         },
         "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": colours.note, "activecolor": colours.text},
         "barmode": "overlay",
@@ -108,6 +109,12 @@ def chart_figure(
             own = {"xaxis": x, "yaxis": second if chart.series[k].second_axis else y}
             traces += [own | trace for trace in _series(chart, k, places.get(k), dark, named)]
     return Figure({"data": traces, "layout": layout}, _validate=False)
+
+
+def _dashes(charts: Sequence[Chart]) -> str:
+    """What tells the splits apart, where the legend has one entry for both."""
+    split = any(entry_of(series.name) != series.name for chart in charts for series in chart.series)
+    return "solid: train, dashed: validation   " if split else ""
 
 
 def _free(height: int, legend: bool) -> int:
@@ -253,7 +260,7 @@ def _series(
         trace |= _scatter(series, colour, dark) | ({"error_y": error} if error else {})
     inside = {"showlegend": False} if chart.named_inside(series) else {}
     return [
-        *({"legendgroup": series.name} | band for band in made),
+        *({"legendgroup": entry_of(series.name)} | band for band in made),
         trace | legend_entry(series.name, named) | inside,
     ]
 

@@ -10,6 +10,7 @@ import numpy as np
 from penviz.plot.chart_look import SERIES_SIGNS, series_colour
 from penviz.plot.theme import as_written, ink, rgb
 from penviz.projection.chart import Chart, Series
+from penviz.projection.panel import SPLITS
 
 WORDED = 12
 """Values of a series that its words name at most."""
@@ -60,11 +61,18 @@ def in_legend(chart: Chart) -> bool:
     return any(named) or any(line.words for line in chart.lines)
 
 
+def entry_of(name: str) -> str:
+    """What the legend calls a series: "hard" for "hard, train" and for "hard, validation"."""
+    of, _, split = name.rpartition(", ")
+    return of if of and split in SPLITS else name
+
+
 def legend_entry(name: str, named: set[str]) -> dict[str, Any]:
-    """The legend of a trace: the first of a name stands for all."""
-    first = bool(name) and name not in named
-    named.add(name)
-    return {"name": as_written(name), "legendgroup": name, "showlegend": first}
+    """The legend of a trace: the first of an entry stands for all."""
+    entry = entry_of(name)
+    first = bool(entry) and entry not in named
+    named.add(entry)
+    return {"name": as_written(entry), "legendgroup": entry, "showlegend": first}
 
 
 def hover_words(series: Series) -> list[str] | None:

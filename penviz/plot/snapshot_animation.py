@@ -27,8 +27,11 @@ MEAN = "class mean"
 DIGITS = 4
 """Decimals of a coordinate: a ten-thousandth of the distance between the class means."""
 
-PANEL_PX, READOUT_PX, SLIDER_PX, SIDE_PX = 255, BAR_PX + 9, 78, 12
-"""Height of a row of panels, of the two lines under it, of the slider with its labels; the margin."""
+WIDTH_PX = 954
+"""Width of the figure at which panels fill their cells; the page lets its height grow with its width."""
+
+READOUT_PX, SLIDER_PX, SIDE_PX = BAR_PX + 9, 52, 12
+"""Height of the two lines under a panel, of the slider with its labels; the margin at the sides."""
 
 HOLLOW = "rgba(0,0,0,0)"
 """Fill of a wrong prediction, whichever class it names."""
@@ -40,7 +43,7 @@ GAP = 0.02
 def film_figure(
     films: Sequence[Film], curves: Figure | None = None, *, marks: Marks | None = None, dark: bool = False
 ) -> Figure:
-    """Panels of all runs and splits, four a row, over a slider, over curves.
+    """Panels of all runs and splits, four a row, under a slider, over curves.
 
     Runs are shown at the same epochs, those that all of them kept.
 
@@ -62,17 +65,17 @@ def film_figure(
     strips = [
         [panels[film.epochs.index(e)] for e in epochs] for film in films for panels in film.panels.values()
     ]
-    columns = min(4, len(strips))
-    rows = -(-len(strips) // columns)
+    columns = max(3, min(4, len(strips)))
+    width = (1 - GAP * (columns - 1)) / columns
+    side = round(width * (WIDTH_PX - 2 * SIDE_PX))
     below = int(curves.layout.height) if curves is not None else 0
     head = head_px([_titled(strip[-1]) for strip in strips])
-    row = head + PANEL_PX + READOUT_PX
-    height = rows * row + SLIDER_PX + below
-    free = height - head - 1
-    cells = _cells(len(strips), columns, row, free)
+    row = head + side + READOUT_PX
+    free = -(-len(strips) // columns) * row - head + below
+    cells = _cells(len(strips), columns, (side / free, row / free))
     layout: dict[str, Any] = {
-        "height": height,
-        "margin": {"l": SIDE_PX, "r": SIDE_PX, "t": head, "b": 1},
+        "height": SLIDER_PX + head + free + 1,
+        "margin": {"l": SIDE_PX, "r": SIDE_PX, "t": SLIDER_PX + head, "b": 1},
         **blank(colours),
         "dragmode": "pan",
         "showlegend": curves is not None,
@@ -87,7 +90,7 @@ def film_figure(
         final = strip[-1]
         both = axes(final, cell, cell, colours)
         for axis in both.values():
-            axis |= {"showticklabels": False, "ticks": "", "fixedrange": True}
+            axis["fixedrange"] = True
         both[cell.xaxis]["constraintoward"] = "center"
         layout |= both
         bar, length = scale_bar(final, cell, colours)
@@ -102,9 +105,9 @@ def film_figure(
         for number, panel in enumerate(strip):
             # A frame names the stars too, though they stay: the browser puts what it does not name below.
             moving[number] += [*_picture(panel, cell, marks, colours, epochs[number]), *own_stars]
-    lines = put_below(layout, fixed, curves, len(cells), below, free, colours) if curves is not None else []
-    for number, epoch in enumerate(epochs):
-        moving[number] += [line | {"x": [epoch, epoch]} for line in lines]
+    lines = put_below(layout, fixed, curves, epochs, below, free, colours) if curves is not None else []
+    for number, shown in enumerate(moving):
+        shown += [line | {"x": [number, number]} for line in lines]
     # Painted in this order: curves, examples, the stars that they would hide, the class means over all.
     still = [*map(id, stars)]
     examples = [trace for trace in moving[-1] if trace["name"] != MEAN and id(trace) not in still]
@@ -115,8 +118,7 @@ def film_figure(
         {"name": str(epoch), "data": [_moved(trace) for trace in data], "traces": traces}
         for epoch, data in zip(epochs, moving, strict=True)
     ]
-    top = 1 - (rows * row - head) / free
-    layout |= film_controls(epochs, top, colours)
+    layout |= film_controls(epochs, head, colours)
     return Figure({"data": data, "layout": layout, "frames": frames}, _validate=False)
 
 
@@ -125,26 +127,17 @@ def common_epochs(films: Sequence[Film]) -> list[int]:
     return sorted(set.intersection(*(set(film.epochs) for film in films))) if films else []
 
 
-def _cells(n: int, columns: int, row: int, free: int) -> list[Cell]:
-    """Cells of n panels in reading order.
-
-    Args:
-        n: panels; columns: panels a row; row: height of a row with what stands over and under it, pixels.
-        free: height of the figure between its margins, pixels.
-    """
+def _cells(n: int, columns: int, high: tuple[float, float]) -> list[Cell]:
+    """Cells of n panels in reading order; high: a panel and a row of them, shares of the figure's height."""
     width = (1 - GAP * (columns - 1)) / columns
     made = []
     for i in range(n):
         line, column = divmod(i, columns)
         number = str(i + 1) if i else ""
-        top = 1 - line * row / free
+        top = 1 - line * high[1]
         left = column * (width + GAP)
-        made.append(
-            Cell(
-                f"x{number}", f"y{number}", round(left, 5), round(min(left + width, 1), 5),
-                round(top - PANEL_PX / free, 5), round(top, 5),
-            )
-        )  # fmt: skip
+        across = round(left, 5), round(min(left + width, 1), 5)
+        made.append(Cell(f"x{number}", f"y{number}", *across, round(top - high[0], 5), round(top, 5)))
     return made
 
 

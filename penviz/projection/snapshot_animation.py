@@ -2,8 +2,8 @@
 
 Every picture stands on the plane through the templates of the last epoch's head and in that epoch's unit, so
 that a point that moves on screen is an example whose features moved. On planes of their own the pictures
-would turn and stretch with the head. The limits hold the last epoch as the grid's do, and most
-of the others. Boundaries, shading and optimum are those of the last epoch throughout.
+would turn and stretch with the head. The limits hold the last epoch as the grid's do, and the class means of
+all others. Boundaries, shading and optimum are those of the last epoch throughout.
 
 Axis letters: S epochs, n examples, K classes.
 """
@@ -20,17 +20,13 @@ from penviz.metrics.logits import LogitNumbers, confidences_of
 from penviz.metrics.target_vectors import Targets
 from penviz.metrics.wording import three
 from penviz.projection.build_panel import build_panel, ideal_points
-from penviz.projection.frame import Frame, frame_of, held_box, share_frames
+from penviz.projection.frame import Frame, frame_of, share_frames
 from penviz.projection.panel import SPLITS, Panel
 from penviz.projection.projection import Projection
 from penviz.store.activations import Activations
 from penviz.store.head import ActivationsError
 
 Float = NDArray[np.float64]
-
-PASSING = 0.90
-"""Share of the examples of all epochs together that the limits hold: features of the first epochs may lie far
-out, and a frame for them would make the picture that all of it leads to small."""
 
 NUMBERS = ("rho_d", "accuracy", "gap", "spread", "nll")
 """What is known of each epoch: radius over distance on the film's plane; over all classes the accuracy, and
@@ -113,14 +109,11 @@ def _frame(
     scale: str,
     targets: Targets,
 ) -> Frame:
-    """That of the last epoch as `frame_of` has it, wide enough for the class means of every epoch and for
-    `PASSING` of the examples of all epochs."""
+    """That of the last epoch as `frame_of` has it, wide enough for the class means of every epoch."""
     splits = [run[split] for split in SPLITS if split in run]
     head = splits[0][-1].head
     placed = [[Projection.of(replace(a, head=head), classes, bias) for a in frames] for frames in splits]
     also = [mean for frames in placed for p in frames for mean in p.clusters.mean]
-    for frames in placed:
-        also += held_box(np.concatenate([xy for p in frames for xy in p.points]), PASSING)
     last = [frames[-1] for frames in placed]
     return frame_of(last, ideal_points(splits[0][-1], last[0], targets), scale, also)
 

@@ -96,6 +96,23 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture
+def filmed(runs: Path) -> Iterator[tuple[int, ...]]:
+    """The two runs have snapshots of these epochs for as long as a test runs."""
+    from small_runs import small_snapshots
+
+    from penviz.store.snapshots import snapshots_path
+
+    epochs, made = (1, 2, 3, 5, 8, 12), []
+    for name, alpha in (("hard", 0.0), ("soft", 0.1)):
+        for split in ("train", "validation"):
+            made.append(snapshots_path(runs / name, split))
+            small_snapshots(name, split, alpha, epochs=epochs).save(made[-1])
+    yield epochs
+    for path in made:
+        path.unlink()
+
+
 @pytest.fixture(scope="session")
 def server(chromium: str, runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     place = tmp_path_factory.mktemp("server")

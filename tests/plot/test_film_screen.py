@@ -11,7 +11,7 @@ import pytest
 from penviz.metrics.target_vectors import Targets
 from penviz.plot.chart_screen import chart_figure
 from penviz.plot.screen import Marks
-from penviz.plot.snapshot_animation import HOLLOW, common_epochs, film_figure
+from penviz.plot.snapshot_animation import HOLLOW, SIDE_PX, WIDTH_PX, common_epochs, film_figure
 from penviz.plot.theme import CLASS_SHAPES
 from penviz.projection.panel import CORRECT
 from penviz.projection.snapshot_animation import Film, build_films
@@ -31,7 +31,7 @@ def films() -> list[Film]:
 
 
 def drawn(films: list[Film], **options: Any) -> dict[str, Any]:
-    charts = film_charts(films, [[], []], ["hard", "soft"])
+    charts = film_charts(films, [[], []][: len(films)], ["hard", "soft"][: len(films)])
     found: dict[str, Any] = json.loads(
         film_figure(films, chart_figure(charts, columns=3), **options).to_json()
     )
@@ -66,7 +66,7 @@ def test_every_frame_is_the_picture_of_its_epoch(films: list[Film]) -> None:
             assert f"ρ/d {own[i].metrics['rho_d']:.3f}" in said
         lines = [t for t in traces if t["name"] == "epoch shown"]
         assert len(lines) == 6
-        assert all(t["x"] == [EPOCHS[i]] * 2 for t in lines)
+        assert all(t["x"] == [i] * 2 for t in lines), "as far as the step of the slider"
 
 
 def test_what_stands_first_is_the_last_epoch_and_a_step_of_the_slider_an_epoch(films: list[Film]) -> None:
@@ -94,16 +94,43 @@ def test_stars_lie_over_the_examples_and_stay(films: list[Film]) -> None:
         assert max(places) < min(n for n, trace in moved.items() if trace["name"] == "class mean")
 
 
-def test_curves_stand_below_the_slider_on_axes_of_their_own(films: list[Film]) -> None:
+def test_curves_stand_below_the_panels_on_axes_of_their_own(films: list[Film]) -> None:
     figure = drawn(films)
     layout = figure["layout"]
     panels = [layout[f"yaxis{n}" if n else "yaxis"]["domain"] for n in ("", 2, 3, 4)]
     curves = [layout[f"yaxis{n}"]["domain"] for n in range(5, 11)]
-    slider = layout["sliders"][0]["y"]
-    assert all(low >= slider for low, _ in panels)
-    assert all(0 < low < high < slider for low, high in curves)
-    names = {t["name"] for t in figure["data"] if t["xaxis"] == "x5"}
-    assert {"hard, train", "soft, validation"} <= names
+    assert layout["sliders"][0]["y"] == 1, "over the panels"
+    assert all(high <= 1 for _, high in panels)
+    assert all(0 < low < high < panels[0][0] for low, high in curves)
+    assert [t["name"] for t in figure["data"] if t["xaxis"] == "x5" and t["showlegend"]] == ["hard", "soft"]
+    assert layout["legend"]["title"]["text"].startswith("solid: train, dashed: validation")
+
+
+def test_panels_are_squares_that_fill_their_cells(films: list[Film]) -> None:
+    for some in (films, films[:1]):
+        layout = drawn(some)["layout"]
+        free = layout["height"] - layout["margin"]["t"] - layout["margin"]["b"]
+        for n in range(2 * len(some)):
+            left, right = layout[f"xaxis{n + 1 if n else ''}"]["domain"]
+            low, high = layout[f"yaxis{n + 1 if n else ''}"]["domain"]
+            assert (high - low) * free == pytest.approx((right - left) * (WIDTH_PX - 2 * SIDE_PX), abs=1)
+
+
+def test_curves_are_spaced_as_the_slider(films: list[Film]) -> None:
+    """Epoch 3 lies a third of the way from epoch 2 to 5, at step 4/3; a hover says the epoch."""
+    history = [{"epoch": epoch, "train_loss": 1 / epoch} for epoch in range(1, 13)]
+    charts = film_charts(films, [history, history], ["hard", "soft"])
+    figure = film_figure(films, chart_figure(charts, columns=3))
+    for trace in figure.data:
+        if trace.name == "hard" and trace.xaxis == "x5":
+            assert list(trace.x) == [0, 1, 2, 3]
+        if trace.name == "hard" and trace.xaxis == "x7":
+            np.testing.assert_allclose(trace.x[:9], [0, 1, 4 / 3, 5 / 3, 2, 2.25, 2.5, 2.75, 3], atol=1e-6)
+            assert np.isnan(trace.x[9:]).all(), "what no step of the slider shows"
+            assert trace.customdata[:3].tolist() == [1, 2, 3]
+            assert "%{customdata:" in trace.hovertemplate
+    assert figure.layout.xaxis7.tickvals == (0, 1, 2, 3)
+    assert figure.layout.xaxis7.ticktext == ("1", "2", "5", "9")
 
 
 def test_marks_can_be_left_out(films: list[Film]) -> None:

@@ -11,6 +11,7 @@ import streamlit as st
 
 from penviz.app.catalogue import Group, Opened, digest_of
 from penviz.app.run_selection import with_chosen_runs
+from penviz.app.widgets.charts import show_charts
 from penviz.app.widgets.command_lines import command_lines
 from penviz.app.widgets.controls import choose_classes
 from penviz.app.widgets.empty import show_too_few, show_warnings
@@ -24,8 +25,9 @@ from penviz.figures.new_figure import class_words
 from penviz.figures.snapshot_animation import films_of
 from penviz.metrics.tightness.triples import count_triples
 from penviz.plot.chart_screen import chart_figure
+from penviz.plot.chart_words import in_words
 from penviz.plot.screen import Marks
-from penviz.plot.snapshot_animation import common_epochs, film_figure
+from penviz.plot.snapshot_animation import WIDTH_PX, common_epochs, film_figure
 from penviz.plot.theme import short_names
 from penviz.projection.chart import Chart
 from penviz.projection.snapshot_animation import Film, film_finding
@@ -39,14 +41,14 @@ QUICK = 1000
 
 FRAME = (
     "All epochs stand on the plane of the last epoch’s head, in its unit, on axes that hold 99.5 % of the "
-    "last epoch and 90 % of all: what moves on screen is the features. Dashed lines, shading and stars are "
-    "the last epoch’s throughout. "
+    "last epoch and the class means of all: what moves on screen is the features. Dashed lines, shading and "
+    "stars are the last epoch’s throughout. "
     "Between the epochs kept, points move on straight lines that are no data."
 )
 CURVES = (
-    "Curves: ρ/d as in the picture; accuracy, NLL, gap and "
+    "Curves: spaced as the slider, a step an epoch kept; ρ/d as in the picture; accuracy, NLL, gap and "
     "spread over all classes, of the examples kept; the training loss over all images of an epoch, against "
-    "the run’s own targets; dashed: validation."
+    "the run’s own targets."
 )
 
 
@@ -91,17 +93,18 @@ def _draw(group: Group, opened: list[Opened]) -> None:
     figure = film_figure(films, curves, marks=marks, dark=dark)
     panels = [panels[-1] for film in films for panels in film.panels.values()]
     st.html(legend_html(panels, marks, dark, crosses=False))
-    st.plotly_chart(figure, theme=None, key="film", config=STILL, width="stretch")
+    st.html(f"<style>.st-key-film {{ --tall: {figure.layout.height / WIDTH_PX:.4f}; }}</style>")
+    with st.container(key="film"):
+        alt = in_words(charts)
+        st.plotly_chart(figure, theme=None, key="film-chart", config=STILL, height="stretch", alt=alt)
     with st.container(width=180, key="curves-out"):
         shown = [one for one in opened if one.run in runs]
         export_charts(shown, {"over-training": (options, charts)}, key="export-curves", label="Export curves")
-    _all_triples(shown, {run.name: read[run.name] for run in runs}, len(group.class_names), dark)
+    _all_triples(shown, {run.name: read[run.name] for run in runs}, len(group.class_names))
     st.html(f'<p class="pz-foot">{escape(FRAME)} {escape(CURVES)}</p>')
 
 
-def _all_triples(
-    shown: Sequence[Opened], read: dict[str, dict[str, Snapshots]], n_classes: int, dark: bool
-) -> None:
+def _all_triples(shown: Sequence[Opened], read: dict[str, dict[str, Snapshots]], n_classes: int) -> None:
     """rho/d of every triple over the training; at once where that is quick, else when asked for."""
     help = "The median triple with its quartiles, on a log scale of the epoch. Many classes take a minute."
     quick = count_triples(n_classes) <= QUICK
@@ -109,8 +112,7 @@ def _all_triples(
         return
     runs = [one.run for one in shown]
     charts = _timed(_digest(runs, read), runs, read)
-    figure = chart_figure(charts, columns=len(charts), dark=dark, height=300)
-    st.plotly_chart(figure, theme=None, key="all-triples", config=STILL, width="stretch")
+    show_charts(charts, "all-triples", config=STILL, columns=len(charts), height=300)
     with st.container(width=180, key="triples-out"):
         export_charts(shown, {"training-time": ({}, charts)}, key="export-triples", label="Export triples")
 

@@ -24,6 +24,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 from made_shards import make_shards
 
+from penviz.metrics.target_vectors import Targets
 from penviz.projection.build_panel import build_panel
 from penviz.store.shards import ShardedActivations
 
@@ -62,7 +63,7 @@ def measure(sharded: ShardedActivations, n_triples: int) -> int:
         began, used = time.perf_counter(), time.process_time()
         activations = sharded.triple(triple)
         reads.append(1000 * (time.perf_counter() - began))
-        build_panel(activations, triple, label_smoothing=0.1)
+        build_panel(activations, triple, targets=Targets.of(0.1))
         wholes.append(1000 * (time.perf_counter() - began))
         processor.append(1000 * (time.process_time() - used))
         n = len(activations)

@@ -11,7 +11,10 @@ from penviz.figures.charts import calibration as reliability_chart
 from penviz.figures.charts import distillation as distillation_chart
 from penviz.figures.charts import erasure as erasure_chart
 from penviz.metrics.calibration.reliability import Reliability
+from penviz.metrics.target_vectors import Targets
+from penviz.plot.paper.options import PaperOptions
 from penviz.projection.chart import Chart, Line, Series
+from penviz.projection.panel_options import PanelOptions
 from penviz.store.activations import Activations
 from penviz.store.atomic_write import whole_file
 from penviz.store.run_config import RunError
@@ -112,14 +115,13 @@ def figure1(triples: Sequence[Sequence[str | int]], runs: Sequence[Run]) -> byte
         build_grid(
             stored,
             triple,
-            per_class=PER_CLASS,
-            scale="own",
-            label_smoothings=[run.config.label_smoothing for run in runs],
+            PanelOptions(PER_CLASS, scale="own"),
+            targets=[Targets.of(run.config.label_smoothing) for run in runs],
         )
         for triple in triples
     ]
     panels = [[panel for row in grid for panel in row] for grid in grids]
-    figure = paper_figure(panels, layout="figure1", marks=Marks(), corner=("rho_d",), dpi=DPI)
+    figure = paper_figure(panels, PaperOptions(dpi=DPI), layout="figure1", marks=Marks(), corner=("rho_d",))
     return figure_bytes(figure, "png", dpi=DPI)
 
 
@@ -149,7 +151,7 @@ def charted(charts: Sequence[Chart]) -> bytes:
     from penviz.plot.paper.chart import paper_charts
     from penviz.plot.paper.plane import figure_bytes
 
-    return figure_bytes(paper_charts(charts, dpi=DPI), "png", dpi=DPI)
+    return figure_bytes(paper_charts(charts, PaperOptions(dpi=DPI)), "png", dpi=DPI)
 
 
 def reliabilities(runs: Sequence[Run]) -> dict[str, Reliability]:

@@ -15,6 +15,7 @@ from penviz.metrics.target_vectors import Targets, least_loss
 from penviz.metrics.tightness.arc import Arc
 from penviz.metrics.tightness.training_time import quartiles
 from penviz.projection.build_panel import build_grid
+from penviz.projection.panel_options import PanelOptions
 from penviz.projection.split_statistics import SplitStatistics, triple_changes
 from penviz.store.activations import Activations
 from penviz.store.runs import SPLITS, Run, activations_path
@@ -154,9 +155,8 @@ def measure_triple(
     runs = [own] if reference is None else [reference, own]
     table = compare(runs, triple, label_smoothings=[alpha] if reference is None else [0.0, alpha])
     stored = [{s: summary.activations for s, summary in own.items()}]
-    (panels,) = build_grid(
-        stored, triple, per_class=1, scale="own", label_smoothings=[alpha], summaries=[own]
-    )
+    options = PanelOptions(1, scale="own")
+    (panels,) = build_grid(stored, triple, options, targets=[Targets.of(alpha)], summaries=[own])
     found: dict[str, dict[str, object]] = {}
     for panel in panels:
         split = panel.split

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from penviz.cli.main import application
 from penviz.figures.new_figure import new_figure
 from penviz.metrics.numbers import ALL, MEASURE, TABLES
+from penviz.metrics.target_vectors import Targets
 from penviz.projection.build_panel import build_panel
 from penviz.projection.split_statistics import SplitStatistics
 from penviz.store import run_activations
@@ -54,8 +55,8 @@ def test_both_forms_draw_the_same_panel(sharded: tuple[Path, dict[str, Activatio
         part = found[split]
         assert part.partial
         assert set(part.labels) == {2, 5, 8}
-        mine = build_panel(part, CLASSES, label_smoothing=0.1)
-        theirs = build_panel(whole, CLASSES, label_smoothing=0.1)
+        mine = build_panel(part, CLASSES, targets=Targets.of(0.1))
+        theirs = build_panel(whole, CLASSES, targets=Targets.of(0.1))
         for key in ("xy", "labels", "predictions", "kinds", "indices", "boundaries", "shading", "limits"):
             np.testing.assert_array_equal(getattr(mine, key), getattr(theirs, key), err_msg=key)
         np.testing.assert_allclose(mine.confidences, theirs.confidences, rtol=1e-5)

@@ -11,6 +11,7 @@ from penviz.figures import snapshot_animation
 from penviz.figures.spec import FigureSpec
 from penviz.figures.spec_files import find_font
 from penviz.figures.triple import Grid
+from penviz.plot.paper.options import PaperOptions
 from penviz.plot.paper.style import FigureStyle
 from penviz.projection.chart import Chart
 
@@ -64,14 +65,11 @@ def draw_planes(
         return html_bytes(flat, columns=columns, marks=spec.marks)
     drawn = paper_figure(
         rows,
-        venue=spec.venue,
-        width=spec.width,
+        _paper(spec, place),
         layout=spec.layout,
         marks=spec.marks,
         letters=spec.letters,
         corner=spec.corner,
-        dpi=spec.dpi,
-        font=find_font(spec.font, place),
         style=spec.style,
     )
     return figure_bytes(drawn, "tikz" if format == "tex" else format, dpi=spec.dpi, text=spec.text)
@@ -85,16 +83,12 @@ def draw_charts(spec: FigureSpec, charts: Sequence[Chart], format: str, place: P
 
     if checked_format(format, FORMATS) == "html":
         return html_page(chart_figure(charts, columns=spec.columns))
-    drawn = paper_charts(
-        charts,
-        venue=spec.venue,
-        width=spec.width,
-        letters=spec.letters,
-        columns=spec.columns,
-        dpi=spec.dpi,
-        font=find_font(spec.font, place),
-    )
+    drawn = paper_charts(charts, _paper(spec, place), letters=spec.letters, columns=spec.columns)
     return figure_bytes(drawn, "tikz" if format == "tex" else format, dpi=spec.dpi, text=spec.text)
+
+
+def _paper(spec: FigureSpec, place: Path) -> PaperOptions:
+    return PaperOptions(spec.venue, spec.width, spec.dpi, find_font(spec.font, place))
 
 
 def _paper_rows(spec: FigureSpec, grids: Sequence[Grid]) -> Grid:

@@ -85,7 +85,8 @@ class ComparisonFigure:
         Args:
             venue: "neurips", "icml", ..., or a width such as "140mm".
             preset: "paper" draws as Figure 1 of Müller et al. 2019; any option wins over it.
-            options: those of `penviz.plot.paper.plane.paper_figure`, and fields of a `FigureStyle`:
+            options: `width`, `dpi` and `font` of `PaperOptions`, the keywords of
+                `penviz.plot.paper.plane.paper_figure`, and fields of a `FigureStyle`:
                 `font_size`, `colours`, `row_titles`, `column_titles`, `group_titles`, `by_split`, `legend`.
 
         Returns:
@@ -94,6 +95,7 @@ class ComparisonFigure:
         Raises:
             InputError: an unknown venue or option.
         """
+        from penviz.plot.paper.options import PaperOptions
         from penviz.plot.paper.plane import paper_figure
         from penviz.plot.paper.style import FigureStyle
         from penviz.plot.paper.style import preset as choices_of
@@ -105,12 +107,13 @@ class ComparisonFigure:
         chosen |= options
         look = {f.name: chosen.pop(f.name) for f in fields(FigureStyle) if f.name in chosen}
         chosen["style"] = replace(chosen.get("style") or FigureStyle(), **look)
+        place = PaperOptions(venue, **{k: chosen.pop(k) for k in ("width", "dpi", "font") if k in chosen})
         one = self.comparison
         shown = one if drawing == one.options else replace(one, options=drawing)
         rows: list[list[Panel | None]] = shown.rows
         if chosen.get("layout") == "figure1":
             rows = [[panel for row in rows for panel in row]]
-        return paper_figure(rows, venue=venue, **chosen)
+        return paper_figure(rows, place, **chosen)
 
     def save(self, path: Path | str, venue: str = "neurips", **options: Any) -> Path:
         """Write `paper(venue, ...)`; arguments and errors as there and as `PaperFigure.save`."""

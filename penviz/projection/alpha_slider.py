@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from penviz.metrics.target_vectors import Targets, target_vectors
 from penviz.projection.build_panel import build_grid
 from penviz.projection.panel import SPLITS, Panel
+from penviz.projection.panel_options import PanelOptions
 from penviz.projection.projection import Projection
 from penviz.store.activations import Activations
 from penviz.store.head import ActivationsError
@@ -95,7 +96,8 @@ def build_alpha_slider(
         raise ActivationsError(
             "The slider needs two or more networks, each with more smoothing than the last."
         )
-    grid = build_grid(runs, classes, bias=bias, scale=scale, per_class=per_class, label_smoothings=alphas)
+    options = PanelOptions(per_class, bias=bias, scale=scale)
+    grid = build_grid(runs, classes, options, targets=[Targets.of(alpha) for alpha in alphas])
     for row in grid[1:]:
         same = len(row) == len(grid[0]) and all(
             p.split == q.split and np.array_equal(p.indices, q.indices)

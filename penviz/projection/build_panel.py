@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from penviz.projection.density import ABOVE, depth
 from penviz.projection.frame import Frame, frame_of, share_frames
 from penviz.projection.loss_gradient import Arrows, restricted_targets
 from penviz.projection.panel import CORRECT, INSIDE, OUTSIDE, SPLITS, Float, Panel
+from penviz.projection.panel_options import DEFAULTS, PanelOptions
 from penviz.projection.projection import Projection, distinct_names
 from penviz.projection.sample import draw, sample_keys
 from penviz.projection.split_statistics import SplitStatistics
@@ -23,6 +25,16 @@ from penviz.store.head import ActivationsError
 
 GRID = 96
 """Cells on a side of the shading."""
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """One split of one run on its plane, with its summary where that is at hand."""
+
+    activations: Activations
+    projection: Projection
+    targets: Targets
+    summary: SplitStatistics | None
 
 
 def ideal_points(a: Activations, projection: Projection, targets: Targets) -> Float | None:
@@ -35,10 +47,18 @@ def ideal_points(a: Activations, projection: Projection, targets: Targets) -> Fl
     return projection.plane.at_differences(z[:, 1:] - z[:, :1]) if np.isfinite(z).all() else None
 
 
-def _project(
-    a: Activations, classes: Sequence[str | int], bias: bool, s: SplitStatistics | None
-) -> Projection:
-    return Projection.of(a, classes, bias) if s is None else s.project(classes, bias)
+def _place(
+    a: Activations, classes: Sequence[str | int], bias: bool, targets: Targets, s: SplitStatistics | None
+) -> _Placed:
+    projection = Projection.of(a, classes, bias) if s is None else s.project(classes, bias)
+    return _Placed(a, projection, targets, s)
+
+
+def _frame(splits: Sequence[_Placed], scale: str) -> Frame:
+    """Of the splits of one run."""
+    first = splits[0]
+    stars = ideal_points(first.activations, first.projection, first.targets)
+    return frame_of([one.projection for one in splits], stars, scale)
 
 
 def _title(run: str, split: str, targets: Targets) -> str:
@@ -97,22 +117,9 @@ def _pull(a: Activations, projection: Projection, frame: Frame, targets: Targets
     return Arrows.over(plane, frame.limits, frame.unit, wanted)
 
 
-def _panel(
-    a: Activations,
-    p: Projection,
-    frame: Frame,
-    *,
-    per_class: int,
-    seed: int,
-    bias: bool,
-    scale: str,
-    targets: Targets,
-    summary: SplitStatistics | None,
-    remark: str,
-    unit_split: str,
-    pull: bool,
-) -> Panel:
-    drawn = [draw(a.indices[rows], per_class, seed) for rows in p.rows]
+def _panel(one: _Placed, frame: Frame, options: PanelOptions, *, unit_split: str, remark: str) -> Panel:
+    a, p, targets, summary, seed = one.activations, one.projection, one.targets, one.summary, options.seed
+    drawn = [draw(a.indices[rows], options.per_class, seed) for rows in p.rows]
     rows = np.concatenate([own[at] for own, at in zip(p.rows, drawn, strict=True)])
     points = np.concatenate([own[at] for own, at in zip(p.points, drawn, strict=True)])
     labels = np.repeat(np.arange(3), [len(at) for at in drawn])
@@ -123,7 +130,7 @@ def _panel(
     kinds = np.where(np.isin(predictions, p.classes), INSIDE, OUTSIDE)
     kinds[predictions == a.labels[rows]] = CORRECT
     ideal = ideal_points(a, p, targets)
-    head, bias = a.planar_head(bias)
+    head, bias = a.planar_head(options.bias)
     names = distinct_names(a.class_names)
     x0, x1, y0, y1 = frame.limits
     start = p.plane.equal_point()
@@ -155,7 +162,7 @@ def _panel(
         limits=frame.limits,
         shading=None if a.head is None else _shading(p, frame),
         unit=frame.unit,
-        scale=scale,
+        scale=options.scale,
         bias=bias,
         n_shown=_three(len(at) for at in drawn),
         n_stored=_three(len(r) for r in p.rows),
@@ -179,7 +186,7 @@ def _panel(
         partial=a.partial,
         remark=remark,
         targets=targets.kind,
-        pull=_pull(a, p, frame, targets) if pull else None,
+        pull=_pull(a, p, frame, targets) if options.pull else None,
         density=_density(p, frame, len(rows)),
     )
 
@@ -192,125 +199,67 @@ def _three(values: Iterable[int]) -> tuple[int, int, int]:
 def build_panel(
     activations: Activations,
     classes: Sequence[str | int],
+    options: PanelOptions = DEFAULTS,
     *,
-    per_class: int = 250,
-    seed: int = 0,
-    bias: bool = True,
-    scale: str = "distance",
-    label_smoothing: float | None = None,
     targets: Targets | None = None,
     frame: Frame | None = None,
     summary: SplitStatistics | None = None,
     remark: str = "",
-    pull: bool = False,
 ) -> Panel:
     """The picture of one run and split.
 
     Args:
         activations: with a head, or with class means in its place.
         classes: three names or indices: left, right, above.
-        per_class: examples drawn a class at most; every number uses all that are stored.
-        seed: of the sample drawn.
-        bias: the template holds the bias.
-        scale: one of SCALES.
-        label_smoothing: alpha of the run; 0 for hard targets, None when unknown (no ideal points).
-        targets: of the run; without them those of `label_smoothing`, uniform over all classes.
+        targets: of the run, unknown when not given; hard and unknown ones have no ideal points.
         frame: unit and limits shared with other panels; without it those of this split alone.
         summary: of these activations, to save time.
         remark: a few words that must stand in the picture.
-        pull: whether the arrows of the loss are wanted.
 
     Raises:
         ActivationsError: neither head nor class means, unknown, repeated or empty classes.
         DegeneratePlane: templates on one line.
-        ValueError: an unknown scale.
     """
-    projection = _project(activations, classes, bias, summary)
-    asked = targets or Targets.of(label_smoothing)
-    if frame is None:
-        stars = ideal_points(activations, projection, asked)
-        frame = frame_of([projection], stars, scale)
-    return _panel(
-        activations,
-        projection,
-        frame,
-        per_class=per_class,
-        seed=seed,
-        bias=bias,
-        scale=scale,
-        targets=asked,
-        summary=summary,
-        remark=remark,
-        unit_split=activations.split,
-        pull=pull,
-    )
+    one = _place(activations, classes, options.bias, targets or Targets.of(None), summary)
+    frame = frame or _frame([one], options.scale)
+    return _panel(one, frame, options, unit_split=activations.split, remark=remark)
 
 
 def build_grid(
     runs: Sequence[Mapping[str, Activations]],
     classes: Sequence[str | int],
+    options: PanelOptions = DEFAULTS,
     *,
-    per_class: int = 250,
-    seed: int = 0,
-    bias: bool = True,
-    scale: str = "distance",
-    label_smoothings: Sequence[float | None] | None = None,
     targets: Sequence[Targets] | None = None,
     summaries: Sequence[Mapping[str, SplitStatistics]] | None = None,
     remarks: Sequence[str] | None = None,
-    pull: bool = False,
 ) -> list[list[Panel]]:
     """Rows of panels: a row a run, its splits train, validation, test, as far as they are there.
 
     Args:
         runs: for each run its activations by split; all with one list of classes.
-        classes, per_class, seed, bias, scale, pull: as for `build_panel`.
-        label_smoothings: alpha of each run, None when unknown.
-        targets: of each run; without them those of `label_smoothings`, uniform over all classes.
+        classes, options: as for `build_panel`; all splits of a run are drawn.
+        targets: of each run, unknown when not given.
         summaries: of the same activations, to save time.
         remarks: a few words for each run that must stand in all of its panels.
 
     Raises:
         ActivationsError: runs of different class lists, a run without activations, and as `build_panel`.
     """
-    alphas = [None] * len(runs) if label_smoothings is None else list(label_smoothings)
-    if len(alphas) != len(runs):
-        raise ActivationsError(f"{len(runs)} runs need as many label smoothings, not {len(alphas)}.")
-    asked = [Targets.of(alpha) for alpha in alphas] if targets is None else list(targets)
+    asked = [Targets.of(None)] * len(runs) if targets is None else list(targets)
+    if len(asked) != len(runs):
+        raise ActivationsError(f"{len(runs)} runs need as many targets, not {len(asked)}.")
     if len({a.class_names for run in runs for a in run.values()}) > 1:
         raise ActivationsError("Runs with different lists of classes cannot share a picture: choose others.")
-    rows: list[tuple[list[Activations], list[Projection], list[SplitStatistics | None]]] = []
-    frames: list[Frame] = []
+    rows: list[list[_Placed]] = []
     for number, (run, own) in enumerate(zip(runs, asked, strict=True)):
         splits = [s for s in SPLITS if s in run]
         if not splits:
             raise ActivationsError("A run has no activations: extract them first.")
-        digests = summaries[number] if summaries is not None else {}
-        shown = [run[s] for s in splits]
-        projections = [_project(run[s], classes, bias, digests.get(s)) for s in splits]
-        stars = ideal_points(shown[0], projections[0], own)
-        frames.append(frame_of(projections, stars, scale))
-        rows.append((shown, projections, [digests.get(s) for s in splits]))
-    frames = share_frames(frames, scale)
+        known = summaries[number] if summaries is not None else {}
+        rows.append([_place(run[s], classes, options.bias, own, known.get(s)) for s in splits])
+    frames = share_frames([_frame(row, options.scale) for row in rows], options.scale)
     return [
-        [
-            _panel(
-                a,
-                p,
-                frame,
-                per_class=per_class,
-                seed=seed,
-                bias=bias,
-                scale=scale,
-                targets=own,
-                summary=digest,
-                remark=said,
-                unit_split=shown[0].split,
-                pull=pull,
-            )
-            for a, p, digest in zip(shown, projections, digested, strict=True)
-        ]
-        for (shown, projections, digested), frame, own, said in zip(
-            rows, frames, asked, remarks or [""] * len(runs), strict=True
-        )
+        [_panel(one, frame, options, unit_split=row[0].activations.split, remark=said) for one in row]
+        for row, frame, said in zip(rows, frames, remarks or [""] * len(runs), strict=True)
     ]

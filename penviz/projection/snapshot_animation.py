@@ -22,6 +22,7 @@ from penviz.metrics.wording import three
 from penviz.projection.build_panel import build_panel, ideal_points
 from penviz.projection.frame import Frame, frame_of, share_frames
 from penviz.projection.panel import SPLITS, Panel
+from penviz.projection.panel_options import PanelOptions
 from penviz.projection.projection import Projection
 from penviz.store.activations import Activations
 from penviz.store.head import ActivationsError
@@ -131,9 +132,7 @@ def _picture(
     panel = build_panel(
         replace(a, head=last.head),
         classes,
-        per_class=len(a),
-        bias=bias,
-        scale=scale,
+        PanelOptions(len(a), bias=bias, scale=scale),
         targets=targets,
         frame=frame,
     )

@@ -217,59 +217,57 @@ def two_class_charts(
     """
     if scale not in SCALES:
         raise ValueError(f"The scale is one of {', '.join(SCALES)}, not {scale}.")
-    drawn = []
+    drawn: list[_Axis] = []
     for splits, title, own in zip(runs, titles, targets, strict=True):
         first = next(iter(splits.values()))
         unit = first.distance if scale == "distance" else 1.0
         wanted = None if first.means else optimum(own, n_classes, first.classes)
-        drawn += [(s, unit, wanted, f"{title}, {name}") for name, s in splits.items()]
-    ends = _limits([(s, unit, wanted) for s, unit, wanted, _ in drawn])
-    fewest = min(len(own) for s, *_ in drawn for own in s.differences)
+        drawn += [_Axis(s, unit, wanted, f"{title}, {name}") for name, s in splits.items()]
+    ends = _limits(drawn)
+    fewest = min(len(own) for one in drawn for own in one.split.differences)
     bins = int(np.clip(4 * math.sqrt(fewest), FEWEST_BINS, MOST_BINS))
     width = (ends[1] - ends[0]) / bins
     below, above = math.ceil(-ends[0] / width), math.ceil(ends[1] / width)
     ends, n_bins = (-below * width, above * width), below + above  # no bin lies on both sides of the boundary
-    densities = [_densities(s, ends, unit, n_bins) for s, unit, _, _ in drawn]
+    densities = [_densities(one, ends, n_bins) for one in drawn]
     top = 1.12 * max(float(y.max()) for pair in densities for y in pair)
-    return tuple(
-        _chart(s, own, ends, top, unit, wanted, title, scale)
-        for (s, unit, wanted, title), own in zip(drawn, densities, strict=True)
-    )
+    return tuple(_chart(one, own, ends, top, scale) for one, own in zip(drawn, densities, strict=True))
 
 
-def _limits(
-    drawn: Sequence[tuple[TwoClasses, float, tuple[float, float] | None]],
-) -> tuple[float, float]:
+@dataclass(frozen=True)
+class _Axis:
+    """One chart: a split, the unit of its axis, where the targets want both classes, a title."""
+
+    split: TwoClasses
+    unit: float
+    wanted: tuple[float, float] | None
+    title: str
+
+
+def _limits(drawn: Sequence[_Axis]) -> tuple[float, float]:
     """Shared by all charts: INNER of the examples of each, every optimum, and the boundary."""
     inside = [0.0]
-    for s, unit, wanted in drawn:
-        ends = np.quantile(np.concatenate(s.differences), [(1 - INNER) / 2, (1 + INNER) / 2])
-        inside += [float(end) / unit for end in ends]
-        inside += [w / unit for w in wanted or ()]
+    for one in drawn:
+        ends = np.quantile(np.concatenate(one.split.differences), [(1 - INNER) / 2, (1 + INNER) / 2])
+        inside += [float(end) / one.unit for end in (*ends, *(one.wanted or ()))]
     low, high = float(min(inside)), float(max(inside))
     room = 0.05 * (high - low)
     return low - room, high + room
 
 
-def _densities(s: TwoClasses, ends: tuple[float, float], unit: float, n_bins: int) -> list[Float]:
+def _densities(one: _Axis, ends: tuple[float, float], n_bins: int) -> list[Float]:
     """Examples a bin over all examples of the class and the width of the bin, for both classes [B]."""
     width = (ends[1] - ends[0]) / n_bins
     return [
-        np.histogram(own / unit, n_bins, ends)[0].astype(np.float64) / (len(own) * width)
-        for own in s.differences
+        np.histogram(own / one.unit, n_bins, ends)[0].astype(np.float64) / (len(own) * width)
+        for own in one.split.differences
     ]
 
 
 def _chart(
-    s: TwoClasses,
-    densities: Sequence[Float],
-    ends: tuple[float, float],
-    top: float,
-    unit: float,
-    wanted: tuple[float, float] | None,
-    title: str,
-    scale: str,
+    one: _Axis, densities: Sequence[Float], ends: tuple[float, float], top: float, scale: str
 ) -> Chart:
+    s, unit, wanted = one.split, one.unit, one.wanted
     edges = np.linspace(*ends, len(densities[0]) + 1)
     middles = (edges[1:] + edges[:-1]) / 2
     series = tuple(
@@ -299,7 +297,7 @@ def _chart(
         f"ρ/d {three(s.rho_d)}; {outside:,} outside the limits."
     )
     return Chart(
-        title=f"{title}: ρ/d {three(s.rho_d)}",
+        title=f"{one.title}: ρ/d {three(s.rho_d)}",
         x_label=f"{minus} ({s.unit})" if scale == "nats" else f"{minus}, distance of the means = 1",
         y_label="density",
         series=series,

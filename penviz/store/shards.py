@@ -189,7 +189,6 @@ class ShardedActivations:
             _joined([one.predictions[at] for _, one, at in parts], np.int64),
             _joined([one.indices[at] for _, one, at in parts], np.int64),
             self._extra("hashes", [(one, at) for _, one, at in parts]),
-            self.class_totals(),
             self._extra("confidences", [(one, at) for _, one, at in parts]),
             partial=True,
         )
@@ -213,7 +212,6 @@ class ShardedActivations:
             _joined([one.predictions for one in self._arrays], np.int64)[back],
             _joined([one.indices for one in self._arrays], np.int64)[back],
             None if hashes is None else hashes[back],
-            self.total,
             None if confidences is None else confidences[back],
             partial=False,
         )
@@ -243,7 +241,6 @@ class ShardedActivations:
         predictions: Int,
         indices: Int,
         hashes: NDArray[np.uint64] | None,
-        total: Int | None,
         confidences: NDArray[np.float32] | None,
         *,
         partial: bool,
@@ -260,7 +257,7 @@ class ShardedActivations:
             self.dataset_id,
             self.checkpoint_sha256,
             hashes,
-            total,
+            self.class_totals() if partial else self.total,
             partial,
             self.predicted_by,
             confidences=confidences,

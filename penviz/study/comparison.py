@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from penviz import InputError
-from penviz.did_you_mean import did_you_mean
 from penviz.projection.build_panel import build_grid
-from penviz.projection.frame import SCALES
 from penviz.projection.panel import Panel
+from penviz.projection.panel_options import PanelOptions
 from penviz.projection.projection import class_indices
 from penviz.store.runs import check_split
 from penviz.study.finding import Compared, Finding
@@ -22,35 +21,18 @@ from penviz.study.withheld_intervals import withheld_intervals
 
 
 @dataclass(frozen=True)
-class ComparisonOptions:
+class ComparisonOptions(PanelOptions):
     """How a comparison is drawn and measured.
 
     Attributes:
-        per_class: examples drawn of a class at most; every number uses all that are stored.
-        seed: of the sample drawn.
-        bias: the template holds the bias, as in the paper.
-        scale: "distance", "own" or "same" (`panel.SCALES`).
-        pull: whether the gradient of the loss is drawn.
-        splits: columns, () for all that some run has.
-
-    Raises:
-        InputError: a value out of range.
+        splits: columns, () for all that some run has; the others as of `PanelOptions`.
     """
 
-    per_class: int = 250
-    seed: int = 0
-    bias: bool = True
-    scale: str = "distance"
-    pull: bool = False
     splits: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "splits", tuple(self.splits))
-        if self.per_class < 1:
-            raise InputError("At least one example per class must be drawn.")
-        if self.scale not in SCALES:
-            meant = did_you_mean(self.scale, SCALES)
-            raise InputError(f"There is no scale {self.scale}{meant}: choose {', '.join(SCALES)}.")
         for split in self.splits:
             check_split(split)
 
@@ -105,15 +87,10 @@ class Comparison:
         built = build_grid(
             [one.splits for one in runs],
             self.classes,
-            per_class=options.per_class,
-            seed=options.seed,
-            bias=options.bias,
-            scale=options.scale,
-            label_smoothings=[one.run.config.label_smoothing for one in runs],
+            options,
             targets=[one.targets for one in runs],
             summaries=[one.statistics_at_hand for one in runs],
             remarks=[one.run.adoption.mark for one in runs],
-            pull=options.pull,
         )
         return [[next((p for p in row if p.split == s), None) for s in self.splits] for row in built]
 

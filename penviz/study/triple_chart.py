@@ -92,8 +92,7 @@ def triple_chart(
     names: tuple[str, str],
     class_names: Sequence[str],
     chosen: Sequence[int],
-    found: Int | None = None,
-    found_words: str = "found",
+    found: tuple[str, Int] | None = None,
     split: str = "train",
     seed: int = 0,
 ) -> Chart:
@@ -101,14 +100,15 @@ def triple_chart(
 
     Args:
         pair: the values; names: of the two runs; class_names: K.
-        chosen: three classes, marked; found: [m, 3] triples marked too, under the words `found_words`.
+        chosen: three classes, marked; found: a name and [m, 3] triples, marked too.
         split: of the values; seed: of the sample drawn where there are more than MOST_DRAWN.
     """
     n = len(pair.triples)
     drawn = np.arange(n)
     if n > MOST_DRAWN:
         drawn = np.sort(np.random.default_rng(seed).choice(n, MOST_DRAWN, replace=False))
-    marked = [at for triple in (found if found is not None else []) if (at := pair.at(triple)) is not None]
+    found_words, others = found or ("", [])
+    marked = [at for triple in others if (at := pair.at(triple)) is not None]
     own = pair.at(chosen)
     special = [*marked, *([own] if own is not None else [])]
     values = np.concatenate([pair.before[drawn], pair.after[drawn]])

@@ -17,8 +17,10 @@ from starlette.requests import Request
 
 from penviz.app.component import served_files
 from penviz.app.component.payload import payload
+from penviz.metrics.target_vectors import Targets
 from penviz.projection.build_panel import build_panel
 from penviz.projection.panel import CORRECT, Panel
+from penviz.projection.panel_options import PanelOptions
 
 SPLITS = ("train", "validation")
 FOLDER = served_files.FOLDER
@@ -26,7 +28,7 @@ FOLDER = served_files.FOLDER
 
 def made(run: str, split: str, alpha: float, **changes: Any) -> Panel:
     a = small_activations(run, split, alpha)
-    return replace(build_panel(a, (0, 1, 2), per_class=20, label_smoothing=alpha), **changes)
+    return replace(build_panel(a, (0, 1, 2), PanelOptions(20), targets=Targets.of(alpha)), **changes)
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from test_browser import choose, draw, settled
 
+from penviz.metrics.target_vectors import Targets
 from penviz.projection.build_panel import build_grid
 from penviz.projection.panel import Panel
 from penviz.store.activations import Activations
@@ -43,7 +44,7 @@ NOW = """number => { const p = document.querySelector('.pzc').linked.panels[numb
 def grid(runs: Path) -> list[Panel]:
     """The four panels as Python builds them, in reading order."""
     loaded = [{s: Activations.load(activations_path(runs / r, s)) for s in SPLITS} for r in ("hard", "soft")]
-    rows = build_grid(loaded, (0, 1, 2), label_smoothings=[0.0, 0.1])
+    rows = build_grid(loaded, (0, 1, 2), targets=[Targets.of(0.0), Targets.of(0.1)])
     return [panel for row in rows for panel in row]
 
 

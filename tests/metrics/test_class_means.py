@@ -9,7 +9,9 @@ import pytest
 from synthetic import make
 
 from penviz.metrics.class_means import class_means, with_class_means
+from penviz.metrics.target_vectors import Targets
 from penviz.projection.build_panel import build_grid, build_panel
+from penviz.projection.panel_options import PanelOptions
 from penviz.projection.plane import boundary_sides
 from penviz.projection.projection import Projection
 from penviz.projection.split_statistics import SplitStatistics
@@ -48,7 +50,7 @@ def test_the_stand_in_is_the_nearest_class_mean(shift: float) -> None:
 def test_boundaries_part_the_nearest_of_three_means() -> None:
     runs = with_class_means(splits())
     mean = means_by_loop(runs["train"])[[0, 4, 2]]
-    for row in build_grid([runs], CLASSES, per_class=10_000):
+    for row in build_grid([runs], CLASSES, PanelOptions(10_000)):
         for p in row:
             x = runs[p.split].features[p.rows].astype(float)
             far = np.array([[np.linalg.norm(v - m) for m in mean] for v in x])
@@ -61,13 +63,13 @@ def test_boundaries_part_the_nearest_of_three_means() -> None:
 
 def test_a_panel_says_what_it_stands_on_and_shows_nothing_that_needs_logits() -> None:
     runs = with_class_means(splits())
-    train, validation = build_grid([runs], CLASSES, label_smoothings=[0.1])[0]
+    train, validation = build_grid([runs], CLASSES, targets=[Targets.of(0.1)])[0]
     for p in (train, validation):
         assert (p.class_means, p.bias, p.shading, p.ideal_xy) == ("train", False, None, None)
         assert np.isnan(p.confidences).all()
         np.testing.assert_allclose(p.templates_xy, train.means_xy, atol=1e-5)
     assert not np.allclose(validation.means_xy, validation.templates_xy, atol=1e-3)
-    np.testing.assert_array_equal(train.xy, build_grid([runs], CLASSES, bias=False)[0][0].xy)
+    np.testing.assert_array_equal(train.xy, build_grid([runs], CLASSES, PanelOptions(bias=False))[0][0].xy)
 
 
 def test_one_split_alone_gives_its_own_means() -> None:

@@ -11,8 +11,10 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from synthetic import make
 
 from penviz import InputError
+from penviz.metrics.target_vectors import Targets
 from penviz.projection.build_panel import build_grid
 from penviz.projection.embedding import LINEAR, LinearMap, embed, embedded, lda, pca, span_pca, turned
+from penviz.projection.panel_options import PanelOptions
 from penviz.projection.views import VIEWS
 
 CLASSES = (2, 0, 5)
@@ -130,7 +132,11 @@ def test_panels_move_points_and_drop_what_belongs_to_the_plane(view: str, scale:
         {"train": make(2, noise=0.3)},
     ]
     rows = build_grid(
-        runs, CLASSES, scale=scale, label_smoothings=[0.1, 0.0], pull=True, remarks=["mine", ""]
+        runs,
+        CLASSES,
+        PanelOptions(scale=scale, pull=True),
+        targets=[Targets.of(0.1), Targets.of(0.0)],
+        remarks=["mine", ""],
     )
     found = [embed(run, CLASSES, view) for run in runs]
     made = embedded(rows, found, scale)

@@ -11,6 +11,7 @@ from references import in_plane, rho
 
 from penviz.metrics.target_vectors import Targets
 from penviz.projection.build_panel import build_panel
+from penviz.projection.panel_options import PanelOptions
 from penviz.projection.snapshot_animation import NUMBERS, Film, build_films, film_finding
 from penviz.store.head import ActivationsError
 from penviz.study.animation_charts import film_charts
@@ -63,7 +64,7 @@ def test_on_a_plane_of_its_own_an_epoch_would_lie_elsewhere() -> None:
     """So that the test above can fail."""
     film = films()[0]
     a = snapshots()["train"][0]
-    alone = build_panel(a, TRIPLE, per_class=20, label_smoothing=0.0)
+    alone = build_panel(a, TRIPLE, PanelOptions(20), targets=Targets.of(0.0))
     here = film.panels["train"][0]
     assert np.abs(alone.xy * alone.unit - here.xy * here.unit).max() > 0.1
 
@@ -74,7 +75,7 @@ def test_stars_are_those_of_the_kind_of_targets() -> None:
     (film,) = build_films([run], [EPOCHS], TRIPLE, targets=[targets])
     (uniform,) = build_films([run], [EPOCHS], TRIPLE, targets=[Targets.of(0.3)])
     found, wrong = film.panels["train"][0], uniform.panels["train"][0]
-    alone = build_panel(run["train"][-1], TRIPLE, per_class=20, targets=targets)
+    alone = build_panel(run["train"][-1], TRIPLE, PanelOptions(20), targets=targets)
     assert found.ideal_xy is not None
     assert wrong.ideal_xy is not None
     np.testing.assert_allclose(found.ideal_xy * found.unit, alone.ideal_xy * alone.unit)

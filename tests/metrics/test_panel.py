@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from synthetic import make
 
+from penviz.metrics.target_vectors import Targets
 from penviz.projection.build_panel import build_grid, build_panel
 from penviz.projection.density import depth
 from penviz.projection.frame import SCALES, Frame
 from penviz.projection.panel import CORRECT, INSIDE, OUTSIDE
+from penviz.projection.panel_options import PanelOptions
 from penviz.projection.plane import DegeneratePlane, Plane
 from penviz.projection.projection import Projection, class_indices
 from penviz.projection.sample import draw, sample_keys
@@ -26,12 +28,13 @@ def two_runs(n: int = 1500) -> list[dict[str, Activations]]:
 
 
 def grid(scale: str = "distance", **more):
-    return build_grid(two_runs(), CLASSES, scale=scale, label_smoothings=[0, 0.1], **more)
+    options = PanelOptions(scale=scale, **more)
+    return build_grid(two_runs(), CLASSES, options, targets=[Targets.of(0), Targets.of(0.1)])
 
 
 def test_points_are_the_projection_of_the_rows_they_name() -> None:
     a = make(0, n=900)
-    p = build_panel(a, CLASSES, per_class=50, label_smoothing=0.1)
+    p = build_panel(a, CLASSES, PanelOptions(50), targets=Targets.of(0.1))
     plane = Plane.of_head(a.head, (0, 4, 2))
     np.testing.assert_allclose(p.xy * p.unit, plane.project(a.features[p.rows]), rtol=1e-5, atol=1e-5)
     np.testing.assert_array_equal(a.labels[p.rows], np.array(p.class_indices)[p.labels])
@@ -53,7 +56,7 @@ def test_points_are_the_projection_of_the_rows_they_name() -> None:
 
 def test_numbers_do_not_depend_on_how_many_are_drawn() -> None:
     a = make(0, n=900)
-    few, many = (build_panel(a, CLASSES, per_class=k, seed=k) for k in (5, 100))
+    few, many = (build_panel(a, CLASSES, PanelOptions(k, seed=k)) for k in (5, 100))
     assert few.metrics == many.metrics
     assert few.limits == many.limits
 
@@ -84,8 +87,8 @@ def test_errors_can_be_left_out() -> None:
 def test_ideal_points_only_for_smoothing() -> None:
     a = make(0)
     assert build_panel(a, CLASSES).ideal_xy is None
-    assert build_panel(a, CLASSES, label_smoothing=0).ideal_xy is None
-    p = build_panel(a, CLASSES, label_smoothing=0.1)
+    assert build_panel(a, CLASSES, targets=Targets.of(0)).ideal_xy is None
+    p = build_panel(a, CLASSES, targets=Targets.of(0.1))
     z = Plane.of_head(a.head, (0, 4, 2)).logit_differences(p.ideal_xy * p.unit)
     gap = np.log((0.9 + 0.1 / 7) / (0.1 / 7))
     np.testing.assert_allclose(z, [[-gap, -gap], [gap, 0], [0, gap]], atol=1e-9)
@@ -111,7 +114,7 @@ def test_a_far_example_does_not_shrink_the_rest() -> None:
     far = np.flatnonzero(a.labels == 0)[0]
     features[far] = 1000 * (a.head.weight[0] - a.head.weight[4])
     moved = Activations(features, a.labels, a.predictions, a.indices, a.class_names, "r", "train", a.head)
-    p = build_panel(moved, CLASSES, per_class=10_000, scale="own")
+    p = build_panel(moved, CLASSES, PanelOptions(10_000, scale="own"))
     assert p.n_outside >= 1
     assert p.limits[1] - p.limits[0] < 100 < np.abs(p.xy).max()
 
@@ -163,12 +166,12 @@ def test_summaries_change_nothing() -> None:
 def test_runs_draw_the_same_examples_whatever_their_row_order() -> None:
     a, b = make(0, n=900), make(0, n=900, noise=0.5)
     b = b.take(np.random.default_rng(0).permutation(900))
-    p, q = (build_panel(x, CLASSES, per_class=30, seed=7) for x in (a, b))
+    p, q = (build_panel(x, CLASSES, PanelOptions(30, seed=7)) for x in (a, b))
     np.testing.assert_array_equal(p.indices, q.indices)
     assert p.limits != q.limits
-    other = build_panel(a, CLASSES, per_class=30, seed=8)
+    other = build_panel(a, CLASSES, PanelOptions(30, seed=8))
     assert set(other.indices) != set(p.indices)
-    swapped = build_panel(a, ("class 5", "class 0", "class 6"), per_class=30, seed=7)
+    swapped = build_panel(a, ("class 5", "class 0", "class 6"), PanelOptions(30, seed=7))
     assert set(swapped.indices[swapped.labels == 1]) == set(p.indices[p.labels == 0])
 
 
@@ -223,7 +226,7 @@ def test_what_cannot_be_drawn_is_refused_in_one_sentence() -> None:
     with pytest.raises(ActivationsError, match="no activations"):
         build_grid([{}], CLASSES)
     with pytest.raises(ActivationsError, match="as many"):
-        build_grid([{"train": a}], CLASSES, label_smoothings=[0, 0.1])
+        build_grid([{"train": a}], CLASSES, targets=[Targets.of(0), Targets.of(0.1)])
     assert build_grid([], CLASSES) == []
 
 
@@ -260,16 +263,16 @@ def test_a_field_of_all_examples_stands_in_for_those_that_are_not_drawn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     a = make(0, n=3_000)
-    assert build_panel(a, CLASSES, per_class=50).density is None, "few enough to be seen"
+    assert build_panel(a, CLASSES, PanelOptions(50)).density is None, "few enough to be seen"
     monkeypatch.setattr("penviz.projection.build_panel.ABOVE", 500)
-    p = build_panel(a, CLASSES, per_class=50)
+    p = build_panel(a, CLASSES, PanelOptions(50))
     assert p.density is not None
     points = Projection.of(a, CLASSES).points
     for k in range(3):
         np.testing.assert_array_equal(p.density[..., k], depth(points[k] / p.unit, p.limits))
-    fewer = build_panel(a, CLASSES, per_class=5)
+    fewer = build_panel(a, CLASSES, PanelOptions(5))
     np.testing.assert_array_equal(fewer.density, p.density)
-    assert build_panel(a, CLASSES, per_class=3_000).density is None, "all are drawn"
+    assert build_panel(a, CLASSES, PanelOptions(3_000)).density is None, "all are drawn"
 
 
 def test_the_first_of_many_are_those_of_the_whole_order() -> None:

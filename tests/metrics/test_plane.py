@@ -9,6 +9,7 @@ from synthetic import make, random_rotation
 
 from penviz.metrics.target_vectors import Targets, target_vectors
 from penviz.projection.build_panel import build_panel
+from penviz.projection.panel_options import PanelOptions
 from penviz.projection.plane import PAIRS, DegeneratePlane, Plane, boundary_sides
 from penviz.store.head import Head
 
@@ -134,7 +135,7 @@ def sides_agree(boundaries: np.ndarray, a, triple: tuple[int, int, int], bias: b
 @pytest.mark.parametrize("triple", TRIPLES)
 def test_sides_of_the_lines_are_those_of_the_logits(bias: bool, triple: tuple[int, int, int]) -> None:
     a = make(6, n=10_000)
-    panel = build_panel(a, triple, bias=bias)
+    panel = build_panel(a, triple, PanelOptions(bias=bias))
     sides_agree(panel.boundaries, a, triple, bias, panel.unit)
     for pair in range(3):
         moved = panel.boundaries.copy()

@@ -10,6 +10,7 @@ from synthetic import make
 from penviz.metrics.target_vectors import Targets, target_vectors
 from penviz.projection.build_panel import build_grid, build_panel
 from penviz.projection.loss_gradient import SHORTEST, Arrows, pull, restricted_targets
+from penviz.projection.panel_options import PanelOptions
 from penviz.projection.plane import Plane
 
 CLASSES = (4, 1, 6)
@@ -127,17 +128,17 @@ def test_an_arrow_at_the_star_has_no_length() -> None:
 
 def test_panels_have_arrows_only_when_asked_and_where_they_hold() -> None:
     run = {"train": make(), "validation": make(1, split="validation")}
-    assert build_panel(run["train"], CLASSES, label_smoothing=0.1).pull is None
-    (row,) = build_grid([run], CLASSES, label_smoothings=[0.1], pull=True)
+    assert build_panel(run["train"], CLASSES, targets=Targets.of(0.1)).pull is None
+    (row,) = build_grid([run], CLASSES, PanelOptions(pull=True), targets=[Targets.of(0.1)])
     first, second = (panel.pull for panel in row)
     assert first is not None
     assert second is not None
     np.testing.assert_array_equal(first.ends, second.ends)  # one plane, one frame, one field
-    hard = build_panel(run["train"], CLASSES, label_smoothing=0.0, pull=True).pull
+    hard = build_panel(run["train"], CLASSES, PanelOptions(pull=True), targets=Targets.of(0.0)).pull
     assert hard is not None
     assert not np.allclose(hard.strengths, first.strengths)
-    assert build_panel(run["train"], CLASSES, label_smoothing=None, pull=True).pull is None
-    sigmoids = build_panel(run["train"], CLASSES, targets=Targets("binary", 0.1), pull=True)
+    assert build_panel(run["train"], CLASSES, PanelOptions(pull=True), targets=Targets.of(None)).pull is None
+    sigmoids = build_panel(run["train"], CLASSES, PanelOptions(pull=True), targets=Targets("binary", 0.1))
     assert sigmoids.ideal_xy is not None
     assert sigmoids.pull is None  # theirs hangs on each logit and not on differences
     x0, x1, y0, y1 = row[0].limits

@@ -53,8 +53,8 @@ def test_chart_marks_the_chosen_and_the_found(monkeypatch: pytest.MonkeyPatch) -
 
     def draw() -> module.Chart:
         return triple_chart(
-            pair, names=("hard", "soft"), class_names=names, chosen=(5, 0, 2), found=found.triples,
-            found_words="most changed",
+            pair, names=("hard", "soft"), class_names=names, chosen=(5, 0, 2),
+            found=("most changed", found.triples),
         )  # fmt: skip
 
     cloud, marked, own = draw().series

@@ -9,8 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from small_runs import small_activations
 
+from penviz.metrics.target_vectors import Targets
 from penviz.projection.build_panel import build_grid
 from penviz.projection.panel import Panel
+from penviz.projection.panel_options import PanelOptions
 
 Rows = list[list[Panel]]
 
@@ -20,7 +22,7 @@ def grid(classes: tuple[str, str, str] = ("airplane", "automobile", "bird"), per
         {split: small_activations(run, split, alpha) for split in ("train", "validation")}
         for run, alpha in (("hard", 0.0), ("soft", 0.1))
     ]
-    return build_grid(runs, classes, label_smoothings=[0.0, 0.1], per_class=per_class)
+    return build_grid(runs, classes, PanelOptions(per_class), targets=[Targets.of(0.0), Targets.of(0.1)])
 
 
 def by_gid(figure: Figure, panel: int, start: str) -> list[Any]:

@@ -10,15 +10,23 @@ import pytest
 from small_runs import small_activations
 
 from penviz.figures.caption import _marks
+from penviz.metrics.target_vectors import Targets
 from penviz.plot.arrows import BARB, arrow_strokes, faded
+from penviz.plot.paper.options import PaperOptions
 from penviz.plot.paper.plane import figure_bytes, paper_figure
 from penviz.plot.screen import Marks, selected_points, template_figure
 from penviz.projection.build_panel import build_panel
 from penviz.projection.panel import Panel
+from penviz.projection.panel_options import PanelOptions
 
 
 def panel(alpha: float | None = 0.1, pull: bool = True) -> Panel:
-    return build_panel(small_activations("soft", alpha=0.1), (0, 1, 2), label_smoothing=alpha, pull=pull)
+    return build_panel(
+        small_activations("soft", alpha=0.1),
+        (0, 1, 2),
+        PanelOptions(pull=pull),
+        targets=Targets.of(alpha),
+    )
 
 
 def test_a_stroke_ends_at_its_tip_with_two_barbs() -> None:
@@ -52,7 +60,7 @@ def test_screen_draws_a_shape_a_class_under_the_points() -> None:
 def test_paper_draws_a_line_a_class_with_gaps(kind: str) -> None:
     shown = panel()
     assert shown.pull is not None
-    figure = paper_figure([[shown]], marks=Marks(pull=True), width="3in")
+    figure = paper_figure([[shown]], PaperOptions(width="3in"), marks=Marks(pull=True))
     lines = [line for line in figure.axes[0].lines if str(line.get_gid()).startswith("pull-")]
     assert sum(np.isnan(line.get_xdata()).sum() for line in lines) == len(shown.pull.ends)
     points = [line for line in figure.axes[0].lines if str(line.get_gid()).startswith("points-")]
@@ -63,14 +71,14 @@ def test_paper_draws_a_line_a_class_with_gaps(kind: str) -> None:
     if kind == "svg":
         assert len(re.findall('id="panel-a-pull-[012]"', text)) == len(lines)
         assert "loss gradient" in text
-    quiet = paper_figure([[shown]], width="3in")
+    quiet = paper_figure([[shown]], PaperOptions(width="3in"))
     assert not [line for line in quiet.axes[0].lines if str(line.get_gid()).startswith("pull-")]
 
 
 def test_legend_and_caption_tell_of_arrows_only_where_they_are(tmp_path: Path) -> None:
     assert "arrows: in the region" in _marks([panel()], Marks(pull=True)).lower()
     assert "arrows" not in _marks([panel(None)], Marks(pull=True))
-    figure = paper_figure([[panel(None)]], marks=Marks(pull=True), width="3in")
+    figure = paper_figure([[panel(None)]], PaperOptions(width="3in"), marks=Marks(pull=True))
     assert not [t for t in figure.texts if "pull" in t.get_text()]
 
 

@@ -31,6 +31,7 @@ from penviz import InputError
 from penviz.figures.bundle import SERIES_COLUMNS, chart_bundle, series_csv, series_npz
 from penviz.plot.paper.chart import paper_charts
 from penviz.plot.paper.files import figure_bytes
+from penviz.plot.paper.options import PaperOptions
 from penviz.plot.paper.venues import VENUES
 from penviz.plot.theme import LIGHT
 from penviz.projection.chart import Chart, Series
@@ -47,7 +48,7 @@ CASES = [
 def kept(name: str, width: str) -> Figure:
     """A figure that several tests read and none changes."""
     charts = every_kind()[:2] if width == "column" or VENUES[name].height_in < 4 else every_kind()
-    return paper_charts(charts, venue=name, width=width)
+    return paper_charts(charts, PaperOptions(name, width=width))
 
 
 def inches(name: str, width: str) -> float:
@@ -86,7 +87,7 @@ def test_pdf(name: str, width: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("format", ["pdf", "svg", "png", "tikz"])
 def test_files_are_the_same_bytes_again(format: str) -> None:
-    made = [figure_bytes(paper_charts(every_kind(), venue="icml"), format, dpi=100) for _ in range(2)]
+    made = [figure_bytes(paper_charts(every_kind(), PaperOptions("icml")), format, dpi=100) for _ in range(2)]
     assert made[0] == made[1]
     if format == "png":
         picture = Image.open(io.BytesIO(made[0]))
@@ -166,7 +167,7 @@ def test_outlines_of_two_classes_are_told_apart_without_colour() -> None:
 def test_titles_are_smaller_before_they_are_cut() -> None:
     def heads(*titles: str) -> list[tuple[str, float]]:
         charts = [replace(diagram("", 0), title=title) for title in titles]
-        figure = paper_charts(charts, venue="icml", width="column", columns=2)
+        figure = paper_charts(charts, PaperOptions("icml", width="column"), columns=2)
         assert overlaps(figure) == []
         return [(t.get_text(), t.get_fontsize()) for t in figure.texts if t.get_gid() == "head"]
 
@@ -179,7 +180,7 @@ def test_titles_are_smaller_before_they_are_cut() -> None:
 
 
 def test_square_charts_are_square() -> None:
-    figure = paper_charts([diagram("hard", 0), diagram("soft", 1)], venue="icml", width="column")
+    figure = paper_charts([diagram("hard", 0), diagram("soft", 1)], PaperOptions("icml", width="column"))
     width, height = figure.get_size_inches()
     for ax in figure.axes:
         box = ax.get_position()
@@ -191,13 +192,13 @@ def test_words_that_do_not_fit_read_upward() -> None:
     found = [t for t in figure.texts if t.get_gid() == "x tick"]
     assert {t.get_rotation() for t in found} == {90}
     assert any(t.get_text().endswith("…") for t in found)
-    wide = paper_charts([bars()], venue="20in")
+    wide = paper_charts([bars()], PaperOptions("20in"))
     assert {t.get_rotation() for t in wide.texts if t.get_gid() == "x tick"} == {0}
 
 
 def test_too_many_charts_are_one_sentence() -> None:
     with pytest.raises(InputError, match="do not fit"):
-        paper_charts(every_kind() * 4, venue="nature", width="column")
+        paper_charts(every_kind() * 4, PaperOptions("nature", width="column"))
     with pytest.raises(InputError, match="nothing to draw"):
         paper_charts([])
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from paper_figures import Rows, by_gid, grid, overlaps
 
 from penviz import InputError
+from penviz.plot.paper.options import PaperOptions
 from penviz.plot.paper.plane import paper_figure
 from penviz.plot.paper.style import LEGENDS, PAPER_COLOURS, FigureStyle, preset
 from penviz.plot.paper.venues import VENUES
@@ -130,7 +131,7 @@ def test_the_papers_preset_draws_points_in_its_colours_and_nothing_else() -> Non
 
 
 def test_a_slide_is_filled(rows: Rows) -> None:
-    figure = paper_figure(grid(), venue="beamer")
+    figure = paper_figure(grid(), PaperOptions("beamer"))
     width, height = figure.get_size_inches()
     assert height == pytest.approx(VENUES["beamer"].height_in)
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]

@@ -16,7 +16,9 @@ from paper_figures import Rows, by_gid, grid, overlaps
 
 from penviz import InputError
 from penviz.plot.paper import plane
+from penviz.plot.paper.options import PaperOptions
 from penviz.plot.paper.plane import figure_bytes, paper_figure
+from penviz.plot.paper.style import FigureStyle
 from penviz.plot.paper.words import clip_segment
 from penviz.plot.screen import Marks, point_groups
 from penviz.plot.theme import CLASS_COLOURS, DENSITY_ALPHA
@@ -204,14 +206,15 @@ def test_what_cannot_be_drawn_is_said_in_a_sentence(rows: Rows) -> None:
         ("cannot be drawn", {"width": 0.5}),
         ("Unknown number 'rho-d'", {"corner": ("rho-d",)}),
         ("no ece", {"rows": [[no_ece]], "corner": ("ece",)}),
-        ("2 rows need as many titles, not 1", {"row_labels": ["one"]}),
+        ("2 rows need as many titles, not 1", {"style": FigureStyle(row_titles=("one",))}),
         ("do not fit", {"rows": rows * 8}),
         ("do not fit", {"venue": "acl", "width": "column", "rows": [rows[0] * 5], "layout": "strip"}),
         ("not both", {"rows": [rows[0], rows[1][0]]}),
     ):
         given = {"rows": rows, **settings}
+        page = PaperOptions(**{k: given.pop(k) for k in ("venue", "width") if k in given})
         with pytest.raises(InputError, match=wrong):
-            paper_figure(given.pop("rows"), **given)
+            paper_figure(given.pop("rows"), page, **given)
     with pytest.raises(InputError, match="Unknown format"):
         figure_bytes(paper_figure(rows), "eps")
     with pytest.raises(InputError, match="'outlines'"):
@@ -222,9 +225,15 @@ def test_the_example_in_the_module_runs(rows: Rows, tmp_path: Path, monkeypatch:
     said = ast.get_docstring(ast.parse(Path(plane.__file__).read_text()))
     assert said is not None
     example = textwrap.dedent(said.split("\n\n", 1)[1])
-    assert 'paper_figure(panels, venue="neurips")' in example
+    assert 'paper_figure(panels, PaperOptions("neurips"))' in example
     monkeypatch.chdir(tmp_path)
-    names = {"panels": rows, "paper_figure": paper_figure, "figure_bytes": figure_bytes, "Path": Path}
+    names = {
+        "panels": rows,
+        "paper_figure": paper_figure,
+        "PaperOptions": PaperOptions,
+        "figure_bytes": figure_bytes,
+        "Path": Path,
+    }
     exec(compile(example, "example", "exec"), names)
     assert (tmp_path / "figure1.pdf").read_bytes().startswith(b"%PDF")
 

@@ -22,7 +22,9 @@ from PIL import Image
 
 from penviz import InputError
 from penviz.plot.paper import plane
+from penviz.plot.paper.options import PaperOptions
 from penviz.plot.paper.plane import figure_bytes, html_bytes, paper_figure
+from penviz.plot.paper.style import FigureStyle
 from penviz.plot.paper.venues import VENUES
 from penviz.plot.screen import point_groups
 
@@ -46,7 +48,7 @@ def pdf_streams(data: bytes) -> bytes:
 @pytest.mark.parametrize("width", ["text", "column"])
 def test_files_have_the_venue_width(rows: Rows, name: str, width: str) -> None:
     inches = VENUES[name].text_in if width == "text" else VENUES[name].column_in
-    figure = paper_figure(rows, venue=name, width=width)
+    figure = paper_figure(rows, PaperOptions(name, width=width))
     box = re.search(rb"/MediaBox \[\s*0 0 ([\d.]+) ([\d.]+)\s*\]", figure_bytes(figure, "pdf"))
     assert box is not None
     assert float(box[1]) == pytest.approx(72 * inches, abs=0.5)
@@ -60,7 +62,7 @@ def test_files_have_the_venue_width(rows: Rows, name: str, width: str) -> None:
 
 @pytest.mark.parametrize("name", ["neurips", "nature"])
 def test_fonts_are_truetype_and_ship_with_matplotlib(rows: Rows, name: str, tmp_path: Path) -> None:
-    data = figure_bytes(paper_figure(rows, venue=name), "pdf")
+    data = figure_bytes(paper_figure(rows, PaperOptions(name)), "pdf")
     held = pdf_streams(data)
     assert b"/Type3" not in held
     assert b"/TrueType" in held or b"/CIDFontType2" in held
@@ -81,9 +83,9 @@ def test_a_font_of_ones_own(rows: Rows, tmp_path: Path, caplog: pytest.LogCaptur
     path = tmp_path / "own.ttf"
     path.write_bytes((shipped / "cmss10.ttf").read_bytes())
     font = path, hashlib.sha256(path.read_bytes()).hexdigest()
-    figure = paper_figure(rows, font=font)
+    figure = paper_figure(rows, PaperOptions(font=font))
     data = figure_bytes(figure, "pdf")
-    assert figure_bytes(paper_figure(rows, font=font), "pdf") == data
+    assert figure_bytes(paper_figure(rows, PaperOptions(font=font)), "pdf") == data
     held = pdf_streams(data)
     names = set(re.findall(rb"/BaseFont /(?:[A-Z]{6}\+)?([A-Za-z]+)", held))
     assert b"Cmss" in names
@@ -96,7 +98,9 @@ def test_a_font_of_ones_own(rows: Rows, tmp_path: Path, caplog: pytest.LogCaptur
     assert b"\\fontfamily" not in figure_bytes(figure, "tikz"), "LaTeX takes the document's face"
     other = tmp_path / "moved.ttf"
     path.rename(other)
-    assert figure_bytes(paper_figure(rows, font=(other, font[1])), "pdf") == data, "the path does not matter"
+    assert figure_bytes(paper_figure(rows, PaperOptions(font=(other, font[1]))), "pdf") == data, (
+        "the path does not matter"
+    )
 
 
 @pytest.mark.parametrize(
@@ -108,7 +112,7 @@ def test_what_is_no_font_is_said(content: bytes | None, words: str, rows: Rows, 
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(InputError, match=words):
-        paper_figure(rows, font=(path, "0" * 64))
+        paper_figure(rows, PaperOptions(font=(path, "0" * 64)))
 
 
 def test_a_font_without_truetype_outlines_is_refused(rows: Rows, tmp_path: Path) -> None:
@@ -130,7 +134,7 @@ def test_a_font_without_truetype_outlines_is_refused(rows: Rows, tmp_path: Path)
     builder.setupPost()
     builder.save(tmp_path / "own.otf")
     with pytest.raises(InputError, match="no TrueType outlines"):
-        paper_figure(rows, font=(tmp_path / "own.otf", "0" * 64))
+        paper_figure(rows, PaperOptions(font=(tmp_path / "own.otf", "0" * 64)))
 
 
 def test_a_plain_savefig_would_have_type_3(rows: Rows) -> None:
@@ -203,7 +207,9 @@ def test_svg_text_is_text_or_paths(rows: Rows) -> None:
 
 
 def test_tikz_holds_the_points_and_its_braces_match(rows: Rows) -> None:
-    source = figure_bytes(paper_figure(rows, row_labels=["50 % of_it", "b"]), "tikz").decode()
+    source = figure_bytes(
+        paper_figure(rows, style=FigureStyle(row_titles=("50 % of_it", "b"))), "tikz"
+    ).decode()
     assert source.count(r"\begin{axis}") == source.count(r"\end{axis}") == 4
     bare = re.sub(r"\\[{}]", "", source)
     assert bare.count("{") == bare.count("}")

@@ -19,6 +19,7 @@ from paper_figures import Rows, grid
 from PIL import Image
 from test_paper_files import pdf_streams
 
+from penviz.plot.paper.options import PaperOptions
 from penviz.plot.paper.plane import figure_bytes, paper_figure
 from penviz.plot.paper.venues import VENUES
 
@@ -58,7 +59,7 @@ def kept(*case: str) -> Figure:
 
 
 def drawn(rows: Rows, name: str, width: str, layout: str) -> Figure:
-    return paper_figure(rows, venue=name, width=width, layout=layout, corner=("rho_d", "accuracy"))
+    return paper_figure(rows, PaperOptions(name, width=width), layout=layout, corner=("rho_d", "accuracy"))
 
 
 def inches(name: str, width: str) -> float:

@@ -15,7 +15,9 @@ from small_charts import curves
 from penviz import InputError
 from penviz.plot.paper import plane
 from penviz.plot.paper.chart import paper_charts
+from penviz.plot.paper.options import PaperOptions
 from penviz.plot.paper.plane import paper_figure
+from penviz.plot.paper.style import FigureStyle
 from penviz.plot.paper.typeface import SERIF
 from penviz.plot.paper.venues import VENUES
 from penviz.plot.paper.words import _hidden, _remark
@@ -25,7 +27,7 @@ CASES = [(name, width, layout) for name in VENUES for width in ("text", "column"
 
 def drawn(rows: Rows, name: str, width: str, layout: str) -> Figure:
     given = [rows[0] + rows[1]] if layout == "figure1" else rows
-    return paper_figure(given, venue=name, width=width, layout=layout)
+    return paper_figure(given, PaperOptions(name, width=width), layout=layout)
 
 
 @pytest.mark.parametrize(("name", "width", "layout"), CASES)
@@ -56,7 +58,7 @@ def test_long_names_are_cut_not_clipped(rows: Rows) -> None:
         "a run whose name goes on and on_and_on until the panel ends, and then some more for a second line",
         "$x",
     ]
-    figure = paper_figure(renamed, venue="acl", width="column", row_labels=labels)
+    figure = paper_figure(renamed, PaperOptions("acl", width="column"), style=FigureStyle(row_titles=labels))
     assert overlaps(figure) == []
     cut = Counter(text.get_gid() for text in words(figure) if text.get_text().endswith("…"))
     assert cut["legend"] == 3
@@ -71,7 +73,7 @@ def test_long_names_are_told_apart_where_they_differ(rows: Rows, layout: str) ->
         [dataclasses.replace(p, run=f"{long}{n}", label_smoothing=0.0, targets="hard") for p in rows[0]]
         for n in (128, 256)
     ]
-    figure = paper_figure(panels, layout=layout, width="3in")
+    figure = paper_figure(panels, PaperOptions(width="3in"), layout=layout)
     assert overlaps(figure) == []
     gid = "row label" if layout == "grid" else "group"
     names = [text.get_text() for text in figure.texts if text.get_gid() == gid]
@@ -81,7 +83,7 @@ def test_long_names_are_told_apart_where_they_differ(rows: Rows, layout: str) ->
 def test_cut_words_of_a_legend_are_told_apart(rows: Rows) -> None:
     start = "a class whose name is so long that no line of a legend can hold it, be it in the smallest type: "
     long = tuple(f"{start}{name} {'and more ' * 9}" for name in ("one", "two", "three"))
-    figure = paper_figure([dataclasses.replace(rows[0][0], classes=long)], width="3in")
+    figure = paper_figure([dataclasses.replace(rows[0][0], classes=long)], PaperOptions(width="3in"))
     words = [text.get_text() for text in figure.texts if text.get_gid() == "legend"][:3]
     assert [word.partition(" and")[0] for word in words] == ["…one", "…two", "…three"]
 
@@ -155,10 +157,10 @@ def test_a_remark_stands_where_it_hides_fewest_points(rows: Rows) -> None:
 def test_a_remark_and_class_means_are_said_in_every_panel(width: str, layout: str, rows: Rows) -> None:
     known = {"remark": "accuracy 15 points below the stated", "class_means": "train"}
     marked = [[dataclasses.replace(p, **known) for p in row if p] for row in rows]
-    figure = paper_figure(marked, width=width, layout=layout)
+    figure = paper_figure(marked, PaperOptions(width=width), layout=layout)
     said = [t.get_text() for ax in figure.axes for t in ax.texts if t.get_gid() == "remark"]
     assert {text.replace("\n", " ") for text in said} == {f"on class means {known['remark']}"}
     assert len(said) == 4
     assert overlaps(figure) == []
-    plain = paper_figure(rows, width=width, layout=layout)
+    plain = paper_figure(rows, PaperOptions(width=width), layout=layout)
     assert not [t for ax in plain.axes for t in ax.texts if t.get_gid() == "remark"]

@@ -14,6 +14,7 @@ import plotly.io
 import pytest
 from PIL import Image
 
+from penviz.metrics.target_vectors import Targets
 from penviz.plot.frame import FOOT_PX, bar_length, cells
 from penviz.plot.screen import Marks, point_groups, selected_points, template_figure
 from penviz.plot.shading import density_rgba, png, shading_rgba
@@ -29,6 +30,7 @@ from penviz.plot.theme import (
 )
 from penviz.projection.build_panel import build_panel
 from penviz.projection.panel import CORRECT, INSIDE, OUTSIDE, Panel
+from penviz.projection.panel_options import PanelOptions
 from penviz.store.activations import Activations
 from penviz.store.head import Head
 
@@ -50,7 +52,7 @@ def panel() -> Panel:
         "train",
         head,
     )
-    made = build_panel(a, (1, 4, 2), per_class=30, label_smoothing=0.1)
+    made = build_panel(a, (1, 4, 2), PanelOptions(30), targets=Targets.of(0.1))
     assert {CORRECT, INSIDE, OUTSIDE} <= set(made.kinds.tolist()), "the example must hold every kind"
     return made
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from html import escape
 
 import streamlit as st
@@ -44,6 +45,15 @@ COMMAND = (
 )
 
 
+@dataclass(frozen=True)
+class Choices:
+    """What is drawn: keys of numbers, splits in their order, and rows of three classes."""
+
+    numbers: list[str]
+    splits: list[str]
+    classes: tuple[int, int, int]
+
+
 def show_sweep() -> None:
     """Draw the page for the runs of the runs directory."""
     if catalogue := open_catalogue():
@@ -64,9 +74,8 @@ def _page(catalogue: Catalogue, dark: bool) -> None:
         parts |= {SHIPPED: shipped}
     with st.sidebar:
         chosen = _choose_families(parts, group.end)
-        numbers = _choose_numbers()
-        splits = _choose_splits()
-        classes = choose_classes(group, range(len(group.class_names)))
+        numbers, splits = _choose_numbers(), _choose_splits()
+        choices = Choices(numbers, splits, choose_classes(group, range(len(group.class_names))))
     warnings: list[str] = []
     with st.container(key="sweep"):
         shown = {run.name: run for name in chosen for run in parts[name]}  # named as for a file of them
@@ -74,10 +83,10 @@ def _page(catalogue: Catalogue, dark: bool) -> None:
         several = {name: runs for name, runs in drawn.items() if len(_alphas(runs)) > 1}
         try:
             if several:
-                _draw(group, several, numbers, splits, classes, SHIPPED in chosen, dark, warnings)
+                _draw(group, several, choices, SHIPPED in chosen, dark, warnings)
             else:
                 _nothing(drawn)
-                alpha_slider(classes if shipped else None, dark)
+                alpha_slider(choices.classes if shipped else None, dark)
         except InputError as error:
             st.html(head_html("These runs cannot be drawn here."))
             warnings.insert(0, str(error))
@@ -121,38 +130,35 @@ def _choose_numbers() -> list[str]:
 
 def _choose_splits() -> list[str]:
     heading("Splits")
-    return list(
-        st.pills(
-            "Splits",
-            SPLITS,
-            selection_mode="multi",
-            default=list(SPLITS),
-            key="splits",
-            bind=URL,
-            label_visibility="collapsed",
-        )
+    chosen = st.pills(
+        "Splits",
+        SPLITS,
+        selection_mode="multi",
+        default=list(SPLITS),
+        key="splits",
+        bind=URL,
+        label_visibility="collapsed",
     )
+    return [split for split in SPLITS if split in chosen]
 
 
 def _draw(
     group: Group,
     several: Mapping[str, Sequence[Run]],
-    numbers: Sequence[str],
-    splits: Sequence[str],
-    classes: tuple[int, int, int],
+    choices: Choices,
     slider: bool,
     dark: bool,
     warnings: list[str],
 ) -> None:
     """Finding, the slider where its networks are among them, charts, provenance."""
+    classes = choices.classes
     digested = _digested(several, classes, warnings)
     if not digested:
         return
     first, runs = next(iter(digested.items()))
     finding = sweep_finding(runs, classes, True, first if len(digested) > 1 else "")
-    drawn_splits = [s for s in SPLITS if s in splits]
-    charts = charts_of(digested, numbers, drawn_splits)
-    options = {"numbers": list(numbers), "splits": drawn_splits, "classes": list(classes)}
+    charts = charts_of(digested, choices.numbers, choices.splits)
+    options = asdict(choices) | {"classes": list(classes)}
     with page_head(finding.headline, finding.detail):
         if charts:
             names = {one.name for part in digested.values() for one in part}
@@ -163,7 +169,7 @@ def _draw(
         alpha_slider(classes, dark)
     if charts:
         show_charts(charts, "sweep-chart", columns=min(COLUMNS, len(charts)))
-        st.html(f'<p class="pz-note">{HINT}</p>{_meanings(charts, numbers)}')
+        st.html(f'<p class="pz-note">{HINT}</p>{_meanings(charts, choices.numbers)}')
     else:
         st.html('<p class="pz-note">Choose a metric and a split at the left.</p>')
     st.html(f'<p class="pz-foot">{escape(_provenance(group, digested, classes))}</p>')

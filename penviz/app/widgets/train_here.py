@@ -16,6 +16,7 @@ from penviz.app.widgets.page_head import STILL
 from penviz.app.words import panels_in_words
 from penviz.external.sandbox.answer import Budget, SandboxError
 from penviz.external.sandbox.job import Job
+from penviz.metrics.target_vectors import Targets
 from penviz.plot.screen import template_figure
 from penviz.projection.build_panel import build_panel
 from penviz.projection.panel import Panel
@@ -132,7 +133,7 @@ def _panel(directory: Path, alpha: float) -> Panel | None:
         snapshots = Snapshots.load(path)
         newest = snapshots.at(-1)
         epoch = f"after epoch {snapshots.epochs[-1]}"
-        return build_panel(newest, (0, 1, 2), label_smoothing=alpha, remark=epoch)
+        return build_panel(newest, (0, 1, 2), targets=Targets.of(alpha), remark=epoch)
     except (InputError, OSError):  # not there yet, or gone with the job
         return None
 

@@ -48,16 +48,15 @@ def triple_tile(
     dark: bool,
     *,
     key: str,
-    side: int = 100,
-    stacked: bool = False,
+    alone: bool = False,
 ) -> None:
-    """The panels of a triple, its classes as a button, and what is said of it."""
+    """The panels of a triple, its classes as a button, and what is said of it; larger where it is alone."""
     names = distinct_names(state.group.class_names)
     words = ", ".join(names[k] for k in tile.classes)
     with st.container(key=f"triple-{key}", gap=None):
         drawn = "".join(
             f'<img src="{source}" alt="">'
-            for source in _drawn(key_of(runs), tile.classes, split, state.bias, dark, side, stacked, runs)
+            for source in _drawn(key_of(runs), tile.classes, split, state.bias, dark, alone, runs)
         )
         st.html(f'<div class="pz-tile{" pz-current" if tile.current else ""}">{drawn}</div>')
         st.button(
@@ -69,7 +68,7 @@ def triple_tile(
             args=(state, tile.classes),
         )
         signs = ""
-        if stacked:  # the tiles of a wall are too many for a legend each
+        if alone:  # the tiles of a wall are too many for a legend each
             signs = " ".join(f"{sign} {names[k]}" for sign, k in zip(CLASS_SIGNS, tile.classes, strict=True))
             signs = f"<br>{escape(signs)}"
         st.html(f'<span class="pz-value">{escape(tile.words)}{signs}</span>')
@@ -89,13 +88,12 @@ def _drawn(
     split: str,
     bias: bool,
     dark: bool,
-    side: int,
-    stacked: bool,
+    alone: bool,
     _runs: Sequence[Opened],
 ) -> list[str]:
     """One picture of all runs side by side, or one for each."""
     options = ComparisonOptions(PER_CLASS, bias=bias, splits=(split,))
     panels = study_of(_runs).compare(classes, options).panels
-    if stacked:
-        return [small_multiple([panel], dark=dark, side=side) for panel in panels]
-    return [small_multiple(panels, dark=dark, side=side)]
+    if alone:
+        return [small_multiple([panel], dark=dark, side=150) for panel in panels]
+    return [small_multiple(panels, dark=dark, side=100)]

@@ -232,4 +232,4 @@ def _picked(state: State, runs: Sequence[Opened], at: int, split: str, dark: boo
     change = f"{100 * float(found.pair.change[at]):+.0f} %".replace("-", "−")
     st.html('<h3 class="pz-chart-title">A click on a point shows its two panels</h3>')
     tile = Tile(tuple(found.pair.triples[at].tolist()), change)
-    triple_tile(tile, state, runs, split, dark, key="picked", side=150, stacked=True)
+    triple_tile(tile, state, runs, split, dark, key="picked", alone=True)

@@ -8,7 +8,7 @@ this way. Where the images do not decide, the plainest set-up is taken: nothing 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from penviz.external.evidence.label_order import (
-    sentences,
-)
+from penviz.external.evidence.label_order import sentences
 from penviz.external.evidence.preprocessing import Preprocessing
 from penviz.external.evidence.scored_set_up import Row, row_of, scores_of
 from penviz.external.evidence.set_up_table import SetUpTable, plainest, too_few_outputs
@@ -135,22 +133,18 @@ def expectation_warning(measured: float, expected: float | None, n: int) -> str:
 
 
 def check(
-    network: nn.Module,
+    table: SetUpTable,
     preprocessings: Sequence[Preprocessing],
     bodies_tried: Sequence[Variant],
-    images: NDArray[np.uint8],
-    labels: NDArray[np.int64],
     *,
     proved: Sequence[Preprocessing] = (),
     whole: tuple[NDArray[np.uint8], NDArray[np.int64]] | None = None,
-    seconds: float = 240.0,
-    report: Callable[[int, int, float], None] = lambda done, n, left: None,
 ) -> Check:
-    """Try every plausible set-up on the same labelled images.
+    """Try every plausible set-up on the labelled images of a table.
 
     First the scalings at the first geometry; then the other geometries with the best three scalings, and the
     variants of the body with the best three of all; with all of them while everything is near chance, because
-    then a first step cannot guide the next. Where all that would take longer than `seconds`, the first look
+    then a first step cannot guide the next. Where all that would take longer than its seconds, the first look
     is at fewer images (FEWEST or more) and only the best are measured on all of them.
 
     The most accurate row is not always first. Where the first batch norm proves the preprocessing, only its
@@ -159,19 +153,15 @@ def check(
     is first.
 
     Args:
-        network: with its weights.
+        table: without rows as yet; it is filled.
         preprocessings: the known recipe first, if there is one (`recipes.plausible`).
         bodies_tried: the network as built first (`variants.plausible`).
-        images: [n, h, w, c] uint8, as stored; labels: [n].
         proved: by the first batch norm (`NormProof.proved`).
         whole: more images and labels of the split, to settle ties on.
-        seconds: that this may take, about.
-        report: told set-ups done, set-ups in all as known by now, and seconds left.
 
     Raises:
         RunError: no set-up runs, or the network has another number of outputs than there are classes.
     """
-    table = SetUpTable(network, images, labels, seconds, report)
     few = table.affordable(preprocessings[0], len(preprocessings) + 3 * len(bodies_tried))
     n_classes, plain = table.n_classes, bodies_tried[0]
     geometry = preprocessings[0].size, preprocessings[0].crop
@@ -183,22 +173,22 @@ def check(
     held = list(dict.fromkeys(row.preprocessing for row in table.of(proved)))[:3]
     guided = preprocessings if table.near_chance() else held or table.leading(3)
     table.attempt([(p, body) for p in guided for body in bodies_tried], few)
-    if few < len(images):
+    if few < len(table.labels):
         leaders = [*table.ranked()[:3], plainest(table.undecided()), *table.of(proved)[:3]]
         table.seconds *= 2
         set_ups = [*((r.preprocessing, r.variant) for r in leaders), (preprocessings[0], plain)]
-        table.attempt(set_ups, len(images))
+        table.attempt(set_ups, len(table.labels))
     proof, said = _proof(table, proved)
     alike = table.undecided(proof)
     settled = ""
     if len(alike) > 1 and whole is not None and not table.doubted() and not table.near_chance():
-        alike, settled = settle(network, alike, *whole, table.seconds / 2)
+        alike, settled = settle(table.network, alike, *whole, table.seconds / 2)
     first = plainest(alike)
     known = {(row.preprocessing, row.variant): row for row in alike}
     ordered = [known.get((r.preprocessing, r.variant), r) for r in table.ranked()]
     rows = [first, *(row for row in ordered if row is not first)]
     predictions = table.scored[first.preprocessing, first.variant][1]
-    said += sentences(predictions, labels[: len(predictions)], n_classes)
+    said += sentences(predictions, table.labels[: len(predictions)], n_classes)
     ties = tuple(row for row in alike if row is not first)
     return Check(tuple(rows), said, table.untried, n_classes, ties, settled)
 

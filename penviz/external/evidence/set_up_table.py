@@ -36,9 +36,15 @@ class SetUpTable:
         network: nn.Module,
         images: NDArray[np.uint8],
         labels: NDArray[np.int64],
-        seconds: float,
-        report: Callable[[int, int, float], None],
+        seconds: float = 240.0,
+        report: Callable[[int, int, float], None] = lambda done, n, left: None,
     ) -> None:
+        """A table without rows.
+
+        Args:
+            network: with its weights; images: [n, h, w, c] uint8, as stored; labels: [n].
+            report: told set-ups done, set-ups in all as known by now, and seconds left.
+        """
         self.network, self.images, self.labels = network, images, labels
         self.seconds, self.report = seconds, report
         self.scored: dict[SetUp, tuple[Row, NDArray[np.int64]]] = {}

@@ -13,6 +13,7 @@ from penviz.external.evidence import accuracy, scored_set_up
 from penviz.external.evidence.accuracy import Check
 from penviz.external.evidence.input_proof import IMAGES, NormProof, prove_input, solve
 from penviz.external.evidence.preprocessing import Preprocessing
+from penviz.external.evidence.set_up_table import SetUpTable
 from penviz.external.evidence.ties import MOST_IMAGES
 from penviz.external.networks.variants import Variant
 from penviz.store.run_config import RunError
@@ -80,7 +81,7 @@ def try_inputs(
     Args:
         network: with its weights; ways, bodies: what is plausible (`recipes`, `variants`).
         dataset: whose training images, or without any those judged on, the batch norm is compared with.
-        seconds: that all may take about; say: told what is found; report: as of `accuracy.check`.
+        seconds: that all may take about; say: told what is found; report: as of `SetUpTable`.
 
     Raises:
         RunError: as `accuracy.check`.
@@ -96,15 +97,11 @@ def try_inputs(
     split = dataset.splits[name]
     rows = accuracy.sample(split.labels, MOST_IMAGES)
     check = accuracy.check(
-        network,
+        SetUpTable(network, images, labels, seconds, report),
         ways,
         bodies,
-        images,
-        labels,
         proved=proof.proved if proof is not None else (),
         whole=(split.images[rows], split.labels[rows]),
-        seconds=seconds,
-        report=report,
     )
     return Tried(check, proof)
 

@@ -30,6 +30,9 @@ from penviz.store.run_config import RunError
 from penviz.training.class_names import read_class_names
 from penviz.training.data_set import DataSet
 
+SECONDS = 240.0
+"""That trying all set-ups may take, about."""
+
 SHOWN = 12
 """Rows of the table of set-ups that are printed."""
 
@@ -116,7 +119,6 @@ def find_set_up(
     path: Path,
     report: FileReport,
     say: Callable[[str], None],
-    seconds: float = 240.0,
 ) -> tuple[Check, NormProof | None, Judgement]:
     """The set-up that was asked for, or the best of all plausible ones, and its accuracy; all of it is said.
 
@@ -149,7 +151,7 @@ def find_set_up(
         bodies = [_body(request.body or "as built", bodies)]
     proof = None
     if len(ways) > 1:
-        tried = try_inputs(network, ways, bodies, dataset, seconds=seconds, say=say)
+        tried = try_inputs(network, ways, bodies, dataset, seconds=SECONDS, say=say)
         check, proof, row = tried.check, tried.proof, tried.check.best
         for line in _table_lines(check):
             say(line)
@@ -164,7 +166,7 @@ def find_set_up(
         said = label_order.sentences(predictions, labels, len(dataset.class_names))
         check = Check((row,), said, 0, len(dataset.class_names))
     stated, extras = request.expected, report.extras
-    judged = judge(network, row, dataset, stated=stated, extras=extras, seconds=seconds / 4)
+    judged = judge(network, row, dataset, stated=stated, extras=extras, seconds=SECONDS / 4)
     say(f"{judged.question} If not, change the input.")
     for sentence in filter(None, (judged.evidence, *check.sentences, judged.warning)):
         say(sentence)

@@ -61,8 +61,7 @@ def charts_of(
         names=(names[0], names[1]),
         class_names=distinct_names(class_names),
         chosen=chosen,
-        found=find(how, summaries, SHOWN).triples,
-        found_words=FINDS[how],
+        found=(FINDS[how], find(how, summaries, SHOWN).triples),
         split=split,
     )
     return (chart,)

@@ -1,6 +1,6 @@
 """Charts for the paper: at a venue's own width, text at its final size, drawn by matplotlib.
 
-figure = paper_charts(charts, venue="neurips")
+figure = paper_charts(charts, PaperOptions("neurips"))
 Path("figure2.pdf").write_bytes(figure_bytes(figure, "pdf"))
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,9 +28,9 @@ from penviz.plot.paper.chart_layout import Box, ChartPlan, chart_plan
 from penviz.plot.paper.chart_words import fitted_titles, names_inside, write_around, write_head, write_names
 from penviz.plot.paper.layout import EDGE_IN
 from penviz.plot.paper.legend import Entry, draw_legend
+from penviz.plot.paper.options import DEFAULTS, PaperOptions
 from penviz.plot.paper.panel import DASHES, point_look
-from penviz.plot.paper.plane import VECTOR_LIMIT, letter_of, printed_on
-from penviz.plot.paper.venues import Venue
+from penviz.plot.paper.plane import VECTOR_LIMIT, letter_of
 from penviz.plot.paper.words import clip_segment
 from penviz.plot.theme import LIGHT
 from penviz.projection.chart import Chart, Series
@@ -52,24 +51,18 @@ SPARSE = 4
 
 def paper_charts(
     charts: Sequence[Chart],
+    options: PaperOptions = DEFAULTS,
     *,
-    venue: str | Venue = "neurips",
-    width: str | float | None = None,
     letters: bool = True,
     columns: int | None = None,
-    dpi: int = 300,
-    font: tuple[Path, str] | None = None,
 ) -> Figure:
     """A matplotlib figure of charts that goes into a paper as it is, or may be edited further.
 
     Args:
         charts: in reading order.
-        venue: one of `venues.VENUES` by name, a width such as "140mm", or a Venue of one's own.
-        width: "text" (None too) or "column" for the venue's, else a width such as "5in", or inches.
+        options: the paper.
         letters: (a), (b), ... over the charts, where there is more than one.
         columns: charts a row; None for as many as stay large enough to read.
-        dpi: of rasterised points.
-        font: a .ttf or .otf of one's own in place of the faces that ship with matplotlib, and its sha256.
 
     Returns:
         The figure; every artist has a gid. Write it with `figure_bytes`.
@@ -83,7 +76,7 @@ def paper_charts(
 
     if not charts:
         raise InputError("There is nothing to draw: no charts.")
-    place, across, face = printed_on(venue, width, font)
+    place, across, face = options.printed_on()
     letters = letters and len(charts) > 1
     many = sum(len(s.x) for c in charts for s in c.series if s.kind == "points") > VECTOR_LIMIT
     places = chart_plan(charts, _entries(charts), place, across, face, letters, columns)
@@ -96,7 +89,7 @@ def paper_charts(
         places = chart_plan(charts, _entries(charts), place, across, face, letters, columns)
     settings = {"font.family": list(face.family), "mathtext.fontset": face.math}
     with style.context(["default", settings]):
-        figure = Figure(figsize=(across, places.height), dpi=dpi, facecolor=LIGHT.page)
+        figure = Figure(figsize=(across, places.height), dpi=options.dpi, facecolor=LIGHT.page)
         FigureCanvasAgg(figure)
         titles, head_pt = fitted_titles(charts, places, face, letters, place.font_pt)
         for number, (chart, box) in enumerate(zip(charts, places.boxes, strict=True)):

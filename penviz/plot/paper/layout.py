@@ -75,7 +75,6 @@ class Plan:
 def sheet(
     rows: Sequence[Panel] | Sequence[Sequence[Panel | None]],
     layout: str,
-    row_labels: Sequence[str] | None,
     style: FigureStyle,
 ) -> Sheet:
     """Put panels in cells and name rows and columns.
@@ -111,8 +110,7 @@ def sheet(
     if by_run and style.by_split:
         heads = [labels, *([""] * columns for _ in filled[1:])]
         labels = [next(p.place for p in row if p is not None) for row in filled]
-    wanted = style.row_titles if row_labels is None else row_labels
-    labels = _titles(wanted, "rows", labels)
+    labels = _titles(style.row_titles, "rows", labels)
     if style.column_titles:
         heads = [_titles(style.column_titles, "columns", heads[0]), *([""] * columns for _ in filled[1:])]
     named = _titles(style.group_titles, "groups of columns", [word for *_, word in groups])

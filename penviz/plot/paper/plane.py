@@ -1,6 +1,6 @@
 """The figure for the paper: panels at a venue's own width, text at its final size, drawn by matplotlib.
 
-figure = paper_figure(panels, venue="neurips")
+figure = paper_figure(panels, PaperOptions("neurips"))
 figure.axes[0].annotate("see text", (0, 0))
 figure.save("figure1.pdf")
 """
@@ -8,19 +8,15 @@ figure.save("figure1.pdf")
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penviz.plot.paper.files import FORMATS, figure_bytes, html_bytes
-from penviz.plot.paper.font import face_from
 from penviz.plot.paper.layout import COLUMN_GAP_IN, EDGE_IN, LAYOUTS, Plan, Sheet, plan, sheet
 from penviz.plot.paper.legend import draw_legend
+from penviz.plot.paper.options import DEFAULTS, PaperOptions
 from penviz.plot.paper.panel import PanelLook, draw_panel
 from penviz.plot.paper.style import FigureStyle
-from penviz.plot.paper.typeface import SANS, SERIF, Face
-from penviz.plot.paper.venues import Venue, width_in
-from penviz.plot.paper.venues import venue as venue_of
+from penviz.plot.paper.typeface import Face
 from penviz.plot.paper.words import CORNER, corner_text
 from penviz.plot.screen import Marks
 from penviz.plot.theme import LIGHT, abbreviated
@@ -39,16 +35,12 @@ VECTOR_LIMIT = 20_000
 
 def paper_figure(
     rows: Sequence[Panel] | Sequence[Sequence[Panel | None]],
+    options: PaperOptions = DEFAULTS,
     *,
-    venue: str | Venue = "neurips",
-    width: str | float | None = None,
     layout: str = "grid",
     marks: Marks | None = None,
     letters: bool = True,
     corner: Sequence[str] = ("rho_d",),
-    row_labels: Sequence[str] | None = None,
-    dpi: int = 300,
-    font: tuple[Path, str] | None = None,
     style: FigureStyle | None = None,
 ) -> PaperFigure:
     """A matplotlib figure of panels that goes into a paper as it is, or may be edited further.
@@ -56,17 +48,12 @@ def paper_figure(
     Args:
         rows: rows of panels as `build_grid` makes them, or panels one after the other: a row a run
             (grid) or a row a triple (figure1).
-        venue: one of `venues.VENUES` by name, a width such as "140mm", or a Venue of one's own.
-        width: "text" (None too) or "column" for the venue's, else a width such as "5in", or inches.
+        options: the paper.
         layout: one of LAYOUTS.
         marks: what is drawn beside the points; all but the templates by default.
         letters: (a), (b), ... over the panels.
         corner: numbers in the upper right corner of each panel, keys of `CORNER`.
-        row_labels: a label a row; without it the targets of a grid's rows.
-        dpi: of rasterised points.
-        font: a .ttf or .otf of one's own in place of the faces that ship with matplotlib, and its sha256.
-        style: type size, colours, titles, order of panels, place of the legend; `row_labels` come before its
-            titles of rows.
+        style: type size, colours, titles, order of panels, place of the legend.
 
     Returns:
         The figure; every artist has a gid. It shows itself in a notebook, and `save` writes it.
@@ -80,8 +67,8 @@ def paper_figure(
     from penviz.plot.paper.shown import PaperFigure
 
     marks, style = marks or Marks(), style or FigureStyle()
-    place, across, face = printed_on(venue, width, font, style.font_size)
-    content = sheet(rows, layout, row_labels, style)
+    place, across, face = options.printed_on(style.font_size)
+    content = sheet(rows, layout, style)
     panels = [p for row in content.rows for p in row if p is not None]
     for panel in panels:
         corner_text(panel, corner)
@@ -91,7 +78,7 @@ def paper_figure(
     look = PanelLook(marks, places.side, corner, face, inside, style.class_colours, many)
     settings = {"font.family": list(face.family), "mathtext.fontset": face.math}
     with matplotlib_style.context(["default", settings]):
-        figure = PaperFigure(figsize=(across, places.height), dpi=dpi, facecolor=LIGHT.page)
+        figure = PaperFigure(figsize=(across, places.height), dpi=options.dpi, facecolor=LIGHT.page)
         FigureCanvasAgg(figure)
         for row, bottom in zip(content.rows, places.bottoms, strict=True):
             for panel_or_none, left in zip(row, places.lefts, strict=True):
@@ -108,32 +95,6 @@ def paper_figure(
             draw_legend(figure, legend, places.lefts[0], bottom - 0.03, span)
         draw_legend(figure, places.legend, places.legend_left, places.legend_top, places.legend_room)
     return figure
-
-
-def printed_on(
-    venue: str | Venue,
-    width: str | float | None,
-    font: tuple[Path, str] | None,
-    font_size: float | None = None,
-) -> tuple[Venue, float, Face]:
-    """Venue, width in inches and face of a figure; arguments and errors as `paper_figure`."""
-    place = venue if isinstance(venue, Venue) else venue_of(venue)
-    across = _wanted_width(place, width)
-    if font_size is not None:
-        place = replace(place, font_pt=font_size, least_pt=min(place.least_pt, font_size))
-    elif place.wide_pt is not None and across == place.text_in:
-        place = replace(place, font_pt=place.wide_pt)
-    face = SERIF if place.serif else SANS
-    return place, across, face if font is None else face_from(*font, otherwise=face)
-
-
-def _wanted_width(place: Venue, width: str | float | None) -> float:
-    """Inches of what was asked for."""
-    if width is None or width == "text":
-        return place.text_in
-    if width == "column":
-        return place.column_in
-    return width_in(width if isinstance(width, str) else f"{width:.6f}in")
 
 
 def _heads(figure: Figure, content: Sheet, places: Plan, face: Face, size: float, letters: bool) -> None:

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from penviz.external.evidence import accuracy, candidates, head, label_order, scored_set_up, set_up_table
 from penviz.external.evidence.preprocessing import IMAGENET, Preprocessing
+from penviz.external.evidence.set_up_table import SetUpTable
 from penviz.external.networks import variants, weights
 from penviz.external.networks.variants import Variant
 from penviz.store.run_config import RunError
@@ -126,7 +127,7 @@ def test_the_check_finds_pixels_and_body(trained: nn.Module, pictures: tuple[Any
         network = make()
         weights.load_strict(network, trained.state_dict())
         bodies = variants.plausible(network, RIGHT.apply(images[:2]))
-        found = accuracy.check(network, ways, bodies, images, labels)
+        found = accuracy.check(SetUpTable(network, images, labels), ways, bodies)
         close = [found.best, *found.undecided]
         assert (RIGHT.name, body) in [(row.preprocessing.name, row.variant) for row in close]
         assert found.best.accuracy > 0.85
@@ -138,7 +139,7 @@ def test_the_check_finds_pixels_and_body(trained: nn.Module, pictures: tuple[Any
 def test_a_permuted_order_is_told_by_folder(trained: nn.Module, pictures: tuple[Any, Any]) -> None:
     images, labels = held_out(pictures)
     ways = [RIGHT, Preprocessing("0..255", scaling="0..255")]
-    found = accuracy.check(trained, ways, [Variant()], images, swapped(labels))
+    found = accuracy.check(SetUpTable(trained, images, swapped(labels)), ways, [Variant()])
     assert found.best.preprocessing == RIGHT  # by the accuracy that the best order would give
     (sentence,) = found.sentences
     assert sentence.startswith("Your folder order looks different from the training order: folder ")
@@ -163,7 +164,7 @@ def test_a_swap_of_two_classes_of_ten_is_no_order(trained: nn.Module, pictures: 
 def test_chance_is_said(pictures: tuple[Any, Any]) -> None:
     torch.manual_seed(1)
     images, labels = held_out(pictures)
-    found = accuracy.check(small_body().eval(), [RIGHT], [Variant()], images, labels)
+    found = accuracy.check(SetUpTable(small_body().eval(), images, labels), [RIGHT], [Variant()])
     assert "near chance (10 %)" in found.sentences[0]
     assert "preprocessing or the order of the classes" in found.sentences[0]
 
@@ -188,7 +189,7 @@ def test_accuracy_and_nll_against_a_plain_loop(trained: nn.Module, pictures: tup
 def test_too_little_time_is_said(trained: nn.Module, pictures: tuple[Any, Any]) -> None:
     images, labels = held_out(pictures)
     ways = [Preprocessing(channels=3, **way) for way in candidates._scalings(3, 10)]
-    found = accuracy.check(trained, ways, [Variant()], images, labels, seconds=1e-6)
+    found = accuracy.check(SetUpTable(trained, images, labels, 1e-6), ways, [Variant()])
     assert found.untried > 0
     assert len(found.rows) >= 1
 
@@ -196,7 +197,7 @@ def test_too_little_time_is_said(trained: nn.Module, pictures: tuple[Any, Any]) 
 def test_too_few_outputs_are_refused(trained: nn.Module, pictures: tuple[Any, Any]) -> None:
     images, labels = held_out(pictures)
     with pytest.raises(RunError, match="has 10 outputs, and the data have labels up to 19"):
-        accuracy.check(trained, [RIGHT], [Variant()], images, labels + 10)
+        accuracy.check(SetUpTable(trained, images, labels + 10), [RIGHT], [Variant()])
 
 
 def test_the_sample_shares_the_classes_evenly() -> None:
@@ -215,7 +216,7 @@ LEAKY, MAX = Variant(activation="leaky_relu"), Variant(pooling="max")
 Wrong = dict[tuple[Preprocessing, Variant], range]
 
 
-def planted_check(monkeypatch: pytest.MonkeyPatch, wrong: Wrong, **options: Any) -> accuracy.Check:
+def planted_check(monkeypatch: pytest.MonkeyPatch, wrong: Wrong, given: Any = None) -> accuracy.Check:
     """The check of set-ups that each have known images wrong, as the next class, and all others right."""
     labels = np.arange(512) % 4
     images = np.arange(512, dtype=np.uint16).view(np.uint8).reshape(512, 1, 1, 2)
@@ -227,8 +228,8 @@ def planted_check(monkeypatch: pytest.MonkeyPatch, wrong: Wrong, **options: Any)
 
     monkeypatch.setattr(set_up_table, "scores_of", scores)
     ways, bodies = (list(dict.fromkeys(setup[i] for setup in wrong)) for i in range(2))
-    given = options.pop("labels", labels)
-    return accuracy.check(nn.Identity(), ways, bodies, images, given, **options)  # type: ignore[arg-type]
+    table = SetUpTable(nn.Identity(), images, labels if given is None else given)
+    return accuracy.check(table, ways, bodies)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -283,11 +284,11 @@ def test_the_plainest_of_those_that_are_alike_stands_first(monkeypatch: pytest.M
 def test_the_plainest_is_found_under_another_order_of_the_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     turned = (np.arange(512) + 1) % 4
     wrong: Wrong = {(USUAL, Variant()): range(40), (USUAL, LEAKY): range(36)}
-    found = planted_check(monkeypatch, wrong, labels=turned)
+    found = planted_check(monkeypatch, wrong, turned)
     assert found.best.variant == Variant()
     assert found.best.permuted > 0.9
     wrong[USUAL, LEAKY] = range(0)
-    assert planted_check(monkeypatch, wrong, labels=turned).best.variant == LEAKY
+    assert planted_check(monkeypatch, wrong, turned).best.variant == LEAKY
 
 
 def test_a_leaky_network_is_still_found(pictures: tuple[Any, Any]) -> None:
@@ -297,7 +298,6 @@ def test_a_leaky_network_is_still_found(pictures: tuple[Any, Any]) -> None:
     theirs = fitted(small_body(activation=lambda x: F.leaky_relu(x, 0.1)), pictures, epochs=8)
     network = small_body()
     weights.load_strict(network, theirs.state_dict())
-    found = accuracy.check(
-        network, [RIGHT], variants.plausible(network, RIGHT.apply(images[:2])), images, labels
-    )
+    bodies = variants.plausible(network, RIGHT.apply(images[:2]))
+    found = accuracy.check(SetUpTable(network, images, labels), [RIGHT], bodies)
     assert found.best.variant == Variant(activation="leaky_relu 0.1")

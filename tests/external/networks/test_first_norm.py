@@ -16,6 +16,7 @@ from penviz.external.evidence import accuracy, candidates
 from penviz.external.evidence.first_norm import first_norm, kl
 from penviz.external.evidence.input_proof import prove_input, solve
 from penviz.external.evidence.preprocessing import Preprocessing
+from penviz.external.evidence.set_up_table import SetUpTable
 from penviz.external.evidence.ties import settle
 from penviz.external.networks import variants
 from penviz.external.networks.variants import Variant
@@ -136,11 +137,9 @@ def test_the_scale_of_logits_settles_what_accuracy_cannot(pictures: Any) -> None
     assert [row.preprocessing for row in left] == [way]
     assert "at a plausible temperature leaves 1" in said
     found = accuracy.check(
-        network,
+        SetUpTable(network, few, some),
         [wrong, way],
         variants.plausible(network, x[:2]),
-        few,
-        some,
         whole=(images[1000:], labels[1000:]),
     )
     assert found.best.preprocessing == way

@@ -33,6 +33,8 @@ from penviz.study.finding import Compared
 from penviz.study.table import compare
 from penviz.study.tightness_finding import plane_finding
 from penviz.training import data, defaults, extract, train
+from penviz.training.split_files import ExtractOptions
+from penviz.training.train_options import TrainOptions
 
 SEEDS, EPOCHS, RECIPE = 40, 20, ("digits", "fc800")
 SPLITS = ("train", "validation")
@@ -53,8 +55,8 @@ def networks(root: Path, seeds: int = SEEDS, alpha: float = 0.0) -> list[Path]:
         loaded = data.load("digits", seed=seed)
         chosen = {"epochs": EPOCHS, "seed": seed, "label_smoothing": alpha}
         config = defaults.default_config(*RECIPE, loaded.image_shape, **chosen)
-        train.train(config, loaded, out, device="cpu", validate_every=EPOCHS)
-        extract.extract(read_run(out), loaded, thumbnail_quality=0)
+        train.train(config, loaded, out, TrainOptions(device="cpu", validate_every=EPOCHS))
+        extract.extract(read_run(out), loaded, ExtractOptions(thumbnail_quality=0))
     return found
 
 

@@ -26,6 +26,7 @@ from penviz.store.run_config import RunConfig
 from penviz.store.runs import MODEL_FILE, read_run
 from penviz.training import checkpoints, data, train
 from penviz.training.ranks import Ranks
+from penviz.training.train_options import TrainOptions
 
 MODELS = ("fc800", "tutorial_alexnet", "resnet20")
 SEEDS = (0, 1, 2)
@@ -41,7 +42,13 @@ def train_all(place: Path, ranks: Ranks) -> None:
     digits = data.load("digits")
     for model in MODELS:
         for seed in SEEDS:
-            train.train(config_of(model, seed), digits, place / f"{model}-{seed}", device="cpu", ranks=ranks)
+            train.train(
+                config_of(model, seed),
+                digits,
+                place / f"{model}-{seed}",
+                TrainOptions(device="cpu"),
+                ranks=ranks,
+            )
 
 
 def learned(run: Path) -> np.ndarray:

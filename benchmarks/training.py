@@ -38,6 +38,7 @@ from torchvision import transforms
 from penviz.store.run_config import RunConfig
 from penviz.training import checkpoints, defaults, models
 from penviz.training.data_set import DataSet, Split
+from penviz.training.train_options import TrainOptions
 from penviz.training.trainer import Training
 
 N_IMAGES, SIDE, N_CLASSES, ALPHA = 20_000, 32, 10, 0.1
@@ -70,7 +71,7 @@ class Penviz:
     settings = tuple((threads,) for threads in (1, 2))
 
     def __init__(self, dataset: DataSet, config: RunConfig, device: torch.device):
-        self.training = Training(config, dataset, Path("unwritten"), device, lambda point: None)
+        self.training = Training(config, dataset, Path("unwritten"), TrainOptions(device=str(device)))
         self.plan = self.training.plan()
 
     def run(self, steps: int, threads: int) -> float:

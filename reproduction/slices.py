@@ -10,9 +10,8 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from penviz.store.directory_lock import locked
 from penviz.store.run_config import RunConfig, RunError
@@ -194,6 +193,7 @@ def _train(listed: Listed, work: Slice) -> Run | None:
     from penviz.cli import terminal
     from penviz.training import data, erasure, students, train
     from penviz.training.progress import Stopped
+    from penviz.training.train_options import TrainOptions
 
     recipe, teacher = listed.recipe, teacher_of(listed, work)
     if recipe.threads:
@@ -205,24 +205,23 @@ def _train(listed: Listed, work: Slice) -> Run | None:
     work.say(f"{listed.id}: training{taught}, {config.epochs} epochs.")
     try:
         with terminal.TrainingProgress(work.progress) as report:
-            options: dict[str, Any] = {
-                "resume": True,
-                "device": recipe.device,
-                "save_every": 60,
-                "validate_every": recipe.validate_every,
-                "compiled": recipe.compiled,
-                "report": report,
-                "say": work.say,
-                "stopped": work.over,
-                "command": listed.command("runs"),
-            }
+            options = TrainOptions(
+                resume=True,
+                device=recipe.device,
+                save_every=60,
+                validate_every=recipe.validate_every,
+                compiled=recipe.compiled,
+                report=report,
+                say=work.say,
+                stopped=work.over,
+                command=listed.command("runs"),
+            )
             if teacher is not None:
-                students.distil(config, loaded, teacher, work.out / listed.id, **options)
+                students.distil(config, loaded, teacher, work.out / listed.id, options)
             else:
-                options |= {"snapshots": recipe.snapshots, "snapshots_spacing": "log"}
-                if recipe.erasure is not None:
-                    options["erasure"] = erasure.class_pair(loaded.class_names, recipe.erasure)
-                train.train(config, loaded, work.out / listed.id, **options)
+                pair = recipe.erasure and erasure.class_pair(loaded.class_names, recipe.erasure)
+                options = replace(options, snapshots=recipe.snapshots, snapshots_spacing="log", erasure=pair)
+                train.train(config, loaded, work.out / listed.id, options)
     except Stopped:
         work.say(f"{listed.id}: stopped, its state is saved; the same command goes on with it.")
         return None
@@ -237,11 +236,10 @@ def _is_extracted(run: Run, listed: Listed) -> bool:
 
 def _extract(listed: Listed, run: Run, work: Slice) -> None:
     from penviz.cli import terminal
-    from penviz.training import data, extract
+    from penviz.training import data, extract, split_files
 
     recipe = listed.recipe
     loaded = data.load(recipe.dataset, seed=run.config.held_out_seed, data_dir=work.data_dir)
     with terminal.ExtractionProgress(work.progress) as report:
-        extract.extract(
-            run, loaded, splits=recipe.splits, per_class=recipe.per_class, device=recipe.device, report=report
-        )
+        options = split_files.ExtractOptions(tuple(recipe.splits), recipe.per_class, device=recipe.device)
+        extract.extract(run, loaded, options, report=report)

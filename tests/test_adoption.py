@@ -26,6 +26,7 @@ from penviz.training import data, train
 from penviz.training.checkpoints import write_tensors
 from penviz.training.defaults import default_config
 from penviz.training.models import MODELS
+from penviz.training.train_options import TrainOptions
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +116,7 @@ def test_what_penviz_trained_is_taken_as_trained(extract: Callable[..., Ended], 
     torch.set_num_threads(1)
     digits = data.load("digits")
     config = default_config("digits", "fc800", digits.image_shape, epochs=2)
-    run = train.train(config, digits, tmp_path / "trained", device="cpu")
+    run = train.train(config, digits, tmp_path / "trained", TrainOptions(device="cpu"))
     ended = extract(run / "model.safetensors", "--dataset", "digits", "--out", tmp_path / "run", "--yes")
     assert ended.returncode == 0, ended.stderr
     assert "The file says that penviz trained it: fc800 on digits." in ended.stderr

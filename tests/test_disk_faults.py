@@ -219,8 +219,8 @@ def test_a_run_that_another_process_began_meanwhile_is_left_alone(
     out = tmp_path / "run"
 
     class Other(training.Training):
-        def __init__(self, *arguments: object) -> None:
-            super().__init__(*arguments)  # type: ignore[arg-type]
+        def __init__(self, *arguments: object, **named: object) -> None:
+            super().__init__(*arguments, **named)  # type: ignore[arg-type]
             out.mkdir()
             (out / RUN_FILE).write_text("theirs")
 

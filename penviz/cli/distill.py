@@ -111,6 +111,7 @@ def distill(
     from penviz.training import data, models, students
     from penviz.training import progress as progressing
     from penviz.training.ranks import Ranks
+    from penviz.training.train_options import TrainOptions
 
     models.architecture(runs[1])
     set_threads(threads)
@@ -126,16 +127,18 @@ def distill(
                     loaded,
                     teacher,
                     out,
-                    partial(network_of, trust=trust),
-                    resume=resume,
-                    device=device,
-                    validate_every=validate_every,
-                    report=report,
-                    say=say,
-                    stopped=stopped,
-                    command=command,
+                    TrainOptions(
+                        resume=resume,
+                        device=device,
+                        validate_every=validate_every,
+                        report=report,
+                        say=say,
+                        stopped=stopped,
+                        command=command,
+                        compiled=compiled,
+                    ),
+                    load=partial(network_of, trust=trust),
                     ranks=ranks,
-                    compiled=compiled,
                 )
         except progressing.Stopped as stop:
             say(str(stop))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -140,6 +140,7 @@ def extract(
     from penviz.external.importing import import_checkpoint
     from penviz.external.importing.import_options import Request
 
+    quality = thumbnail_quality if thumbnails else 0
     if preset:
         _preset(
             preset,
@@ -147,9 +148,9 @@ def extract(
             dataset,
             out,
             all_classes=all_classes,
-            splits=split or (),
+            splits=tuple(split or ()),
             per_class=per_class,
-            thumbnail_quality=thumbnail_quality if thumbnails else 0,
+            quality=quality,
             sharded=sharded,
             half=half,
             device=device,
@@ -189,7 +190,7 @@ def extract(
             classes=classes or (),
             per_class=per_class,
             splits=tuple(split or ()),
-            thumbnail_quality=thumbnail_quality if thumbnails else 0,
+            thumbnail_quality=quality,
             device=device,
             trust=trust,
             yes=yes,
@@ -228,26 +229,24 @@ def extract(
     from penviz.training import data
     from penviz.training import extract as extraction
     from penviz.training.ranks import Ranks
-    from penviz.training.split_files import Storage
+    from penviz.training.split_files import ExtractOptions, Storage
 
     set_threads(threads)
     ranks = Ranks.of_torchrun()
+    stored = ExtractOptions(
+        tuple(dict.fromkeys(split or ("train", "validation"))),
+        per_class,
+        quality,
+        device,
+        Storage(ranks, sharded, half),
+    )
     with ranks.joined(device):
         for run in found:
             config = run.config
             with ranks.one_first((dataset or config.dataset) in data.BUILT_IN):
                 loaded = data_of(config, data_dir, dataset)
             with terminal.ExtractionProgress(progress) as report:
-                written = extraction.extract(
-                    run,
-                    loaded,
-                    splits=list(dict.fromkeys(split)) if split else ("train", "validation"),
-                    per_class=per_class,
-                    thumbnail_quality=thumbnail_quality if thumbnails else 0,
-                    device=device,
-                    storage=Storage(ranks, sharded, half),
-                    report=report,
-                )
+                written = extraction.extract(run, loaded, stored, report=report)
             for path in written:
                 say(f"Wrote {path}")
 
@@ -266,20 +265,24 @@ def _preset(
     directory: str | None,
     out: Path | None,
     *,
-    threads: int | None,
-    progress: str,
     all_classes: bool,
+    splits: tuple[str, ...],
+    per_class: int,
+    quality: int,
     sharded: bool,
     half: bool,
     device: str,
-    **options: Any,
+    threads: int | None,
+    progress: str,
 ) -> None:
     if directory is None or out is None:
         raise RunError("A preset needs the ImageNet directory as --dataset, and --out.")
     if len(files) > 1:
         raise RunError("Give one file of weights at a time.")
     from penviz.cli import terminal
+    from penviz.external.importing.adopt import AdoptOptions
     from penviz.external.networks.presets import extract_preset
+    from penviz.training.imagenet import SYNSETS
     from penviz.training.ranks import Ranks
     from penviz.training.split_files import Storage
 
@@ -290,12 +293,16 @@ def _preset(
             name,
             Path(directory),
             out,
+            AdoptOptions(
+                splits,
+                per_class,
+                quality,
+                device,
+                Storage(ranks, sharded, half),
+                () if all_classes else tuple(SYNSETS.values()),
+            ),
             file=files[0] if files else None,
-            every_class=all_classes,
-            device=device,
-            storage=Storage(ranks, sharded, half),
             say=say,
             progress=lambda done, n, left: report("images", done, n),
-            **options,
         )
     say(f"Wrote {path}. Next: {shlex.join(['penviz', 'measure', str(path)])}")

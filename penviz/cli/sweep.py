@@ -62,6 +62,8 @@ def sweep(
     from penviz.training import progress as progressing
     from penviz.training import sweep as sweeping
     from penviz.training.data_set import DataSet
+    from penviz.training.split_files import ExtractOptions
+    from penviz.training.train_options import TrainOptions
 
     networks = [defaults.network_name(dataset, name) for name in (network, *(model or []))]
     for name in networks:
@@ -91,6 +93,7 @@ def sweep(
     for one in seed:
         RunConfig(dataset, networks[0], seed=one, image_size=chosen["image_size"])
     chosen = config_fields(networks[0], chosen, pretrained, weights)
+    stored = ExtractOptions(per_class=per_class, thumbnail_quality=35 if thumbnails else 0, device=device)
     held = {seed[0]: load(seed[0])}  # the sweep takes it out, so that no two lie in memory
     shape, names = held[seed[0]].image_shape, held[seed[0]].class_names
     members = sweeping.plan(out, dataset, networks, label_smoothing, seed, shape, **chosen)
@@ -99,15 +102,16 @@ def sweep(
             before = sweeping.sweep(
                 members,
                 lambda wanted: held.pop(wanted, None) or load(wanted),
-                per_class=per_class,
-                thumbnail_quality=35 if thumbnails else 0,
-                device=device,
+                TrainOptions(
+                    device=device,
+                    say=say,
+                    stopped=stopped,
+                    command=shlex.join(["penviz", *sys.argv[1:]]),
+                    erasure=None if pair is None else erasing.class_pair(names, pair),
+                    **options,
+                ),
+                stored,
                 report=report,
-                say=say,
-                stopped=stopped,
-                command=shlex.join(["penviz", *sys.argv[1:]]),
-                erasure=None if pair is None else erasing.class_pair(names, pair),
-                **options,
             )
     except progressing.Stopped as stop:
         say(str(stop))

@@ -120,13 +120,12 @@ def train(
     from penviz.training import progress as progressing
     from penviz.training import train as training
     from penviz.training.ranks import Ranks
+    from penviz.training.train_options import TrainOptions
 
     model = defaults.network_name(dataset, model)
     models.architecture(model)
     image_size = image_size or data.usual_size(dataset)
     chosen: dict[str, Any] = {
-        "label_smoothing": label_smoothing,
-        "targets": targets,
         "prior": prior,
         **settings,
         "seed": seed,
@@ -147,29 +146,31 @@ def train(
             loaded = data.load(
                 dataset, seed=seed, n_hold_out=hold_out, data_dir=data_dir, image_size=image_size
             )
-        pair = None if erasure is None else erasing.class_pair(loaded.class_names, erasure)
-        config = defaults.default_config(dataset, model, loaded.image_shape, **chosen)
+        shape = loaded.image_shape
+        config = defaults.default_config(dataset, model, shape, label_smoothing, targets, **chosen)
         try:
             with progressing.stop_on_signal() as stopped, terminal.TrainingProgress(progress) as report:
                 training.train(
                     config,
                     loaded,
                     out,
-                    resume=resume,
-                    device=device,
-                    save_every=save_every,
-                    validate_every=validate_every,
-                    snapshots=snapshots,
-                    snapshots_per_class=snapshots_per_class,
-                    snapshots_spacing=snapshots_spacing,
-                    report=report,
-                    say=say,
-                    stopped=stopped,
-                    erasure=pair,
-                    command=shlex.join(["penviz", *sys.argv[1:]]),
+                    TrainOptions(
+                        resume,
+                        device,
+                        save_every,
+                        validate_every,
+                        snapshots,
+                        snapshots_per_class,
+                        snapshots_spacing,
+                        None if erasure is None else erasing.class_pair(loaded.class_names, erasure),
+                        shlex.join(["penviz", *sys.argv[1:]]),
+                        accumulate,
+                        compiled,
+                        report,
+                        say,
+                        stopped,
+                    ),
                     ranks=ranks,
-                    accumulate=accumulate,
-                    compiled=compiled,
                 )
         except progressing.Stopped as stop:
             say(str(stop))

@@ -33,7 +33,7 @@ DEVIATION, DEVIATION_OF_FEW_DIGITS = 1e-3, 5e-2
 2^-11 and 2^-8 of a number, and there the head is proved in float32."""
 
 
-def capture(
+def capture(  # noqa: PLR0913 - public: a keyword for each thing that only the caller knows
     model: nn.Module,
     loaders: Any,
     *,

@@ -42,6 +42,7 @@ def train(
     """
     from penviz.training import data, defaults
     from penviz.training import train as training
+    from penviz.training.train_options import TrainOptions
 
     model = defaults.network_name(dataset, model)
     loaded = data.load(
@@ -52,7 +53,7 @@ def train(
         image_size=recipe.setdefault("image_size", data.usual_size(dataset)),
     )
     config = defaults.default_config(dataset, model, loaded.image_shape, **recipe)
-    return training.train(config, loaded, out, resume=resume, device=device)
+    return training.train(config, loaded, out, TrainOptions(resume=resume, device=device))
 
 
 def extract(
@@ -82,6 +83,7 @@ def extract(
     """
     from penviz.training import data
     from penviz.training import extract as extraction
+    from penviz.training.split_files import ExtractOptions
 
     run = read_run(Path(directory))
     config = run.config
@@ -92,7 +94,8 @@ def extract(
         data_dir=data_dir,
         image_size=config.image_size,
     )
-    extraction.extract(run, loaded, splits=splits, per_class=per_class, device=device)
+    options = ExtractOptions(tuple(splits), per_class, device=device)
+    extraction.extract(run, loaded, options)
     return load(directory)
 
 

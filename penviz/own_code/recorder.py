@@ -36,7 +36,8 @@ from penviz.own_code.network_reader import Layer, NetworkReader, find_head
 from penviz.store.captured_run import CapturedRun, Statement, check_new, check_splits, save
 from penviz.store.run_config import RunError
 from penviz.store.snapshots import Snapshots
-from penviz.training.snapshots import PER_CLASS, appended
+from penviz.training.snapshots import appended
+from penviz.training.train_options import SNAPSHOTS_PER_CLASS
 
 LARGEST_INPUTS = 2**30
 """Bytes of inputs that are kept at most."""
@@ -71,14 +72,14 @@ class Recorder:
     training is the same to the bit with and without a Recorder, for it changes nothing, as `capture`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - public: a keyword for each thing that only the caller knows
         self,
         model: nn.Module,
         loaders: Any,
         *,
         name: str,
         every: int = 1,
-        per_class: int = PER_CLASS,
+        per_class: int = SNAPSHOTS_PER_CLASS,
         directory: Path | str | None = None,
         label_smoothing: float | None = None,
         targets: str | None = None,

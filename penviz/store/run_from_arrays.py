@@ -27,7 +27,7 @@ BySplit: TypeAlias = Any
 """An array, or "train", "validation" or "test" -> an array."""
 
 
-def from_arrays(
+def from_arrays(  # noqa: PLR0913 - public: a keyword for each thing that only the caller knows
     features: BySplit,
     labels: BySplit,
     *,

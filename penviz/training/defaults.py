@@ -33,13 +33,20 @@ def network_name(dataset: str, model: str) -> str:
     return name
 
 
-def default_config(dataset: str, model: str, image_shape: tuple[int, int, int], **chosen: Any) -> RunConfig:
+def default_config(
+    dataset: str,
+    model: str,
+    image_shape: tuple[int, int, int],
+    label_smoothing: float | None = None,
+    targets: str | None = None,
+    **chosen: Any,
+) -> RunConfig:
     """A RunConfig with the network's recipe, fitted to the images, and what was chosen by hand on top.
 
     Args:
         dataset, model: as in RunConfig.
         image_shape: (height, width, channels) of the stored images.
-        chosen: RunConfig fields; None means not chosen.
+        label_smoothing, targets, chosen: RunConfig fields; None means not chosen.
     """
     recipe: dict[str, Any] = dict(models.architecture(model).recipe or {})
     if dataset in pets.NAMES:
@@ -53,8 +60,5 @@ def default_config(dataset: str, model: str, image_shape: tuple[int, int, int], 
     elif recipe.get("pad"):
         recipe["crop"] = min(height, width)
     recipe |= {key: value for key, value in chosen.items() if value is not None}
-    if recipe.get("targets") == "distilled":
-        recipe["label_smoothing"] = None
-    smoothing = recipe.get("label_smoothing", 0.0)
-    recipe.setdefault("targets", "uniform" if smoothing else "hard")
-    return RunConfig(dataset=dataset, model=model, **recipe)
+    alpha = None if targets == "distilled" else label_smoothing or 0.0
+    return RunConfig(dataset, model, targets or ("uniform" if alpha else "hard"), alpha, **recipe)

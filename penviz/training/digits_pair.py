@@ -9,6 +9,8 @@ from penviz.store.runs import read_run
 from penviz.training import data, defaults, train
 from penviz.training.extract import extract
 from penviz.training.progress import Progress
+from penviz.training.split_files import ExtractOptions
+from penviz.training.train_options import TrainOptions
 
 MODEL, ALPHA = "fc800", 0.1
 SNAPSHOTS = 30
@@ -47,16 +49,18 @@ def train_pair(
             config,
             dataset,
             out / name,
-            device="cpu",
-            save_every=1e9,
-            snapshots=SNAPSHOTS,
-            snapshots_per_class=KEPT_PER_CLASS,
-            snapshots_spacing="log",
-            report=report,
-            command=f"penviz train digits {MODEL} --epochs {epochs}{smoothing} --device cpu "
-            f"--snapshots {SNAPSHOTS} --snapshots-spacing log --snapshots-per-class {KEPT_PER_CLASS} "
-            f"--out {name}",
+            TrainOptions(
+                device="cpu",
+                save_every=1e9,
+                snapshots=SNAPSHOTS,
+                snapshots_per_class=KEPT_PER_CLASS,
+                snapshots_spacing="log",
+                report=report,
+                command=f"penviz train digits {MODEL} --epochs {epochs}{smoothing} --device cpu "
+                f"--snapshots {SNAPSHOTS} --snapshots-spacing log --snapshots-per-class {KEPT_PER_CLASS} "
+                f"--out {name}",
+            ),
         )
-        extract(read_run(directory), dataset, device="cpu")
+        extract(read_run(directory), dataset, ExtractOptions(device="cpu"))
         made.append(directory)
     return made

@@ -27,7 +27,7 @@ from penviz.store.write_shards import Examples
 from penviz.training import checkpoints, data_set, evaluate
 from penviz.training.data_set import DataSet, Split
 from penviz.training.folder import ImageFiles
-from penviz.training.split_files import ONE_FILE, Batch, Storage, write_split
+from penviz.training.split_files import DEFAULTS, Batch, ExtractOptions, write_split
 
 LEAST_COLUMNS = 100
 LARGEST_TILE = 48
@@ -51,12 +51,8 @@ def first_of_each_class(labels: NDArray[np.int64], per_class: int) -> NDArray[np
 def extract(
     run: Run,
     dataset: DataSet,
+    options: ExtractOptions = DEFAULTS,
     *,
-    splits: Sequence[str] = ("train", "validation"),
-    per_class: int = 1000,
-    thumbnail_quality: int = 35,
-    device: str = "auto",
-    storage: Storage = ONE_FILE,
     report: Callable[[str, int, int], None] = lambda split, done, n: None,
 ) -> list[Path]:
     """Write the activations of splits of a finished run, and thumbnails-<split>.webp.
@@ -66,11 +62,7 @@ def extract(
     Args:
         run: a finished run of penviz.
         dataset: the data it was trained on; refused when their digest differs.
-        splits: which; validation and test are always whole.
-        per_class: training examples a class, 0 for all.
-        thumbnail_quality: of the lossy WebP sprite, 1 to 100; 0 for no thumbnails.
-        device: as in `train`.
-        storage: activations-<split>.npz or shards, and the ranks that share the work.
+        options: what is stored.
         report: told (split, images done, n) after each batch.
 
     Returns:
@@ -79,23 +71,18 @@ def extract(
     Raises:
         RunError: an unfinished run, one that another process writes to, other data, or an unknown split.
     """
-    with storage.ranks.alone_in(run.directory):
-        return _extract(run, dataset, splits, per_class, thumbnail_quality, device, storage, report)
+    with options.storage.ranks.alone_in(run.directory):
+        return _extract(run, dataset, options, report)
 
 
 def _extract(
-    run: Run,
-    dataset: DataSet,
-    splits: Sequence[str],
-    per_class: int,
-    thumbnail_quality: int,
-    device: str,
-    storage: Storage,
-    report: Callable[[str, int, int], None],
+    run: Run, dataset: DataSet, options: ExtractOptions, report: Callable[[str, int, int], None]
 ) -> list[Path]:
     """`extract`, its directory held."""
+    splits, storage = options.splits, options.storage
+    thumbnail_quality = options.thumbnail_quality
     dataset = data_set.first_share(dataset, run.config.data_share)
-    network = checkpoints.load_network(run).to(storage.ranks.device(device))
+    network = checkpoints.load_network(run).to(storage.ranks.device(options.device))
     network.to(memory_format=torch.channels_last)  # as it was trained, and as its images lie
     digest = sha256_of(run.directory / MODEL_FILE)
     for name in splits:
@@ -103,7 +90,7 @@ def _extract(
             raise RunError(f"{dataset.name} has no split {name}; it has {', '.join(dataset.splits)}.")
     checkpoints.check_data(run, dataset, splits)
     chosen = {
-        name: first_of_each_class(dataset.splits[name].labels, per_class if name == "train" else 0)
+        name: first_of_each_class(dataset.splits[name].labels, options.per_class if name == "train" else 0)
         for name in splits
     }
     if thumbnail_quality:  # said before minutes are spent on the network

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import torch
 
@@ -28,6 +27,7 @@ from penviz.training.network import Network
 from penviz.training.pilot_request import Request
 from penviz.training.progress import Progress
 from penviz.training.sweep import Member, is_trained
+from penviz.training.train_options import TrainOptions
 from penviz.training.trainer import Training
 
 TIMED_STEPS = 8
@@ -134,7 +134,8 @@ class Test:
         own = self._own_share(teacher)
         with TemporaryDirectory() as nowhere:
             network = self.load(teacher, dataset.class_names)
-            one = Training(config, dataset, Path(nowhere), self.device, lambda p: None, network)
+            options = TrainOptions(device=self.request.device)
+            one = Training(config, dataset, Path(nowhere), options, teacher=network)
             one.network.train()
             plan = one.plan()
             n = min(TIMED_STEPS, one.n_steps - 1)
@@ -250,19 +251,19 @@ class Test:
         self, student: Student, report: Callable[[Progress], None], stopped: Callable[[], bool]
     ) -> None:
         out = self.request.out / student.name
-        options: dict[str, Any] = {
-            "resume": True,
-            "device": self.request.device,
-            "validate_every": student.config.epochs,
-            "report": report,
-            "stopped": stopped,
-            "command": self.request.command,
-        }
+        options = TrainOptions(
+            resume=True,
+            device=self.request.device,
+            validate_every=student.config.epochs,
+            report=report,
+            stopped=stopped,
+            command=self.request.command,
+        )
         dataset = self._dataset(student.teacher)
         if student.role == "distilled":
-            students.distil(student.config, dataset, student.teacher, out, self.load, **options)
+            students.distil(student.config, dataset, student.teacher, out, options, load=self.load)
         else:
-            training.train(student.config, dataset, out, **options)
+            training.train(student.config, dataset, out, options)
         run = read_run(out)
         self.seconds += float(run.record["seconds"])
         alpha, t = student.label_smoothing, student.config.temperature

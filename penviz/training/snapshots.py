@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from penviz.store.run_config import RunError
@@ -14,7 +12,6 @@ from penviz.training.extract import first_of_each_class
 from penviz.training.trainer import Training
 
 KEPT_SPLITS = ("train", "validation")
-PER_CLASS = 100
 SNAPSHOT_FILES = ("snapshots-train.npz", "snapshots-validation.npz")
 SNAPSHOT_PARTS = tuple(f"{name}.part" for name in SNAPSHOT_FILES)
 
@@ -28,31 +25,23 @@ class SnapshotKeeper:
     comes to the same epoch again and puts an equal snapshot in its place.
     """
 
-    def __init__(
-        self,
-        training: Training,
-        n: int,
-        per_class: int,
-        say: Callable[[str], None],
-        spacing: str = "quadratic",
-    ):
+    def __init__(self, training: Training):
         """Check the request against what the run's directory holds.
 
         Args:
             training: the run, its state restored.
-            n: epochs to keep, 0 for none; per_class: examples a class and split.
-            say: called with sentences a user should read.
-            spacing: of those epochs, one of `penviz.store.snapshots.SPACINGS`.
 
         Raises:
             RunError: numbers out of range, an unknown spacing, or a run that goes on and was started with
                 other snapshots.
         """
+        options = training.options
+        n, per_class, spacing = options.snapshots, options.snapshots_per_class, options.snapshots_spacing
         if n < 0 or per_class < 1:
             raise RunError("Snapshots are of at least 0 epochs, and of at least 1 example a class.")
         if spacing not in SPACINGS:
             raise RunError(f"The spacing of snapshots must be {' or '.join(SPACINGS)}.")
-        self.training, self.say = training, say
+        self.training, self.say = training, options.say
         self.planned = snapshot_epochs(n, training.config.last_epoch, spacing)
         self.parts = {
             name: _subset(split, per_class)

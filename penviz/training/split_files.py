@@ -53,6 +53,27 @@ class Storage:
 ONE_FILE = Storage()
 
 
+@dataclass(frozen=True)
+class ExtractOptions:
+    """Which examples of a run are stored, and how.
+
+    Attributes:
+        splits: which; validation and test are always whole.
+        per_class: training examples a class, 0 for all.
+        thumbnail_quality: of the lossy WebP sprite, 1 to 100; 0 for no thumbnails.
+        device: as of `TrainOptions`; storage: one file or shards, and the ranks that share the work.
+    """
+
+    splits: tuple[str, ...] = ("train", "validation")
+    per_class: int = 1000
+    thumbnail_quality: int = 35
+    device: str = "auto"
+    storage: Storage = ONE_FILE
+
+
+DEFAULTS = ExtractOptions()
+
+
 def write_split(
     directory: Path,
     examples: Examples,

@@ -13,6 +13,8 @@ from penviz.training import checkpoints, defaults, images
 from penviz.training import train as training
 from penviz.training.data_set import DataSet
 from penviz.training.network import Network
+from penviz.training.ranks import ALONE, Ranks
+from penviz.training.train_options import DEFAULTS, TrainOptions
 
 
 def student_config(teacher: Run, model: str, dataset: str = "", **chosen: Any) -> RunConfig:
@@ -112,10 +114,12 @@ def distil(
     dataset: DataSet,
     teacher: Run,
     out: Path | str,
+    options: TrainOptions = DEFAULTS,
+    *,
     load: checkpoints.Loader = own_network,
-    **options: Any,
+    ranks: Ranks = ALONE,
 ) -> Path:
-    """Train a student, or continue one; `options` are those of `train`, `load` builds the teacher's network.
+    """Train a student, or continue one, as `train` does; `load` builds the teacher's network.
 
     Returns:
         The student's directory: a run like any other, with the targets "distilled".
@@ -134,4 +138,4 @@ def distil(
                 f"{out} was started with {before.teacher} as its teacher and other weights than those of "
                 f"{teacher.name}: give that teacher, or another --out."
             )
-    return training.train(config, dataset, out, teacher=network, **options)
+    return training.train(config, dataset, out, options, teacher=network, ranks=ranks)

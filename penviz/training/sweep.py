@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,10 @@ from penviz.training import train as training
 from penviz.training.checkpoints import has_weights
 from penviz.training.data_set import DataSet
 from penviz.training.progress import Progress, Stopped
+from penviz.training.split_files import DEFAULTS as STORED
+from penviz.training.split_files import ExtractOptions
+from penviz.training.train_options import DEFAULTS, TrainOptions
 
-SPLITS = ("train", "validation")
 STOPPED = "Stopped; what is done is kept. Continue with the same command."
 
 
@@ -61,14 +63,15 @@ def plan(
     label_smoothings: Sequence[float],
     seeds: Sequence[int],
     image_shape: tuple[int, int, int],
+    targets: str | None = None,
     **chosen: Any,
 ) -> list[Member]:
     """The runs of a sweep, seed by seed, in out/<model>-<alpha>-seed<seed>.
 
     Args:
         out: directory of the sweep.
-        dataset, image_shape, chosen: as in `defaults.default_config`; "targets" and "prior" are those of
-            the soft runs.
+        dataset, image_shape, chosen: as in `defaults.default_config`; targets and "prior" are those of the
+            soft runs.
         models, label_smoothings, seeds: a run for each combination; repeated ones count once.
 
     Raises:
@@ -78,13 +81,13 @@ def plan(
     for seed in dict.fromkeys(seeds):
         for model in dict.fromkeys(models):
             for alpha in dict.fromkeys(label_smoothings):
-                own = chosen | {"label_smoothing": alpha, "seed": seed}
-                if alpha == 0:
-                    own |= {"targets": None, "prior": None}
+                soft = alpha != 0
+                own = chosen | {"seed": seed, "prior": chosen.get("prior") if soft else None}
                 directory = out / f"{model}-{alpha:g}-seed{seed}"
                 if directory in members:
                     raise RunError(f"Two runs would be called {directory.name}: choose other smoothings.")
-                config = defaults.default_config(dataset, model, image_shape, **own)
+                kind = targets if soft else None
+                config = defaults.default_config(dataset, model, image_shape, alpha, kind, **own)
                 members[directory] = Member(config, directory)
     if not members:
         raise RunError("There is nothing to sweep over: name a network, a label smoothing and a seed.")
@@ -123,22 +126,17 @@ def is_trained(member: Member) -> bool:
 def sweep(
     members: Sequence[Member],
     load: Callable[[int], DataSet],
+    options: TrainOptions = DEFAULTS,
+    stored: ExtractOptions = STORED,
     *,
-    per_class: int = 1000,
-    thumbnail_quality: int = 35,
-    device: str = "auto",
     report: Callable[[SweepProgress], None] = lambda progress: None,
-    say: Callable[[str], None] = lambda sentence: None,
-    stopped: Callable[[], bool] = lambda: False,
-    **options: Any,
 ) -> int:
     """Make every run that is not finished yet.
 
     Args:
         members: of `plan`.
         load: the data set of a seed, asked for once a seed and only if something is to do.
-        per_class, thumbnail_quality: as in `extract.extract`.
-        device, say, stopped: as in `train.train`; options: its others.
+        options: of each training, but that each resumes and reports here; stored: of each extraction.
         report: told what happens.
 
     Returns:
@@ -151,7 +149,9 @@ def sweep(
     check(members)
     ready = [
         is_trained(m)
-        and extraction.is_extracted(read_run(m.directory), SPLITS, per_class, bool(thumbnail_quality))
+        and extraction.is_extracted(
+            read_run(m.directory), stored.splits, stored.per_class, bool(stored.thumbnail_quality)
+        )
         for m in members
     ]
     clock = _Clock(members, ready, report)
@@ -164,10 +164,10 @@ def sweep(
         if loaded is None or loaded[0] != seed:
             loaded = seed, load(seed)
         try:
-            for stage in _make(member, loaded[1], clock.of_run(number), per_class, thumbnail_quality, device,
-                               say=say, stopped=stopped, **options):  # fmt: skip
+            own = replace(options, resume=True, report=clock.of_run(number))
+            for stage in _make(member, loaded[1], own, stored):
                 clock.tell(number, stage)
-                if stopped():
+                if options.stopped():
                     raise Stopped(STOPPED)
         except RunError as error:
             raise RunError(f"{member.directory.name}: {error}") from None
@@ -176,29 +176,12 @@ def sweep(
     return sum(ready)
 
 
-def _make(
-    member: Member,
-    dataset: DataSet,
-    report: Callable[[Progress], None],
-    per_class: int,
-    thumbnail_quality: int,
-    device: str,
-    **options: Any,
-) -> Iterator[str]:
+def _make(member: Member, dataset: DataSet, options: TrainOptions, stored: ExtractOptions) -> Iterator[str]:
     """Train and extract one run; yields what comes next, and "finished"."""
     if not is_trained(member):
-        training.train(
-            member.config, dataset, member.directory, resume=True, device=device, report=report, **options
-        )
+        training.train(member.config, dataset, member.directory, options)
     yield "extract"
-    extraction.extract(
-        read_run(member.directory),
-        dataset,
-        splits=SPLITS,
-        per_class=per_class,
-        thumbnail_quality=thumbnail_quality,
-        device=device,
-    )
+    extraction.extract(read_run(member.directory), dataset, stored)
     yield "finished"
 
 

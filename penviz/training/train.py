@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,12 @@ from penviz.store.run_config import RunConfig, RunError
 from penviz.store.runs import MODEL_FILE, RUN_FILE, read_run, sha256_of, write_json
 from penviz.training import checkpoints
 from penviz.training import erasure as erasing
-from penviz.training.checkpoints import Observer
 from penviz.training.data_set import DataSet
 from penviz.training.network import Network
-from penviz.training.progress import Meter, Progress, Stopped
+from penviz.training.progress import Progress, Stopped
 from penviz.training.ranks import ALONE, Ranks
-from penviz.training.snapshots import PER_CLASS, SNAPSHOT_FILES, SNAPSHOT_PARTS, SnapshotKeeper
+from penviz.training.snapshots import SNAPSHOT_FILES, SNAPSHOT_PARTS, SnapshotKeeper
+from penviz.training.train_options import DEFAULTS, TrainOptions
 from penviz.training.trainer import Training, machine, versions
 
 PART_FILES = (f"{RUN_FILE}.part", f"{MODEL_FILE}.part", f"{checkpoints.STATE_FILE}.part", *SNAPSHOT_PARTS)
@@ -34,50 +33,20 @@ def train(
     config: RunConfig,
     dataset: DataSet,
     out: Path | str,
+    options: TrainOptions = DEFAULTS,
     *,
-    resume: bool = False,
-    device: str = "auto",
-    save_every: float = 120.0,
-    validate_every: int = 1,
-    snapshots: int = 0,
-    snapshots_per_class: int = PER_CLASS,
-    snapshots_spacing: str = "quadratic",
-    report: Callable[[Progress], None] = lambda progress: None,
-    say: Callable[[str], None] = lambda sentence: None,
-    stopped: Callable[[], bool] = lambda: False,
-    observe: Observer = lambda point: None,
-    command: str = "",
     teacher: Network | None = None,
-    erasure: tuple[int, int] | None = None,
     ranks: Ranks = ALONE,
-    accumulate: int = 1,
-    compiled: bool = False,
 ) -> Path:
     """Train one run to its end, or continue one.
 
     Args:
         config: what to train.
         dataset: its data, in memory (training/data.py).
-        out: directory of the run; it must be new or empty unless `resume`.
-        resume: continue from the state in `out`, or start when there is none yet.
-        device: "auto", "cpu", "cuda", "mps", ...
-        save_every: seconds between saved states within an epoch; each epoch's end is saved in any case.
-        validate_every: epochs between evaluations of the validation split; the last epoch always has one.
-        snapshots: epochs at whose end features are kept (penviz/store/snapshots.py says which), 0 for none;
-            snapshots_per_class: of how many examples a class, of train and of validation;
-            snapshots_spacing: of these epochs, "quadratic" or "log".
-        report: called a few times a second and at the end of each epoch.
-        say: called with sentences a user should read.
-        stopped: asked after each step; when it says yes, the state is saved and Stopped is raised.
-        observe: called with the name of every point reached (tests stop the process there).
-        command: the command line, kept in run.json.
+        out: directory of the run; it must be new or empty unless the options resume.
         teacher: the network that distilled targets come from; training/distill.py finds it and checks it.
-        erasure: two classes whose erasure (training/erasure.py) stands in the history of every epoch.
         ranks: the processes that share the work; each comes here with the same request, and `out` lies where
             all of them see it. Rank 0 writes, reports and speaks.
-        accumulate: passes in which a rank takes its part of a batch, so that less memory is needed.
-        compiled: whether torch compiles the network's steps: faster on an accelerator, after a minute or so
-            at the start; weights differ by rounding.
 
     Returns:
         The directory, holding run.json and model.safetensors.
@@ -87,7 +56,7 @@ def train(
             or a loss that is not finite. Nothing is written before the request is known to be sound.
     """
     out = Path(out)
-    used = _is_used(out, resume)
+    used = _is_used(out, options.resume)
     if config.targets == "unknown":
         raise RunError("Unknown targets cannot be trained on: choose a label smoothing, 0 for hard targets.")
     if (teacher is None) == (config.targets == "distilled"):
@@ -98,21 +67,19 @@ def train(
             if _is_finished(out, config):
                 if ranks.first:
                     (out / checkpoints.STATE_FILE).unlink(missing_ok=True)
-                    say(f"{out} is finished already.")
+                    options.say(f"{out} is finished already.")
                 return out
-        training = Training(
-            config, dataset, out, ranks.device(device), observe, teacher, ranks, accumulate, compiled
-        )
+        training = Training(config, dataset, out, options, teacher=teacher, ranks=ranks)
         if (out / checkpoints.STATE_FILE).is_file():
             for note in training.restore():
                 if ranks.first:
-                    say(note)
-        keeper = SnapshotKeeper(training, snapshots, snapshots_per_class, say, snapshots_spacing)
+                    options.say(note)
+        keeper = SnapshotKeeper(training)
         _take_place(out, used, training.steps_done(), ranks, held)
-        observe("start")
-        _write_run(training, command, {})
-        _train_epochs(training, keeper, erasure, save_every, validate_every, report, stopped, command)
-        _finish(training, command)
+        training.observe("start")
+        _write_run(training, {})
+        _train_epochs(training, keeper)
+        _finish(training)
     return out
 
 
@@ -153,18 +120,9 @@ def _is_finished(out: Path, config: RunConfig) -> bool:
     return checkpoints.has_weights(run)
 
 
-def _train_epochs(
-    training: Training,
-    keeper: SnapshotKeeper,
-    erasure: tuple[int, int] | None,
-    save_every: float,
-    validate_every: int,
-    report: Callable[[Progress], None],
-    stopped: Callable[[], bool],
-    command: str,
-) -> None:
-    config, state, ranks = training.config, training.state, training.ranks
-    meter = Meter(training, report)
+def _train_epochs(training: Training, keeper: SnapshotKeeper) -> None:
+    config, options, state, ranks = training.config, training.options, training.state, training.ranks
+    meter = Meter(training)
     saved = time.monotonic()
     while state.epoch < config.last_epoch:
         training.network.train()
@@ -173,7 +131,9 @@ def _train_epochs(
             training.run_step(plan)
             training.observe(f"step {state.epoch} {state.step}")
             meter.update()
-            ending, due = ranks.any(stopped(), ranks.first and time.monotonic() - saved > save_every)
+            ending, due = ranks.any(
+                options.stopped(), ranks.first and time.monotonic() - saved > options.save_every
+            )
             if ending:
                 training.save_state()
                 raise Stopped("Stopped; the state is saved. Continue with the same command and --resume.")
@@ -181,9 +141,10 @@ def _train_epochs(
                 training.save_state()
                 saved = time.monotonic()
         training.check_finite()
-        line = training.line(state.epoch + 1 == config.last_epoch or (state.epoch + 1) % validate_every == 0)
-        if erasure is not None and ranks.first:
-            line |= erasing.erasure(training.network, training.dataset, config, erasure)
+        ended = state.epoch + 1
+        line = training.line(ended == config.last_epoch or ended % options.validate_every == 0)
+        if options.erasure is not None and ranks.first:
+            line |= erasing.erasure(training.network, training.dataset, config, options.erasure)
         state.history.append(line)
         meter.update(line)
         state.epoch, state.step = state.epoch + 1, 0
@@ -194,13 +155,50 @@ def _train_epochs(
             keeper.keep()
         training.save_state()
         saved = time.monotonic()
-        _write_run(training, command, {})
+        _write_run(training, {})
 
 
-def _write_run(training: Training, command: str, extra: dict[str, Any]) -> None:
+class Meter:
+    """Turns the sums of a training into Progress messages, twice a second and at the end of each epoch."""
+
+    def __init__(self, training: Training):
+        self.training = training
+        self.started = self.told = time.monotonic()
+        self.seconds_before = training.state.seconds
+        self.first_step = self.told_step = training.steps_done()
+        self.told_sums = training.state.sums.clone()
+
+    def update(self, line: dict[str, Any] | None = None) -> None:
+        """Report if half a second has passed, or if an epoch has just ended (its line in the history)."""
+        now = time.monotonic()
+        training, state = self.training, self.training.state
+        state.seconds = self.seconds_before + now - self.started
+        if now - self.told < 0.5 and line is None:
+            return
+        training.check_finite()
+        done, config = training.steps_done(), training.config
+        loss, _, correct, count, _ = (state.sums - self.told_sums).tolist()
+        seconds_a_step = (now - self.started) / max(1, done - self.first_step)
+        self.training.options.report(
+            Progress(
+                epoch=state.epoch + 1,
+                epochs=config.last_epoch,
+                step=state.step,
+                steps=training.n_steps,
+                loss=line["train_loss"] if line else loss / count,
+                accuracy=line["train_accuracy"] if line else correct / count,
+                images_per_second=(done - self.told_step) * config.batch_size / max(1e-9, now - self.told),
+                seconds_left=seconds_a_step * (config.last_epoch * training.n_steps - done),
+                line=line,
+            )
+        )
+        self.told, self.told_step, self.told_sums = now, done, state.sums.clone()
+
+
+def _write_run(training: Training, extra: dict[str, Any]) -> None:
     if not training.ranks.first:
         return
-    state, config = training.state, training.config
+    state, config, options = training.state, training.config, training.options
     record: dict[str, Any] = {
         "config": config.to_json(),
         "class_names": list(training.dataset.class_names),
@@ -211,13 +209,13 @@ def _write_run(training: Training, command: str, extra: dict[str, Any]) -> None:
         },
         "source_id": training.dataset.source_id,
         "status": "finished" if extra else "training",
-        "command": command,
+        "command": options.command,
         "versions": versions(),
         "machine": machine(training.device)
         | {
             "ranks": training.ranks.size,
-            "accumulate": training.accumulate,
-            "compiled": training.compiled,
+            "accumulate": options.accumulate,
+            "compiled": options.compiled,
         },
         "seconds": round(state.seconds, 1),
         **({"prior": list(training.objective.targets.prior)} if config.targets == "prior" else {}),
@@ -226,7 +224,7 @@ def _write_run(training: Training, command: str, extra: dict[str, Any]) -> None:
     write_json(training.out / RUN_FILE, record | extra)
 
 
-def _finish(training: Training, command: str) -> None:
+def _finish(training: Training) -> None:
     config, out = training.config, training.out
     metrics = {name: training.scores(name) for name in training.dataset.splits}
     if not training.ranks.first:
@@ -234,6 +232,6 @@ def _finish(training: Training, command: str) -> None:
     model = out / MODEL_FILE
     meta = {"config": config.to_json(), "class_names": list(training.dataset.class_names)}
     checkpoints.write_tensors(model, training.network.state_dict(), meta, training.observe)
-    _write_run(training, command, {"metrics": metrics, "model_sha256": sha256_of(model)})
+    _write_run(training, {"metrics": metrics, "model_sha256": sha256_of(model)})
     training.observe("run finished")
     (out / checkpoints.STATE_FILE).unlink(missing_ok=True)

@@ -28,10 +28,10 @@ from penviz.training import (
     targets,
     zoo,
 )
-from penviz.training.checkpoints import Observer
 from penviz.training.data_set import DataSet
 from penviz.training.network import Network
 from penviz.training.ranks import ALONE, Ranks
+from penviz.training.train_options import DEFAULTS, TrainOptions
 
 
 @dataclass
@@ -60,21 +60,20 @@ class Training:
         config: RunConfig,
         dataset: DataSet,
         out: Path,
-        device: torch.device,
-        observe: Observer,
+        options: TrainOptions = DEFAULTS,
+        *,
         teacher: Network | None = None,
         ranks: Ranks = ALONE,
-        accumulate: int = 1,
-        compiled: bool = False,
     ):
-        self.ranks, self.accumulate, self.compiled = ranks, accumulate, compiled
-        self.n_parts = ranks.size * accumulate
-        if accumulate < 1:
+        self.options, self.ranks = options, ranks
+        self.n_parts = ranks.size * options.accumulate
+        if options.accumulate < 1:
             raise RunError("A batch is accumulated in at least 1 part.")
         if config.batch_size < self.n_parts:
             raise RunError(f"A batch of {config.batch_size} cannot be dealt in {self.n_parts} parts.")
         dataset = data_set.first_share(dataset, config.data_share)
-        self.config, self.dataset, self.out, self.device, self.observe = config, dataset, out, device, observe
+        self.config, self.dataset, self.out, self.observe = config, dataset, out, options.observe
+        self.device = device = ranks.device(options.device)
         height, width, channels = dataset.image_shape
         padded = (height + 2 * config.pad, width + 2 * config.pad)
         if config.crop > min(height, width):  # what is validated on is a crop of the bare image
@@ -105,7 +104,7 @@ class Training:
         self.network.to(device).to(memory_format=torch.channels_last)
         self.stepped = ranks.in_step(self.network)
         # Compiled at the first step; what is saved and evaluated is the network itself.
-        self.forward = torch.compile(self.stepped) if compiled else self.stepped
+        self.forward = torch.compile(self.stepped) if options.compiled else self.stepped
         decayed = {id(p) for p in self.network.decayed}
         plain = [p for p in self.network.parameters() if id(p) not in decayed]
         groups = [
@@ -141,7 +140,7 @@ class Training:
             "history": state.history,
             "threads": torch.get_num_threads(),
             "parts": self.n_parts,
-            "compiled": self.compiled,
+            "compiled": self.options.compiled,
             "versions": versions(),
             "dataset_id": self.dataset.splits["train"].dataset_id,
         }
@@ -177,7 +176,7 @@ class Training:
                 f"The run was started with batches dealt in {before}, it continues with {self.n_parts}: "
                 "with batch norm or dropout the weights differ, else by rounding."
             )
-        if meta.get("compiled", False) != self.compiled:
+        if meta.get("compiled", False) != self.options.compiled:
             then, now = ("compiled", "not") if meta.get("compiled") else ("not compiled", "compiled")
             notes.append(f"The run was started {then}, it continues {now}: the weights differ by rounding.")
         if self.device.type == "cpu" and meta["threads"] != torch.get_num_threads():
@@ -260,11 +259,12 @@ class Training:
         rows = plan.order[state.step * config.batch_size : (state.step + 1) * config.batch_size]
         self.optimizer.zero_grad(set_to_none=True)
         parts = rows.tensor_split(self.n_parts)
-        first = self.ranks.rank * self.accumulate
-        for part in range(first, first + self.accumulate):
-            last = part == first + self.accumulate - 1
+        first = self.ranks.rank * self.options.accumulate
+        end = first + self.options.accumulate
+        for part in range(first, end):
+            last = part == end - 1
             apart = contextlib.nullcontext() if last else self.ranks.apart(self.stepped)
-            with apart, _compiling() if self.compiled else contextlib.nullcontext():
+            with apart, _compiling() if self.options.compiled else contextlib.nullcontext():
                 self._add_gradient(plan, parts[part], part)
         if config.clip_norm:
             nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)

@@ -27,6 +27,7 @@ from penviz.store.run_config import RunError
 from penviz.store.runs import activations_path, read_run
 from penviz.training import data, students, train
 from penviz.training.checkpoints import STATE_FILE
+from penviz.training.train_options import TrainOptions
 from reproduction.__main__ import _report as write_own_report
 from reproduction.figures import reliabilities
 from reproduction.manifest import Listed, Manifest, read_manifest
@@ -113,7 +114,9 @@ def entry(name: str) -> Listed:
 def test_the_kills_changed_no_bit(made: dict[str, Any], tmp_path: Path) -> None:
     """Nor did the mutual information that the killed run was followed by."""
     digits = data.load("digits")
-    train.train(config_of(entry(SOFT), digits.image_shape), digits, tmp_path / "whole", device="cpu")
+    train.train(
+        config_of(entry(SOFT), digits.image_shape), digits, tmp_path / "whole", TrainOptions(device="cpu")
+    )
     assert read_run(tmp_path / "whole").model_sha256 == read_run(made["out"] / SOFT).model_sha256
 
 
@@ -121,7 +124,7 @@ def test_a_killed_student_is_that_of_its_teacher(made: dict[str, Any], tmp_path:
     digits, teacher = data.load("digits"), read_run(made["out"] / HARD)
     config = config_of(entry(STUDENT), digits.image_shape, teacher)
     assert (config.teacher_sha256, config.temperature) == (teacher.model_sha256, 2)
-    students.distil(config, digits, teacher, tmp_path / "whole", device="cpu")
+    students.distil(config, digits, teacher, tmp_path / "whole", TrainOptions(device="cpu"))
     assert read_run(tmp_path / "whole").model_sha256 == read_run(made["out"] / STUDENT).model_sha256
 
 

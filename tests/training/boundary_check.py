@@ -19,6 +19,7 @@ import torch
 
 from penviz.projection.build_panel import build_panel
 from penviz.projection.panel import Panel
+from penviz.projection.panel_options import PanelOptions
 from penviz.projection.plane import Plane, boundary_sides
 from penviz.store.activations import Activations
 from penviz.store.runs import Run, activations_path, read_run
@@ -119,7 +120,7 @@ def check(
         xy64 = plane.project(features64)
         differences = np.stack([logits64[:, b] - logits64[:, a], logits64[:, c] - logits64[:, a]], axis=1)
         identity = float(np.abs(xy64 @ plane.R + plane.offset - differences).max())
-        panel = build_panel(activations, triple, per_class=ALL, bias=bias)
+        panel = build_panel(activations, triple, PanelOptions(ALL, bias=bias))
         xy = plane.project(activations.features) / panel.unit  # all classes, not only the three drawn
         assert np.abs(xy[panel.rows] - panel.xy).max() < 1e-4
         expected = winners(logits, triple)

@@ -11,6 +11,7 @@ from small_training import small_digits
 from penviz.store.runs import Run, read_run
 from penviz.training import data, defaults, train
 from penviz.training.data_set import DataSet
+from penviz.training.train_options import TrainOptions
 
 torch.set_num_threads(1)
 
@@ -25,7 +26,7 @@ def _trained(digits: DataSet, out: Path, alpha: float) -> Run:
     config = defaults.default_config(
         "digits", "tutorial_alexnet", digits.image_shape, label_smoothing=alpha, **recipe_here
     )
-    return read_run(train.train(config, digits, out, device="cpu", validate_every=6))
+    return read_run(train.train(config, digits, out, TrainOptions(device="cpu", validate_every=6)))
 
 
 @pytest.fixture(scope="session")

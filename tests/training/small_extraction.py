@@ -25,7 +25,7 @@ from penviz.external.reader.inspection import inspect_file
 from penviz.store.runs import read_run
 from penviz.training import data, extract
 from penviz.training.ranks import ALONE, Ranks
-from penviz.training.split_files import Storage
+from penviz.training.split_files import ExtractOptions, Storage
 
 
 def work(order: dict[str, Any], ranks: Ranks = ALONE) -> list[Path]:
@@ -42,15 +42,17 @@ def work(order: dict[str, Any], ranks: Ranks = ALONE) -> list[Path]:
 
     if "run" in order:
         run = read_run(order["run"])
-        return extract.extract(run, digits, per_class=0, device="cpu", storage=storage, report=report)
+        return extract.extract(
+            run, digits, ExtractOptions(per_class=0, device="cpu", storage=storage), report=report
+        )
     path = Path(order["adopt"])
     file = inspect_file(path)
     network = adopt.open_network(path, file, "tutorial_alexnet")
     choices = Choices("tutorial_alexnet", Preprocessing("own", channels=1, scaling="per image"))
     out = Path(order["out"])
-    return [
-        adopt.adopt(network, choices, digits, out, report=file, per_class=0, storage=storage, progress=report)
-    ]
+    options = adopt.AdoptOptions(per_class=0, device="cpu", storage=storage)
+    checked = adopt.CheckedFile(file)
+    return [adopt.adopt(network, choices, digits, out, checked, options, progress=report)]
 
 
 def main(standalone_mode: bool = False) -> None:

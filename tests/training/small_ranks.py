@@ -23,6 +23,7 @@ from penviz import exit_codes
 from penviz.training import models, train
 from penviz.training.progress import Stopped
 from penviz.training.ranks import ALONE, Ranks
+from penviz.training.train_options import TrainOptions
 
 NEVER = 1e9
 
@@ -43,17 +44,19 @@ def run(order: dict[str, Any], ranks: Ranks = ALONE) -> Path:
         config,
         small_digits(),
         Path(order["out"]),
-        resume=order.get("resume", False),
-        device="cpu",
-        save_every=order.get("save_every", NEVER),
-        snapshots=order.get("snapshots", 0),
-        snapshots_per_class=5,
-        observe=observe,
-        say=exit_codes.say,
+        TrainOptions(
+            resume=order.get("resume", False),
+            device="cpu",
+            save_every=order.get("save_every", NEVER),
+            snapshots=order.get("snapshots", 0),
+            snapshots_per_class=5,
+            observe=observe,
+            say=exit_codes.say,
+            accumulate=order.get("accumulate", 1),
+            stopped=stopping(order.get("stop"), ranks),
+        ),
         teacher=teacher,
         ranks=ranks,
-        accumulate=order.get("accumulate", 1),
-        stopped=stopping(order.get("stop"), ranks),
     )
 
 

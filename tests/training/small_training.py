@@ -21,6 +21,7 @@ import torch
 from penviz.store.run_config import RunConfig
 from penviz.training import data, train
 from penviz.training.data_set import DataSet, Split
+from penviz.training.train_options import TrainOptions
 from penviz.training.trainer import Training
 
 EPOCHS, STEPS = 3, 5
@@ -57,7 +58,7 @@ def small_config(**changes: Any) -> RunConfig:
 
 def small_train(small: DataSet, out: Path, config: RunConfig | None = None, **options: Any) -> Path:
     """A training in this process."""
-    return train.train(config or small_config(), small, out, device="cpu", **options)
+    return train.train(config or small_config(), small, out, TrainOptions(device="cpu", **options))
 
 
 def _forget_momentum(restore: Callable[[Training], list[str]]) -> Callable[[Training], list[str]]:
@@ -98,12 +99,14 @@ def _run(dataset: DataSet, order: dict[str, Any]) -> None:
         small_config(),
         dataset,
         Path(order["out"]),
-        resume=order.get("resume", False),
-        device="cpu",
-        save_every=order["save_every"],
-        snapshots=order.get("snapshots", 0),
-        snapshots_per_class=5,
-        observe=observe,
+        TrainOptions(
+            resume=order.get("resume", False),
+            device="cpu",
+            save_every=order["save_every"],
+            snapshots=order.get("snapshots", 0),
+            snapshots_per_class=5,
+            observe=observe,
+        ),
     )
 
 
@@ -113,7 +116,7 @@ def serve() -> None:
     with (
         tempfile.TemporaryDirectory() as place
     ):  # torch imports much at the first step: once, not in each fork
-        train.train(small_config(epochs=1), dataset, Path(place), device="cpu")
+        train.train(small_config(epochs=1), dataset, Path(place), TrainOptions(device="cpu"))
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
         pid = os.fork()

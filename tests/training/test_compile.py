@@ -17,6 +17,7 @@ from penviz.store.runs import MODEL_FILE, read_run
 from penviz.training import train
 from penviz.training.data_set import DataSet
 from penviz.training.progress import Stopped
+from penviz.training.train_options import TrainOptions
 
 
 class CompilerFailed(RuntimeError):
@@ -29,10 +30,12 @@ def test_a_compiled_training_is_the_plain_one_but_for_rounding(small: DataSet, t
     """On a machine without g++, which torch needs to compile for a CPU, the sentence is what is tested."""
     if shutil.which("g++") is None:
         with pytest.raises(RunError, match="leave out --compile"):
-            train.train(small_config(), small, tmp_path / "compiled", device="cpu", compiled=True)
+            train.train(
+                small_config(), small, tmp_path / "compiled", TrainOptions(device="cpu", compiled=True)
+            )
         return
     for name, compiled in (("plain", False), ("compiled", True)):
-        train.train(small_config(), small, tmp_path / name, device="cpu", compiled=compiled)
+        train.train(small_config(), small, tmp_path / name, TrainOptions(device="cpu", compiled=compiled))
     runs = [read_run(tmp_path / name) for name in ("plain", "compiled")]
     assert [run.record["machine"]["compiled"] for run in runs] == [False, True]
     assert runs[0].config == runs[1].config
@@ -58,7 +61,7 @@ def test_without_a_compiler_there_is_a_sentence(
     with pytest.raises(
         RunError, match=r"torch cannot compile the network on this machine .*: leave out --compile"
     ):
-        train.train(small_config(), small, tmp_path / "run", device="cpu", compiled=True)
+        train.train(small_config(), small, tmp_path / "run", TrainOptions(device="cpu", compiled=True))
 
 
 def test_other_errors_of_a_step_are_not_the_compilers(
@@ -72,7 +75,7 @@ def test_other_errors_of_a_step_are_not_the_compilers(
 
     monkeypatch.setattr(torch, "compile", broken)
     with pytest.raises(ValueError, match="a bug"):
-        train.train(small_config(), small, tmp_path / "run", device="cpu", compiled=True)
+        train.train(small_config(), small, tmp_path / "run", TrainOptions(device="cpu", compiled=True))
 
 
 def test_going_on_compiled_is_said(small: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +87,9 @@ def test_going_on_compiled_is_said(small: DataSet, tmp_path: Path, monkeypatch: 
         return len(asked) > 2
 
     with pytest.raises(Stopped):
-        train.train(small_config(), small, out, device="cpu", stopped=stop)
-    train.train(small_config(), small, out, device="cpu", resume=True, compiled=True, say=told.append)
+        train.train(small_config(), small, out, TrainOptions(device="cpu", stopped=stop))
+    train.train(
+        small_config(), small, out, TrainOptions(device="cpu", resume=True, compiled=True, say=told.append)
+    )
     assert any("started not compiled, it continues compiled" in sentence for sentence in told)
     assert json.loads((out / "run.json").read_text())["machine"]["compiled"] is True

@@ -20,6 +20,7 @@ from penviz.store.runs import MODEL_FILE, RUN_FILE, Run, read_run, write_json
 from penviz.training import checkpoints, distill, evaluate, models, students, train
 from penviz.training.data_set import DataSet
 from penviz.training.progress import Stopped
+from penviz.training.train_options import TrainOptions
 
 HARD = RunConfig("digits", "fc800", epochs=12, batch_size=64, lr=0.05)
 STUDENT: dict[str, Any] = {"epochs": 2, "batch_size": 64, "dropout": 0.3, "flip": True}
@@ -28,7 +29,7 @@ STUDENT: dict[str, Any] = {"epochs": 2, "batch_size": 64, "dropout": 0.3, "flip"
 @pytest.fixture(scope="module")
 def teacher(tmp_path_factory: pytest.TempPathFactory) -> Run:
     out = tmp_path_factory.mktemp("teachers") / "hard"
-    return read_run(train.train(HARD, small_digits(), out, device="cpu"))
+    return read_run(train.train(HARD, small_digits(), out, TrainOptions(device="cpu")))
 
 
 def student(teacher: Run, **changes: Any) -> RunConfig:
@@ -102,7 +103,9 @@ def test_a_sharp_teacher_is_a_hard_label_and_a_flat_one_the_uniform() -> None:
 
 
 def test_run_says_who_taught(teacher: Run, tmp_path: Path) -> None:
-    out = students.distil(student(teacher), small_digits(), teacher, tmp_path / "s", device="cpu")
+    out = students.distil(
+        student(teacher), small_digits(), teacher, tmp_path / "s", TrainOptions(device="cpu")
+    )
     record = json.loads((out / RUN_FILE).read_text())
     config = record["config"]
     assert (config["targets"], config["label_smoothing"]) == ("distilled", None)
@@ -115,19 +118,19 @@ def test_run_says_who_taught(teacher: Run, tmp_path: Path) -> None:
 def test_the_options_of_a_recipe_reach_the_student(
     teacher: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: dict[str, Any] = {}
+    asked: list[tuple[RunConfig, TrainOptions]] = []
 
-    def stop(config: RunConfig, *others: Any, **options: Any) -> None:
-        asked.update(options, config=config)
+    def stop(config: RunConfig, data: Any, run: Any, out: Any, options: TrainOptions, **more: Any) -> None:
+        asked.append((config, options))
         raise Stopped("seen")
 
     monkeypatch.setattr(students, "distil", stop)
     words = "--momentum 0 --loss-factor 3 --clip-norm 1 --schedule steps --milestones 0.25 --milestones 0.5"
     command = ["distill", str(teacher.directory), "fc800", "--out", str(tmp_path / "s"), "--progress", "none"]
     application()([*command, *words.split(), "--validate-every", "7"], standalone_mode=False)
-    config = asked["config"]
+    ((config, options),) = asked
     assert (config.momentum, config.loss_factor, config.clip_norm) == (0, 3, 1)
-    assert (config.schedule, config.milestones, asked["validate_every"]) == ("steps", (0.25, 0.5), 7)
+    assert (config.schedule, config.milestones, options.validate_every) == ("steps", (0.25, 0.5), 7)
 
 
 def test_student_learns_from_the_teacher_and_not_from_the_labels(teacher: Run, tmp_path: Path) -> None:
@@ -137,7 +140,7 @@ def test_student_learns_from_the_teacher_and_not_from_the_labels(teacher: Run, t
         network.head.weight.copy_(network.head.weight.roll(1, 0))
         network.head.bias.copy_(network.head.bias.roll(1, 0))
     config = student(teacher, epochs=12, dropout=0.0, flip=False, temperature=1.0)
-    out = train.train(config, small_digits(), tmp_path / "s", device="cpu", teacher=network)
+    out = train.train(config, small_digits(), tmp_path / "s", TrainOptions(device="cpu"), teacher=network)
     learned = checkpoints.load_network(read_run(out))
     split = small_digits().splits["train"]
     _, predictions = evaluate.features_and_predictions(learned, split, 0)
@@ -151,16 +154,20 @@ def test_teacher_draws_no_random_numbers_and_stays_as_it_is(teacher: Run, tmp_pa
     network = checkpoints.load_network(teacher)
     network.dropout = 0.9  # would draw, and speak otherwise, were it not in evaluation mode
     before = {key: value.clone() for key, value in network.state_dict().items()}
-    taught = train.train(config, small_digits(), tmp_path / "taught", device="cpu", teacher=network)
+    taught = train.train(
+        config, small_digits(), tmp_path / "taught", TrainOptions(device="cpu"), teacher=network
+    )
     assert not network.training
     assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
     alone = replace(
         config, targets="hard", label_smoothing=0.0, teacher="", teacher_sha256="", distillation_weight=1.0
     )
-    train.train(alone, small_digits(), tmp_path / "alone", device="cpu")
+    train.train(alone, small_digits(), tmp_path / "alone", TrainOptions(device="cpu"))
     one, other = weights(taught), weights(tmp_path / "alone")
     assert all(torch.allclose(one[key], other[key], atol=1e-6) for key in one)
-    seeded = train.train(replace(alone, seed=1, split_seed=0), small_digits(), tmp_path / "x", device="cpu")
+    seeded = train.train(
+        replace(alone, seed=1, split_seed=0), small_digits(), tmp_path / "x", TrainOptions(device="cpu")
+    )
     assert not torch.allclose(one["head.weight"], weights(seeded)["head.weight"], atol=1e-3)
 
 
@@ -172,32 +179,39 @@ import torch; torch.set_num_threads(1)
 from small_training import small_digits
 from test_distill import student
 from penviz.training import students
+from penviz.training.train_options import TrainOptions
 from penviz.store.runs import read_run
 def observe(point):
     if point == "step 1 3":
         os.kill(os.getpid(), signal.SIGKILL)
 run = read_run(sys.argv[1])
-options = {"device": "cpu", "save_every": 0.0, "observe": observe}
-students.distil(student(run), small_digits(), run, Path(sys.argv[2]), **options)
+options = TrainOptions(device="cpu", save_every=0.0, observe=observe)
+students.distil(student(run), small_digits(), run, Path(sys.argv[2]), options)
 """
 
 
 def test_killed_student_goes_on_to_the_same_weights(teacher: Run, tmp_path: Path) -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    whole = students.distil(student(teacher), small_digits(), teacher, tmp_path / "whole", device="cpu")
+    whole = students.distil(
+        student(teacher), small_digits(), teacher, tmp_path / "whole", TrainOptions(device="cpu")
+    )
     out = tmp_path / "killed"
     arguments = [str(teacher.directory), str(out), str(Path(__file__).parent)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     ended = subprocess.run([sys.executable, "-c", KILLED, *arguments], env=environment, check=False)
     assert ended.returncode == -signal.SIGKILL
     assert not (out / MODEL_FILE).exists()
-    students.distil(student(teacher), small_digits(), teacher, out, device="cpu", resume=True)
+    students.distil(student(teacher), small_digits(), teacher, out, TrainOptions(device="cpu", resume=True))
     torch.set_num_threads(threads)
     assert read_run(out).model_sha256 == read_run(whole).model_sha256
     assert read_run(out).metrics == read_run(whole).metrics
     other = students.distil(
-        student(teacher, temperature=1.0), small_digits(), teacher, tmp_path / "other", device="cpu"
+        student(teacher, temperature=1.0),
+        small_digits(),
+        teacher,
+        tmp_path / "other",
+        TrainOptions(device="cpu"),
     )
     assert read_run(other).model_sha256 != read_run(whole).model_sha256
 
@@ -225,24 +239,36 @@ def test_refusals(teacher: Run, tmp_path: Path) -> None:
     ]
     for run, config, dataset, sentence in cases:
         with pytest.raises(RunError, match=sentence):
-            students.distil(config, dataset, run, tmp_path / "s", device="cpu")
+            students.distil(config, dataset, run, tmp_path / "s", TrainOptions(device="cpu"))
         assert not (tmp_path / "s").exists()
     with pytest.raises(RunError, match="need a teacher: use penviz distill"):
-        train.train(student(teacher), digits, tmp_path / "s", device="cpu")
+        train.train(student(teacher), digits, tmp_path / "s", TrainOptions(device="cpu"))
     with pytest.raises(RunError, match="need a teacher"):
-        train.train(HARD, digits, tmp_path / "s", device="cpu", teacher=models.build("fc800", (1, 8, 8), 10))
+        train.train(
+            HARD,
+            digits,
+            tmp_path / "s",
+            TrainOptions(device="cpu"),
+            teacher=models.build("fc800", (1, 8, 8), 10),
+        )
 
 
 def test_changed_teacher_is_refused_on_resume(teacher: Run, tmp_path: Path) -> None:
     out = tmp_path / "s"
     with pytest.raises(Stopped):
-        students.distil(student(teacher), small_digits(), teacher, out, device="cpu", stopped=lambda: True)
-    again = train.train(replace(HARD, seed=1, split_seed=0), small_digits(), tmp_path / "hard", device="cpu")
+        students.distil(
+            student(teacher), small_digits(), teacher, out, TrainOptions(device="cpu", stopped=lambda: True)
+        )
+    again = train.train(
+        replace(HARD, seed=1, split_seed=0), small_digits(), tmp_path / "hard", TrainOptions(device="cpu")
+    )
     run = read_run(again)
     with pytest.raises(RunError, match="other weights than those of hard: give that teacher, or another"):
-        students.distil(student(run), small_digits(), run, out, device="cpu", resume=True)
+        students.distil(student(run), small_digits(), run, out, TrainOptions(device="cpu", resume=True))
     spoilt = read_run(again)
     write_json(again / RUN_FILE, spoilt.record | {"model_sha256": "0" * 64})
     with pytest.raises(RunError, match="not the file that"):
-        students.distil(student(run), small_digits(), read_run(again), tmp_path / "t", device="cpu")
-    students.distil(student(teacher), small_digits(), teacher, out, device="cpu", resume=True)
+        students.distil(
+            student(run), small_digits(), read_run(again), tmp_path / "t", TrainOptions(device="cpu")
+        )
+    students.distil(student(teacher), small_digits(), teacher, out, TrainOptions(device="cpu", resume=True))

@@ -13,6 +13,7 @@ from penviz.store.run_config import RunError
 from penviz.store.runs import read_run
 from penviz.training import erasure, images, models, train
 from penviz.training.network import Network
+from penviz.training.train_options import TrainOptions
 
 N = 20
 
@@ -88,9 +89,14 @@ def test_classes() -> None:
 
 
 def test_history_follows_erasure_and_the_weights_do_not_notice(tmp_path: Path) -> None:
-    plain = train.train(small_config(dropout=0.2), small_digits(), tmp_path / "plain", device="cpu")
+    plain = train.train(
+        small_config(dropout=0.2), small_digits(), tmp_path / "plain", TrainOptions(device="cpu")
+    )
     watched = train.train(
-        small_config(dropout=0.2), small_digits(), tmp_path / "watched", device="cpu", erasure=(0, 1)
+        small_config(dropout=0.2),
+        small_digits(),
+        tmp_path / "watched",
+        TrainOptions(device="cpu", erasure=(0, 1)),
     )
     assert read_run(plain).model_sha256 == read_run(watched).model_sha256
     history = read_run(watched).record["history"]

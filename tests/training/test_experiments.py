@@ -18,13 +18,15 @@ from penviz.store.runs import MODEL_FILE, activations_path, read_run
 from penviz.training import checkpoints, data_set, evaluate, extract, models, train
 from penviz.training.data_set import DataSet
 from penviz.training.progress import Stopped
+from penviz.training.split_files import ExtractOptions
+from penviz.training.train_options import TrainOptions
 from penviz.training.trainer import Training
 
 ALL = {"dropout": 0.5, "data_share": 0.5, "label_noise": 0.2, "stop_after": 2, "batch_size": 32}
 
 
 def trained(small: DataSet, out: Path, **changes: Any) -> Path:
-    return train.train(small_config(**changes), small, out, device="cpu")
+    return train.train(small_config(**changes), small, out, TrainOptions(device="cpu"))
 
 
 def weights(out: Path) -> dict[str, torch.Tensor]:
@@ -71,7 +73,7 @@ def test_the_first_share_of_each_class(digits: DataSet) -> None:
 
 
 def test_training_hears_the_given_labels_and_evaluation_the_true_ones(small: DataSet, tmp_path: Path) -> None:
-    run = Training(small_config(label_noise=0.2), small, tmp_path, torch.device("cpu"), lambda point: None)
+    run = Training(small_config(label_noise=0.2), small, tmp_path, TrainOptions(device="cpu"))
     split = small.splits["train"]
     expected = given_labels(split.labels, split.hashes, 10, 0.2)
     assert np.array_equal(run.labels.numpy(), expected)
@@ -86,7 +88,7 @@ def test_a_run_of_all_four_can_be_extracted(small: DataSet, tmp_path: Path) -> N
     out = trained(small, tmp_path / "run", **ALL)
     run = read_run(out)
     assert run.record["splits"]["train"]["n"] == len(data_set.first_share(small, 0.5).splits["train"]) < 165
-    extract.extract(run, small, per_class=0, thumbnail_quality=0, device="cpu")
+    extract.extract(run, small, ExtractOptions(per_class=0, thumbnail_quality=0, device="cpu"))
     a = Activations.load(activations_path(out, "train"))
     assert len(a) == run.record["splits"]["train"]["n"]
     rows = {
@@ -123,8 +125,10 @@ def test_stopped_and_resumed_is_never_stopped(small: DataSet, tmp_path: Path) ->
         out = tmp_path / f"stopped-{moment}"
         asked = iter([False] * moment + [True] * 99)
         with pytest.raises(Stopped):
-            train.train(config, small, out, device="cpu", stopped=lambda asked=asked: next(asked))
-        train.train(config, small, out, device="cpu", resume=True)
+            train.train(
+                config, small, out, TrainOptions(device="cpu", stopped=lambda asked=asked: next(asked))
+            )
+        train.train(config, small, out, TrainOptions(device="cpu", resume=True))
         assert equal(whole, out)
         assert json.loads((out / "run.json").read_text())["history"] == read_run(whole).record["history"]
 

@@ -12,6 +12,7 @@ from boundary_check import ALL, TRIPLES, check, forward, winners
 from PIL import Image
 
 from penviz.projection.build_panel import build_panel
+from penviz.projection.panel_options import PanelOptions
 from penviz.projection.plane import Plane, boundary_sides
 from penviz.store.activations import Activations
 from penviz.store.head import Head
@@ -20,6 +21,7 @@ from penviz.store.runs import MODEL_FILE, RUN_FILE, Run, activations_path, read_
 from penviz.training import checkpoints, evaluate, extract, models
 from penviz.training.data_set import DataSet
 from penviz.training.extract import first_of_each_class, write_sprite
+from penviz.training.split_files import ExtractOptions
 
 SPLITS = ("train", "validation")
 
@@ -29,7 +31,7 @@ def extracted(hard_run: Run, digits: DataSet, tmp_path_factory: pytest.TempPathF
     """A copy of the finished run, with the activations of all its examples."""
     out = tmp_path_factory.mktemp("extracted") / "hard"
     shutil.copytree(hard_run.directory, out)
-    written = extract.extract(read_run(out), digits, per_class=0, device="cpu")
+    written = extract.extract(read_run(out), digits, ExtractOptions(per_class=0, device="cpu"))
     assert written == [activations_path(out, split) for split in SPLITS]
     return read_run(out)
 
@@ -117,7 +119,10 @@ def test_a_sample_a_class(extracted: Run, digits: DataSet, tmp_path: Path) -> No
     run, told = copied(extracted, tmp_path), []
     whole = {name: loaded(run, name) for name in SPLITS}
     extract.extract(
-        run, digits, per_class=7, thumbnail_quality=0, device="cpu", report=lambda *a: told.append(a)
+        run,
+        digits,
+        ExtractOptions(per_class=7, thumbnail_quality=0, device="cpu"),
+        report=lambda *a: told.append(a),
     )
     a = loaded(run, "train")
     assert np.bincount(a.labels).tolist() == [7] * 10
@@ -184,9 +189,9 @@ def test_other_data_are_refused(hard_run: Run, digits: DataSet, tmp_path: Path) 
         | {"validation": dataclasses.replace(digits.splits["validation"], dataset_id="x")},
     )
     with pytest.raises(RunError, match="trained on other data"):
-        extract.extract(run, other, device="cpu")
+        extract.extract(run, other, ExtractOptions(device="cpu"))
     with pytest.raises(RunError, match="no split test; it has train, validation"):
-        extract.extract(run, digits, splits=["train", "test"], device="cpu")
+        extract.extract(run, digits, ExtractOptions(splits=("train", "test"), device="cpu"))
     assert listing(run.directory) == before
 
 
@@ -197,12 +202,12 @@ def test_another_model_file_is_refused(hard_run: Run, digits: DataSet, tmp_path:
     raw[-1] ^= 1
     path.write_bytes(bytes(raw))
     with pytest.raises(RunError, match=r"not the file that run\.json describes"):
-        extract.extract(run, digits, device="cpu")
+        extract.extract(run, digits, ExtractOptions(device="cpu"))
     path.unlink()
     with pytest.raises(RunError, match="The weights of copy are not here"):
-        extract.extract(run, digits, device="cpu")
+        extract.extract(run, digits, ExtractOptions(device="cpu"))
     with pytest.raises(RunError, match=r"no model\.safetensors yet"):
-        extract.extract(dataclasses.replace(run, model_sha256=""), digits, device="cpu")
+        extract.extract(dataclasses.replace(run, model_sha256=""), digits, ExtractOptions(device="cpu"))
     assert sorted(listing(run.directory)) == [RUN_FILE]
 
 
@@ -212,11 +217,11 @@ def test_a_model_of_another_network_is_refused(hard_run: Run, digits: DataSet, t
     record["config"]["model"] = "fc800"
     (run.directory / RUN_FILE).write_text(json.dumps(record))
     with pytest.raises(RunError, match="does not fit the network fc800"):
-        extract.extract(read_run(run.directory), digits, device="cpu")
+        extract.extract(read_run(run.directory), digits, ExtractOptions(device="cpu"))
     del record["image_shape"]
     (run.directory / RUN_FILE).write_text(json.dumps(record))
     with pytest.raises(RunError, match="no usable image_shape"):
-        extract.extract(read_run(run.directory), digits, device="cpu")
+        extract.extract(read_run(run.directory), digits, ExtractOptions(device="cpu"))
 
 
 def test_a_failure_leaves_nothing_behind(
@@ -231,12 +236,12 @@ def test_a_failure_leaves_nothing_behind(
     with monkeypatch.context() as patch:
         patch.setattr(np, "savez_compressed", full)
         with pytest.raises(OSError, match="No space left"):
-            extract.extract(run, digits, thumbnail_quality=0, device="cpu")
+            extract.extract(run, digits, ExtractOptions(thumbnail_quality=0, device="cpu"))
     assert listing(run.directory) == before
     with monkeypatch.context() as patch:
         patch.setattr(Image.Image, "save", full)
         with pytest.raises(OSError, match="No space left"):
-            extract.extract(run, digits, device="cpu")
+            extract.extract(run, digits, ExtractOptions(device="cpu"))
     assert listing(run.directory) == before
 
 
@@ -247,7 +252,7 @@ def test_a_stale_file_is_marked_by_its_hash(extracted: Run, soft_run: Run) -> No
 def test_extraction_is_the_same_twice(extracted: Run, digits: DataSet, tmp_path: Path) -> None:
     run = copied(extracted, tmp_path)
     torch.manual_seed(99)
-    extract.extract(run, digits, per_class=0, device="cpu")
+    extract.extract(run, digits, ExtractOptions(per_class=0, device="cpu"))
     for name in SPLITS:
         assert np.array_equal(loaded(run, name).features, loaded(extracted, name).features)
         assert thumbnails_path(run.directory, name).read_bytes() == (
@@ -312,7 +317,7 @@ def test_a_span_of_templates_and_pca_is_another_picture(extracted: Run) -> None:
 
     assert residual(exact) < 1e-9
     assert residual(flat) > 0.1
-    panel = build_panel(a, triple, per_class=ALL, bias=False)
+    panel = build_panel(a, triple, PanelOptions(ALL, bias=False))
     assert np.array_equal(boundary_sides(panel.boundaries, panel.xy), expected[panel.rows])
 
 
@@ -321,11 +326,13 @@ def test_old_thumbnails_go_where_other_examples_are_stored(
 ) -> None:
     """A sprite of five a class beside ten a class would show another image in most tiles."""
     run = copied(extracted, tmp_path)
-    extract.extract(run, digits, splits=["train"], per_class=5, device="cpu")
+    extract.extract(run, digits, ExtractOptions(splits=("train",), per_class=5, device="cpu"))
     run = read_run(run.directory)
     assert run.record["thumbnails"]["train"]["count"] == 50
     assert extract.is_extracted(run, ["train"], 5, thumbnails=True)
-    extract.extract(run, digits, splits=["train"], per_class=10, thumbnail_quality=0, device="cpu")
+    extract.extract(
+        run, digits, ExtractOptions(splits=("train",), per_class=10, thumbnail_quality=0, device="cpu")
+    )
     run = read_run(run.directory)
     assert "train" not in run.record["thumbnails"]
     assert not (run.directory / "thumbnails-train.webp").exists()

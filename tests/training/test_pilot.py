@@ -22,6 +22,7 @@ from penviz.training.data_set import Split
 from penviz.training.network import Network
 from penviz.training.pilot_request import Request
 from penviz.training.progress import Stopped
+from penviz.training.train_options import TrainOptions
 
 HARD = RunConfig("digits", "fc1200", epochs=2, batch_size=64, lr=0.05)
 SOFT = replace(HARD, targets="uniform", label_smoothing=0.2)
@@ -33,7 +34,7 @@ CHOSEN = {"epochs": 1, "batch_size": 64}
 def teachers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
     root = tmp_path_factory.mktemp("teachers")
     for name, config in (("hard", HARD), ("soft", SOFT)):
-        train.train(config, SMALL, root / name, device="cpu")
+        train.train(config, SMALL, root / name, TrainOptions(device="cpu"))
     return read_run(root / "hard"), read_run(root / "soft")
 
 
@@ -118,7 +119,7 @@ def test_gamma_is_of_the_share_that_the_teacher_was_trained_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = replace(HARD, data_share=0.5)
-    train.train(config, SMALL, tmp_path / "half", device="cpu")
+    train.train(config, SMALL, tmp_path / "half", TrainOptions(device="cpu"))
     run = read_run(tmp_path / "half")
     asked = request((run,), tmp_path / "o", temperatures=(1.0,), seeds=(0,))
     found = pilot.Test(asked).run()

@@ -25,6 +25,7 @@ from penviz.store.runs import read_run
 from penviz.training import data, evaluate, images, models, pretrained, zoo
 from penviz.training.data_set import Split
 from penviz.training.folder import ImageFiles, read_square
+from penviz.training.train_options import TrainOptions
 from penviz.training.trainer import Training
 
 SMALL = ("--image-size", "40", "--crop", "32", "--batch-size", "8", "--epochs", "2", "--device", "cpu")
@@ -357,7 +358,7 @@ def test_training_and_evaluation_feed_what_torchvision_would(tmp_path: Path) -> 
     """By ImageNet's mean and std in both, and not each image by its own."""
     loaded = data.load("pets", data_dir=write_pets(tmp_path), image_size=40, n_hold_out=8)
     config = RunConfig("pets", "torchvision:resnet18", batch_size=8, epochs=1)
-    run = Training(config, loaded, tmp_path / "run", torch.device("cpu"), lambda point: None)
+    run = Training(config, loaded, tmp_path / "run", TrainOptions(device="cpu"))
     fed: list[torch.Tensor] = []
     run.network.features.register_forward_pre_hook(lambda _, inputs: fed.append(inputs[0]))
     plan = run.plan()

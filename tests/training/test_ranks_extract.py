@@ -18,7 +18,7 @@ from penviz.store.runs import MODEL_FILE, Run, activations_path, read_run, shard
 from penviz.store.shards import LARGEST_FILE, ShardedActivations
 from penviz.training import data
 from penviz.training.ranks import Ranks
-from penviz.training.split_files import Storage
+from penviz.training.split_files import ExtractOptions, Storage
 
 SPLITS = {"train": 1437, "validation": 360}
 SHARDS: dict[str, Any] = {"sharded": True, "rows": 500}
@@ -129,10 +129,9 @@ def test_a_second_run_computes_no_shard_and_another_checkpoint_all(
         small_extraction.extract.extract(
             read_run(run),
             digits,
-            splits=("train",),
-            per_class=0,
-            device="cpu",
-            storage=Storage(**(SHARDS | storage)),
+            ExtractOptions(
+                splits=("train",), per_class=0, device="cpu", storage=Storage(**(SHARDS | storage))
+            ),
             report=lambda *told: batches.append(told),
         )
         return len(batches)

@@ -15,6 +15,7 @@ from penviz.store.run_config import RunConfig
 from penviz.store.runs import Run
 from penviz.training import defaults, images, models
 from penviz.training.data_set import DataSet
+from penviz.training.train_options import TrainOptions
 from penviz.training.trainer import Training
 
 # The learning rate over a run, by hand.
@@ -59,7 +60,7 @@ def one_step(small: DataSet, out: Path, **changes: Any) -> tuple[dict, dict, dic
     config = small_config(
         **({"epochs": 1, "schedule": "constant", "clip_norm": 0.0, "momentum": 0.0} | changes)
     )
-    run = Training(config, small, out, torch.device("cpu"), lambda point: None)
+    run = Training(config, small, out, TrainOptions(device="cpu"))
     before = {k: v.detach().double().clone() for k, v in run.network.named_parameters()}
     plan = run.plan()
     rows = plan.order[: config.batch_size]
@@ -123,7 +124,7 @@ def test_two_steps_of_nesterov_momentum(small: DataSet, tmp_path: Path) -> None:
     config = small_config(
         epochs=1, schedule="constant", clip_norm=0.0, weight_decay=0.0, lr=0.05, momentum=0.9
     )
-    run = Training(config, small, tmp_path, torch.device("cpu"), lambda point: None)
+    run = Training(config, small, tmp_path, TrainOptions(device="cpu"))
     plan = run.plan()
     name, parameter = "head.weight", run.network.head.weight
     velocity, expected = 0.0, parameter.detach().double().clone()

@@ -4,7 +4,7 @@ import hashlib
 import inspect
 import json
 import shutil
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,13 @@ from penviz.store.runs import MODEL_FILE, activations_path, read_run
 from penviz.training import data, sweep, train
 from penviz.training.data_set import DataSet
 from penviz.training.progress import Stopped
+from penviz.training.split_files import ExtractOptions
 from penviz.training.sweep import SweepProgress
+from penviz.training.train_options import TrainOptions
 
 SHORT = {"epochs": 2, "batch_size": 64}
-HERE = {"per_class": 5, "thumbnail_quality": 0, "device": "cpu"}
+CPU = TrainOptions(device="cpu")
+STORED = ExtractOptions(per_class=5, thumbnail_quality=0, device="cpu")
 
 
 def members(out: Path, alphas: tuple[float, ...] = (0.0, 0.1), seeds: tuple[int, ...] = (0,), **more: Any):
@@ -43,7 +46,7 @@ def digests(out: Path) -> dict[str, str]:
 def swept(small: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two finished runs; read it, never write into it."""
     out = tmp_path_factory.mktemp("sweep")
-    assert sweep.sweep(members(out), lambda seed: small, **HERE) == 0
+    assert sweep.sweep(members(out), lambda seed: small, CPU, STORED) == 0
     return out
 
 
@@ -70,7 +73,9 @@ def test_a_run_for_each_combination(tmp_path: Path) -> None:
 
 def test_each_run_is_the_one_that_train_makes(swept: Path, small: DataSet, tmp_path: Path) -> None:
     for member in members(swept):
-        alone = train.train(member.config, small, tmp_path / member.directory.name, device="cpu")
+        alone = train.train(
+            member.config, small, tmp_path / member.directory.name, TrainOptions(device="cpu")
+        )
         assert read_run(alone).model_sha256 == read_run(member.directory).model_sha256
         a = Activations.load(activations_path(member.directory, "train"))
         assert len(a) == 50
@@ -84,7 +89,7 @@ def test_what_is_finished_is_left_and_the_data_are_not_read(swept: Path) -> None
     def load(seed: int) -> DataSet:
         raise AssertionError("nothing is to do")
 
-    assert sweep.sweep(members(swept), load, report=told.append, **HERE) == 2
+    assert sweep.sweep(members(swept), load, CPU, STORED, report=told.append) == 2
     assert digests(swept) == before
     assert [(m.stage, m.done, m.total) for m in told] == [("finished", 4.0, 4)] * 2
 
@@ -95,11 +100,11 @@ def test_what_is_asked_for_beyond_what_is_there_is_made(
 ) -> None:
     out = tmp_path / "sweep"
     shutil.copytree(swept, out)
-    assert sweep.sweep(members(out), lambda seed: small, **(HERE | more)) == 0
+    assert sweep.sweep(members(out), lambda seed: small, CPU, replace(STORED, **more)) == 0
     run = read_run(members(out)[0].directory)
     assert len(Activations.load(activations_path(run.directory, "train"))) == 10 * more.get("per_class", 5)
     assert ("thumbnails" in run.record) == ("thumbnail_quality" in more)
-    assert sweep.sweep(members(out), lambda seed: small, **(HERE | more)) == 2
+    assert sweep.sweep(members(out), lambda seed: small, CPU, replace(STORED, **more)) == 2
 
 
 @pytest.mark.parametrize("lost", ["activations", "model", "stale"])
@@ -113,7 +118,7 @@ def test_what_is_missing_is_made_again(lost: str, swept: Path, small: DataSet, t
         (run / MODEL_FILE).unlink()
     else:
         shutil.copy(activations_path(members(out)[1].directory, "train"), activations_path(run, "train"))
-    assert sweep.sweep(members(out), lambda seed: small, **HERE) == 1
+    assert sweep.sweep(members(out), lambda seed: small, CPU, STORED) == 1
     for split in ("train", "validation"):
         a, b = (Activations.load(activations_path(p / run.name, split)) for p in (swept, out))
         assert a.checkpoint_sha256 == b.checkpoint_sha256
@@ -128,9 +133,14 @@ def test_stopped_anywhere_and_called_again_is_never_stopped(
         out = tmp_path / str(moment)
         asked = iter([False] * moment + [True] * 99)
         with pytest.raises(Stopped, match="same command"):
-            sweep.sweep(members(out), lambda seed: small, stopped=lambda asked=asked: next(asked), **HERE)
+            sweep.sweep(
+                members(out),
+                lambda seed: small,
+                replace(CPU, stopped=lambda asked=asked: next(asked)),
+                STORED,
+            )
         assert not all(sweep.is_trained(m) for m in members(out))
-        sweep.sweep(members(out), lambda seed: small, **HERE)
+        sweep.sweep(members(out), lambda seed: small, CPU, STORED)
         assert {m.directory.name: read_run(m.directory).model_sha256 for m in members(out)} == models
 
 
@@ -138,26 +148,26 @@ def test_conflicts_are_said_before_anything_is_begun(swept: Path, small: DataSet
     out = tmp_path / "sweep"
     shutil.copytree(swept, out)
     with pytest.raises(RunError, match=r"fc800-0-seed0 was made with another config \(epochs\)"):
-        sweep.sweep(members(out, epochs=3), lambda seed: small, **HERE)
+        sweep.sweep(members(out, epochs=3), lambda seed: small, CPU, STORED)
     (out / "fc800-0.2-seed0").mkdir()
     (out / "fc800-0.2-seed0" / "notes.txt").write_text("mine")
     with pytest.raises(RunError, match="holds no run to continue"):
-        sweep.sweep(members(out, (0.05, 0.2)), lambda seed: small, **HERE)
+        sweep.sweep(members(out, (0.05, 0.2)), lambda seed: small, CPU, STORED)
     (out / "fc800-0.3-seed0").write_text("a file")
     with pytest.raises(RunError, match="is a file"):
-        sweep.sweep(members(out, (0.05, 0.3)), lambda seed: small, **HERE)
+        sweep.sweep(members(out, (0.05, 0.3)), lambda seed: small, CPU, STORED)
     assert not (out / "fc800-0.05-seed0").exists()
     assert (out / "fc800-0.2-seed0" / "notes.txt").read_text() == "mine"
 
 
 def test_a_run_that_fails_is_named(small: DataSet, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="fc800-0-seed0: The loss is no longer finite"):
-        sweep.sweep(members(tmp_path, lr=1e30), lambda seed: small, **HERE)
+        sweep.sweep(members(tmp_path, lr=1e30), lambda seed: small, CPU, STORED)
 
 
 def test_progress_over_all_runs(small: DataSet, tmp_path: Path) -> None:
     told: list[SweepProgress] = []
-    sweep.sweep(members(tmp_path), lambda seed: small, report=told.append, **HERE)
+    sweep.sweep(members(tmp_path), lambda seed: small, CPU, STORED, report=told.append)
     done = [m.done for m in told]
     assert done == sorted(done)
     assert done[-1] == told[-1].total == 4
@@ -172,8 +182,8 @@ def test_the_verb_takes_every_option_of_train() -> None:
     names = {p.name for p in command.params}
     assert set(own) - set(OWN) <= names
     configured = {f.name for f in fields(RunConfig)}
-    taken = set(inspect.signature(train.train).parameters)
-    handled = {"data_dir", "device", "threads", "progress", "weights"}
+    taken = {f.name for f in fields(TrainOptions)}
+    handled = {"out", "data_dir", "device", "threads", "progress", "weights"}
     lost = names & set(own) - configured - taken - handled
     assert not lost, f"penviz sweep has no use for {lost}: add it to OWN, or hand it on"
 

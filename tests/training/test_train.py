@@ -21,6 +21,7 @@ from penviz.store.runs import MODEL_FILE, RUN_FILE, read_run
 from penviz.training import checkpoints, train, trainer
 from penviz.training.data_set import DataSet
 from penviz.training.progress import Stopped, stop_on_signal
+from penviz.training.train_options import TrainOptions
 
 STATE = checkpoints.STATE_FILE
 OFTEN, AT_EPOCHS = 0.0, 1e9
@@ -359,7 +360,7 @@ def test_what_cannot_be_trained_leaves_nothing(
 
 def test_an_unknown_device_leaves_nothing(small: DataSet, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="sees no device abacus"):
-        train.train(small_config(), small, tmp_path / "run", device="abacus")
+        train.train(small_config(), small, tmp_path / "run", TrainOptions(device="abacus"))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -413,7 +414,7 @@ def test_a_state_of_before_there_were_kinds_resumes(at: str, small: DataSet, tmp
     if at == "an epoch's end":
         meta["step"], tensors["sums"] = 0, torch.zeros(5, dtype=torch.float64)
         meta["epoch"], meta["history"] = 0, []
-        fresh = trainer.Training(small_config(), small, tmp_path / "x", torch.device("cpu"), lambda p: None)
+        fresh = trainer.Training(small_config(), small, tmp_path / "x", TrainOptions(device="cpu"))
         tensors = fresh.tensors()
     tensors = {k: v[:4] if k == "sums" else v for k, v in tensors.items() if k != "largest"}
     for name in ("prior", "teacher", "dropout", "stop_after"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +41,47 @@ from penviz.training import split_files
 from penviz.training.checkpoints import write_tensors
 from penviz.training.data_set import DataSet
 from penviz.training.extract import write_sprite
-from penviz.training.split_files import ONE_FILE, Storage, write_split
+from penviz.training.split_files import ExtractOptions, write_split
 
 PROOF_IMAGES = 8
 
 Progress = Callable[[int, int, float], None]
 """Told (images done, images in all, seconds left); what it raises ends the work and leaves nothing behind."""
+
+
+@dataclass(frozen=True)
+class CheckedFile:
+    """A file, and what is known of the network in it.
+
+    Attributes:
+        report: of the file, for its name and digest.
+        judged: its accuracy as it was confirmed, None for it to be measured.
+        warnings: sentences of the check to keep with the picture.
+        undecided: the check's sentence on set-ups that its images do not tell apart, for run.json.
+        proof: `NormProof.to_json` of the input, for run.json.
+    """
+
+    report: FileReport
+    judged: Judgement | None = None
+    warnings: tuple[str, ...] = ()
+    undecided: str = ""
+    proof: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class AdoptOptions(ExtractOptions):
+    """What is stored of an adopted network.
+
+    Attributes:
+        splits: with none, those that the data show.
+        classes: a quick look at these labels only, `per_class` of each in every split; all when empty.
+    """
+
+    splits: tuple[str, ...] = ()
+    classes: tuple[int, ...] = ()
+
+
+DEFAULTS = AdoptOptions()
 
 
 def open_network(
@@ -117,18 +153,9 @@ def adopt(
     choices: Choices,
     dataset: DataSet,
     out: Path,
+    checked: CheckedFile,
+    options: AdoptOptions = DEFAULTS,
     *,
-    report: FileReport,
-    judged: Judgement | None = None,
-    warnings: Sequence[str] = (),
-    undecided: str = "",
-    proof: Mapping[str, Any] | None = None,
-    splits: Sequence[str] = (),
-    classes: Sequence[int] = (),
-    per_class: int = 1000,
-    thumbnail_quality: int = 35,
-    device: str = "cpu",
-    storage: Storage = ONE_FILE,
     progress: Progress = lambda done, n, left: None,
 ) -> Path:
     """Write a run directory: clean weights, activations a split, thumbnails, run.json.
@@ -138,23 +165,15 @@ def adopt(
         choices: what the user confirmed.
         dataset: labels in the order of the network's outputs.
         out: the new directory.
-        report: of the file, for its name and digest.
-        judged: its accuracy as it was confirmed; measured here when not given.
-        warnings: sentences of the check to keep with the picture.
-        undecided: the check's sentence on set-ups that its images do not tell apart, for run.json.
-        proof: `NormProof.to_json` of the input, for run.json.
-        splits: which; `dataset.shown` when none is named.
-        classes: a quick look at these labels only, `per_class` of each in every split; all when empty.
-        per_class: training examples a class, 0 for all; validation and test are whole but for a quick look.
-        thumbnail_quality: of the WebP sprite, 0 for none.
-        device: on which the activations are computed; the head is proved on the CPU.
-        storage: how activations are stored, and the ranks that share the work; all of them come here.
+        checked: the file, and what is known of it.
+        options: what is stored; the head is proved on the CPU. All ranks come here.
         progress: see Progress.
 
     Raises:
         RunError: other data than the network's classes, an unknown split, a directory in use.
     """
-    splits = tuple(splits) or dataset.shown
+    splits, classes, per_class = options.splits or dataset.shown, options.classes, options.per_class
+    storage, judged = options.storage, checked.judged
     check_splits(dataset, splits)
     rows = {name: chosen_rows(dataset.splits[name], name, classes, per_class) for name in splits}
     n_all = sum(len(chosen) for chosen in rows.values())
@@ -163,11 +182,11 @@ def adopt(
     first = dataset.splits[splits[0]].images
     n_names = len(dataset.class_names)
     accuracy.check_outputs(network, choices.preprocessing, first, n_names, choices.variant)
-    judged = judged or _judge(network, choices, dataset, report)
+    judged = judged or _judge(network, choices, dataset, checked.report)
     head_proof = prove_on(network, choices, first)
     quick_look = {"classes": [int(c) for c in classes], "per_class": per_class} if classes else None
-    record = _record(choices, dataset, report, head_proof, judged, warnings, undecided)
-    record["adopted"] |= {"quick_look": quick_look, "input": None if proof is None else dict(proof)}
+    record = _record(choices, dataset, checked, head_proof, judged)
+    record["adopted"] |= {"quick_look": quick_look, "input": checked.proof}
     started = time.monotonic()
     done = 0
 
@@ -185,7 +204,7 @@ def adopt(
         ranks.wait()
         digest = sha256_of(part / MODEL_FILE)
         width = forward(network, choices, head_proof, first[:2])[0].shape[1]
-        network.to(ranks.device(device))
+        network.to(ranks.device(options.device))
         record["model_sha256"] = digest
         sprites: dict[str, Any] = {}
         for name in splits:
@@ -207,10 +226,9 @@ def adopt(
                 record["metrics"][name] = split_files.accuracy(part, name)
             if not ranks.first:
                 continue
-            if thumbnail_quality and fit_a_sprite(len(chosen), dataset):
-                written = write_sprite(
-                    thumbnails_path(part, name), pixels_of(split, chosen), thumbnail_quality
-                )
+            if options.thumbnail_quality and fit_a_sprite(len(chosen), dataset):
+                pixels = pixels_of(split, chosen)
+                written = write_sprite(thumbnails_path(part, name), pixels, options.thumbnail_quality)
                 sprites[name] = written | {"checkpoint_sha256": digest}
         if ranks.first:
             write_json(part / RUN_FILE, record | ({"thumbnails": sprites} if sprites else {}))
@@ -220,14 +238,12 @@ def adopt(
 def _record(
     choices: Choices,
     dataset: DataSet,
-    report: FileReport,
+    checked: CheckedFile,
     proof: HeadProof | NoHead,
     judged: Judgement,
-    warnings: Sequence[str],
-    undecided: str,
 ) -> dict[str, Any]:
     """run.json, but for what the pass over the images finds."""
-    warning = judged.warning
+    report, warning = checked.report, judged.warning
     return {
         "config": {
             "dataset": dataset.name,
@@ -249,8 +265,8 @@ def _record(
                 "train": {"accuracy": judged.train_accuracy, "n": judged.n_train},
                 "expected": judged.stated,
                 "stated_by": "" if judged.stated is None else judged.stated_by,
-                "warning": " ".join([*([warning] if warning else []), *warnings]),
-                "undecided": undecided,
+                "warning": " ".join([*([warning] if warning else []), *checked.warnings]),
+                "undecided": checked.undecided,
             },
             "unseen": list(dataset.unseen),
             "seen": judged.seen,

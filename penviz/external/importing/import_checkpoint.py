@@ -129,16 +129,12 @@ def _checkpoint(
         choices,
         dataset,
         request.out,
-        report=report,
-        judged=judged,
-        warnings=check.sentences,
-        undecided=check.undecided_sentence,
-        proof=proof.to_json() if proof else None,
-        splits=splits,
-        classes=classes,
-        per_class=request.per_class,
-        thumbnail_quality=request.thumbnail_quality,
-        device=request.device,
+        adopt.CheckedFile(
+            report, judged, check.sentences, check.undecided_sentence, proof.to_json() if proof else None
+        ),
+        adopt.AdoptOptions(
+            splits, request.per_class, request.thumbnail_quality, request.device, classes=classes
+        ),
         progress=progress,
     )
 
@@ -154,7 +150,7 @@ def head_sentence(run: Path) -> str:
     return f"Head: {head['module']} ({head['kind']}), proved: W h + b is off by {deviation} of the logits."
 
 
-def _classes(asked: Sequence[str], names: Sequence[str]) -> list[int]:
+def _classes(asked: Sequence[str], names: Sequence[str]) -> tuple[int, ...]:
     found: list[int] = []
     for name in asked:
         rows = rows_named(name, names)
@@ -167,4 +163,4 @@ def _classes(asked: Sequence[str], names: Sequence[str]) -> list[int]:
         found += rows
     if len(set(found)) < len(found):
         raise RunError(f"Name different classes: {', '.join(asked)}.")
-    return found
+    return tuple(found)

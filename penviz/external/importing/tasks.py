@@ -109,7 +109,7 @@ def adopt_checkpoint(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
 
     Arguments: those of `check`; out; preprocessing and variant as of a row of the check; judged as of the
     check where the row is its best; targets, label_smoothing, expected, warnings, undecided, splits, classes
-    (names or rows) and per_class as of `adopt.adopt`.
+    (names or rows) and per_class as of `adopt.AdoptOptions`.
 
     Returns:
         quick_look: whether some classes alone were run, and then seconds_all, about how long all will take.
@@ -126,7 +126,7 @@ def adopt_checkpoint(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
     names = list(dataset.class_names)
     classes = [names.index(c) if isinstance(c, str) else int(c) for c in arguments.get("classes") or ()]
     per_class = arguments.get("per_class", TRAINING_PER_CLASS)
-    splits = arguments.get("splits") or dataset.shown
+    splits = tuple(arguments.get("splits") or dataset.shown)
     judged = arguments.get("judged")
     started = time.monotonic()
     adopt.adopt(
@@ -134,14 +134,14 @@ def adopt_checkpoint(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
         choices,
         dataset,
         Path(arguments["out"]),
-        report=report,
-        splits=splits,
-        judged=Judgement(**judged) if judged else None,
-        proof=arguments.get("input"),
-        warnings=arguments.get("warnings", ()),
-        undecided=arguments.get("undecided", ""),
-        classes=classes,
-        per_class=per_class,
+        adopt.CheckedFile(
+            report,
+            Judgement(**judged) if judged else None,
+            tuple(arguments.get("warnings", ())),
+            arguments.get("undecided", ""),
+            arguments.get("input"),
+        ),
+        adopt.AdoptOptions(splits, per_class, device="cpu", classes=tuple(classes)),
         progress=_progress(tell),
     )
     done: dict[str, Any] = {"quick_look": bool(classes)}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import nn
@@ -23,8 +23,7 @@ from penviz.external.reader.report import FileReport
 from penviz.store.run_config import RunError
 from penviz.training import pretrained
 from penviz.training.data_set import DataSet
-from penviz.training.imagenet import N_CLASSES, SYNSETS, read_imagenet
-from penviz.training.split_files import ONE_FILE, Storage
+from penviz.training.imagenet import N_CLASSES, read_imagenet
 
 
 @dataclass(frozen=True)
@@ -78,14 +77,9 @@ def extract_preset(
     name: str,
     directory: Path,
     out: Path,
+    options: adopt.AdoptOptions,
     *,
     file: Path | None = None,
-    every_class: bool = False,
-    splits: Sequence[str] = (),
-    per_class: int = 1000,
-    thumbnail_quality: int = 35,
-    device: str = "cpu",
-    storage: Storage = ONE_FILE,
     say: Callable[[str], None] = lambda sentence: None,
     progress: adopt.Progress = lambda done, n, left: None,
 ) -> Path:
@@ -95,13 +89,9 @@ def extract_preset(
         name: in PRESETS.
         directory: of ImageNet (`imagenet.read_imagenet`).
         out: the new directory.
+        options: what is stored; with no classes all thousand, and then validation only unless splits says
+            otherwise, else train and validation.
         file: the weights, where torch's cache is not to be used; of torchvision's it must be the same file.
-        every_class: all thousand classes, and then validation only unless splits says otherwise; else the
-            five classes of the paper's two triples, as a quick look.
-        splits: which; train and validation when not given.
-        per_class: training examples a class, 0 for all.
-        thumbnail_quality: of the WebP sprite, 0 for none.
-        device, storage: as of `adopt.adopt`.
         say: told what is done; progress: as of `adopt.adopt`.
 
     Raises:
@@ -115,7 +105,8 @@ def extract_preset(
     if not directory.is_dir():  # said before weights are downloaded
         raise RunError(f"There is no directory {directory}.")
     preset = PRESETS[name]
-    splits = tuple(splits) or (("validation",) if every_class else ("train", "validation"))
+    every_class = not options.classes
+    splits = options.splits or (("validation",) if every_class else ("train", "validation"))
     network, report = _network(name, preset, file)
     way = _preprocessing(preset, network)
     dataset = read_imagenet(directory, splits, way.size, way.interpolation, every_class=every_class)
@@ -139,15 +130,8 @@ def extract_preset(
         choices,
         dataset,
         out,
-        report=report,
-        judged=judged,
-        warnings=doubts,
-        splits=splits,
-        classes=() if every_class else sorted(SYNSETS.values()),
-        per_class=per_class,
-        thumbnail_quality=thumbnail_quality,
-        device=device,
-        storage=storage,
+        adopt.CheckedFile(report, judged, doubts),
+        replace(options, splits=splits),
         progress=progress,
     )
 

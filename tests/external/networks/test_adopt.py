@@ -25,6 +25,8 @@ from penviz.store.runs import MODEL_FILE, Run, activations_path, sha256_of, thum
 from penviz.training import checkpoints, data
 from penviz.training.data_set import DataSet, Split
 from penviz.training.extract import extract
+from penviz.training.split_files import ExtractOptions
+from penviz.training.train_options import TrainOptions
 
 TRAIN, VALIDATION = "train", "validation"
 
@@ -44,8 +46,8 @@ def own_run(digits: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Run:
     recipe = {"epochs": 3, "batch_size": 64, "lr": 0.05, "weight_decay": 0.004, "clip_norm": 5.0}
     config = defaults.default_config("digits", "tutorial_alexnet", digits.image_shape, **recipe)
     out = tmp_path_factory.mktemp("runs") / "own"
-    run = read_run(train.train(config, digits, out, device="cpu", validate_every=6))
-    extract(run, digits, device="cpu")
+    run = read_run(train.train(config, digits, out, TrainOptions(device="cpu", validate_every=6)))
+    extract(run, digits, ExtractOptions(device="cpu"))
     return run
 
 
@@ -82,7 +84,7 @@ def test_it_gives_penvizs_own_activations(
         choices(targets="hard", label_smoothing=0.0, expected=0.5),
         digits,
         tmp_path / "runs" / "theirs",
-        report=report,
+        adopt.CheckedFile(report),
         progress=lambda *message: told.append(message),
     )
     for split in (TRAIN, VALIDATION):
@@ -121,9 +123,8 @@ def test_it_gives_penvizs_own_activations(
 
 def test_a_quick_look_is_noted_and_withholds_accuracy(theirs: Path, digits: DataSet, tmp_path: Path) -> None:
     report, network = opened(theirs)
-    out = adopt.adopt(
-        network, choices(), digits, tmp_path / "quick", report=report, classes=(3, 5, 8), per_class=20
-    )
+    look = adopt.AdoptOptions(per_class=20, classes=(3, 5, 8))
+    out = adopt.adopt(network, choices(), digits, tmp_path / "quick", adopt.CheckedFile(report), look)
     for split in (TRAIN, VALIDATION):
         made = Activations.load(activations_path(out, split))
         assert dict(zip(*np.unique(made.labels, return_counts=True), strict=True)) == {3: 20, 5: 20, 8: 20}
@@ -146,11 +147,8 @@ def test_without_a_head_class_means_can_stand_in(digits: DataSet, tmp_path: Path
         Choices("torchvision:squeezenet1_1", way),
         digits,
         tmp_path / "out",
-        report=report,
-        splits=(VALIDATION,),
-        classes=(0, 1, 2),
-        per_class=5,
-        thumbnail_quality=0,
+        adopt.CheckedFile(report),
+        adopt.AdoptOptions((VALIDATION,), 5, 0, classes=(0, 1, 2)),
     )
     made = Activations.load(activations_path(out, VALIDATION))
     assert made.head is None
@@ -170,9 +168,8 @@ def test_a_variant_is_in_force_while_extracting(theirs: Path, digits: DataSet, t
             choices(variant=variant),
             digits,
             tmp_path / f"out{i}",
-            report=report,
-            splits=(VALIDATION,),
-            thumbnail_quality=0,
+            adopt.CheckedFile(report),
+            adopt.AdoptOptions((VALIDATION,), thumbnail_quality=0),
         )
         for i, variant in enumerate((Variant(), Variant(activation="gelu"), Variant()))
     ]
@@ -206,7 +203,7 @@ def test_nothing_is_left_when_it_ends_early(stop: Any, theirs: Path, digits: Dat
     report, network = opened(theirs)
     root = tmp_path / "runs"
     with pytest.raises((Stop, KeyboardInterrupt)):
-        adopt.adopt(network, choices(), digits, root / "out", report=report, progress=progress)
+        adopt.adopt(network, choices(), digits, root / "out", adopt.CheckedFile(report), progress=progress)
     assert list(root.iterdir()) == []
 
 
@@ -218,7 +215,9 @@ def test_bad_requests_are_one_sentence(theirs: Path, digits: DataSet, tmp_path: 
 
     def attempt(sentence: str, out: Path = tmp_path / "out", **more: Any) -> None:
         with pytest.raises(RunError, match=sentence):
-            adopt.adopt(network, choices(), digits, out, report=report, **more)
+            adopt.adopt(
+                network, choices(), digits, out, adopt.CheckedFile(report), adopt.AdoptOptions(**more)
+            )
 
     attempt("is not empty", used)
     attempt("has no split test", splits=("test",))
@@ -236,11 +235,12 @@ def test_bad_requests_are_one_sentence(theirs: Path, digits: DataSet, tmp_path: 
             choices(**wrong)
     names = tuple(str(i) for i in range(20))
     more = DataSet("x", {VALIDATION: _relabelled(digits.splits[VALIDATION], 10)}, names)
+    one = adopt.CheckedFile(report), adopt.AdoptOptions((VALIDATION,))
     with pytest.raises(RunError, match="10 outputs and the data have 20 classes"):
-        adopt.adopt(network, choices(), more, tmp_path / "out", report=report, splits=(VALIDATION,))
+        adopt.adopt(network, choices(), more, tmp_path / "out", *one)
     single = nn.Sequential(nn.Flatten(), nn.Linear(64, 1))
     with pytest.raises(RunError, match="a single output; penviz needs one output a class"):
-        adopt.adopt(single, choices(), more, tmp_path / "out", report=report, splits=(VALIDATION,))
+        adopt.adopt(single, choices(), more, tmp_path / "out", *one)
 
 
 def _relabelled(split: Split, by: int) -> Split:
@@ -249,13 +249,14 @@ def _relabelled(split: Split, by: int) -> Split:
 
 def test_the_plausible_list_holds_what_penviz_did(own_run: Run, theirs: Path, digits: DataSet) -> None:
     from penviz.external.evidence import accuracy
+    from penviz.external.evidence.set_up_table import SetUpTable
     from penviz.external.networks import variants
 
     _, network = opened(theirs)
     ways = candidates.plausible("tutorial_alexnet", network, digits.image_shape, 10)
     split = digits.splits[VALIDATION]
     bodies = variants.plausible(network, ways[0].apply(split.images[:2]))
-    found = accuracy.check(network, ways, bodies, split.images, split.labels)
+    found = accuracy.check(SetUpTable(network, split.images, split.labels), ways, bodies)
     right = [
         row for row in found.rows if row.preprocessing.scaling == "per image" and row.variant == Variant()
     ]

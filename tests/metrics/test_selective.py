@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import itertools
 import math
-from types import ModuleType
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from mutants import mutant
 
 from penviz.metrics.calibration import selective as SELECTIVE
 from penviz.metrics.calibration.selective import RiskCoverage, aurc, best_aurc, normalised_aurc
+
+Fault = Callable[[Callable], Callable]
+"""From a function to one that is wrong."""
 
 
 def made(n: int = 300, n_classes: int = 6, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -28,32 +31,34 @@ def plain_curve(scores: list[float], correct: list[float]) -> list[float]:
     return [sum(1 - correct[j] for j in order[:i]) / i for i in range(1, len(order) + 1)]
 
 
-def check_curve(module: ModuleType) -> None:
+def check_curve() -> None:
     z, correct = made()
     scores = z.max(axis=1)
     expected = plain_curve(scores.tolist(), correct.tolist())
-    curve = module.RiskCoverage.of(scores, correct)
+    curve = SELECTIVE.RiskCoverage.of(scores, correct)
     assert curve.risk == pytest.approx(expected, abs=1e-12)
     assert curve.coverage == pytest.approx([i / 300 for i in range(1, 301)])
     assert curve.aurc() == pytest.approx(sum(expected) / 300, rel=1e-12)
 
 
 def test_curve_and_area_are_those_of_a_plain_loop() -> None:
-    check_curve(SELECTIVE)
+    check_curve()
 
 
-def check_ties(module: ModuleType) -> None:
+def check_ties() -> None:
     """Every order of the tied examples once: the mean of the curves."""
     scores, correct = [3.0, 1.0, 1.0, 1.0, 2.0, 1.0], [1.0, 0.0, 1.0, 1.0, 0.0, 0.0]
     curves = [
         plain_curve([scores[i] for i in order], [correct[i] for i in order])
         for order in itertools.permutations(range(6))
     ]
-    assert module.RiskCoverage.of(scores, correct).risk == pytest.approx(np.mean(curves, axis=0), abs=1e-12)
+    assert SELECTIVE.RiskCoverage.of(scores, correct).risk == pytest.approx(
+        np.mean(curves, axis=0), abs=1e-12
+    )
 
 
 def test_ties_are_the_mean_over_their_orders() -> None:
-    check_ties(SELECTIVE)
+    check_ties()
 
 
 def test_points_of_a_curve_by_hand() -> None:
@@ -61,19 +66,19 @@ def test_points_of_a_curve_by_hand() -> None:
     assert curve.risk == pytest.approx([0, 1 / 2, 1 / 3, 1 / 4, 2 / 5])
 
 
-def check_normalised(module: ModuleType) -> None:
+def check_normalised() -> None:
     z, correct = made()
     everything = [sum(correct), len(correct)]
     right, n = int(everything[0]), everything[1]
     best = sum(max(0, i - right) / i for i in range(1, n + 1)) / n
-    assert module.best_aurc(correct) == pytest.approx(best, rel=1e-12)
+    assert SELECTIVE.best_aurc(correct) == pytest.approx(best, rel=1e-12)
     own = sum(plain_curve(z.max(axis=1).tolist(), correct.tolist())) / n
     expected = (own - best) / (1 - right / n - best)
-    assert module.normalised_aurc(z.max(axis=1), correct) == pytest.approx(expected, rel=1e-12)
+    assert SELECTIVE.normalised_aurc(z.max(axis=1), correct) == pytest.approx(expected, rel=1e-12)
 
 
 def test_normalised_area() -> None:
-    check_normalised(SELECTIVE)
+    check_normalised()
     _, correct = made()
     assert normalised_aurc(correct + 1e-3 * np.arange(300), correct) == pytest.approx(0, abs=0.05)
     assert normalised_aurc(np.zeros(300), correct) == pytest.approx(1)
@@ -82,21 +87,21 @@ def test_normalised_area() -> None:
     assert aurc([1, 2], [0, 0]) == 1
 
 
-def check_scores(module: ModuleType) -> None:
+def check_scores() -> None:
     z, _ = made()
     probs = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(np.exp(module.max_softmax(z)), probs.max(axis=1), rtol=1e-12)
+    np.testing.assert_allclose(np.exp(SELECTIVE.max_softmax(z)), probs.max(axis=1), rtol=1e-12)
     cool = np.exp(z / 3) / np.exp(z / 3).sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(np.exp(module.max_softmax(z, 3)), cool.max(axis=1), rtol=1e-12)
-    np.testing.assert_array_equal(module.max_logit(z), [max(row) for row in z.tolist()])
+    np.testing.assert_allclose(np.exp(SELECTIVE.max_softmax(z, 3)), cool.max(axis=1), rtol=1e-12)
+    np.testing.assert_array_equal(SELECTIVE.max_logit(z), [max(row) for row in z.tolist()])
     for p in (1, 2, 5):
-        for row, score in zip(z.tolist(), module.normalised_logit(z, p), strict=True):
+        for row, score in zip(z.tolist(), SELECTIVE.normalised_logit(z, p), strict=True):
             centred = [v - sum(row) / len(row) for v in row]
             assert score == pytest.approx(max(centred) / sum(abs(v) ** p for v in centred) ** (1 / p))
 
 
 def test_scores_are_their_definitions() -> None:
-    check_scores(SELECTIVE)
+    check_scores()
 
 
 def test_what_a_score_is_blind_to() -> None:
@@ -116,11 +121,11 @@ def test_what_a_score_is_blind_to() -> None:
         assert aurc(SELECTIVE.max_logit(values), correct) == aurc(SELECTIVE.max_logit(z), correct)
 
 
-def check_terms(module: ModuleType) -> None:
+def check_terms() -> None:
     """Mean and variance beside the ordinary jackknife, one example left out at a time."""
     z, correct = made(400)
     scores = z.max(axis=1)
-    terms = module.aurc_terms(scores, correct)
+    terms = SELECTIVE.aurc_terms(scores, correct)
     assert terms.mean() == pytest.approx(aurc(scores, correct), rel=1e-12)
     left = np.array([aurc(np.delete(scores, i), np.delete(correct, i)) for i in range(400)])
     assert terms.var() / 400 == pytest.approx(399 / 400 * ((left - left.mean()) ** 2).sum(), rel=0.03)
@@ -128,41 +133,94 @@ def check_terms(module: ModuleType) -> None:
 
 
 def test_terms_are_the_jackknife() -> None:
-    check_terms(SELECTIVE)
+    check_terms()
     tied = np.round(made()[0].max(axis=1))
     correct = made()[1]
     assert SELECTIVE.aurc_terms(tied, correct).mean() == pytest.approx(aurc(tied, correct), rel=1e-12)
 
 
-def check_choice(module: ModuleType) -> None:
+def check_choice() -> None:
     z, correct = made()
-    areas = {p: sum(plain_curve(list(module.normalised_logit(z, p)), list(correct))) for p in range(1, 11)}
-    assert module.choose_norm(z, correct) == min(areas, key=areas.get)
+    areas = {p: sum(plain_curve(list(SELECTIVE.normalised_logit(z, p)), list(correct))) for p in range(1, 11)}
+    assert SELECTIVE.choose_norm(z, correct) == min(areas, key=areas.get)
     assert max(areas.values()) > 1.01 * min(areas.values())
 
 
 def test_norm_of_the_lowest_area_is_chosen() -> None:
-    check_choice(SELECTIVE)
+    check_choice()
 
 
-MUTANTS = [
-    (check_curve, ", errors / rank)", ", errors / len(rank))"),
-    (check_ties, "np.cumsum(tied.mean(tied.errors))", "np.cumsum(tied.errors)"),
-    (check_normalised, "1 - float(hits.mean()) - best", "1 - float(hits.mean())"),
-    (check_normalised, "np.argsort(np.argsort(hits", "-np.argsort(np.argsort(hits"),
-    (check_scores, "-np.log1p(z.sum(axis=1))", "-np.log(z.sum(axis=1))"),
-    (check_scores, "z /= temperature", "z *= temperature"),
-    (check_scores, "** (1 / p)", ""),
-    (check_scores, "z -= z.mean(axis=1, keepdims=True)", "z *= 1.0"),
-    (check_terms, "tied.errors * tail - moved + moved.mean()", "tied.errors * tail"),
-    (check_choice, "return min(norms", "return max(norms"),
-]
+def unrooted(_: Callable) -> Callable:
+    def wrong(z: np.ndarray, p: float) -> np.ndarray:
+        v = z - z.mean(axis=1, keepdims=True)
+        return v.max(axis=1) / (np.abs(v) ** p).sum(axis=1)
+
+    return wrong
 
 
-@pytest.mark.parametrize(("check", "old", "new"), MUTANTS)
-def test_an_error_is_seen(check, old: str, new: str) -> None:
-    with mutant("selective", old, new, "selective") as module, pytest.raises(AssertionError):
-        check(module)
+def own_errors(_: Callable) -> Callable:
+    """Terms of the right mean, in which an example does not move those below it."""
+
+    def wrong(scores: np.ndarray, correct: np.ndarray) -> np.ndarray:
+        order, n = np.argsort(-scores), len(scores)
+        out = np.empty(n)
+        out[order] = (1 - correct)[order] * np.cumsum(1 / np.arange(n, 0, -1))[::-1]
+        return out
+
+    return wrong
+
+
+MUTANTS: dict[str, tuple[Callable[[], None], object, str, Fault]] = {
+    "errors over all examples": (
+        check_curve,
+        RiskCoverage,
+        "of",
+        lambda of: staticmethod(lambda s, c: replace(of(s, c), risk=of(s, c).risk * of(s, c).coverage)),
+    ),
+    "ties in the order of the file": (
+        check_ties,
+        SELECTIVE._Tied,
+        "mean",
+        lambda _: lambda self, values: values,
+    ),
+    "a best area that is not taken off": (
+        check_normalised,
+        SELECTIVE,
+        "normalised_aurc",
+        lambda _: lambda s, c: (aurc(s, c) - best_aurc(c)) / (1 - np.mean(c)),
+    ),
+    "errors first": (check_normalised, SELECTIVE, "best_aurc", lambda _: lambda c: aurc(1 - c, c)),
+    "without the largest": (
+        check_scores,
+        SELECTIVE,
+        "max_softmax",
+        lambda of: lambda z, t=1.0: -np.log(np.expm1(-of(z, t))),
+    ),
+    "multiplied by T": (check_scores, SELECTIVE, "max_softmax", lambda of: lambda z, t=1.0: of(z, 1 / t)),
+    "no root": (check_scores, SELECTIVE, "normalised_logit", unrooted),
+    "logits about 0": (
+        check_scores,
+        SELECTIVE,
+        "normalised_logit",
+        lambda _: lambda z, p: z.max(axis=1) / np.linalg.norm(z, p, axis=1),
+    ),
+    "an example moves no other": (check_terms, SELECTIVE, "aurc_terms", own_errors),
+    "the highest area": (
+        check_choice,
+        SELECTIVE,
+        "choose_norm",
+        lambda _: lambda z, c: max(SELECTIVE.NORMS, key=lambda p: aurc(SELECTIVE.normalised_logit(z, p), c)),
+    ),
+}
+
+
+@pytest.mark.parametrize(("check", "owner", "name", "fault"), MUTANTS.values(), ids=MUTANTS)
+def test_an_error_is_seen(
+    check: Callable[[], None], owner: object, name: str, fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owner, name, fault(getattr(owner, name)))
+    with pytest.raises(AssertionError):
+        check()
 
 
 @pytest.mark.parametrize(("n_classes", "norms"), [(2, range(1, 11)), (5, [1])])

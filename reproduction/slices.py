@@ -84,8 +84,7 @@ def take_next(manifest: Manifest, tier: str, work: Slice, only: str | None = Non
         if listed.teacher is not None and finished_run(listed.teacher, work) is None:
             if listed.teacher.id not in waiting:
                 work.say(
-                    f"{listed.id}: its teacher {listed.teacher.id} is measured, but its run is not here. "
-                    f"Train it again: {listed.teacher.command(work.out)}"
+                    f"{listed.id}: its teacher {listed.teacher.id} is measured, but its run is not here."
                 )
             continue
         directory = work.out / listed.id

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from types import ModuleType
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from mutants import mutant
 from scipy import stats
 from sklearn.neighbors import NearestCentroid
 from synthetic import make, random_rotation
@@ -22,6 +22,10 @@ from penviz.metrics.numbers import BY_KEY
 from penviz.store import head as HEAD
 from penviz.store.activations import Activations
 from penviz.store.head import Head
+
+Fault = Callable[[Callable], Callable]
+"""From a function to one that is wrong."""
+
 
 A = make(3, n=200, d=9, n_classes=6)
 X, Y = A.features.astype(np.float64), A.labels
@@ -44,23 +48,23 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
     return float(sum(a * b) / math.sqrt(sum(a * a) * sum(b * b)))
 
 
-def check_simplex_is_zero(module: ModuleType) -> None:
-    found = module.Simplex.of(regular_simplex(5, 8))
+def check_simplex_is_zero() -> None:
+    found = SIMPLEX.Simplex.of(regular_simplex(5, 8))
     assert (found.equinorm, found.equiangular, found.angle, found.etf) == pytest.approx(
         (0, 0, 0, 0), abs=1e-12
     )
     assert found.attainable
     # one dimension fewer than classes is enough
     flat = np.linalg.svd(regular_simplex(5, 8) - regular_simplex(5, 8).mean(axis=0))[0][:, :4]
-    assert module.Simplex.of(flat).etf == pytest.approx(0, abs=1e-12)
+    assert SIMPLEX.Simplex.of(flat).etf == pytest.approx(0, abs=1e-12)
 
 
 def test_a_regular_simplex_has_collapsed() -> None:
-    check_simplex_is_zero(SIMPLEX)
+    check_simplex_is_zero()
 
 
-def check_simplex_by_loops(module: ModuleType) -> None:
-    found = module.Simplex.of(MEANS)
+def check_simplex_by_loops() -> None:
+    found = SIMPLEX.Simplex.of(MEANS)
     m = centred(MEANS)
     norms = [math.sqrt(sum(v * v)) for v in m]
     cosines = [cosine(a, b) for a, b in itertools.combinations(m, 2)]
@@ -74,7 +78,7 @@ def check_simplex_by_loops(module: ModuleType) -> None:
 
 
 def test_simplex_by_loops() -> None:
-    check_simplex_by_loops(SIMPLEX)
+    check_simplex_by_loops()
 
 
 @pytest.mark.parametrize("n_classes", [2, 3, 10, 100])
@@ -90,48 +94,48 @@ def test_the_farthest_from_a_simplex_is_a_line(n_classes: int) -> None:
         assert n_classes == 2 or max(found) > most / 2
 
 
-def check_attainable(module: ModuleType) -> None:
-    assert module.attainable(64, 10)
-    assert module.attainable(99, 100)
-    assert not module.attainable(64, 100)  # the usual ResNet-56 on CIFAR-100
-    assert not module.Simplex.of(np.random.default_rng(0).normal(size=(100, 64))).attainable
+def check_attainable() -> None:
+    assert SIMPLEX.attainable(64, 10)
+    assert SIMPLEX.attainable(99, 100)
+    assert not SIMPLEX.attainable(64, 100)  # the usual ResNet-56 on CIFAR-100
+    assert not SIMPLEX.Simplex.of(np.random.default_rng(0).normal(size=(100, 64))).attainable
 
 
 def test_a_simplex_needs_room() -> None:
-    check_attainable(SIMPLEX)
+    check_attainable()
     # nothing in too few dimensions has NC2 = 0: 8 points of a circle are as regular as points get
     turn = 2 * np.pi * np.arange(8) / 8
     assert Simplex.of(np.column_stack([np.cos(turn), np.sin(turn)])).etf > 0.5
 
 
-def check_nc3(module: ModuleType) -> None:
+def check_nc3() -> None:
     m, w = np.array(centred(MEANS)), np.array(centred(list(W)))
     angle = (m * w).sum() / math.sqrt((m**2).sum() * (w**2).sum())
-    assert module.nc3(MEANS, W) == pytest.approx(2 - 2 * angle, rel=1e-10)
-    assert module.nc3(MEANS, 4 * np.array(MEANS) + 3) == pytest.approx(0, abs=1e-12)
-    assert module.nc3(MEANS, -np.array(MEANS)) == pytest.approx(4)
+    assert SIMPLEX.nc3(MEANS, W) == pytest.approx(2 - 2 * angle, rel=1e-10)
+    assert SIMPLEX.nc3(MEANS, 4 * np.array(MEANS) + 3) == pytest.approx(0, abs=1e-12)
+    assert SIMPLEX.nc3(MEANS, -np.array(MEANS)) == pytest.approx(4)
     expected = [cosine(a, b) for a, b in zip(m, w, strict=True)]
-    assert module.alignment(MEANS, W) == pytest.approx(expected, rel=1e-10)
+    assert SIMPLEX.alignment(MEANS, W) == pytest.approx(expected, rel=1e-10)
 
 
 def test_self_duality() -> None:
-    check_nc3(SIMPLEX)
+    check_nc3()
     assert math.isnan(nc3(np.ones((3, 2)), W[:3, :2]))
 
 
-def check_nc4(module: ModuleType) -> None:
+def check_nc4() -> None:
     nearest = NearestCentroid().fit(X, Y).predict(X)
-    np.testing.assert_array_equal(module.nearest_means(X, MEANS), nearest)
-    np.testing.assert_array_equal(module.nc4_terms(X, A.predictions, MEANS), nearest != A.predictions)
-    assert 0 < module.nc4_terms(X, A.predictions, MEANS).mean() < 0.5
+    np.testing.assert_array_equal(SIMPLEX.nearest_means(X, MEANS), nearest)
+    np.testing.assert_array_equal(SIMPLEX.nc4_terms(X, A.predictions, MEANS), nearest != A.predictions)
+    assert 0 < SIMPLEX.nc4_terms(X, A.predictions, MEANS).mean() < 0.5
     gone = np.array(MEANS)
     gone[2] = np.nan
     fewer = NearestCentroid().fit(X[Y != 2], Y[Y != 2]).predict(X)
-    np.testing.assert_array_equal(module.nearest_means(X, gone), fewer)
+    np.testing.assert_array_equal(SIMPLEX.nearest_means(X, gone), fewer)
 
 
 def test_nearest_mean_rule() -> None:
-    check_nc4(SIMPLEX)
+    check_nc4()
 
 
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,25 +144,25 @@ def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_array_equal(nearest_means(X, MEANS), whole)
 
 
-def check_ranks(module: ModuleType) -> None:
+def check_ranks() -> None:
     singular = np.linalg.svd(X - X.mean(axis=0), compute_uv=False)
     expected = math.exp(stats.entropy(singular))
-    assert module.feature_rank(MOMENTS) == pytest.approx(expected, rel=1e-8)
+    assert SIMPLEX.feature_rank(MOMENTS) == pytest.approx(expected, rel=1e-8)
     singular = np.linalg.svd(np.array(centred(MEANS)), compute_uv=False)
-    assert module.mean_rank(MOMENTS) == pytest.approx(math.exp(stats.entropy(singular)), rel=1e-8)
-    assert module.effective_rank([2.0, 2, 2, 0]) == pytest.approx(3)
-    assert module.effective_rank([9.0, 0]) == pytest.approx(1)
+    assert SIMPLEX.mean_rank(MOMENTS) == pytest.approx(math.exp(stats.entropy(singular)), rel=1e-8)
+    assert SIMPLEX.effective_rank([2.0, 2, 2, 0]) == pytest.approx(3)
+    assert SIMPLEX.effective_rank([9.0, 0]) == pytest.approx(1)
     means = Moments.of(regular_simplex(5, 8), np.arange(5), 5)
-    assert module.mean_rank(means) == pytest.approx(4, rel=1e-6)
-    assert module.mean_norm(X) == pytest.approx(sum(math.sqrt(sum(x * x)) for x in X) / len(X))
+    assert SIMPLEX.mean_rank(means) == pytest.approx(4, rel=1e-6)
+    assert SIMPLEX.mean_norm(X) == pytest.approx(sum(math.sqrt(sum(x * x)) for x in X) / len(X))
 
 
 def test_effective_ranks() -> None:
-    check_ranks(SIMPLEX)
+    check_ranks()
     assert effective_rank([0.0, 0]) == 0
 
 
-def check_isotropic(module: ModuleType) -> None:
+def check_isotropic() -> None:
     """Gaussian clusters of width s about known means: NC1 -> s² tr(S_B^+) / K, the ratio s² d / tr S_B."""
     rng = np.random.default_rng(0)
     means, s = rng.normal(size=(4, 6)) * 5, 0.7
@@ -166,13 +170,13 @@ def check_isotropic(module: ModuleType) -> None:
     m = Moments.of(means[y] + s * rng.normal(size=(len(y), 6)), y, 4)
     between = np.cov(means.T, bias=True)
     expected = s**2 * np.trace(np.linalg.pinv(between, rcond=1e-9)) / 4
-    value, rank = module.nc1(m)
+    value, rank = COLLAPSE.nc1(m)
     assert (value, rank) == (pytest.approx(expected, rel=0.02), 3)
-    assert module.nc1_trace(m) == pytest.approx(s**2 * 6 / np.trace(between), rel=0.02)
+    assert COLLAPSE.nc1_trace(m) == pytest.approx(s**2 * 6 / np.trace(between), rel=0.02)
 
 
 def test_isotropic_clusters() -> None:
-    check_isotropic(COLLAPSE)
+    check_isotropic()
 
 
 def test_inverse_is_truncated_where_classes_are_more_than_dimensions() -> None:
@@ -183,8 +187,8 @@ def test_inverse_is_truncated_where_classes_are_more_than_dimensions() -> None:
     assert nc1(Moments.of(flat, a.labels, 9))[1] == 2
 
 
-def check_collapse(module: ModuleType) -> None:
-    own = module.Collapse.of(A)
+def check_collapse() -> None:
+    own = COLLAPSE.Collapse.of(A)
     assert own.means.etf == pytest.approx(Simplex.of(MEANS).etf)
     assert own.templates == Simplex.of(W)
     assert own.nc3 == pytest.approx(nc3(MEANS, W))
@@ -198,7 +202,7 @@ def check_collapse(module: ModuleType) -> None:
 
 
 def test_all_numbers_of_a_run() -> None:
-    check_collapse(COLLAPSE)
+    check_collapse()
 
 
 def test_a_collapsed_network() -> None:
@@ -230,29 +234,119 @@ def test_missing_classes_and_heads() -> None:
     assert not attainable(64, 100)
 
 
-MUTANTS = [
-    ("simplex", check_simplex_is_zero, "1 / np.sqrt(n_classes - 1)", "1 / np.sqrt(n_classes)"),
-    ("simplex", check_simplex_is_zero, "m = m - m.mean(axis=0)\n        norm", "norm"),
-    ("simplex", check_simplex_by_loops, "norm.std()", "norm.std(ddof=1)"),
-    ("simplex", check_simplex_by_loops, "cosine + 1 / (n_classes - 1)", "cosine + 1 / n_classes"),
-    ("simplex", check_simplex_by_loops, "np.triu_indices(len(unit), 1)", "np.triu_indices(len(unit), 0)"),
-    ("simplex", check_attainable, "width >= n_classes - 1", "width > n_classes - 1"),
-    ("simplex", check_nc3, "_unit(w - w.mean(axis=0))", "_unit(w)"),
-    ("simplex", check_nc3, "** 2).sum())", "** 2).mean())"),
-    ("simplex", check_nc4, "-2 * m, square", "-2 * m, None"),
-    ("simplex", check_nc4, "kept[found]", "found"),
-    ("simplex", check_ranks, "np.sqrt(np.maximum(values, 0))", "np.maximum(values, 0)"),
-    ("simplex", check_ranks, "np.sqrt(moments.count)[:, None]", "1.0"),
-    ("collapse", check_isotropic, "values = singular**2 / n_classes", "values = singular**2"),
-    ("collapse", check_isotropic, "(centred**2).sum() / present.sum()", "(centred**2).sum()"),
-    ("collapse", check_collapse, "mean_norm(a.features),", "1.0,"),
-]
+def simplex(**of: Callable[[Simplex, np.ndarray], float]) -> Fault:
+    """Other numbers of a simplex, from what was found and the vectors as they came."""
+    return lambda make: staticmethod(
+        lambda m: replace(found := make(m), **{key: value(found, np.asarray(m)) for key, value in of.items()})
+    )
 
 
-@pytest.mark.parametrize(("module", "check", "old", "new"), MUTANTS)
-def test_an_error_is_seen(module: str, check, old: str, new: str) -> None:
-    with mutant(module, old, new, module) as changed, pytest.raises(AssertionError):
-        check(changed)
+def all_cosines(m: np.ndarray) -> list[float]:
+    rows = centred(list(m))
+    return [cosine(a, b) for i, a in enumerate(rows) for b in rows[i:]]
+
+
+def unweighted_rank(_: Callable) -> Callable:
+    def wrong(moments: Moments) -> float:
+        mean = moments.mean - moments.count @ moments.mean / moments.count.sum()
+        return effective_rank(np.sqrt(np.linalg.eigvalsh(moments.within + mean.T @ mean)))
+
+    return wrong
+
+
+def one_number(key: str) -> Fault:
+    """One of the numbers of a run is off."""
+    return lambda of: staticmethod(lambda a: replace(found := of(a), **{key: 1.00001 * getattr(found, key)}))
+
+
+MUTANTS: dict[str, tuple[Callable[[], None], object, str, Fault]] = {
+    "a simplex of K": (check_simplex_is_zero, Simplex, "of", simplex(etf=lambda found, m: found.etf + 1e-9)),
+    "vectors about 0": (
+        check_simplex_is_zero,
+        Simplex,
+        "of",
+        simplex(equinorm=lambda found, m: stats.variation(np.linalg.norm(m, axis=1))),
+    ),
+    "the deviation of a sample": (
+        check_simplex_by_loops,
+        Simplex,
+        "of",
+        simplex(equinorm=lambda found, m: found.equinorm * math.sqrt(len(m) / (len(m) - 1))),
+    ),
+    "an angle of K": (
+        check_simplex_by_loops,
+        Simplex,
+        "of",
+        simplex(angle=lambda found, m: np.mean([abs(cosine(*pair) + 1 / 6) for pair in pairs(m)])),
+    ),
+    "vectors against themselves": (
+        check_simplex_by_loops,
+        Simplex,
+        "of",
+        simplex(equiangular=lambda found, m: np.std(all_cosines(m))),
+    ),
+    "a distance off": (
+        check_simplex_by_loops,
+        Simplex,
+        "of",
+        simplex(etf=lambda found, m: found.etf * (1 + 1e-9)),
+    ),
+    "one dimension too many": (check_attainable, SIMPLEX, "attainable", lambda _: lambda d, k: d > k - 1),
+    "templates about 0": (
+        check_nc3,
+        SIMPLEX,
+        "alignment",
+        lambda _: lambda m, w: [cosine(*pair) for pair in zip(centred(list(m)), w, strict=True)],
+    ),
+    "a mean of squares": (check_nc3, SIMPLEX, "nc3", lambda of: lambda m, w: of(m, w) / np.size(w)),
+    "the largest product": (
+        check_nc4,
+        SIMPLEX,
+        "nearest_means",
+        lambda _: lambda x, m: (x @ np.nan_to_num(m).T).argmax(axis=1),
+    ),
+    "rows of those that are left": (
+        check_nc4,
+        SIMPLEX,
+        "nearest_means",
+        lambda of: lambda x, m: of(x, np.asarray(m)[np.isfinite(m).all(axis=1)]),
+    ),
+    "a rank of squares": (
+        check_ranks,
+        SIMPLEX,
+        "effective_rank",
+        lambda of: lambda s: of(np.square(s)),
+    ),
+    "classes of one weight": (check_ranks, SIMPLEX, "feature_rank", unweighted_rank),
+    "a scatter that is not divided": (
+        check_isotropic,
+        COLLAPSE,
+        "nc1",
+        lambda of: lambda m: (of(m)[0] / len(m.count), of(m)[1]),
+    ),
+    "a trace that is not divided": (
+        check_isotropic,
+        COLLAPSE,
+        "nc1_trace",
+        lambda of: lambda m: of(m) / len(m.count),
+    ),
+} | {
+    f"{key} is off": (check_collapse, Collapse, "of", one_number(key))
+    for key in ("nc3", "alignment", "weight_norm", "feature_norm", "nc1_trace")
+}
+
+
+def pairs(m: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    return list(itertools.combinations(centred(list(m)), 2))
+
+
+@pytest.mark.parametrize(("check", "owner", "name", "fault"), MUTANTS.values(), ids=MUTANTS)
+def test_an_error_is_seen(
+    check: Callable[[], None], owner: object, name: str, fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owner, name, fault(getattr(owner, name)))
+    with pytest.raises(AssertionError):
+        check()
 
 
 def test_rounding_of_a_collapsed_vci_is_zero() -> None:

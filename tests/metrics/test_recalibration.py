@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from types import ModuleType
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from mutants import mutant
 from scipy.special import logit, softmax
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from penviz.metrics.calibration import recalibration as RECALIBRATION
 from penviz.metrics.calibration.recalibration import Isotonic, Platt, log_odds
+
+Fault = Callable[[Callable], Callable]
+"""From a function to one that is wrong."""
 
 
 def made(n: int = 300, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -22,27 +25,27 @@ def made(n: int = 300, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return x, (rng.random(n) < 1 / (1 + np.exp(-0.7 * x - 0.4))).astype(float)
 
 
-def check_isotonic(module: ModuleType) -> None:
+def check_isotonic() -> None:
     for seed in range(5):
         x, a = made(seed=seed)
         new = np.linspace(-9, 9, 501)
         theirs = IsotonicRegression(out_of_bounds="clip").fit(x, a)
-        assert module.Isotonic.fit(x, a)(new) == pytest.approx(theirs.predict(new), abs=1e-12)
+        assert RECALIBRATION.Isotonic.fit(x, a)(new) == pytest.approx(theirs.predict(new), abs=1e-12)
 
 
 def test_isotonic_is_scikit_learns() -> None:
-    check_isotonic(RECALIBRATION)
+    check_isotonic()
     ours = Isotonic.fit([1.0, 2, 3, 4], [1, 0, 1, 1])
     assert ours.confidences.tolist() == [0.5, 0.5, 1, 1]
     assert Isotonic.fit([2.0], [1])([0, 5]).tolist() == [1, 1]
     assert Isotonic.fit([1.0, 2, 3], [1, 0, 0]).confidences == pytest.approx([1 / 3] * 3)
 
 
-def check_platt(module: ModuleType) -> None:
+def check_platt() -> None:
     for shift, factor in ((0, 1), (50, 1e-3), (-3, 400)):
         x, a = made()
         x = x * factor + shift
-        ours = module.Platt.fit(x, a)
+        ours = RECALIBRATION.Platt.fit(x, a)
         right = a.sum()
         target = np.where(a > 0, (right + 1) / (right + 2), 1 / (len(a) - right + 2))
         z = np.concatenate([x, x])[:, None]
@@ -56,7 +59,7 @@ def check_platt(module: ModuleType) -> None:
 
 
 def test_platt_is_a_logistic_regression_on_his_targets() -> None:
-    check_platt(RECALIBRATION)
+    check_platt()
 
 
 @pytest.mark.parametrize("a", [[0, 0, 1, 1], [1, 1, 1, 1], [0, 0, 0, 0], [1, 1, 0, 0]])
@@ -68,33 +71,76 @@ def test_scores_that_part_right_from_wrong(a: list[int]) -> None:
     assert np.isfinite(Platt.fit([3.0, 3, 3], [1, 0, 1]).slope)
 
 
-def check_odds(module: ModuleType) -> None:
+def check_odds() -> None:
     z = np.random.default_rng(0).normal(size=(80, 6)) * 4
     c = softmax(z, axis=1).max(axis=1)
-    assert module.log_odds(z) == pytest.approx(logit(c), rel=1e-8)
+    assert RECALIBRATION.log_odds(z) == pytest.approx(logit(c), rel=1e-8)
     # a confidence of 1 in float64 keeps its order, huge logits stay finite
-    sure = module.log_odds([[60.0, 0, 0], [70.0, 0, 0], [900.0, -900, 0]])
+    sure = RECALIBRATION.log_odds([[60.0, 0, 0], [70.0, 0, 0], [900.0, -900, 0]])
     assert sure == pytest.approx([60 - np.log(2), 70 - np.log(2), 900])
-    assert module.log_odds([[1.0, 1.0]])[0] == 0
+    assert RECALIBRATION.log_odds([[1.0, 1.0]])[0] == 0
 
 
 def test_log_odds_are_scipys() -> None:
-    check_odds(RECALIBRATION)
+    check_odds()
     identity = Platt(1.0, 0.0)(log_odds([[2.0, 0, 1]]))
     assert identity == pytest.approx(softmax([2.0, 0, 1]).max())
 
 
-MUTANTS = [
-    (check_odds, "z[here, top] = -np.inf", "pass"),
-    (check_odds, "z -= second[:, None]", "pass"),
-    (check_isotonic, ">= blocks[-1][0] * blocks[-2][1]", ">= blocks[-1][0] * blocks[-1][1]"),
-    (check_isotonic, "[total, count, 1]", "[total, 1.0, 1]"),
-    (check_platt, "(right + 1) / (right + 2)", "1.0"),
-    (check_platt, "float(w[1] - w[0] * centre / scale)", "float(w[1])"),
-]
+def unweighted(_: Callable) -> Callable:
+    """Equal scores count once, however many there are."""
+
+    def wrong(x: np.ndarray, a: np.ndarray) -> Isotonic:
+        knots = np.unique(x)
+        means = np.array([np.mean(np.asarray(a)[x == knot]) for knot in knots])
+        return Isotonic(knots, IsotonicRegression().fit(knots, means).predict(knots))
+
+    return staticmethod(wrong)
 
 
-@pytest.mark.parametrize(("check", "old", "new"), MUTANTS)
-def test_an_error_is_seen(check, old: str, new: str) -> None:
-    with mutant("recalibration", old, new, "recalibration") as module, pytest.raises(AssertionError):
-        check(module)
+def unpooled(_: Callable) -> Callable:
+    """A map that falls where the means do."""
+    return staticmethod(
+        lambda x, a: Isotonic(np.unique(x), np.array([np.mean(a[x == knot]) for knot in np.unique(x)]))
+    )
+
+
+MUTANTS: dict[str, tuple[Callable[[], None], object, str, Fault]] = {
+    "the largest among the others": (
+        check_odds,
+        RECALIBRATION,
+        "log_odds",
+        lambda _: lambda z: np.log(softmax(z, axis=1).max(axis=1)),
+    ),
+    "rounded to a confidence of 1": (
+        check_odds,
+        RECALIBRATION,
+        "log_odds",
+        lambda _: lambda z: logit(softmax(z, axis=1).max(axis=1)),
+    ),
+    "violators side by side": (check_isotonic, Isotonic, "fit", unpooled),
+    "ties that count once": (check_isotonic, Isotonic, "fit", unweighted),
+    "targets of 1": (
+        check_platt,
+        Platt,
+        "fit",
+        lambda fit: staticmethod(lambda x, a: fit(np.tile(x, 100), np.tile(a, 100))),
+    ),
+    "an offset about the mean": (
+        check_platt,
+        Platt,
+        "fit",
+        lambda fit: staticmethod(
+            lambda x, a: replace(found := fit(x, a), offset=found.offset + found.slope * x.mean())
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("check", "owner", "name", "fault"), MUTANTS.values(), ids=MUTANTS)
+def test_an_error_is_seen(
+    check: Callable[[], None], owner: object, name: str, fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owner, name, fault(getattr(owner, name)))
+    with pytest.raises(AssertionError):
+        check()

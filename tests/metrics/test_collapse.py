@@ -259,38 +259,30 @@ def one_number(key: str) -> Fault:
     return lambda of: staticmethod(lambda a: replace(found := of(a), **{key: 1.00001 * getattr(found, key)}))
 
 
+MAKE = (Simplex, "of")
 MUTANTS: dict[str, tuple[Callable[[], None], object, str, Fault]] = {
-    "a simplex of K": (check_simplex_is_zero, Simplex, "of", simplex(etf=lambda found, m: found.etf + 1e-9)),
+    "a simplex of K": (check_simplex_is_zero, *MAKE, simplex(etf=lambda found, m: found.etf + 1e-9)),
     "vectors about 0": (
         check_simplex_is_zero,
-        Simplex,
-        "of",
+        *MAKE,
         simplex(equinorm=lambda found, m: stats.variation(np.linalg.norm(m, axis=1))),
     ),
     "the deviation of a sample": (
         check_simplex_by_loops,
-        Simplex,
-        "of",
+        *MAKE,
         simplex(equinorm=lambda found, m: found.equinorm * math.sqrt(len(m) / (len(m) - 1))),
     ),
     "an angle of K": (
         check_simplex_by_loops,
-        Simplex,
-        "of",
+        *MAKE,
         simplex(angle=lambda found, m: np.mean([abs(cosine(*pair) + 1 / 6) for pair in pairs(m)])),
     ),
     "vectors against themselves": (
         check_simplex_by_loops,
-        Simplex,
-        "of",
+        *MAKE,
         simplex(equiangular=lambda found, m: np.std(all_cosines(m))),
     ),
-    "a distance off": (
-        check_simplex_by_loops,
-        Simplex,
-        "of",
-        simplex(etf=lambda found, m: found.etf * (1 + 1e-9)),
-    ),
+    "a distance off": (check_simplex_by_loops, *MAKE, simplex(etf=lambda found, m: found.etf * (1 + 1e-9))),
     "one dimension too many": (check_attainable, SIMPLEX, "attainable", lambda _: lambda d, k: d > k - 1),
     "templates about 0": (
         check_nc3,

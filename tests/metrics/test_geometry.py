@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import math
 from dataclasses import replace
-from types import ModuleType
 
 import numpy as np
 import pytest
 import references
-from mutants import mutant
 from scipy import linalg, stats
 from sklearn.neighbors import NearestCentroid
 from synthetic import make, random_rotation
@@ -23,17 +20,18 @@ from penviz.projection.split_statistics import SplitStatistics
 from penviz.store.activations import Activations
 from penviz.store.head import Head
 from penviz.study import geometry as GEOMETRY_MODULE
-from penviz.study.geometry import KEYS, NEEDS_ROOM, Geometry, measure_geometry, no_room
+from penviz.study import table as TABLE
+from penviz.study.geometry import FROM_TABLE, KEYS, NEEDS_ROOM, Geometry, measure_geometry, no_room
 
 RUN = {split: make(0, split=split, n=330, d=9, n_classes=6) for split in ("train", "validation")}
 TRIPLE = (5, 0, 2)
 
 
-def shown(runs: list[dict[str, Activations]], module: ModuleType = GEOMETRY_MODULE):
-    summaries = [{split: module.SplitStatistics.of(a) for split, a in run.items()} for run in runs]
-    compare = importlib.import_module("penviz.study.table").compare
-    table = compare(summaries, TRIPLE, label_smoothings=[0.0, 0.1][: len(runs)])
-    return module.geometry_table(table, summaries, [module.measure_geometry(s) for s in summaries])
+def shown(runs: list[dict[str, Activations]]):
+    summaries = [{split: SplitStatistics.of(a) for split, a in run.items()} for run in runs]
+    table = TABLE.compare(summaries, TRIPLE, label_smoothings=[0.0, 0.1][: len(runs)])
+    found = [GEOMETRY_MODULE.measure_geometry(s) for s in summaries]
+    return GEOMETRY_MODULE.geometry_table(table, summaries, found)
 
 
 def class_means(a: Activations) -> list[np.ndarray]:
@@ -117,39 +115,8 @@ def reference(key: str, split: str) -> float:
     return float(values[key]())
 
 
-MUTANTS = {
-    "nc1": ("collapse", "values = singular**2 / n_classes", "values = singular**2"),
-    "cdnv": ("collapse", "(2 * apart)", "apart"),
-    "nc1_trace": ("collapse", "(centred**2).sum() / present.sum()", "(centred**2).sum()"),
-    "vci": ("collapse", "np.maximum(moments.count, 1) * len(", "(0 * moments.count + 40) * len("),
-    "means_equinorm": ("simplex", "norm.std()", "norm.std(ddof=1)"),
-    "means_equiangular": ("simplex", "np.triu_indices(len(unit), 1)", "np.triu_indices(len(unit), 0)"),
-    "means_angle": ("simplex", "cosine + 1 / (n_classes - 1)", "cosine + 1 / n_classes"),
-    "means_etf": ("simplex", "1 / np.sqrt(n_classes - 1)", "1 / np.sqrt(n_classes)"),
-    "templates_equinorm": ("collapse", "Simplex.of(weight),", "Simplex.of(means),"),
-    "templates_equiangular": ("simplex", "m = m - m.mean(axis=0)\n        norm", "norm"),
-    "templates_angle": (
-        "geometry",
-        '("templates", found.templates)):',
-        '("templates", found.means)):',
-    ),
-    "templates_etf": ("simplex", "np.linalg.norm(values)", "values.sum()"),
-    "nc3": ("simplex", "** 2).sum())", "** 2).mean())"),
-    "alignment": ("simplex", "_unit(w - w.mean(axis=0))", "_unit(w)"),
-    "nc4": ("geometry", 'Geometry.of(summary, splits.get("train"))', "Geometry.of(summary)"),
-    "feature_norm": ("collapse", "mean_norm(a.features),", "mean_norm(means),"),
-    "centred_norm": ("collapse", "mean_norm(means - means.mean(axis=0))", "mean_norm(means)"),
-    "weight_norm": ("collapse", "else mean_norm(weight)", "else mean_norm(weight - weight.mean(axis=0))"),
-    "feature_rank": ("simplex", "np.sqrt(moments.count)[:, None]", "1.0"),
-    "mean_rank": ("simplex", "np.linalg.svd(mean - mean.mean(axis=0)", "np.linalg.svd(mean"),
-    "margin": ("margins", "] = -z.max(axis=1)", "] = -z.mean(axis=1)"),
-    "geometric_margin": ("margins", "square[own][:, None] + square", "2 * square"),
-}
-
-
 def check(key: str) -> None:
-    # By name and here: within `mutant` this is the edited copy.
-    values = shown([RUN], importlib.import_module("penviz.study.geometry")).row(key).values[0]
+    values = shown([RUN]).row(key).values[0]
     for split in ("train", "validation"):
         assert values[split] == pytest.approx(reference(key, split), rel=1e-7, abs=1e-12), split
 
@@ -160,8 +127,49 @@ def test_number_is_that_of_its_definition(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_reference_sees_an_error(key: str) -> None:
-    with mutant(*MUTANTS[key], of="geometry"), pytest.raises(AssertionError):
+def test_reference_sees_an_error(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a millionth part, whatever it comes from."""
+    measure, derive = GEOMETRY_MODULE.measure_geometry, TABLE._run_values
+
+    def wrong(splits: dict[str, SplitStatistics]) -> dict[str, Geometry]:
+        return {
+            name: replace(g, values={**g.values, key: (1 + 1e-6) * g.values.get(key, 0)})
+            for name, g in measure(splits).items()
+        }
+
+    def off(splits: dict[str, dict[str, float | None]]) -> None:
+        derive(splits)
+        for own in splits.values():
+            own[key] *= 1 + 1e-6
+
+    if key in FROM_TABLE:
+        monkeypatch.setattr(TABLE, "_run_values", off)
+    else:
+        monkeypatch.setattr(GEOMETRY_MODULE, "measure_geometry", wrong)
+    with pytest.raises(AssertionError):
+        check(key)
+
+
+def own_means(splits: dict[str, SplitStatistics]) -> dict[str, Geometry]:
+    """The rule of NC4 takes the class means of the split itself."""
+    return {name: Geometry.of(summary, summary) for name, summary in splits.items()}
+
+
+def means_for_templates(splits: dict[str, SplitStatistics]) -> dict[str, Geometry]:
+    whats = ("equinorm", "equiangular", "angle", "etf")
+    return {
+        name: replace(g, values={**g.values, **{f"templates_{w}": g.values[f"means_{w}"] for w in whats}})
+        for name, g in measure_geometry(splits).items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "wrong"),
+    [("nc4", own_means), *((key, means_for_templates) for key in KEYS if key.startswith("templates_"))],
+)
+def test_numbers_of_other_vectors_are_seen(key: str, wrong, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(GEOMETRY_MODULE, "measure_geometry", wrong)
+    with pytest.raises(AssertionError):
         check(key)
 
 

@@ -19,6 +19,12 @@ SIDE_PX = 215
 LEAST_PX = 300
 """Height of a row of panels below which their words run into each other; a narrower page scrolls them."""
 
+SCROLLED = (
+    *("film", "slider-chart", "sweep-chart", "two-classes", "all-triples", "erasure"),
+    *("chart-reliability", "chart-risk-coverage", "chart-calibration"),
+)
+"""Keys of the figures whose words need 44 rem; a narrower page scrolls each of them by itself."""
+
 
 def stage_sheet(layout: str, n_runs: int, n_splits: int) -> str:
     """CSS of the grid: panels are squares, as large as the window lets them be.
@@ -65,6 +71,7 @@ def style_sheet(dark: bool) -> str:
     """CSS of all pages for a light or dark theme."""
     colours = ink(dark)
     rule = f"1px solid {colours.frame}"
+    wide = f":is({', '.join(f'.st-key-{key}' for key in SCROLLED)})"
     return f"""<style>
 .stMainBlockContainer {{ padding: .8rem 1.6rem 3rem 1.6rem; max-width: 2200px; }}
 header.stAppHeader {{ background: transparent; pointer-events: none; height: 2.4rem; min-height: 2.4rem; }}
@@ -76,6 +83,11 @@ section.stSidebar [data-testid="stButtonGroup"] button p {{
   white-space: normal; overflow-wrap: anywhere; text-align: left; line-height: 1.3; }}
 section.stSidebar [data-testid="stButtonGroup"] button {{ height: auto;
   padding-left: .6rem; padding-right: .6rem; }}
+[data-testid="stButtonGroup"] > [role] {{ flex-wrap: wrap; }}
+[data-selected="true"] p {{ color: {colours.text}; }}
+:is([data-tag], [kind="primary"]), :is([data-tag], [kind="primary"]) * {{ color: {colours.page} !important; }}
+[data-testid="stCaptionContainer"] {{ color: {colours.note}; opacity: 1; }}
+[data-testid="stCode"] .token {{ color: inherit !important; }}
 [class*="st-key-left"] [data-testid="stIconMaterial"] {{ color: {CLASS_COLOURS[0]}; }}
 [class*="st-key-right"] [data-testid="stIconMaterial"] {{ color: {CLASS_COLOURS[1]}; }}
 [class*="st-key-above"] [data-testid="stIconMaterial"] {{ color: {CLASS_COLOURS[2]}; }}
@@ -185,10 +197,9 @@ table.pz-table td.pz-change {{ color: {colours.note}; }}
   .stApp .st-key-your-model-top.st-key-your-model-top {{ width: max-content; margin-left: auto;
     align-self: flex-end; }}
   table.pz-words-last td:last-child {{ min-width: 16rem; }} }}
-:is(.st-key-film, .st-key-slider-chart, .st-key-sweep-chart, .st-key-chart-reliability,
-  .st-key-chart-risk-coverage, .st-key-two-classes, .st-key-erasure) {{ overflow-x: auto; }}
-:is(.st-key-film, .st-key-slider-chart, .st-key-sweep-chart, .st-key-chart-reliability,
-  .st-key-chart-risk-coverage, .st-key-two-classes, .st-key-erasure) > * {{ min-width: 44rem; }}
+{wide} {{ overflow-x: auto; }}
+{wide} > * {{ min-width: 44rem; }}
+.st-key-distillation [data-testid="stColumn"] {{ min-width: min(24rem, 100%); }}
 .st-key-training {{ container-type: inline-size; }}
 .st-key-film {{ height: calc(var(--tall) * max(56rem, 100cqw)); flex: none !important; overflow-y: hidden; }}
 .st-key-film > * {{ min-width: 56rem !important; }}

@@ -30,7 +30,7 @@ DIGITS = 4
 WIDTH_PX = 954
 """Width of the figure at which panels fill their cells; the page lets its height grow with its width."""
 
-READOUT_PX, SLIDER_PX, SIDE_PX = BAR_PX + 9, 52, 12
+READOUT_PX, SLIDER_PX, SIDE_PX = BAR_PX + 18, 44, 12
 """Height of the two lines under a panel, of the slider with its labels; the margin at the sides."""
 
 HOLLOW = "rgba(0,0,0,0)"

@@ -30,7 +30,7 @@ DIGITS = 4
 WIDTH_PX = 954
 """Width of the figure at which panels fill their cells; the page lets its height grow with its width."""
 
-READOUT_PX, SLIDER_PX, SIDE_PX = BAR_PX + 18, 44, 12
+READOUT_PX, SLIDER_PX, SIDE_PX = BAR_PX + 18, 54, 12
 """Height of the two lines under a panel, of the slider with its labels; the margin at the sides."""
 
 HOLLOW = "rgba(0,0,0,0)"
@@ -181,8 +181,7 @@ def _picture(panel: Panel, cell: Cell, marks: Marks, colours: Ink, epoch: int) -
     x0, x1, y0, _ = panel.limits
     inside = (x1 - x0) / 1000  # what lies on the edge may fall outside by rounding, and is not drawn
     said = f"epoch {epoch}   ρ/d {panel.metrics['rho_d']:.3f}   accuracy {panel.metrics['accuracy']:.3f}"
-    if panel.n_outside:
-        said += f"   {panel.n_outside} outside"
+    outside = f"\u200b<br>{panel.n_outside} outside" if panel.n_outside else ""  # beside the scale bar
     if marks.means:
         plus = {"symbol": "cross", "size": 12, "color": colours.text, "opacity": 1}
         made.append(
@@ -205,10 +204,10 @@ def _picture(panel: Panel, cell: Cell, marks: Marks, colours: Ink, epoch: int) -
             "mode": "markers+text",  # an unseen marker holds the line off the frame
             "marker": {"size": 7, "opacity": 0},
             "name": "numbers",
-            "x": [round(x0 + inside, DIGITS)],
-            "y": [round(y0 + inside, DIGITS)],
-            "text": [said],
-            "textposition": "bottom right",
+            "x": [round(x0 + inside, DIGITS), round(x1 - inside, DIGITS)],
+            "y": [round(y0 + inside, DIGITS)] * 2,
+            "text": [said, outside],
+            "textposition": ["bottom right", "bottom left"],
             "textfont": {"size": 12, "color": colours.note},
             "cliponaxis": False,
             "hoverinfo": "skip",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -160,3 +161,20 @@ def test_runs_of_other_epochs_show_what_they_have_in_common(films: list[Film]) -
     none = Film(soft.run, 0.1, (3, 4), fewer.panels, fewer.numbers)
     with pytest.raises(ValueError, match="no epoch"):
         film_figure([hard, none])
+
+
+def test_what_lies_outside_is_counted_under_its_panel_at_each_epoch(films: list[Film]) -> None:
+    counts = (7, 1, 0, 0)
+    some = [
+        replace(
+            film,
+            panels={
+                split: tuple(replace(panel, n_outside=n) for panel, n in zip(own, counts, strict=True))
+                for split, own in film.panels.items()
+            },
+        )
+        for film in films
+    ]
+    for n, frame in zip(counts, drawn(some)["frames"], strict=True):
+        said = [moved["text"][1] for moved in frame["data"] if len(moved.get("text", ())) == 2]
+        assert [words.partition("<br>")[2] for words in said] == 4 * [f"{n} outside" if n else ""]

@@ -17,7 +17,7 @@ from penviz.metrics.calibration.reliability import ece
 from penviz.metrics.calibration.selective import aurc, max_softmax
 from penviz.metrics.calibration.temperature import fit_temperature, halve
 from penviz.metrics.collapse.moments import class_rows
-from penviz.metrics.intervals.bootstrap import T95, Change, one_a_seed, welch
+from penviz.metrics.intervals.bootstrap import Change, one_a_seed, t95, welch
 from penviz.metrics.label_noise import misled
 from penviz.metrics.numbers import BY_KEY, MEASURE, SWEEP, TABLES, Number
 from penviz.metrics.target_vectors import Targets
@@ -81,8 +81,7 @@ def t_interval(values: Sequence[float]) -> tuple[float, float]:
     x = np.asarray(values, np.float64)
     if len(x) < SEEDS_NEEDED:
         return math.nan, math.nan
-    t = T95[min(len(x) - 1, len(T95)) - 1]
-    half = t * float(x.std(ddof=1)) / math.sqrt(len(x))
+    half = t95(len(x) - 1) * float(x.std(ddof=1)) / math.sqrt(len(x))
     return float(x.mean()) - half, float(x.mean()) + half
 
 

@@ -46,13 +46,14 @@ def run_of(alpha: float, seed: int, rho_d: float, **more: float) -> Swept:
     return Swept(f"net-{alpha:g}-{seed}", alpha, seed, values)
 
 
-@pytest.mark.parametrize("n", [3, 4, 10])
+@pytest.mark.parametrize("n", [3, 4, 10, 60])
 def test_the_interval_over_seeds_is_students(n: int) -> None:
     values = RNG.normal(size=n)
-    expected = stats.t.interval(0.95, n - 1, values.mean(), stats.sem(values))
-    assert t_interval(values.tolist()) == pytest.approx(expected, rel=1e-3)
-    normal = stats.norm.interval(0.95, values.mean(), stats.sem(values))
-    assert t_interval(values.tolist()) != pytest.approx(normal, rel=1e-2)  # what it must not be
+    low, high = t_interval(values.tolist())
+    half = (high - low) / 2
+    assert (low + high) / 2 == pytest.approx(values.mean())
+    assert half == pytest.approx(stats.t.ppf(0.975, n - 1) * stats.sem(values), rel=1e-3)
+    assert half != pytest.approx(stats.norm.ppf(0.975) * stats.sem(values), rel=1e-2)  # what it must not be
     assert all(map(math.isnan, t_interval(values[:2].tolist())))
 
 

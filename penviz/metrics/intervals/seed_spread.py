@@ -10,9 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
-from penviz.metrics.intervals.bootstrap import T95, Z95
+from penviz.metrics.intervals.bootstrap import t95
 
 MEDIAN = 0.6744897501960817
 """0.75 quantile of the normal distribution: half of all draws lie within that many deviations."""
@@ -45,8 +43,7 @@ class SeedSpread:
 
         The difference of two draws has √2 times their deviation; Student's t allows for how well it is known.
         """
-        t = np.interp(1 / self.freedom, [0, *1 / np.arange(len(T95), 0, -1)], [Z95, *T95[::-1]])
-        return math.expm1(float(t) * math.sqrt(2) * self.deviation)
+        return math.expm1(t95(self.freedom) * math.sqrt(2) * self.deviation)
 
     def sentence(self) -> str:
         """What the page says of it."""

@@ -25,6 +25,9 @@ SCROLLED = (
 )
 """Keys of the figures whose words need 44 rem; a narrower page scrolls each of them by itself."""
 
+SCROLLER = '<div class="pz-scroll" tabindex="0" role="group" aria-label="Table">'
+"""What a wide table stands in; the keyboard can scroll it."""
+
 
 def stage_sheet(layout: str, n_runs: int, n_splits: int) -> str:
     """CSS of the grid: panels are squares, as large as the window lets them be.
@@ -199,6 +202,7 @@ table.pz-table td.pz-change {{ color: {colours.note}; }}
   table.pz-words-last td:last-child {{ min-width: 16rem; }} }}
 {wide} {{ overflow-x: auto; }}
 {wide} > * {{ min-width: 44rem; }}
+.st-key-chart-reliability > * {{ min-width: 34rem; }}
 .st-key-distillation [data-testid="stColumn"] {{ min-width: min(24rem, 100%); }}
 .st-key-training {{ container-type: inline-size; }}
 .st-key-film {{ height: calc(var(--tall) * max(56rem, 100cqw)); flex: none !important; overflow-y: hidden; }}
@@ -231,7 +235,7 @@ table.pz-table td.pz-change {{ color: {colours.note}; }}
   margin: 0 0 .6rem 0; padding: 0 !important; }}
 .pz-facts dt {{ color: {colours.note}; }}
 .pz-facts dd {{ margin: 0; overflow-wrap: anywhere; }}
-.pz-keys {{ max-height: 22rem; overflow-y: auto; }}
+.pz-keys > .pz-scroll {{ max-height: 22rem; overflow-y: auto; }}
 .pz-keys td:first-child {{ overflow-wrap: anywhere; }}
 table.pz-table tr.pz-best td {{ font-weight: 650;
   background: color-mix(in srgb, {CLASS_COLOURS[0]} 9%, transparent); }}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from test_browser import idle
 
 if TYPE_CHECKING:
     from conftest import Opened, Server
+    from playwright.sync_api import Page
 
 pytestmark = pytest.mark.browser
 
@@ -18,34 +19,47 @@ CHARTS = """() => [...document.querySelectorAll('.js-plotly-plot')].map(
   plot => plot.closest('[aria-label]')?.getAttribute('aria-label') ?? '')"""
 
 
-def serious(page: Any) -> list[str]:
+FOCUSED_BY_THE_BROWSER = re.compile(
+    r"^scrollable-region-focusable: <div [^>]*st-key-(film|all-triples|slider-chart) "
+)
+"""On a phone these scroll sideways. They are Streamlit's own containers, which take no tabindex; browsers let
+the keyboard reach a scroller without one by themselves, which axe-core does not count."""
+
+
+def serious(page: Page) -> list[str]:
     """What axe-core finds of that impact, each with the elements."""
     from axe_playwright_python.sync_playwright import Axe
 
-    return [
+    every = [
         f"{found['id']}: {node['html'][:200]}"
         for found in Axe().run(page).response["violations"]
         if found["impact"] in ("serious", "critical")
         for node in found["nodes"]
     ]
+    return [one for one in every if not FOCUSED_BY_THE_BROWSER.match(one)]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)])
 @pytest.mark.parametrize("address", PAGES)
 def test_no_serious_violation(
-    opened: Opened, server: Server, filmed: object, address: str, scheme: str
+    opened: Opened, server: Server, filmed: object, address: str, scheme: str, width: int
 ) -> None:
     page = opened.page
+    page.set_viewport_size({"width": width, "height": 844})
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.goto(f"{server.url}/{address}")
     page.locator("h1").wait_for()
     idle(page)
     if address not in ("distillation", "your-model"):
-        page.locator(".js-plotly-plot .xaxislayer-above, .js-plotly-plot .scatterlayer").first.wait_for()
+        page.locator(".js-plotly-plot .scatterlayer").first.wait_for()
     opened.problems.clear()  # Streamlit seeks its own files first beside a page opened by its address
     assert serious(page) == []
     for words in page.evaluate(CHARTS):
         assert re.search(r"\d\.\d", words), f"a chart without its numbers in words: {words!r}"
+    main = page.locator("[data-testid=stMain]")
+    assert main.evaluate("e => e.scrollWidth - e.clientWidth") == 0, (
+        "the page itself does not scroll sideways"
+    )
 
 
 def test_unfolded_charts_of_the_first_page_have_words_too(opened: Opened, server: Server) -> None:

@@ -15,6 +15,7 @@ import streamlit as st
 from penviz.app.catalogue import Group, Opened, is_own, path_word, run_roots
 from penviz.app.links import only_link
 from penviz.app.run_selection import with_chosen_runs
+from penviz.app.style import SCROLLER
 from penviz.app.widgets.charts import show_charts
 from penviz.app.widgets.command_lines import command_lines
 from penviz.app.widgets.controls import heading
@@ -133,7 +134,7 @@ def _numbers(opened: Sequence[Opened]) -> str:
         about = f"<b>information</b> needs the network: <code>penviz erasure {escape(paths)}</code>"
     notes = " ".join(["All stored examples.", *(note for one in opened for note in one.notes)])
     return (
-        f'<div class="pz-scroll"><table class="pz-table"><thead>{head}</thead><tbody>{rows}</tbody></table>'
+        f'{SCROLLER}<table class="pz-table"><thead>{head}</thead><tbody>{rows}</tbody></table>'
         "</div>"
         f'<p class="pz-note">{about}; <b>non-target logits</b> their standard deviation within an example, '
         "nats, mean over the examples; <b>1 − S</b> spread of the probabilities within a class (Shen et al. "
@@ -187,7 +188,7 @@ def _results(pilot: Pilot) -> str:
             f"<td>{gamma}</td></tr>"
         )
     return (
-        f'<div class="pz-scroll"><table class="pz-table"><thead><tr><th>{_seeds(shown)}, {pilot.epochs} '
+        f'{SCROLLER}<table class="pz-table"><thead><tr><th>{_seeds(shown)}, {pilot.epochs} '
         f"epochs a student</th><th>accuracy on {split}, %</th><th>γ</th></tr></thead>"
         f"<tbody>{rows}</tbody></table></div>"
         f'<p class="pz-note">{_honesty(pilot)}</p>'

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from penviz.app.style import SCROLLER
 from penviz.metrics.calibration.calibrated import SCALED, Calibrated
 from penviz.metrics.numbers import BY_KEY, CALIBRATION, TABLES
 from penviz.metrics.wording import SEEDS_OUT, three, three_signed
@@ -54,7 +55,7 @@ def calibration_table(found: Sequence[Calibrated], titles: Sequence[str], keys: 
     note = f"Brackets: 95 % CI over the reported examples; {SEEDS_OUT}."
     if keys == ALL:
         note = " ".join([note, *withheld(found)])
-    scrolled = f'<div class="pz-scroll"><table class="pz-table">{table}</table></div>'
+    scrolled = f'{SCROLLER}<table class="pz-table">{table}</table></div>'
     return f'{scrolled}<p class="pz-note">{escape(note)}</p>'
 
 

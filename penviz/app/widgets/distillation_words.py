@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
+from penviz.app.style import SCROLLER
+
 MEANING = (
     "A student learns from what a teacher says about the other classes. The numbers below measure "
     "how much of that is left: lower means less about the other classes. None of them is a student's "
@@ -73,7 +75,7 @@ def found_html() -> str:
         )
         rows += f"<tr><td>{escape(name)}<small>student's top-1 on ImageNet, %</small></td>{cells}</tr>"
     return (
-        f'<div class="pz-fits pz-pairs">{blocks}</div><div class="pz-scroll"><table class="pz-table">'
+        f'<div class="pz-fits pz-pairs">{blocks}</div>{SCROLLER}<table class="pz-table">'
         "<thead><tr>"
         f'<th rowspan="2">Chandrasegaran et al. 2022</th>{head}</tr><tr class="pz-second">{second}</tr>'
         f"</thead><tbody>{rows}</tbody></table></div>"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from penviz.app.style import SCROLLER
 from penviz.external.reader.report import FileReport, TensorEntry
 from penviz.external.reader.report_text import size_text
 
@@ -57,8 +58,8 @@ def tensors_html(tensors: Sequence[TensorEntry]) -> str:
     more = len(tensors) - MOST_TENSORS
     rest = f'<p class="pz-note">and {more:,} more</p>' if more > 0 else ""
     return (
-        '<div class="pz-scroll pz-keys"><table class="pz-table"><thead><tr><th>key</th><th>shape</th>'
-        f"<th>type</th></tr></thead><tbody>{rows}</tbody></table></div>{rest}"
+        f'<div class="pz-keys">{SCROLLER}<table class="pz-table"><thead><tr><th>key</th><th>shape</th>'
+        f"<th>type</th></tr></thead><tbody>{rows}</tbody></table></div></div>{rest}"
     )
 
 
@@ -70,8 +71,8 @@ def check_html(rows: Sequence[Mapping[str, Any]], chosen: int) -> str:
         for i, row in enumerate(rows)
     )
     return (
-        '<div class="pz-scroll pz-keys"><table class="pz-table"><thead><tr><th>input and network</th>'
-        f"<th>accuracy</th><th>NLL (nats)</th></tr></thead><tbody>{body}</tbody></table></div>"
+        f'<div class="pz-keys">{SCROLLER}<table class="pz-table"><thead><tr><th>input and network</th>'
+        f"<th>accuracy</th><th>NLL (nats)</th></tr></thead><tbody>{body}</tbody></table></div></div>"
     )
 
 

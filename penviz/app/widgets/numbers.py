@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from penviz.app.style import SCROLLER
 from penviz.metrics.numbers import MEASURE, TABLES
 from penviz.metrics.wording import FULL_PASS, change_text
 from penviz.study.geometry import FROM_TABLE
@@ -58,7 +59,7 @@ def _rows(table: Table, keys: Sequence[str]) -> list[NumberRow]:
 
 def _wrap(head: str, body: str) -> str:
     table = f'<table class="pz-table"><thead>{head}</thead><tbody>{body}</tbody></table>'
-    return f'<div class="pz-scroll">{table}</div>'
+    return f"{SCROLLER}{table}</div>"
 
 
 def pair_table(table: Table, titles: Sequence[str], keys: Sequence[str] = MAIN) -> str:

@@ -7,6 +7,7 @@ from html import escape
 
 import streamlit as st
 
+from penviz.app.style import SCROLLER
 from penviz.app.widgets.charts import show_charts
 from penviz.app.widgets.command_lines import WIDE, command_lines
 from penviz.app.widgets.controls import URL
@@ -101,4 +102,4 @@ def _table(every: Sequence[TargetFacts], kind: str) -> str:
         words = [NAMES[facts.targets.kind], *cells, same]
         body.append(f"<tr{best}>{''.join(f'<td>{escape(word)}</td>' for word in words)}</tr>")
     rows = f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody>"
-    return f'<div class="pz-scroll"><table class="pz-table pz-words-last">{rows}</table></div>'
+    return f'{SCROLLER}<table class="pz-table pz-words-last">{rows}</table></div>'

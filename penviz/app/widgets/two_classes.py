@@ -8,6 +8,7 @@ from html import escape
 import streamlit as st
 
 from penviz.app.catalogue import Group, Opened
+from penviz.app.style import SCROLLER
 from penviz.app.widgets.charts import show_charts
 from penviz.app.widgets.controls import URL, heading
 from penviz.app.widgets.export import export_charts
@@ -88,4 +89,4 @@ def _table(found: Sequence[dict[str, TwoClasses]], titles: Sequence[str]) -> str
             words = [title, split, three(two.rho_d), bounds, *lengths, three(two.accuracy)]
             body.append(f"<tr>{''.join(f'<td>{escape(word)}</td>' for word in words)}</tr>")
     table = f'<table class="pz-table"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table>'
-    return f'<div class="pz-scroll">{table}</div>'
+    return f"{SCROLLER}{table}</div>"

@@ -114,7 +114,9 @@ def test_a_teacher_sees_its_own_input_of_what_the_student_sees(
 
     monkeypatch.setattr(distill, "teacher_logits", watched)
     config = students.student_config(teachers[0], "fc800", temperature=2.0, flip=False, **CHOSEN)
-    out = students.distil(config, digits, teachers[0], tmp_path / "s", network_of, TrainOptions(device="cpu"))
+    out = students.distil(
+        config, digits, teachers[0], tmp_path / "s", TrainOptions(device="cpu"), load=network_of
+    )
     pixels = [image.permute(1, 2, 0).contiguous().numpy() for batch in seen for image in batch]
     assert len(pixels) > 1000
     assert all(image.tobytes() in known for image in pixels)

@@ -56,12 +56,13 @@ def charts_of(
         summaries: of one split of two runs; names: of the runs; class_names: K.
         split: of the values; chosen: rows of three classes; how: one of FINDS.
     """
+    pair, ranking = TriplePair.of(summaries[0], summaries[1]), find(how, summaries, SHOWN)
     chart = triple_chart(
-        TriplePair.of(summaries[0], summaries[1]),
+        pair,
         names=(names[0], names[1]),
         class_names=distinct_names(class_names),
         chosen=chosen,
-        found=(FINDS[how], find(how, summaries, SHOWN).triples),
+        found=(FINDS[how], ranking.triples),
         split=split,
     )
     return (chart,)

@@ -56,7 +56,7 @@ def test_opens_with_the_question_and_gives_no_verdict(
     app = open_page()
     shown = html(app)
     assert '<h1 class="pz-finding">Is this a good teacher? Clusters alone cannot tell you.</h1>' in shown
-    assert "None of them is a student&#x27;s accuracy" in shown
+    assert "That is not a student&#x27;s accuracy" in shown
     for number in ("71.49", "68.86", "75.79", "0.91 %", "71.82 %", "Lukasik"):
         assert number in shown
     assert "penviz erasure " in shown  # no network has been asked yet

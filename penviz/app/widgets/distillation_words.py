@@ -8,7 +8,7 @@ from penviz.app.style import SCROLLER
 
 MEANING = (
     "A student learns from what a teacher says about the other classes. The numbers below measure "
-    "how much of that is left: lower means less about the other classes. None of them is a student's "
+    "how much of that is left: lower means less about the other classes. That is not a student's "
     "accuracy; only a trained student shows what a teacher is worth."
 )
 

@@ -6,12 +6,13 @@ import dataclasses
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from penviz.external.evidence.first_norm import (
     PADDINGS,
@@ -25,9 +26,19 @@ from penviz.external.evidence.first_norm import (
 from penviz.external.evidence.preprocessing import Preprocessing
 from penviz.store.run_config import RunError
 
-IMAGES, FEWEST = 2000, 200
+IMAGES, FEWEST, FEW = 2000, 200, 60
+"""Images that the nearest are compared on, at most and at least; images that all are compared on first."""
 
 SECONDS = 60.0
+
+SURVIVORS, HOPELESS = 8, 100.0
+""
+""
+""
+""
+""
+""
+"""How many stay after the first comparison, and times the least distance up to which more do."""
 
 RESAMPLES = 200
 
@@ -128,6 +139,41 @@ def _listed(fits: Sequence[Fit]) -> str:
     return " or ".join([*shown, *more])
 
 
+@dataclass
+class _Attempts:
+    """What some preprocessings give at a batch norm.
+
+    Attributes:
+        nearest: distance, padding and moments of the padding that fits best; costs: seconds an image.
+    """
+
+    network: nn.Module
+    norm: _BatchNorm
+    alive: NDArray[np.bool_]
+    running: tuple[Float, Float]
+    nearest: dict[Preprocessing, tuple[float, str, Float]] = field(default_factory=dict)
+    costs: dict[Preprocessing, float] = field(default_factory=dict)
+
+    def add(self, ways: Sequence[Preprocessing], images: NDArray[np.uint8], padding: str = "") -> None:
+        """Try some; those under which the network fails are left out."""
+        for way in ways:
+            started = time.monotonic()
+            try:
+                sums = entering_moments(self.network, self.norm, way, images, padding)[:, self.alive]
+            except RunError:
+                continue
+            self.costs[way] = (time.monotonic() - started) / len(images)
+            far = distance(sums.mean(0), self.running)
+            if math.isfinite(far) and (way not in self.nearest or far < self.nearest[way][0]):
+                self.nearest[way] = far, padding, sums
+
+    def within(self, factor: float, at_least: int = 0) -> list[Preprocessing]:
+        """Those up to so many times as far as the nearest, and some whatever they are; the nearest first."""
+        ordered = sorted(self.nearest, key=lambda way: self.nearest[way][0])
+        least = max(self.nearest[ordered[0]][0], NEAR) if ordered else 0.0
+        return [w for i, w in enumerate(ordered) if i < at_least or self.nearest[w][0] <= factor * least]
+
+
 def prove_input(
     network: nn.Module,
     ways: Sequence[Preprocessing],
@@ -163,28 +209,17 @@ def prove_input(
         norm.running_mean.double().numpy()[alive],
         norm.running_var.double().numpy()[alive],
     )
-    started = time.monotonic()
-    entering_moments(network, norm, runnable[0], images[:50], "")
-    each = (time.monotonic() - started) / len(images[:50])
-    images = images[: int(np.clip(seconds / max(each * 2 * len(runnable), 1e-9), FEWEST, IMAGES))]
-    nearest: dict[Preprocessing, tuple[float, str, Float]] = {}
-
-    def attempt(way: Preprocessing, padding: str) -> None:
-        try:
-            sums = entering_moments(network, norm, way, images, padding)[:, alive]
-        except RunError:
-            return
-        far = distance(sums.mean(0), running)
-        if math.isfinite(far) and (way not in nearest or far < nearest[way][0]):
-            nearest[way] = far, padding, sums
-
-    for way in runnable:
-        attempt(way, "")
-    least = min((far for far, _, _ in nearest.values()), default=0.0)
-    for way in [way for way, (far, _, _) in nearest.items() if far <= PADDED_UP_TO * max(least, NEAR)]:
-        if as_stored(way, images):
-            attempt(way, "black")
-            attempt(way, "zeros")
+    first = _Attempts(network, norm, alive, running)
+    first.add(runnable, images[:: max(1, len(images) // FEW)][:FEW])
+    kept = first.within(HOPELESS, SURVIVORS)
+    affordable = seconds / max(2 * sum(first.costs[way] for way in kept), 1e-9)
+    images = images[: int(np.clip(affordable, FEWEST, IMAGES))]
+    tried = _Attempts(network, norm, alive, running)
+    tried.add(kept, images)
+    near = [way for way in tried.within(PADDED_UP_TO) if as_stored(way, images)]
+    for padding in ("black", "zeros"):
+        tried.add(near, images, padding)
+    nearest = tried.nearest
     if not nearest:
         return None
     ordered = sorted(nearest.items(), key=lambda item: item[1][0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,8 @@ from torch import nn
 from torch.distributions import Normal, kl_divergence
 from torch.nn import functional as F
 
-from penviz.external.evidence import accuracy, candidates
-from penviz.external.evidence.first_norm import first_norm, kl
+from penviz.external.evidence import accuracy, candidates, input_proof
+from penviz.external.evidence.first_norm import entering_moments, first_norm, kl
 from penviz.external.evidence.input_proof import prove_input, solve
 from penviz.external.evidence.preprocessing import Preprocessing
 from penviz.external.evidence.set_up_table import SetUpTable
@@ -106,6 +107,27 @@ def test_constants_of_ones_own_are_solved_for(pictures: Any) -> None:
     again = prove_input(network, [solved, *WAYS], images[900:])
     assert again is not None
     assert again.proved == (solved,)
+
+
+def test_hopeless_ways_are_tried_on_few_images(pictures: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enlarged images cost many times as much; they get no more of it than it takes to rule them out."""
+    images = pictures[0][900:]
+    shown: dict[Preprocessing, list[int]] = {}
+
+    def counting(network: Any, norm: Any, way: Preprocessing, batch: Any, padding: str) -> Any:
+        shown.setdefault(way, []).append(len(batch))
+        return entering_moments(network, norm, way, batch, padding)
+
+    monkeypatch.setattr(input_proof, "entering_moments", counting)
+    large = [replace(way, name=f"{way.name}, enlarged", size=48, crop=48) for way in WAYS]
+    found = prove_input(remembering(WAYS[0], pictures[0][:900]), [*WAYS, *large], images)
+    assert found is not None
+    assert (found.proved[0], found.n) == (WAYS[0], len(images))
+    tried_once = [sum(sizes) for sizes in shown.values() if len(sizes) == 1]
+    assert len(shown) == 2 * len(WAYS)
+    assert len(tried_once) >= len(WAYS)
+    assert max(tried_once) <= input_proof.FEW
+    assert max(shown[WAYS[0]]) == len(images)
 
 
 def test_without_batch_norm_nothing_is_proved(pictures: Any) -> None:

@@ -6,12 +6,12 @@ network's own output. A claim that fails counts as wrong, and the exit status is
 
     python benchmarks/heads.py [--only torchvision|timm] [--lines results.jsonl]
 
-Results (torch 2.15.0, torchvision 0.29.2, timm 1.0.31):
+Results (torch 2.14.1, torchvision 0.29.1, timm 1.0.31):
 
 | networks | examined | proved | of these 1x1 convolutions | refused | not run | wrong |
 |---|---|---|---|---|---|---|
 | torchvision | 80 | 78 (98 %) | 0 | 2 | 0 | 0 |
-| timm | 96 | 87 (91 %) | 3 | 9 | 0 | 0 |
+| timm | 94 | 85 (90 %) | 3 | 9 | 0 | 0 |
 
 Refused are torchvision's two SqueezeNets (ReLU and pooling after the last convolution), and of timm, with
 two heads or more: crossvit_tiny_240, deit_tiny_distilled_patch16_224, efficientformer_l1,

@@ -63,7 +63,7 @@ CONTROLS = {
     "sweep: class": Measured("Sweep", "above", "select", MADE_CLASSES, made=True),
     "sweep: split": Measured("Sweep", "splits", "choice", ("train",), made=True),
     "triples: find": Measured(CLUSTERS, "find", "choice", ("most alike", "most changed", "most confused")),
-    "triples: split": Measured(CLUSTERS, "split", "choice", ("train", "validation")),
+    "triples: split": Measured(CLUSTERS, "split", "choice", ("validation", "train")),
     "targets: alpha": Measured(CLUSTERS, "alpha", "slider", STEPS, before="Targets"),
     "targets: K": Measured(CLUSTERS, "k", "number", ("11", "12", "10"), before="Targets"),
     "targets: kind": Measured(

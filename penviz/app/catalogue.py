@@ -345,9 +345,6 @@ def summaries_of(opened: Opened) -> dict[str, SplitStatistics]:
 
 def most_stored(opened: Sequence[Opened]) -> int:
     """Examples a class stored at most in any split of some runs."""
-    counts = [
-        a.counts if isinstance(a, ShardedActivations) else np.bincount(a.labels, minlength=1)
-        for one in opened
-        for a in one.stored().values()
-    ]
-    return max((int(count.max()) for count in counts), default=0)
+    stored = [a for one in opened for a in one.stored().values()]
+    counts = (a.counts if isinstance(a, ShardedActivations) else np.bincount(a.labels) for a in stored)
+    return max((int(count.max(initial=0)) for count in counts), default=0)

@@ -12,13 +12,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from penviz.external.sandbox.answer import BadMessage, Budget, SandboxError, judge, messages
 from penviz.external.sandbox.children import START_SECONDS, Child
-
-if TYPE_CHECKING:
-    from penviz.external.sandbox.sandbox import Sandbox
 
 logger = logging.getLogger(__name__)
 
@@ -39,10 +36,23 @@ class ServerGone(Exception):
     """The server died before a job began."""
 
 
+class Host(Protocol):
+    """What a job asks of the sandbox that it runs in."""
+
+    def wake(self) -> None:
+        """Let waiting jobs look whether they were cancelled."""
+
+    def place(self, job: Job) -> contextlib.AbstractContextManager[None]:
+        """Hold one of the places while the job runs."""
+
+    def child(self, directory: Path) -> Child:
+        """A new child process; ServerGone when it could not be asked for."""
+
+
 class Job:
     """One task in one child process, watched by a thread of its own."""
 
-    def __init__(self, sandbox: Sandbox, directory: Path, budget: Budget, makes: Sequence[Path]) -> None:
+    def __init__(self, sandbox: Host, directory: Path, budget: Budget, makes: Sequence[Path]) -> None:
         self.directory = directory
         self.budget = budget
         self._makes = {place: place.exists() for place in makes}

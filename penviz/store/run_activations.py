@@ -202,8 +202,7 @@ def notes(run: Run, splits: Mapping[str, Activations]) -> list[str]:
     copied = run.record.get("thinned")
     if isinstance(copied, dict) and type(few := copied.get("per_class")) is int:
         said.append(
-            f"{run.name} is a copy that holds {few:,} examples of each class and split: every number over "
-            "all classes is over these."
+            f"{run.name} is a copy with {few:,} examples of each class and split; its numbers are over these."
         )
     one = next(iter(splits.values()), None)
     if one is None:

@@ -143,7 +143,7 @@ def test_pages_open_on_a_copy_and_say_over_which_examples_their_numbers_are(
     shown = html(checked(AppTest.from_string("\n".join(lines), default_timeout=60).run()))
     assert says in shown
     for name in ("hard", "soft"):
-        every = f"{name} is a copy that holds 6 examples of each class and split"
+        every = f"{name} is a copy with 6 examples of each class and split"
         assert (every in shown) == (page != "training_dynamics")  # that page is of the snapshots alone
 
 

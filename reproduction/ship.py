@@ -2,6 +2,7 @@
 
 These made what is shipped, each after `python -m reproduction ship`:
 
+    cifar10-compact-hard cifar10-compact-soft --per-class 500 --snapshots 40 --thumbnails --weights
     digits-fc800-hard digits-fc800-soft --per-class 0 --snapshots 20 --epochs 12 --thumbnails --weights
     cifar10-alexnet-hard cifar10-alexnet-soft --out checkpoints --to penviz/demo/pair --snapshots 20 \\
         --thumbnails

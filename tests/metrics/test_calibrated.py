@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from faults import Planted, each_is_seen
 from references import ece as plain_ece
 from scipy.special import softmax
 from scipy.stats import binomtest
@@ -24,9 +25,6 @@ from penviz.metrics.collapse.moments import class_rows
 from penviz.metrics.numbers import CALIBRATION, TABLES
 from penviz.store.activations import Activations
 from penviz.store.head import ActivationsError, Head
-
-Fault = Callable[[Callable], Callable]
-"""From a function to one that is wrong."""
 
 
 def sharper(a: Activations, factor: float) -> Activations:
@@ -269,7 +267,7 @@ def shuffled(of: Callable) -> Callable:
     return staticmethod(wrong)
 
 
-MUTANTS: dict[str, tuple[Callable[[], None], object, str, Fault]] = {
+MUTANTS: dict[str, Planted] = {
     "half of the half": (
         check_numbers,
         CALIBRATED,
@@ -297,10 +295,4 @@ MUTANTS: dict[str, tuple[Callable[[], None], object, str, Fault]] = {
 }
 
 
-@pytest.mark.parametrize(("check", "owner", "name", "fault"), MUTANTS.values(), ids=MUTANTS)
-def test_an_error_is_seen(
-    check: Callable[[], None], owner: object, name: str, fault: Fault, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(owner, name, fault(getattr(owner, name)))
-    with pytest.raises(AssertionError):
-        check()
+test_an_error_is_seen = each_is_seen(MUTANTS)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from faults import Fault, Planted, each_is_seen
 from scipy.stats import binom, norm
 
 from penviz.metrics.calibration import chance as CHANCE
@@ -18,9 +19,6 @@ from penviz.metrics.calibration.reliability import reliability
 from penviz.metrics.calibration.smooth_ece import SmoothECE, expected_smooth_ece
 from penviz.metrics.calibration.temperature import Temperature, softmax
 from penviz.metrics.intervals.bootstrap import widened
-
-Fault = Callable[[Callable], Callable]
-"""From a function to one that is wrong."""
 
 
 def confidences(n: int, seed: int = 0) -> np.ndarray:
@@ -164,7 +162,7 @@ def biased(share: float) -> Fault:
     return fault
 
 
-MUTANTS: dict[str, tuple[Callable[[], None], object, str, Fault]] = {
+MUTANTS: dict[str, Planted] = {
     "noise counts as error": (check_squares, SquaredGaps, "of", biased(1)),
     "half of the noise does": (check_squares, SquaredGaps, "of", biased(0.5)),
     "a variance too large": (
@@ -176,13 +174,7 @@ MUTANTS: dict[str, tuple[Callable[[], None], object, str, Fault]] = {
 }
 
 
-@pytest.mark.parametrize(("check", "owner", "name", "fault"), MUTANTS.values(), ids=MUTANTS)
-def test_an_error_is_seen(
-    check: Callable[[], None], owner: object, name: str, fault: Fault, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(owner, name, fault(getattr(owner, name)))
-    with pytest.raises(AssertionError):
-        check()
+test_an_error_is_seen = each_is_seen(MUTANTS)
 
 
 def test_a_difference_far_above_its_bias_keeps_its_interval() -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from faults import Fault, Planted, each_is_seen
 from scipy.stats import norm
 from sklearn.metrics import brier_score_loss
 
@@ -20,9 +21,6 @@ from penviz.metrics.calibration.errors import adaptive_ece, brier, classwise_ece
 from penviz.metrics.calibration.reliability import ece
 from penviz.metrics.calibration.smooth_ece import SmoothECE, smooth_ece
 from penviz.metrics.calibration.temperature import softmax
-
-Fault = Callable[[Callable], Callable]
-"""From a function to one that is wrong."""
 
 
 def made(n: int = 400, seed: int = 0, power: float = 2.0) -> tuple[np.ndarray, np.ndarray]:
@@ -273,7 +271,7 @@ def smooth(of: Callable[[SmoothECE], dict[str, object]]) -> Fault:
     return lambda make: staticmethod(lambda c, a: replace(found := make(c, a), **of(found)))
 
 
-MUTANTS: dict[str, tuple[Callable[[], None], object, str, Fault]] = {
+MUTANTS: dict[str, Planted] = {
     "edges belong to the bin above": (check_edges, ERRORS, "equal_width_bins", left_closed),
     "gaps cancel": (check_ece_gaps, Gaps, "of_bins", gaps(lambda found, gap: {"terms": gap})),
     "bins of equal width": (check_adaptive, ERRORS, "adaptive_gaps", lambda _: ERRORS.ece_gaps),
@@ -336,10 +334,4 @@ MUTANTS: dict[str, tuple[Callable[[], None], object, str, Fault]] = {
 }
 
 
-@pytest.mark.parametrize(("check", "owner", "name", "fault"), MUTANTS.values(), ids=MUTANTS)
-def test_an_error_is_seen(
-    check: Callable[[], None], owner: object, name: str, fault: Fault, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(owner, name, fault(getattr(owner, name)))
-    with pytest.raises(AssertionError):
-        check()
+test_an_error_is_seen = each_is_seen(MUTANTS)

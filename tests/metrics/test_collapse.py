@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from faults import Fault, Planted, each_is_seen
 from scipy import stats
 from sklearn.neighbors import NearestCentroid
 from synthetic import make, random_rotation
@@ -22,10 +23,6 @@ from penviz.metrics.numbers import BY_KEY
 from penviz.store import head as HEAD
 from penviz.store.activations import Activations
 from penviz.store.head import Head
-
-Fault = Callable[[Callable], Callable]
-"""From a function to one that is wrong."""
-
 
 A = make(3, n=200, d=9, n_classes=6)
 X, Y = A.features.astype(np.float64), A.labels
@@ -260,7 +257,7 @@ def one_number(key: str) -> Fault:
 
 
 MAKE = (Simplex, "of")
-MUTANTS: dict[str, tuple[Callable[[], None], object, str, Fault]] = {
+MUTANTS: dict[str, Planted] = {
     "a simplex of K": (check_simplex_is_zero, *MAKE, simplex(etf=lambda found, m: found.etf + 1e-9)),
     "vectors about 0": (
         check_simplex_is_zero,
@@ -332,13 +329,7 @@ def pairs(m: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     return list(itertools.combinations(centred(list(m)), 2))
 
 
-@pytest.mark.parametrize(("check", "owner", "name", "fault"), MUTANTS.values(), ids=MUTANTS)
-def test_an_error_is_seen(
-    check: Callable[[], None], owner: object, name: str, fault: Fault, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(owner, name, fault(getattr(owner, name)))
-    with pytest.raises(AssertionError):
-        check()
+test_an_error_is_seen = each_is_seen(MUTANTS)
 
 
 def test_rounding_of_a_collapsed_vci_is_zero() -> None:

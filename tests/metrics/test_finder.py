@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from faults import Fault, Planted, each_is_seen
 from sklearn.metrics import confusion_matrix
 from sklearn.metrics.pairwise import cosine_similarity
 from synthetic import make
@@ -21,10 +22,6 @@ from penviz.metrics.tightness.finder import Ranking, highest, most_alike, most_c
 from penviz.projection.projection import Projection
 from penviz.projection.split_statistics import SplitStatistics, triple_changes
 from penviz.store.activations import Activations
-
-Fault = Callable[[Callable], Callable]
-"""From a function to one that is wrong."""
-
 
 A, B = make(0, n=300, n_classes=8, noise=2.5), make(1, n=300, n_classes=8, noise=1.5)
 ALL = list(itertools.combinations(range(8), 3))
@@ -246,7 +243,7 @@ def upward(_: Callable) -> Callable:
     return wrong
 
 
-MUTANTS: dict[str, tuple[Callable[[], None], object, str, Fault]] = {
+MUTANTS: dict[str, Planted] = {
     "the half that chose": (
         check_halves,
         SplitStatistics,
@@ -293,10 +290,4 @@ MUTANTS: dict[str, tuple[Callable[[], None], object, str, Fault]] = {
 }
 
 
-@pytest.mark.parametrize(("check", "owner", "name", "fault"), MUTANTS.values(), ids=MUTANTS)
-def test_an_error_is_seen(
-    check: Callable[[], None], owner: object, name: str, fault: Fault, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(owner, name, fault(getattr(owner, name)))
-    with pytest.raises(AssertionError):
-        check()
+test_an_error_is_seen = each_is_seen(MUTANTS)

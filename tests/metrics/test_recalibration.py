@@ -7,15 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from faults import Planted, each_is_seen
 from scipy.special import logit, softmax
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from penviz.metrics.calibration import recalibration as RECALIBRATION
 from penviz.metrics.calibration.recalibration import Isotonic, Platt, log_odds
-
-Fault = Callable[[Callable], Callable]
-"""From a function to one that is wrong."""
 
 
 def made(n: int = 300, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -105,7 +103,7 @@ def unpooled(_: Callable) -> Callable:
     )
 
 
-MUTANTS: dict[str, tuple[Callable[[], None], object, str, Fault]] = {
+MUTANTS: dict[str, Planted] = {
     "the largest among the others": (
         check_odds,
         RECALIBRATION,
@@ -137,10 +135,4 @@ MUTANTS: dict[str, tuple[Callable[[], None], object, str, Fault]] = {
 }
 
 
-@pytest.mark.parametrize(("check", "owner", "name", "fault"), MUTANTS.values(), ids=MUTANTS)
-def test_an_error_is_seen(
-    check: Callable[[], None], owner: object, name: str, fault: Fault, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(owner, name, fault(getattr(owner, name)))
-    with pytest.raises(AssertionError):
-        check()
+test_an_error_is_seen = each_is_seen(MUTANTS)

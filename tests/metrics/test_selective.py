@@ -9,12 +9,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from faults import Planted, each_is_seen
 
 from penviz.metrics.calibration import selective as SELECTIVE
 from penviz.metrics.calibration.selective import RiskCoverage, aurc, best_aurc, normalised_aurc
-
-Fault = Callable[[Callable], Callable]
-"""From a function to one that is wrong."""
 
 
 def made(n: int = 300, n_classes: int = 6, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -170,7 +168,7 @@ def own_errors(_: Callable) -> Callable:
     return wrong
 
 
-MUTANTS: dict[str, tuple[Callable[[], None], object, str, Fault]] = {
+MUTANTS: dict[str, Planted] = {
     "errors over all examples": (
         check_curve,
         RiskCoverage,
@@ -214,13 +212,7 @@ MUTANTS: dict[str, tuple[Callable[[], None], object, str, Fault]] = {
 }
 
 
-@pytest.mark.parametrize(("check", "owner", "name", "fault"), MUTANTS.values(), ids=MUTANTS)
-def test_an_error_is_seen(
-    check: Callable[[], None], owner: object, name: str, fault: Fault, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(owner, name, fault(getattr(owner, name)))
-    with pytest.raises(AssertionError):
-        check()
+test_an_error_is_seen = each_is_seen(MUTANTS)
 
 
 @pytest.mark.parametrize(("n_classes", "norms"), [(2, range(1, 11)), (5, [1])])

@@ -6,49 +6,21 @@ import base64
 import csv
 import io
 import json
-import shutil
-import subprocess
 import zipfile
-from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from small_triples import TRIPLE, triple_of
 
 from penviz import InputError
 from penviz.figures.bundle import COLUMNS, bundle, numbers_json, points_csv, points_npz, zip_bytes
 from penviz.figures.caption import caption
-from penviz.figures.latex_tables import booktabs, include_line, latex
+from penviz.figures.latex_tables import include_line
 from penviz.figures.triple import Triple
-from penviz.metrics.intervals.bootstrap import Change
 from penviz.plot.screen import Marks, template_figure
-from penviz.store.run_config import RunConfig
-from penviz.store.runs import Run
-from penviz.study.comparison import ComparisonOptions
-from penviz.study.study import Study
-from penviz.study.study_run import StudyRun
 from tests.small_runs import small_activations
-
-TRIPLE = ("airplane", "automobile", "bird")
-NAMES = ("run_hard", "run_soft")
-CONFIG = RunConfig(dataset="cifar10", model="tutorial_alexnet", targets="hard", label_smoothing=0.0, seed=3)
-
-
-def triple_of(
-    alphas: Sequence[float] = (0.0, 0.1), classes: Sequence[str] = TRIPLE, **choices: Any
-) -> Triple:
-    names = [f"{name}{i if i > 1 else ''}" for i, name in enumerate((*NAMES, *NAMES)[: len(alphas)])]
-    runs = [
-        StudyRun(
-            Run(Path(), name, replace(CONFIG, targets="uniform" if alpha else "hard", label_smoothing=alpha)),
-            {s: small_activations(name, s, alpha, per_class=110, seed=i) for s in ("train", "validation")},
-        )
-        for i, (name, alpha) in enumerate(zip(names, alphas, strict=True))
-    ]
-    comparison = Study(tuple(runs)).compare(classes, ComparisonOptions(**choices))
-    return Triple(comparison, comparison.rows)
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +30,6 @@ def pair() -> Triple:
 
 def read_csv(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
-
-
-# Points.
 
 
 def plotly_numbers(values: Any) -> np.ndarray:
@@ -142,9 +111,6 @@ def test_the_arrays_draw_every_point_again(pair: Triple) -> None:
         assert "panel3_ideal_xy" in arrays
 
 
-# Numbers.
-
-
 def test_numbers_are_json_with_words(pair: Triple) -> None:
     record = json.loads(numbers_json([pair]))["triples"][0]
     assert record["classes"] == list(TRIPLE)
@@ -165,212 +131,6 @@ def test_a_number_that_does_not_exist_is_null(pair: Triple) -> None:
     assert record["triples"][0]["panels"][0]["metrics"]["rho_d"] is None
 
 
-def table_faults(text: str) -> list[str]:
-    """What LaTeX would stumble over: braces, environments, numbers of cells, characters it lacks."""
-    faults = []
-    plain = text.replace(r"\{", "").replace(r"\}", "").replace(r"\textbackslash{}", "")
-    if plain.count("{") != plain.count("}"):
-        faults.append("braces")
-    if plain.count(r"\begin{tabular}") != 1 or plain.count(r"\end{tabular}") != 1:
-        faults.append("environment")
-    columns = len(plain.split(r"\begin{tabular}{")[1].split("}")[0])
-    for line in plain.splitlines():
-        if line.endswith(r"\\"):
-            spans = [int(c.split("}")[0]) for c in line.split(r"\multicolumn{")[1:]]
-            cells = line.replace(r"\&", "").count("&") + 1 + sum(spans) - len(spans)
-            if cells != columns:
-                faults.append(f"{cells} cells, not {columns}: {line}")
-        for special in "%#":
-            if special in line.replace(f"\\{special}", "") and not line.startswith("%"):
-                faults.append(f"bare {special}: {line}")
-        if not line.startswith("%") and not line.isascii():
-            faults.append(f"not ASCII: {line}")
-        if "_" in line.replace(r"\_", "") and not line.startswith("%"):
-            faults.append(f"bare _: {line}")
-    for rule in (r"\toprule", r"\midrule", r"\bottomrule"):
-        if plain.count(rule) != 1:
-            faults.append(rule)
-    return faults
-
-
-@pytest.mark.parametrize(
-    ("alphas", "columns"), [((0.1,), "lrr"), ((0.0, 0.1), "lrrrrrr"), ((0.0, 0.1, 0.2), "lrrrrrr")]
-)
-def test_the_table_is_whole(alphas: Sequence[float], columns: str) -> None:
-    text = booktabs(triple_of(alphas, per_class=5))
-    assert table_faults(text) == []
-    assert rf"\begin{{tabular}}{{{columns}}}" in text
-    assert r"\textbf" not in text
-    assert "radius (feature units)" in text
-    assert "logit gap (nats)" in text
-
-
-def test_a_broken_table_is_seen(pair: Triple) -> None:
-    text = booktabs(pair)
-    assert table_faults(text.replace("radius (feature units) &", "radius (feature units)"))
-    assert table_faults(text.replace(r"\%", "%"))
-    assert table_faults(text.replace(r"\end{tabular}", ""))
-    assert table_faults(text.replace(r"{2-4}", "{2-4"))
-
-
-def test_hard_stands_left_of_soft(pair: Triple) -> None:
-    swapped = triple_of((0.1, 0.0), per_class=5)
-    for text in (booktabs(pair), booktabs(swapped)):
-        assert r"Number & hard & soft & change [95 \%] & hard & soft & change [95 \%] \\" in text
-    hard, soft = (row["train"] for row in pair.table.row("rho_d").values)
-    line = next(line for line in booktabs(pair).splitlines() if line.startswith("radius / distance &"))
-    assert [float(cell) for cell in line.split(" & ")[1:3]] == [
-        pytest.approx(hard, rel=5e-3),
-        pytest.approx(soft, rel=5e-3),
-    ]
-
-
-def bold(text: str) -> dict[str, list[str]]:
-    """Bold cells by number."""
-    lines = [line.removesuffix(r" \\\\").split(" & ") for line in text.splitlines() if r"\textbf" in line]
-    return {cells[0]: [cell[8:-1] for cell in cells[1:] if cell.startswith(r"\textbf{")] for cells in lines}
-
-
-def with_values(pair: Triple, key: str, values: Sequence[float], change: Change | None) -> Triple:
-    row = pair.table.row(key)
-    changed = replace(row, values=[dict.fromkeys(pair.table.splits, v) for v in values],
-                      changes=dict.fromkeys(pair.table.splits, change))  # fmt: skip
-    rows = tuple(changed if r is row else r for r in pair.table.rows)
-    other = replace(pair)
-    vars(other)["table"] = replace(pair.table, rows=rows)
-    return other
-
-
-CLEAR, OPEN = Change(0.1, 0.05, 0.15, relative=False), Change(0.1, -0.05, 0.15, relative=False)
-
-
-@pytest.mark.parametrize(
-    ("key", "label", "values", "change", "expected"),
-    [
-        ("accuracy", "accuracy", (0.8, 0.9), CLEAR, ["0.900"]),
-        ("nll", "NLL (nats)", (0.8, 0.9), CLEAR, ["0.800"]),
-        ("ece", "ECE", (0.08, 0.09), None, ["0.0800"]),
-        ("accuracy", "accuracy", (0.8, 0.9), OPEN, None),
-        ("ece", "ECE", (0.08001, 0.08002), None, None),
-        ("rho_d", "radius / distance", (0.3, 0.2), CLEAR, None),
-    ],
-)
-def test_the_best_is_bold_when_asked_and_off_training(
-    key: str, label: str, values: tuple[float, ...], change: Change | None, expected: list[str] | None,
-    pair: Triple,
-) -> None:  # fmt: skip
-    other = with_values(pair, key, values, change)
-    assert r"\textbf" not in booktabs(other)
-    text = booktabs(other, bold_best=True)
-    assert table_faults(text) == []
-    assert bold(text).get(label) == expected  # one cell: the training split has none
-    assert set(bold(text)) <= {"accuracy", "NLL (nats)", "ECE"}
-
-
-def test_names_are_escaped_for_latex() -> None:
-    assert latex("a_b & 50 % {x} \\ #1 ~ ^ $") == (
-        r"a\_b \& 50 \% \{x\} \textbackslash{} \#1 \textasciitilde{} \textasciicircum{} \$"
-    )
-
-
-# The caption.
-
-FACTS = {
-    "classes": "airplane (circles), automobile (squares) and bird (triangles)",
-    "the plane": "the plane through the three classes' templates",
-    "its source": "Müller, Kornblith & Hinton 2019",
-    "bias": "the bias included",
-    "hard run, targets and seed": "run_hard (hard targets, training seed 3)",
-    "soft run, targets and seed": "run_soft (label smoothing 0.1, training seed 3)",
-    "n of N": "train 20 drawn of 110 stored of 110 a class; validation 20 drawn of 110 stored of 110 a class",
-    "seed of the sample": "drawn with seed 4",
-    "evaluation mode": "networks in evaluation mode",
-    "scale": "each run is divided by the mean distance between its three class means on train",
-    "share of variance": "of the variance of the three classes in feature space",
-    "shading": "hading: softmax restricted to the three classes",
-    "lines": "dashed lines: where two of the three logits are equal",
-    "means": "plus: class mean over all stored examples",
-    "stars": "star: where label smoothing wants the class",
-    "crosses": "cross: predicted as a fourth class",
-    "rho/d": "ρ/d is the root mean square distance of examples to the mean of their class over",
-    "its intervals": "in brackets the 95 % CI over the examples of each network; variation across training",
-    "all triples": "Of all 120 triples ",
-}
-
-
-@pytest.mark.parametrize("fact", FACTS)
-def test_the_caption_states(fact: str, pair: Triple) -> None:
-    assert FACTS[fact] in caption([pair], Marks())
-
-
-@pytest.mark.parametrize("fact", ["share of variance", "rho/d"])
-def test_the_caption_has_the_numbers_of_every_panel(fact: str, pair: Triple) -> None:
-    words = caption([pair], Marks())
-    for panel, name in zip(
-        pair.panels, ("hard, train", "hard, validation", "soft, train", "soft, validation"), strict=True
-    ):
-        number = f"{100 * panel.metrics['plane_share']:.0f} % ({name})"
-        if fact == "rho/d":
-            low, high = pair.table.row("rho_d").intervals["soft" in name][panel.split]  # type: ignore[misc]
-            number = f"{panel.metrics['rho_d']:#.3g} [{low:#.3g}, {high:#.3g}] ({name})"
-        assert number in words
-
-
-CHANGES: dict[str, tuple[str, dict[str, Any]]] = {
-    "bias": ("the bias left out", {"bias": False}),
-    "scale own": ("each run on axes of its own", {"scale": "own"}),
-    "scale same": ("all runs on the same axes", {"scale": "same"}),
-    "n": ("train 7 drawn of 110", {"per_class": 7}),
-    "classes": ("cat (circles), dog (squares) and ship (triangles)", {"classes": ("cat", "dog", "ship")}),
-}
-
-
-@pytest.mark.parametrize("change", CHANGES)
-def test_the_caption_follows_the_figure(change: str, pair: Triple) -> None:
-    words, choices = CHANGES[change]
-    assert words in caption([triple_of(**choices)], Marks())
-    assert words not in caption([pair], Marks())
-
-
-@pytest.mark.parametrize(
-    ("mark", "word"),
-    [
-        ("shading", "hading: softmax"),
-        ("boundaries", "dashed"),
-        ("means", "lus: class mean"),
-        ("optimum", "star:"),
-        ("errors", "cross:"),
-    ],
-)
-def test_the_caption_explains_only_what_is_drawn(mark: str, word: str, pair: Triple) -> None:
-    assert word in caption([pair], Marks())
-    assert word not in caption([pair], replace(Marks(), **{mark: False}))
-    assert "diamond: template" in caption([pair], Marks(templates=True))
-
-
-@pytest.mark.parametrize(("key", "words"), [("ece", "ECE is over all"), ("accuracy", "Accuracy is over all")])
-def test_the_caption_says_what_a_number_in_the_corner_is_over(key: str, words: str, pair: Triple) -> None:
-    assert words in caption([pair], Marks(), (key,))
-    assert words not in caption([pair], Marks(), ("rho_d",))
-
-
-def test_latex_sets_the_table_and_the_caption(pair: Triple, tmp_path: Path) -> None:
-    if shutil.which("pdflatex") is None:
-        pytest.skip("pdflatex is not installed")
-    words = latex(caption([pair], Marks(templates=True), ("ece",)))
-    tables = (
-        booktabs(pair) + booktabs(pair, bold_best=True) + booktabs(triple_of((0.0, 0.1, 0.2), per_class=5))
-    )
-    document = (
-        rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{words}{tables}\end{{document}}"
-    )
-    (tmp_path / "a.tex").write_text(document, encoding="utf-8")
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "a.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stdout[-2000:]
-    assert "Missing character" not in done.stdout
-
-
 def test_hard_targets_alone_have_no_star() -> None:
     assert "star:" not in caption([triple_of((0.0,))], Marks())
 
@@ -380,9 +140,6 @@ def test_two_triples_are_told_apart(pair: Triple) -> None:
     assert "airplane, automobile and bird; cat, dog and ship (circles, squares and triangles" in words
     assert words.count("run_hard (hard targets") == 1
     assert words.count("The plane holds") == 2
-
-
-# The bundle.
 
 
 def test_the_bundle_is_whole_and_always_the_same(pair: Triple) -> None:

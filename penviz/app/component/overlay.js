@@ -19,12 +19,11 @@
  * @property {number[][]} lines  boundaries: [x0, y0, x1, y1]
  * @property {{path: string, colour: string}[]} arrows  of the loss
  * @property {Object<string, Places>} marks  means, templates, optimum
- * @typedef {{ink: Object<string, string>, colours: string[], shown: Object<string, boolean>}} Look
+ * @typedef {{ink: Object<string, string>, colours: string[], shown: Object<string, boolean>, head: number, foot: number, gap: number}} Look
+ *   head, foot, gap: pixels above, below and between panels
  */
 import { between, holds, toPixels } from "./geometry.js";
 
-/** Height above and below a panel that is written on. */
-const NOTES_PX = 36;
 const TRIANGLE = 2 / Math.sqrt(3);
 const [INSIDE, OUTSIDE] = [1, 2];
 const PLUS = [[-2, -6], [2, -6], [2, -2], [6, -2], [6, 2], [2, 2], [2, 6], [-2, 6], [-2, 2], [-6, 2], [-6, -2], [-2, -2]];
@@ -161,7 +160,8 @@ export function drawMorph(ctx, panel, to, t, match, look, words) {
   ctx.globalAlpha = 1;
   ctx.fillStyle = look.ink.page;
   ctx.fillRect(frame.x0 + 0.5, frame.y0 + 0.5, frame.side - 1, frame.side - 1);
-  for (const y of [frame.y0 - NOTES_PX - 1, frame.y0 + frame.side + 1]) ctx.fillRect(frame.x0 - 4, y, frame.side + NOTES_PX, NOTES_PX);
+  for (const [y, height] of [[frame.y0 - look.head, look.head - 1], [frame.y0 + frame.side + 1, look.foot - 1]])
+    ctx.fillRect(frame.x0 - 4, y, frame.side + look.gap - 4, height); // its words hold no more
   clipped(ctx, frame, () => {
     drawGround(ctx, panel, frame, look, 1 - t);
     drawGround(ctx, to, frame, look, t);

@@ -151,7 +151,8 @@ class LinkedPanels {
     });
     if (this.sent?.source !== sent.source) this.selection = kept.data === sent.source ? read(kept.letters) : {};
     this.sent = sent;
-    this.look = { ink: sent.ink, colours: sent.colours, shown: this.shown };
+    const { head, foot, gap } = sent.pads;
+    this.look = { ink: sent.ink, colours: sent.colours, shown: this.shown, head, foot, gap };
     const [from, ...others] = new Map(this.panels.map((p) => [p.row, p.name]));
     this.choice.replaceChildren(...others.map(([row, name]) => new Option(name, row)));
     this.choice.hidden = others.length < 2;

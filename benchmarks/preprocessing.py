@@ -214,7 +214,7 @@ def examine(path: Path, name: str, norm: bool, dataset: DataSet) -> Examined:
     right, chosen = WAYS[name], check.best.preprocessing
     truth = accuracy_of(network, right, dataset.splits["test"])
     found = same(chosen, right)
-    tied = any(same(row.preprocessing, right) for row in check.undecided)
+    tied = any(same(row.preprocessing, right) for row in (*check.undecided, *check.close))
     off = [replace(judged, stated=truth + shift, stated_by="user").warning for shift in (-0.05, 0, 0.05)]
     best = proof.fits[0] if proof else None
     return Examined(

@@ -20,7 +20,7 @@ from penviz.external.evidence.label_order import sentences
 from penviz.external.evidence.preprocessing import Preprocessing
 from penviz.external.evidence.scored_set_up import Row, row_of, scores_of
 from penviz.external.evidence.set_up_table import SetUpTable, plainest, too_few_outputs
-from penviz.external.evidence.ties import settle
+from penviz.external.evidence.ties import is_plausible, settle
 from penviz.external.networks.variants import Variant
 from penviz.store.run_config import RunError
 from penviz.training.data_set import DataSet
@@ -41,6 +41,7 @@ class Check:
         n_classes: K.
         undecided: the rows that these images cannot tell from the first, the most accurate first.
         settled: a sentence on how ties were settled, or "".
+        close: rows of other pixels that lost by no more than POINTS, where nothing but these images decided.
     """
 
     rows: tuple[Row, ...]
@@ -49,6 +50,7 @@ class Check:
     n_classes: int
     undecided: tuple[Row, ...] = ()
     settled: str = ""
+    close: tuple[Row, ...] = ()
 
     @property
     def best(self) -> Row:
@@ -58,9 +60,27 @@ class Check:
     def to_json(self) -> dict[str, Any]:
         """A dictionary for JSON."""
         rows = [row.to_json() for row in self.rows]
-        told = " ".join(filter(None, (self.settled, self.undecided_sentence)))
-        said = {"sentences": list(self.sentences), "undecided": told}
+        said = {"sentences": list(self.sentences), "undecided": " ".join(self.doubts)}
         return {"rows": rows, "untried": self.untried} | said
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Sentences on what the images do not decide: ties, how they were settled, and close set-ups."""
+        return tuple(filter(None, (self.settled, self.undecided_sentence, self.close_sentence)))
+
+    @property
+    def close_sentence(self) -> str:
+        """Which other pixels are nearly as accurate; "" where none are, or where more than accuracy spoke."""
+        if not self.close:
+            return ""
+        names = list(dict.fromkeys(row.preprocessing.name for row in self.close))
+        named = " and ".join(f"'{name}'" for name in names[:2])
+        if len(names) > 2:
+            named += f" (and {len(names) - 2} more)"
+        return (
+            f"Accuracy alone does not rule out {named}: within {100 * POINTS:.0f} points of the one taken. "
+            "If you know the preprocessing, state it."
+        )
 
     @property
     def undecided_sentence(self) -> str:
@@ -180,9 +200,12 @@ def check(
         table.attempt(set_ups, len(table.labels))
     proof, said = _proof(table, proved)
     alike = table.undecided(proof)
-    settled = ""
-    if len(alike) > 1 and whole is not None and not table.doubted() and not table.near_chance():
-        alike, settled = settle(table.network, alike, *whole, table.seconds / 2)
+    guides = not table.doubted() and not table.near_chance()
+    settled, lost = "", table.ranked()
+    if len(alike) > 1 and whole is not None and guides:
+        alike, others, settled = settle(table.network, alike, *whole, table.seconds / 2)
+        measured = {row.preprocessing for row in (*alike, *others)}
+        lost = [*others, *(row for row in lost if row.preprocessing not in measured)]
     first = plainest(alike)
     known = {(row.preprocessing, row.variant): row for row in alike}
     ordered = [known.get((r.preprocessing, r.variant), r) for r in table.ranked()]
@@ -190,7 +213,24 @@ def check(
     predictions = table.scored[first.preprocessing, first.variant][1]
     said += sentences(predictions, table.labels[: len(predictions)], n_classes)
     ties = tuple(row for row in alike if row is not first)
-    return Check(tuple(rows), said, table.untried, n_classes, ties, settled)
+    decided = proof or first.preprocessing.is_recipe or not guides
+    close = () if decided else _close(first, alike, lost, table)
+    return Check(tuple(rows), said, table.untried, n_classes, ties, settled, close)
+
+
+def _close(first: Row, alike: Sequence[Row], lost: Sequence[Row], table: SetUpTable) -> tuple[Row, ...]:
+    """The rows of other pixels and the same body that lie within POINTS of the first on the same images."""
+    ways = {row.preprocessing for row in alike}
+    early, _ = table.scored[first.preprocessing, first.variant]
+    least = {row.n: row.accuracy - POINTS for row in (early, first)}
+    return tuple(
+        row
+        for row in lost
+        if row.preprocessing not in ways
+        and row.variant == first.variant
+        and row.accuracy >= least.get(row.n, 1.0)
+        and (row.temperature is None or is_plausible(row.temperature))
+    )
 
 
 def _proof(table: SetUpTable, proved: Sequence[Preprocessing]) -> tuple[list[Row], tuple[str, ...]]:

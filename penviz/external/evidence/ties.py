@@ -32,7 +32,12 @@ class _Measured:
 
     @property
     def is_plausible(self) -> bool:
-        return PLAUSIBLE[0] <= self.temperature <= PLAUSIBLE[1]
+        return is_plausible(self.temperature)
+
+
+def is_plausible(temperature: float) -> bool:
+    """Whether logits are of the size that a network gives on the pixels it was trained on."""
+    return PLAUSIBLE[0] <= temperature <= PLAUSIBLE[1]
 
 
 def settle(
@@ -41,8 +46,8 @@ def settle(
     images: NDArray[np.uint8],
     labels: NDArray[np.int64],
     seconds: float,
-) -> tuple[list[Row], str]:
-    """Those of some rows that all images of the split leave, and how they were told from the others.
+) -> tuple[list[Row], list[Row], str]:
+    """Those of some rows that all images of the split leave, the others, and what decided between them.
 
     In this order: accuracy (McNemar's test, as in `tie_break.clearly_worse`); a plausible temperature; the
     network as built before a change of its body; NLL at the fitted temperature, paired by image, because the
@@ -54,7 +59,7 @@ def settle(
         seconds: that it may take about.
 
     Returns:
-        The rows, measured on n images, and a sentence.
+        The rows left and the others, both measured on n images, and a sentence.
     """
     rows = list(rows[:MOST_ROWS])
     started = time.monotonic()
@@ -72,6 +77,7 @@ def settle(
         measured = replace(row_of(row.preprocessing, row.variant, scores, labels), temperature=temperature)
         found.append(_Measured(measured, scores.argmax(1).numpy() == labels, temperature, nll))
     count = [len(found)]
+    measured = [m.row for m in found]
     best = max(found, key=lambda m: m.row.accuracy)
     found = [m for m in found if not clearly_worse(m.right, best.right)]
     count.append(len(found))
@@ -81,7 +87,8 @@ def settle(
     lowest = min(found, key=lambda m: float(m.nll.mean()))
     found = [m for m in found if not _clearly_above(m.nll, lowest.nll)]
     found.sort(key=lambda m: float(m.nll.mean()))
-    return [m.row for m in found], _sentence(n, count, len(found))
+    left = [m.row for m in found]
+    return left, [row for row in measured if row not in left], _sentence(n, count, len(left))
 
 
 def _clearly_above(nll: NDArray[np.float64], lowest: NDArray[np.float64]) -> bool:

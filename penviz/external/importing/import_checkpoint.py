@@ -130,7 +130,7 @@ def _checkpoint(
         dataset,
         request.out,
         adopt.CheckedFile(
-            report, judged, check.sentences, check.undecided_sentence, proof.to_json() if proof else None
+            report, judged, check.sentences, " ".join(check.doubts), proof.to_json() if proof else None
         ),
         adopt.AdoptOptions(
             splits, request.per_class, request.thumbnail_quality, request.device, classes=classes

@@ -188,7 +188,7 @@ def _table_lines(check: Check) -> list[str]:
         lines.append(f"  and {len(check.rows) - SHOWN} more, each no better than the last")
     if check.untried:
         lines.append(f"  {check.untried} set-ups were not tried: out of time")
-    lines += [f"  {said}" for said in (check.settled, check.undecided_sentence) if said]
+    lines += [f"  {said}" for said in check.doubts]
     return lines
 
 

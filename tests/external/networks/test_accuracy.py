@@ -216,7 +216,9 @@ LEAKY, MAX = Variant(activation="leaky_relu"), Variant(pooling="max")
 Wrong = dict[tuple[Preprocessing, Variant], range]
 
 
-def planted_check(monkeypatch: pytest.MonkeyPatch, wrong: Wrong, given: Any = None) -> accuracy.Check:
+def planted_check(
+    monkeypatch: pytest.MonkeyPatch, wrong: Wrong, given: Any = None, **options: Any
+) -> accuracy.Check:
     """The check of set-ups that each have known images wrong, as the next class, and all others right."""
     labels = np.arange(512) % 4
     images = np.arange(512, dtype=np.uint16).view(np.uint8).reshape(512, 1, 1, 2)
@@ -229,7 +231,7 @@ def planted_check(monkeypatch: pytest.MonkeyPatch, wrong: Wrong, given: Any = No
     monkeypatch.setattr(set_up_table, "scores_of", scores)
     ways, bodies = (list(dict.fromkeys(setup[i] for setup in wrong)) for i in range(2))
     table = SetUpTable(nn.Identity(), images, labels if given is None else given)
-    return accuracy.check(table, ways, bodies)  # type: ignore[arg-type]
+    return accuracy.check(table, ways, bodies, **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -279,6 +281,27 @@ def test_the_plainest_of_those_that_are_alike_stands_first(monkeypatch: pytest.M
     found = planted_check(monkeypatch, alike)
     assert (found.best.preprocessing, found.best.variant) == (RECIPE, LEAKY)
     assert "of these the most accurate is taken" in found.undecided_sentence
+
+
+def test_other_pixels_that_lose_by_little_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight images to none decide, yet 1.6 points prove nothing; 2.1 points are counted as a difference."""
+    wrong: Wrong = {(USUAL, Variant()): range(0), (RECIPE, Variant()): range(8), (BGR, Variant()): range(11)}
+    found = planted_check(monkeypatch, wrong)
+    assert (found.best.preprocessing, found.undecided) == (USUAL, ())
+    assert [row.preprocessing for row in found.close] == [RECIPE]
+    (sentence,) = found.doubts
+    assert "Accuracy alone does not rule out 'recipe of timm': within 2 points" in sentence
+    assert found.to_json()["undecided"] == sentence
+    wrong[BGR, Variant()] = range(9)
+    assert "'recipe of timm' and 'BGR, 0..1':" in planted_check(monkeypatch, wrong).close_sentence
+    wrong[RECIPE, Variant()] = wrong[BGR, Variant()] = range(20)
+    assert planted_check(monkeypatch, wrong).doubts == ()
+
+
+def test_a_proved_input_has_no_close_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong: Wrong = {(USUAL, Variant()): range(0), (RECIPE, Variant()): range(8)}
+    assert planted_check(monkeypatch, wrong).close
+    assert not planted_check(monkeypatch, wrong, proved=[USUAL]).close
 
 
 def test_the_plainest_is_found_under_another_order_of_the_labels(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -155,8 +155,9 @@ def test_the_scale_of_logits_settles_what_accuracy_cannot(pictures: Any) -> None
     few, some = images[1000:1512], labels[1000:1512]
     rows = [accuracy.measure_setup(network, each, Variant(), few, some) for each in (wrong, way)]
     assert rows[0].accuracy == rows[1].accuracy
-    left, said = settle(network, rows, images[1000:], labels[1000:], 10.0)
+    left, lost, said = settle(network, rows, images[1000:], labels[1000:], 10.0)
     assert [row.preprocessing for row in left] == [way]
+    assert [row.preprocessing for row in lost] == [wrong]
     assert "at a plausible temperature leaves 1" in said
     found = accuracy.check(
         SetUpTable(network, few, some),
@@ -165,3 +166,4 @@ def test_the_scale_of_logits_settles_what_accuracy_cannot(pictures: Any) -> None
         whole=(images[1000:], labels[1000:]),
     )
     assert found.best.preprocessing == way
+    assert found.close == ()  # the other fits at no plausible temperature

@@ -75,6 +75,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "cli": ("penviz.app", "streamlit"),
     "demo": (*PURE, "numpy"),
     "did_you_mean": (*PURE, "numpy"),
+    "text_table": (*TORCH_ROOMS, "penviz", *HEAVY, *DRAWING),
     "exit_codes": (*TORCH_ROOMS, "penviz.plot", "penviz.app", *HEAVY, *DRAWING),
 }
 """Room or module -> what it must not import anywhere, inside functions too; the longest name counts."""

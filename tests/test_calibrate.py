@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -51,7 +52,8 @@ def test_text_and_json_say_the_same(calibrate: Any, pair: list[Path]) -> None:
     assert headline == record["finding"]["headline"] + "."
     assert detail == record["finding"]["detail"]
     assert (empty, lines[0].split()[:2]) == ("", ["hard", "soft"])
-    assert len({len(line) for line in lines}) == 1
+    ends = {len(line) for line in lines if re.search(r"[+-][0-9.]+ \[[^\]]+\]$", line)}
+    assert len(ends) == 1  # differences end in one column
     assert {n.key for n in TABLES[CALIBRATION]} == set(record["numbers"])
     by_label = {line[: line.index("  ")]: line for line in lines[1:] if "  " in line}
     for entry in record["numbers"].values():

@@ -12,7 +12,8 @@ from penviz.metrics.tightness.finder import FINDS, HALVED, Ranking, value_words
 from penviz.metrics.wording import change_text
 from penviz.store.pilots import Pilot, condition_name, conditions
 from penviz.study.comparison import Comparison
-from penviz.study.table import Table, value_text
+from penviz.study.table import NumberRow, Table, value_text
+from penviz.text_table import text_table
 
 if TYPE_CHECKING:
     from penviz.training.progress import Progress
@@ -99,11 +100,11 @@ def ranking_text(
         record["note"] = HALVED if ranking.halved else ""
         return json.dumps(record, indent=1)
     words = [" ".join(f"{class_names[k]} ({k})" for k in triple) for triple, _ in rows]
-    wide = max(map(len, words), default=0)
-    lines = [
-        f"{place:>3}  {word:<{wide}}  {value_words(how, value)}"
+    cells = [
+        (str(place), word, value_words(how, value))
         for place, (word, (_, value)) in enumerate(zip(words, rows, strict=True), 1)
     ]
+    lines = text_table(cells, left=(1, 2)) if cells else []
     note = [HALVED] if ranking.halved else []
     return "\n".join([f"{FINDS[how]}, {split}, {ranking.among}", *note, *lines])
 
@@ -142,20 +143,19 @@ def _counted(n: int, what: str) -> str:
 def pilot_lines(pilot: Pilot) -> list[str]:
     """What a distillation test found, a line a condition, and on which split."""
     split = pilot.reported_on
-    lines = [
-        f"{pilot.dataset}, {pilot.teachers} teaching {pilot.student}, {_counted(pilot.epochs, 'epoch')}."
-    ]
+    head = f"{pilot.dataset}, {pilot.teachers} teaching {pilot.student}, {_counted(pilot.epochs, 'epoch')}."
+    lines = [["", "accuracy", "least", "greatest", "seeds", "gamma", ""]]
     for one in conditions(pilot):
         values = one.values(split)
-        gamma = "" if one.gamma is None else f", gamma {one.gamma:.3f}"
-        lines.append(
-            f"{condition_name(one):44} {one.mean(split):.4f}  ({min(values):.4f} to {max(values):.4f}, "
-            f"{_counted(len(values), 'seed')}{gamma}){'  best T on validation' if one.tuned else ''}"
-        )
+        numbers = [f"{value:.4f}" for value in (one.mean(split), min(values), max(values))]
+        gamma = "" if one.gamma is None else f"{one.gamma:.3f}"
+        chosen = "best T on validation" if one.tuned else ""
+        lines.append([condition_name(one), *numbers, str(len(values)), gamma, chosen])
     tuned = "Temperatures were chosen on validation."
     if split == "validation":
         tuned = "There is no test split: temperatures were chosen on the same examples, which flatters them."
-    return [*lines, f"Accuracy on {split}: mean, least and greatest over the seeds. {tuned}"]
+    table = text_table(lines, left=(0, 6))
+    return [head, *table, f"Accuracy on {split}: mean, least and greatest over the seeds. {tuned}"]
 
 
 def table_text(comparison: Comparison, heads: Sequence[str]) -> str:
@@ -190,28 +190,24 @@ def _legend(names: Sequence[str], heads: Sequence[str]) -> str:
 
 def _lines(table: Table, heads: Sequence[str]) -> list[str]:
     """Two lines of heads, the splits above the runs, and one a number; wider gaps part the splits."""
-    blocks = [_labels(table), *(_block(table, split, heads) for split in table.splits)]
-    return ["    ".join(parts).rstrip() for parts in zip(*blocks, strict=True)]
-
-
-def _labels(table: Table) -> list[str]:
-    found = ["", ""]
+    changed = {split: any(row.changes.get(split) for row in table.rows) for split in table.splits}
+    above, below, gaps = [""], [""], {}
+    for split in table.splits:
+        gaps[len(above)] = 4
+        own = [*heads, *(["change [95 %]"] if changed[split] else [])]
+        above += [split, *[""] * (len(own) - 1)]
+        below += own
+    lines = [above, below]
     for row in table.rows:
-        unit = "" if row.number.unit in row.number.label.split() else row.number.unit
-        more = "; ".join(words for words in (unit, row.note) if words)
-        found.append(f"{row.number.label} ({more})" if more else row.number.label)
-    width = max(map(len, found))
-    return [label.ljust(width) for label in found]
+        line = [_label(row)]
+        for split in table.splits:
+            line += [value_text(row, i, split) for i in range(len(heads))]
+            line += [change_text(row.changes.get(split))] if changed[split] else []
+        lines.append(line)
+    return text_table(lines, gaps=gaps)
 
 
-def _block(table: Table, split: str, heads: Sequence[str]) -> list[str]:
-    """The columns of one split, all lines of one width."""
-    changed = any(row.changes.get(split) for row in table.rows)
-    lines = [[*heads, "change [95 %]"] if changed else list(heads)]
-    for row in table.rows:
-        values = [value_text(row, i, split) for i in range(len(heads))]
-        lines.append([*values, change_text(row.changes.get(split))] if changed else values)
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    text = ["  ".join(map(str.rjust, line, widths)) for line in lines]
-    width = max(len(split), len(text[0]))
-    return [split.ljust(width), *(line.rjust(width) for line in text)]
+def _label(row: NumberRow) -> str:
+    unit = "" if row.number.unit in row.number.label.split() else row.number.unit
+    more = "; ".join(words for words in (unit, row.note) if words)
+    return f"{row.number.label} ({more})" if more else row.number.label

@@ -11,6 +11,7 @@ from penviz.metrics.wording import change_text
 from penviz.study.comparison import Comparison
 from penviz.study.comparison_record import comparison_record
 from penviz.study.table import NumberRow, Table, value_text
+from penviz.text_table import text_table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -38,12 +39,7 @@ class ComparisonTable:
 
     def text(self) -> str:
         """The six numbers in columns of one width."""
-        lines = self._cells()
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        ragged = [
-            "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in lines
-        ]
-        return "\n".join(line.rstrip() for line in ragged)
+        return "\n".join(text_table(self._cells()))
 
     def html(self) -> str:
         """The six numbers as an HTML table."""

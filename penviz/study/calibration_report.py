@@ -12,6 +12,7 @@ from penviz.metrics.intervals.bootstrap import Change
 from penviz.metrics.numbers import BY_KEY, CALIBRATION, TABLES
 from penviz.metrics.wording import series, three, three_signed
 from penviz.study.calibration_comparison import CalibrationComparison
+from penviz.text_table import text_table
 
 
 def _with_bounds(value: str, low: float | None, high: float | None) -> str:
@@ -81,14 +82,9 @@ def text(calibration: CalibrationComparison) -> str:
             else:
                 row.append(_with_bounds(three_signed(change.value), change.low, change.high))
         lines.append(row)
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    shown = []
-    for first, *rest in lines:
-        cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
-        shown.append("  ".join([first.ljust(widths[0]), *cells]))
     without = withheld(found)
     above = [f"{finding.headline}.", finding.detail, *calibration.notes, ""]
-    return "\n".join([*above, *shown, *(["", *without] if without else [])])
+    return "\n".join([*above, *text_table(lines), *(["", *without] if without else [])])
 
 
 def record(calibration: CalibrationComparison) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def settle(
         measured = replace(row_of(row.preprocessing, row.variant, scores, labels), temperature=temperature)
         found.append(_Measured(measured, scores.argmax(1).numpy() == labels, temperature, nll))
     count = [len(found)]
-    measured = [m.row for m in found]
+    tried = [m.row for m in found]
     best = max(found, key=lambda m: m.row.accuracy)
     found = [m for m in found if not clearly_worse(m.right, best.right)]
     count.append(len(found))
@@ -88,7 +88,7 @@ def settle(
     found = [m for m in found if not _clearly_above(m.nll, lowest.nll)]
     found.sort(key=lambda m: float(m.nll.mean()))
     left = [m.row for m in found]
-    return left, [row for row in measured if row not in left], _sentence(n, count, len(left))
+    return left, [row for row in tried if row not in left], _sentence(n, count, len(left))
 
 
 def _clearly_above(nll: NDArray[np.float64], lowest: NDArray[np.float64]) -> bool:

@@ -27,6 +27,7 @@ from penviz.external.networks.builders import is_factory
 from penviz.external.networks.variants import Variant
 from penviz.external.reader.report import FileReport
 from penviz.store.run_config import RunError
+from penviz.text_table import text_table
 from penviz.training.class_names import read_class_names
 from penviz.training.data_set import DataSet
 
@@ -177,13 +178,11 @@ def find_set_up(
 
 def _table_lines(check: Check) -> list[str]:
     """The set-ups as lines of text, the one taken first and marked, then by accuracy."""
-    shown = check.rows[:SHOWN]
-    cells = [(r.preprocessing.describe(), r.variant.describe()) for r in shown]
-    widths = [max(len(row[i]) for row in cells) for i in range(2)]
-    lines = [f"  {'input':<{widths[0]}}  {'body':<{widths[1]}}  accuracy    NLL  images"]
-    for i, (row, (way, body)) in enumerate(zip(shown, cells, strict=True)):
-        numbers = f"{100 * row.accuracy:6.1f} %  {row.nll:6.3f}  {row.n:6}"
-        lines.append(f"{'*' if i == 0 else ' '} {way:<{widths[0]}}  {body:<{widths[1]}}  {numbers}")
+    cells = [("", "input", "body", "accuracy", "NLL", "images")]
+    for i, row in enumerate(check.rows[:SHOWN]):
+        numbers = (f"{100 * row.accuracy:.1f} %", f"{row.nll:.3f}", str(row.n))
+        cells.append(("*" if i == 0 else "", row.preprocessing.describe(), row.variant.describe(), *numbers))
+    lines = text_table(cells, left=(1, 0, 2), gaps={1: 1})
     if len(check.rows) > SHOWN:
         lines.append(f"  and {len(check.rows) - SHOWN} more, each no better than the last")
     if check.untried:

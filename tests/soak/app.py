@@ -5,7 +5,7 @@
 Browsers bring sound and hostile files to "Your model", wait for the card, remove it and look at the clusters;
 clients speak Streamlit's messages and change classes; each leaves and comes back now and then. Exit status 1
 when a visitor sees an exception, the log holds an error, the server ends, a visitor's files stay, or, in five
-minutes and more, the app takes 10 % more memory than two minutes after the start.
+minutes and more, the app's median memory of the last minute is 10 % above that of the third.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import os
 import random
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -188,16 +189,29 @@ def soak(place: Path, minutes: float, n_browsers: int, n_clients: int) -> tuple[
     faults += ["log: " + "\n".join(plain[k : k + 90][-60:]) for k in at[:3]]
     faults += [f"the server ended with status {ended}"] if ended is not None else []
     faults += [f"{len(left)} directories of visitors stayed"] if left else []
-    settled_at = min(120.0, 12 * minutes)
     lines = [", ".join(f"{n:,} {what}" for what, n in sorted(told.counts.items()))]
     for column, words in ((1, "app"), (2, "app and sandbox")):
-        after = [row[column] for row in memory if row[0] >= settled_at] or [memory[-1][column]]
-        growth = max(after) / after[0] - 1
-        most = f"then at most {max(after):.0f} MB ({100 * growth:+.1f} %)"
-        lines.append(f"memory of the {words}: {after[0]:.0f} MB after {settled_at:.0f} s, {most}")
+        medians = minute_medians([(row[0], row[column]) for row in memory if row[0] < 60 * minutes])
+        settled = medians[min(2, len(medians) - 1)]
+        growth = medians[-1] / settled - 1
+        by_minute = " ".join(f"{median:.0f}" for median in medians)
+        most = max(row[column] for row in memory)
+        lines.append(
+            f"memory of the {words}, median of each minute, MB: {by_minute} ({100 * growth:+.1f} % from the "
+            f"third to the last); at most {most:.0f}"
+        )
         if column == 1 and minutes >= 5 and growth > MOST_GROWTH:
             faults.append("the app's memory grows")
     return lines, faults
+
+
+def minute_medians(samples: list[tuple[float, float]]) -> list[float]:
+    """Median of each whole minute of samples (seconds, MB); one sample is a peak or a trough by chance."""
+    minutes = int(max(samples)[0] // 60) or 1
+    return [
+        statistics.median([mb for at, mb in samples if k <= at / 60 < k + 1 or minutes == 1])
+        for k in range(minutes)
+    ]
 
 
 def main() -> int:

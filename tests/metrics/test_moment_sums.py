@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ import pytest
 
 from penviz.metrics.collapse import moment_sums
 from penviz.metrics.collapse.collapse import cdnv, nc1, nc1_trace
-from penviz.metrics.collapse.moment_sums import MomentSums, stream_moments
+from penviz.metrics.collapse.moment_sums import MomentSums
 from penviz.metrics.collapse.moments import Moments
 from penviz.metrics.tightness.tightness import class_separation, space_distance, space_radius, space_ratio
 from penviz.store.activations import Activations
@@ -74,6 +74,14 @@ def pieces(
         x, k = features[start:end], labels[start:end]
         order = np.argsort(k, kind="stable") if sort else np.arange(len(k))
         yield x[order], k[order]
+
+
+def stream_moments(blocks: Iterable[tuple[np.ndarray, np.ndarray]], n_classes: int, width: int) -> Moments:
+    """Moments of blocks of features and labels, one after the other."""
+    sums = MomentSums(n_classes, width)
+    for features, labels in blocks:
+        sums.add(features, labels)
+    return sums.moments()
 
 
 def largest_error(got: Moments, wanted: Loop) -> float:

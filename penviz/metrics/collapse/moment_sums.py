@@ -9,8 +9,6 @@ Axis letters: n examples, m examples of a piece, d penultimate width, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,7 +26,12 @@ CLOSE = 0.01
 
 
 class MomentSums:
-    """Sums over the examples seen so far, in memory of order d (d + K)."""
+    """Sums over the examples seen so far, in memory of order d (d + K); as `Moments.of` but for rounding.
+
+    Float32 changes a mean by less than 1e-6 of its length or the standard deviation of its class, whichever
+    is larger, and scatters by less than 1e-6 of the product of the two standard deviations, for means up to a
+    thousand standard deviations.
+    """
 
     def __init__(self, n_classes: int, width: int) -> None:
         self.n_zero = 0
@@ -103,16 +106,3 @@ class MomentSums:
         shift *= np.sqrt(self._count)[:, None]
         within = self._product - shift.T @ shift
         return Moments(self._count.copy(), mean, trace, unit_mean, within, self.n_zero)
-
-
-def stream_moments(blocks: Iterable[tuple[NDArray[np.floating], Int]], n_classes: int, width: int) -> Moments:
-    """Moments of blocks of (features [m, d], labels [m]) in one pass; equal to `Moments.of` but for rounding.
-
-    Float32 changes a mean by less than 1e-6 of its length or the standard deviation of its class, whichever
-    is larger, and scatters by less than 1e-6 of the product of the two standard deviations, for means up to a
-    thousand standard deviations. Passes over parts of the blocks merge (`Moments.merge`).
-    """
-    sums = MomentSums(n_classes, width)
-    for features, labels in blocks:
-        sums.add(features, labels)
-    return sums.moments()

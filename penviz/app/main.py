@@ -17,6 +17,7 @@ from penviz.app.page.sweep import show_sweep
 from penviz.app.page.training_dynamics import show_training
 from penviz.app.page.your_model import show_model
 from penviz.app.widget_states import mend_widget_states, say_reset
+from penviz.app.widgets.page_width import watch_width
 from penviz.app.widgets.tour import follow_tour
 from penviz.app.widgets.train_here import choose_trained
 
@@ -51,6 +52,7 @@ def show_app() -> None:
     choose_trained()
     current = next(label for label, one in pages.items() if one == page)
     draw_links(pages, current)
+    watch_width()
     follow_tour(pages, current)
     page.run()
     say_reset()

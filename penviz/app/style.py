@@ -19,12 +19,6 @@ SIDE_PX = 215
 LEAST_PX = 300
 """Height of a row of panels below which their words run into each other; a narrower page scrolls them."""
 
-SCROLLED = (
-    *("film", "slider-chart", "sweep-chart", "two-classes", "all-triples", "erasure"),
-    *("chart-reliability", "chart-risk-coverage", "chart-calibration"),
-)
-"""Keys of the figures whose words need 44 rem; a narrower page scrolls each of them by itself."""
-
 SCROLLER = '<div class="pz-scroll" tabindex="0" role="group" aria-label="Table">'
 """What a wide table stands in; the keyboard can scroll it."""
 
@@ -74,7 +68,6 @@ def style_sheet(dark: bool) -> str:
     """CSS of all pages for a light or dark theme."""
     colours = ink(dark)
     rule = f"1px solid {colours.frame}"
-    wide = f":is({', '.join(f'.st-key-{key}' for key in SCROLLED)})"
     return f"""<style>
 .stMainBlockContainer {{ padding: .8rem 1.6rem 3rem 1.6rem; max-width: 2200px; }}
 header.stAppHeader {{ background: transparent; pointer-events: none; height: 2.4rem; min-height: 2.4rem; }}
@@ -200,13 +193,10 @@ table.pz-table td.pz-change {{ color: {colours.note}; }}
   .stApp .st-key-your-model-top.st-key-your-model-top {{ width: max-content; margin-left: auto;
     align-self: flex-end; }}
   table.pz-words-last td:last-child {{ min-width: 16rem; }} }}
-{wide} {{ overflow-x: auto; }}
-{wide} > * {{ min-width: 44rem; }}
-.st-key-chart-reliability > * {{ min-width: 34rem; }}
+.st-key-page-width {{ display: none; }}
 .st-key-distillation [data-testid="stColumn"] {{ min-width: min(24rem, 100%); }}
 .st-key-training {{ container-type: inline-size; }}
-.st-key-film {{ height: calc(var(--tall) * max(56rem, 100cqw)); flex: none !important; overflow-y: hidden; }}
-.st-key-film > * {{ min-width: 56rem !important; }}
+.st-key-film {{ height: calc(var(--tall) * 100cqw); flex: none !important; overflow-y: hidden; }}
 :is(.st-key-film, [class*="st-key-run-"]) :is(.stElementContainer, .stPlotlyChart,
   div:has(> .stPlotlyChart)) {{ height: 100% !important; }}
 .st-key-stage {{ display: grid; gap: .3rem 1.2rem; align-items: start; }}

@@ -18,19 +18,27 @@ if TYPE_CHECKING:
 SLIDER_PX = 92
 """Height of the slider under the panels."""
 
+ROW_PX = 453
+"""Height of a row of panels, with what stands above and below each."""
+
 TURN_MS = 450
 """How long the points travel from one network to the next."""
 
 
 def alpha_slider_figure(
-    slider: AlphaSlider, *, marks: Marks | None = None, dark: bool = False, height: int = 545, start: int = 0
+    slider: AlphaSlider,
+    *,
+    marks: Marks | None = None,
+    dark: bool = False,
+    columns: int | None = None,
+    start: int = 0,
 ) -> Figure:
-    """The splits side by side, a slider over alpha under them, a button that plays the trained networks.
+    """The splits, a slider over alpha under them, a button that plays the trained networks.
 
     Args:
         slider: what is drawn; marks: beside the points; there is no shading and there are no templates.
         dark: for a dark page.
-        height: of the figure in pixels, slider included.
+        columns: panels a row; if not given, the splits stand side by side.
         start: which place of the slider is shown first.
     """
     from plotly.graph_objects import Figure
@@ -38,7 +46,10 @@ def alpha_slider_figure(
     marks = marks or Marks()
     colours = ink(dark)
     head = head_px(slider.panels[0]) + LINE_PX  # a line more between two networks
-    grid = cells(len(slider.panels[0]), len(slider.panels[0]), height - SLIDER_PX, head)
+    n = len(slider.panels[0])
+    columns = columns or n
+    height = ROW_PX * -(-n // columns) + SLIDER_PX
+    grid = cells(n, columns, height - SLIDER_PX, head)
     first = slider.stops[start]
     layout: dict[str, Any] = {
         "height": height,
@@ -48,7 +59,7 @@ def alpha_slider_figure(
         "showlegend": False,
         "shapes": [],
         **_words(slider, first, grid, colours),
-        "sliders": [_slider(slider, start, colours)],
+        "sliders": [_slider(slider, start, 0.06 if columns > 1 else 0.15, colours)],
         "updatemenus": [_play(slider, colours)],
     }
     for panel, cell in zip(slider.panels[first.network], grid, strict=True):
@@ -183,12 +194,12 @@ def _words(slider: AlphaSlider, stop: Stop, grid: list[Cell], colours: Ink) -> d
     return {"annotations": said}
 
 
-def _slider(slider: AlphaSlider, start: int, colours: Ink) -> dict[str, Any]:
+def _slider(slider: AlphaSlider, start: int, left: float, colours: Ink) -> dict[str, Any]:
     quiet = {"color": colours.note, "size": 11}
     return {
         "active": start,
-        "x": 0.06,
-        "len": 0.94,
+        "x": left,
+        "len": 1 - left,
         "xanchor": "left",
         "y": 0,
         "yanchor": "top",

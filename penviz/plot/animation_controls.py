@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 STEP_MS = 500
 """Milliseconds from one epoch to the next: of the points, of the mark in the curves and of the grip."""
 
+BUTTONS_PX = 124
+"""Width of the buttons with the space after them."""
+
 TICKS = 8
 """Epochs that are written under a curve at most."""
 
@@ -24,8 +27,7 @@ def put_below(
     fixed: list[dict[str, Any]],
     curves: Figure,
     epochs: Sequence[int],
-    height: int,
-    free: int,
+    pixels: tuple[int, int, int],
     colours: Ink,
 ) -> list[dict[str, Any]]:
     """Put the curves under the panels; returns the line in each of them that marks the epoch, without its x.
@@ -36,9 +38,10 @@ def put_below(
     Args:
         layout, fixed: of the figure with its panels, which get axes, words and traces.
         curves: as of `film_figure`; epochs: the steps of the slider.
-        height: of the curves, free: of the figure between its margins, pixels.
+        pixels: width of the figure, height of the curves, height of the figure between its margins.
         colours: of the page.
     """
+    width, height, free = pixels
     found = curves.to_plotly_json()
     theirs = found["layout"]
     margin = theirs["margin"]
@@ -51,7 +54,7 @@ def put_below(
     def up(share: float) -> float:
         return float(round((margin["b"] + share * inner) / free, 5))
 
-    left, right = margin["l"] / 1000, 1 - margin["r"] / 1000
+    left, right = margin["l"] / width, 1 - margin["r"] / width
     last = len(epochs) - 1
     written = range(last, -1, -max(1, -(-len(epochs) // TICKS)))[::-1]
     steps = {
@@ -102,11 +105,12 @@ def put_below(
     return lines
 
 
-def film_controls(epochs: Sequence[int], head: int, colours: Ink) -> dict[str, Any]:
+def film_controls(epochs: Sequence[int], head: int, width: int, colours: Ink) -> dict[str, Any]:
     """Play, pause, and a step of the slider an epoch, over the panels; the last is shown at first.
 
     Args:
-        epochs: of the film; head: pixels between slider and panels, for titles; colours: of the page.
+        epochs: of the film; head: pixels between slider and panels, for titles; width: of the figure in
+            pixels; colours: of the page.
     """
     glide = {"duration": STEP_MS, "easing": "linear"}
     still = {"duration": 0}
@@ -138,8 +142,8 @@ def film_controls(epochs: Sequence[int], head: int, colours: Ink) -> dict[str, A
             above
             | {
                 "active": len(epochs) - 1,
-                "x": 0.13,
-                "len": 0.87,
+                "x": BUTTONS_PX / width,
+                "len": 1 - BUTTONS_PX / width,
                 "pad": {"t": 0, "b": head + 8, "l": 6, "r": 6},
                 "currentvalue": {"visible": False},
                 "bgcolor": colours.frame,

@@ -88,7 +88,11 @@ def chart_figure(
             "xanchor": "left",
             "font": {"size": 12, "color": colours.text},
             "itemdoubleclick": "toggleothers",
-            "title": {"text": _dashes(charts), "font": {"size": 12, "color": colours.note}},
+            "title": {
+                "text": _dashes(charts),
+                "font": {"size": 12, "color": colours.note},
+                "side": "left" if columns > 1 else "top",  # of one column, which may be narrow
+            },
         },
         "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": colours.note, "activecolor": colours.text},
         "barmode": "overlay",

@@ -46,9 +46,9 @@ class Cell:
         return "yaxis" + self.y[1:]
 
 
-def head_px(panels: Sequence[Panel | None]) -> int:
+def head_px(panels: Sequence[Panel | None], narrow: bool = False) -> int:
     """Height above each of some panels, for the lines of the longest heading."""
-    return 10 + LINE_PX * max(len(_heading_lines(panel)) for panel in panels if panel is not None)
+    return 10 + LINE_PX * max(len(_heading_lines(panel, narrow)) for panel in panels if panel is not None)
 
 
 def cells(n: int, columns: int, height: int, head: int) -> list[Cell]:
@@ -150,15 +150,15 @@ def notes(panel: Panel, cell: Cell, ink: Ink) -> list[dict[str, Any]]:
     ]
 
 
-def heading(panel: Panel, cell: Cell, ink: Ink) -> dict[str, Any]:
-    """The lines above a panel, as a Plotly annotation."""
-    first, *others = _heading_lines(panel)
+def heading(panel: Panel, cell: Cell, ink: Ink, narrow: bool = False) -> dict[str, Any]:
+    """The lines above a panel, as a Plotly annotation; narrow: for a panel of half a phone's width."""
+    first, *others = _heading_lines(panel, narrow)
     words = "<br>".join([first, *(_small(line, ink.note) for line in others)])
     above = {"xanchor": "left", "yanchor": "bottom", "x": 0, "y": 1, "xshift": -3, "align": "left"}
     return _text(words, cell, ink.text, 12.5) | above
 
 
-def _heading_lines(panel: Panel) -> list[str]:
+def _heading_lines(panel: Panel, narrow: bool) -> list[str]:
     """Targets and split; run and accuracy over all classes; what is unusual."""
     accuracy = panel.metrics.get("accuracy")
     by = "" if panel.predicted_by == "network" else f" of the {panel.predicted_by}"
@@ -166,7 +166,8 @@ def _heading_lines(panel: Panel) -> list[str]:
     measured = unknown if accuracy is None else f"{accuracy:.3f}"
     second = as_written(elided(panel.run, RUN_LETTERS)) + (f" · accuracy{by} {measured}" if measured else "")
     name = targets_name(panel.label_smoothing, panel.targets)
-    lines = [f"<b>{name}</b> · {panel.place}", second]
+    lines = [f"<b>{name}</b>", panel.place] if narrow else [f"<b>{name}</b> · {panel.place}"]
+    lines.append(second)
     if panel.class_means:
         lines.append(f"no head: class means on {panel.class_means} as templates")
     if panel.remark:

@@ -41,9 +41,14 @@ GAP = 0.02
 
 
 def film_figure(
-    films: Sequence[Film], curves: Figure | None = None, *, marks: Marks | None = None, dark: bool = False
+    films: Sequence[Film],
+    curves: Figure | None = None,
+    *,
+    marks: Marks | None = None,
+    dark: bool = False,
+    width: int = WIDTH_PX,
 ) -> Figure:
-    """Panels of all runs and splits, four a row, under a slider, over curves.
+    """Panels of all runs and splits, four a row (two where it is narrow), under a slider, over curves.
 
     Runs are shown at the same epochs, those that all of them kept.
 
@@ -52,6 +57,7 @@ def film_figure(
         curves: a figure of `chart_figure` whose x axes are epochs; a line in each marks the epoch shown.
         marks: what is drawn beside the points.
         dark: for a dark page.
+        width: pixels at which panels fill their cells.
 
     Raises:
         ValueError: no films, or no epoch that all of them kept.
@@ -65,11 +71,11 @@ def film_figure(
     strips = [
         [panels[film.epochs.index(e)] for e in epochs] for film in films for panels in film.panels.values()
     ]
-    columns = max(3, min(4, len(strips)))
-    width = (1 - GAP * (columns - 1)) / columns
-    side = round(width * (WIDTH_PX - 2 * SIDE_PX))
+    narrow = width < WIDTH_PX
+    columns = 2 if narrow else max(3, min(4, len(strips)))
+    side = round((1 - GAP * (columns - 1)) / columns * (width - 2 * SIDE_PX))
     below = int(curves.layout.height) if curves is not None else 0
-    head = head_px([_titled(strip[-1]) for strip in strips])
+    head = head_px([_titled(strip[-1]) for strip in strips], narrow)
     row = head + side + READOUT_PX
     free = -(-len(strips) // columns) * row - head + below
     cells = _cells(len(strips), columns, (side / free, row / free))
@@ -95,7 +101,7 @@ def film_figure(
         layout |= both
         bar, length = scale_bar(final, cell, colours)
         layout["shapes"].append(bar)
-        layout["annotations"] += [length, heading(_titled(final), cell, colours)]
+        layout["annotations"] += [length, heading(_titled(final), cell, colours, narrow)]
         if (picture := under_image(final, cell.x, cell.y, marks.shading)) is not None:
             layout["images"].append(picture)
         if marks.boundaries:
@@ -104,8 +110,10 @@ def film_figure(
         stars += own_stars
         for number, panel in enumerate(strip):
             # A frame names the stars too, though they stay: the browser puts what it does not name below.
-            moving[number] += [*_picture(panel, cell, marks, colours, epochs[number]), *own_stars]
-    lines = put_below(layout, fixed, curves, epochs, below, free, colours) if curves is not None else []
+            said = "" if narrow else f"epoch {epochs[number]}   "
+            moving[number] += [*_picture(panel, cell, marks, colours, said), *own_stars]
+    pixels = width, below, free
+    lines = put_below(layout, fixed, curves, epochs, pixels, colours) if curves is not None else []
     for number, shown in enumerate(moving):
         shown += [line | {"x": [number, number]} for line in lines]
     # Painted in this order: curves, examples, the stars that they would hide, the class means over all.
@@ -118,7 +126,7 @@ def film_figure(
         {"name": str(epoch), "data": [_moved(trace) for trace in data], "traces": traces}
         for epoch, data in zip(epochs, moving, strict=True)
     ]
-    layout |= film_controls(epochs, head, colours)
+    layout |= film_controls(epochs, head, width, colours)
     return Figure({"data": data, "layout": layout, "frames": frames}, _validate=False)
 
 
@@ -146,8 +154,8 @@ def _titled(panel: Panel) -> Panel:
     return replace(panel, metrics={}, epoch=None)
 
 
-def _picture(panel: Panel, cell: Cell, marks: Marks, colours: Ink, epoch: int) -> list[dict[str, Any]]:
-    """What moves: the examples of each class, the class means, and the line under the panel."""
+def _picture(panel: Panel, cell: Cell, marks: Marks, colours: Ink, epoch: str) -> list[dict[str, Any]]:
+    """What moves: the examples of each class, the class means, and the line under the panel, epoch first."""
     own = {"xaxis": cell.x, "yaxis": cell.y, "showlegend": False}
     made = []
     for k, (name, colour, shape) in enumerate(
@@ -180,7 +188,7 @@ def _picture(panel: Panel, cell: Cell, marks: Marks, colours: Ink, epoch: int) -
         )
     x0, x1, y0, _ = panel.limits
     inside = (x1 - x0) / 1000  # what lies on the edge may fall outside by rounding, and is not drawn
-    said = f"epoch {epoch}   ρ/d {panel.metrics['rho_d']:.3f}   accuracy {panel.metrics['accuracy']:.3f}"
+    said = f"{epoch}ρ/d {panel.metrics['rho_d']:.3f}   accuracy {panel.metrics['accuracy']:.3f}"
     outside = f"\u200b<br>{panel.n_outside} outside" if panel.n_outside else ""  # beside the scale bar
     if marks.means:
         plus = {"symbol": "cross", "size": 12, "color": colours.text, "opacity": 1}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,6 +91,20 @@ def test_points_move_with_networks_and_only_stars_between() -> None:
     limits = {panel.limits for row in slider.panels for panel in row}
     assert len(limits) == 1  # the frame does not move, so that motion is real
     assert {panel.unit for row in slider.panels for panel in row} == {1.0}
+
+
+def test_splits_stand_below_one_another_where_asked() -> None:
+    slider = build_alpha_slider(networks(), ALPHAS, TRIPLE)
+    beside, below = (alpha_slider_figure(slider, columns=n).to_dict()["layout"] for n in (None, 1))
+    assert beside["yaxis"]["domain"] == beside["yaxis2"]["domain"]
+    assert below["yaxis"]["domain"][0] > below["yaxis2"]["domain"][1]
+    assert below["xaxis"]["domain"] == below["xaxis2"]["domain"] == [0, 1]
+
+    def side(layout: dict[str, Any]) -> float:
+        low, high = layout["yaxis"]["domain"]
+        return float((high - low) * (layout["height"] - layout["margin"]["t"] - layout["margin"]["b"]))
+
+    assert side(below) == pytest.approx(side(beside), abs=1)
 
 
 def test_an_example_keeps_its_id_and_its_trace() -> None:

@@ -117,6 +117,18 @@ def test_panels_are_squares_that_fill_their_cells(films: list[Film]) -> None:
             assert (high - low) * free == pytest.approx((right - left) * (WIDTH_PX - 2 * SIDE_PX), abs=1)
 
 
+def test_a_narrow_page_has_two_panels_a_row(films: list[Film]) -> None:
+    layout = film_figure(films, width=360).to_dict()["layout"]
+    free = layout["height"] - layout["margin"]["t"] - layout["margin"]["b"]
+    places = [(layout[f"xaxis{n}"]["domain"], layout[f"yaxis{n}"]["domain"]) for n in ("", 2, 3, 4)]
+    assert len({x[0] for x, _ in places}) == len({y[0] for _, y in places}) == 2
+    for (left, right), (low, high) in places:
+        assert (high - low) * free == pytest.approx((right - left) * (360 - 2 * SIDE_PX), abs=1)
+    buttons, slider = layout["updatemenus"][0], layout["sliders"][0]
+    assert slider["x"] - buttons["x"] == pytest.approx(124 / 360)
+    assert slider["x"] + slider["len"] == pytest.approx(1)
+
+
 def test_curves_are_spaced_as_the_slider(films: list[Film]) -> None:
     """Epoch 3 lies a third of the way from epoch 2 to 5, at step 4/3; a hover says the epoch."""
     history = [{"epoch": epoch, "train_loss": 1 / epoch} for epoch in range(1, 13)]

@@ -6,18 +6,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
 from penviz.app.catalogue import Group, Opened, digest_of
 from penviz.app.run_selection import with_chosen_runs
-from penviz.app.widgets.charts import show_charts
+from penviz.app.widgets.charts import below_one_another, show_charts
 from penviz.app.widgets.command_lines import command_lines
 from penviz.app.widgets.controls import choose_classes
 from penviz.app.widgets.empty import show_too_few, show_warnings
 from penviz.app.widgets.export import export_charts, export_film
 from penviz.app.widgets.legend import legend_html
 from penviz.app.widgets.page_head import STILL, head_html, page_head
+from penviz.app.widgets.page_width import NARROW_PX, is_narrow
 from penviz.app.widgets.share import share_figure
 from penviz.app.widgets.train_here import train_here
 from penviz.figures.charts.training import time_charts_of
@@ -38,6 +40,9 @@ from penviz.study.animation_charts import film_charts
 
 QUICK = 1000
 """Triples that are measured at every epoch without being asked for; 100 classes have 161,700."""
+
+CURVE_PX = 235
+"""Height of a row of curves."""
 
 FRAME = (
     "All epochs stand on the plane of the last epoch’s head, in its unit, on axes that hold 99.5 % of the "
@@ -86,14 +91,17 @@ def _draw(group: Group, opened: list[Opened]) -> None:
     names = short_names([film.label_smoothing for film in films], [film.run for film in films])
     charts = film_charts(films, [run.record.get("history") or [] for run in runs], names)
     dark = st.context.theme.type == "dark"
-    curves = chart_figure(charts, columns=3, dark=dark, height=2 * 235)
+    width = NARROW_PX if is_narrow() else WIDTH_PX
+    look: dict[str, Any] = {"columns": 3, "height": 2 * CURVE_PX}
+    look = below_one_another(look, len(charts)) if is_narrow() else look
+    curves = chart_figure(charts, dark=dark, **look)
     if not common_epochs(films):
         show_warnings(["These runs kept no epoch in common: choose one of them."])
         return
-    figure = film_figure(films, curves, marks=marks, dark=dark)
+    figure = film_figure(films, curves, marks=marks, dark=dark, width=width)
     panels = [panels[-1] for film in films for panels in film.panels.values()]
     st.html(legend_html(panels, marks, dark, crosses=False))
-    st.html(f"<style>.st-key-film {{ --tall: {figure.layout.height / WIDTH_PX:.4f}; }}</style>")
+    st.html(f"<style>.st-key-film {{ --tall: {figure.layout.height / width:.4f}; }}</style>")
     with st.container(key="film"):
         alt = in_words(charts)
         st.plotly_chart(figure, theme=None, key="film-chart", config=STILL, height="stretch", alt=alt)

@@ -12,6 +12,7 @@ from penviz.app.catalogue import directory_digest, sweep_directory
 from penviz.app.state import default_classes, in_order, presets
 from penviz.app.widgets.legend import legend_html
 from penviz.app.widgets.page_head import STILL
+from penviz.app.widgets.page_width import is_narrow
 from penviz.app.words import panels_in_words
 from penviz.plot.alpha_slider import alpha_slider_figure
 from penviz.plot.screen import Marks
@@ -50,7 +51,7 @@ def alpha_slider(classes: tuple[int, int, int] | None, dark: bool) -> None:
     marks = Marks(shading=False, templates=False)
     st.html(legend_html(slider.panels[-1], marks, dark))
     words = panels_in_words([panel for network in slider.panels for panel in network])
-    figure = _figure(digest, classes, marks, dark)
+    figure = _figure(digest, classes, marks, dark, is_narrow())
     st.plotly_chart(figure, theme=None, key="slider-chart", config=STILL, alt=words)
     st.html(f'<p class="pz-foot">{escape(_provenance(runs, slider))}</p>')
 
@@ -74,8 +75,9 @@ def _alpha_slider(digest: str, classes: tuple[int, int, int]) -> AlphaSlider:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _figure(digest: str, classes: tuple[int, int, int], marks: Marks, dark: bool) -> Any:
-    return alpha_slider_figure(_alpha_slider(digest, classes), marks=marks, dark=dark)
+def _figure(digest: str, classes: tuple[int, int, int], marks: Marks, dark: bool, narrow: bool) -> Any:
+    slider = _alpha_slider(digest, classes)
+    return alpha_slider_figure(slider, marks=marks, dark=dark, columns=1 if narrow else None)
 
 
 def _provenance(runs: Sequence[Run], slider: AlphaSlider) -> str:

@@ -19,8 +19,8 @@ CLASS_KEYS = ("left", "right", "above")
 
 SCALE_WORDS = {"distance": "distance = 1", "own": "free per run", "same": "shared"}
 SCALE_SENTENCES = {
-    "distance": "Each row is scaled so that its class means on train are 1 apart on average: compare widths, "
-    "not sizes.",
+    "distance": "ρ is the radius of the clusters, d the distance between class means. Each row is scaled to "
+    "d = 1 on train, so a cluster that looks smaller is tighter.",
     "own": "Each row has axes of its own, in feature units: compare shapes, not sizes.",
     "same": "All rows share one pair of axes, in feature units.",
 }

@@ -160,8 +160,8 @@ class LinkedPanels {
     [start.textContent, end.textContent] = [from[1], others.length === 1 ? others[0][1] : ""];
     this.side.querySelector(".pzc-morph").hidden = !others.length;
     this.side.querySelector(".pzc-morph p").textContent =
-      `Moves the panels of ${from[1]} (${this.panels.filter((p) => p.row === from[0]).map((p) => p.place).join(" and ")}): ` +
-      "each dot goes to where the same image lies in the other network. What is between is interpolated, not measured.";
+      `Moves each dot of ${from[1]} (${this.panels.filter((p) => p.row === from[0]).map((p) => p.place).join(" and ")}) ` +
+      "to where the same image lies in the other network. Positions in between are interpolated, not measured.";
     this.slider.value = this.t = 0;
     this.spot = null;
   }

@@ -57,7 +57,8 @@ from penviz.study.table import Table
 from penviz.study.withheld_intervals import withheld_intervals
 
 HINT_POINTS = (
-    "Point at a dot to see its image in every panel that has it; click it, or draw a lasso, to select. "
+    "Point at a dot to see its image and where it lies in the other panels; click, or draw a lasso, to "
+    "select. "
     "Keys: arrows from dot to dot, Page Up and Down from panel to panel, Enter to select."
 )
 PLAIN_POINTS = "Click a point, or draw a lasso or a box with the tools beside the panels, to see the images."
@@ -232,15 +233,17 @@ def _head(
 
 
 def _hint(state: State, panels: Sequence[Panel]) -> str:
-    """How the rows are scaled, and how little of the spread a plane can show."""
+    """How the rows are scaled, and how little of the variance a plane can show."""
     if state.view != PLANE:
         return ""
     shares = [100 * p.metrics["plane_share"] for p in panels if "plane_share" in p.metrics]
     lost = ""
     if shares:
         ends = sorted({f"{min(shares):.0f}", f"{max(shares):.0f}"}, key=float)
-        lost = f"The picture shows {' to '.join(ends)} % of the spread; the rest lies off this plane. "
-    return f"{SCALE_SENTENCES[state.scale]} {lost}"
+        lost = f"The plane holds {' to '.join(ends)} % of the variance; no picture of it shows the rest. "
+    stars = any(p.ideal_xy is not None for p in panels)
+    optimum = "A star is where the loss of label smoothing is least. " if stars else ""
+    return f"{SCALE_SENTENCES[state.scale]} {lost}{optimum}"
 
 
 def _linked_panels(state: State, cells: Cells, opened: Sequence[Opened], dark: bool) -> None:

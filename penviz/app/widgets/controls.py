@@ -121,7 +121,7 @@ def choose_classes(group: Group, rows: Sequence[int]) -> tuple[int, int, int]:
             list(triples),
             index=None,
             key=preset_key,
-            placeholder="Triples of the paper",
+            placeholder="Triples of Müller et al.",
             label_visibility="collapsed",
             on_change=take_preset,
             args=(triples, keys, preset_key),

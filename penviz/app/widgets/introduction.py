@@ -30,12 +30,12 @@ def introduction(state: State, opened: Sequence[Opened]) -> None:
     alpha = targets.label_smoothing or USUAL
     with st.container(key="intro", horizontal=True, vertical_alignment="center", gap="small"):
         st.html(
-            '<p class="pz-intro">Each dot is an image, placed by its <b>features</b>, the activations before '
-            "the last layer, on the plane of three classes’ <b>templates</b>, their rows in that layer. "
-            "<b>Hard targets</b> are 1 for the label and 0 for every other class; <b>label smoothing</b> "
-            f"with α = {alpha:g} makes them {number(facts.true)} and {escape(facts.others)}. It draws each "
-            "class together, towards a point equally far from the others. Calibration can gain, distillation "
-            "can suffer (Müller, Kornblith &amp; Hinton 2019).</p>"
+            '<p class="pz-intro">Each dot is an image, placed by its <b>features</b> (the activations before '
+            "the last layer) on the plane through three classes’ <b>templates</b> (their weights in that "
+            "layer). <b>Hard targets</b> are 1 for the label and 0 for all other classes; <b>label smoothing"
+            f"</b> with α = {alpha:g} makes them {number(facts.true)} and {escape(facts.others)}. It draws "
+            "the images of a class together, equally far from the other templates. Calibration can gain, "
+            "distillation can suffer (Müller, Kornblith &amp; Hinton 2019).</p>"
         )
         with st.container(key="intro-ways", width="content", gap=None):
             start_tour()

@@ -46,7 +46,7 @@ def key_facts(
     if triples:
         n = len(next(iter(triples.values())).pair.triples)
         title = f"Median change of ρ/d in the plane, over all {n:,} triples"
-        heads.insert(at, f'<th title="{title}">median of {n:,} triples</th>')
+        heads.insert(at, f'<th title="{title}">median of {n:,} triples, plane</th>')
     body = ""
     for split in table.splits:
         cells = [_cell(known[key], table.reference, split, COLUMNS[key][0]) for key in keys]
@@ -76,8 +76,8 @@ def _typical(found: TripleComparison | None, classes: Sequence[int]) -> str:
     if found is None:
         return f'<td data-label="{TYPICAL}">–</td>'
     rank = found.rank(classes)
-    more = {None: "", 1: "; none tightens more than this"}.get(
-        rank, f"; {(rank or 1) - 1:,} tighten more than this"
+    more = {None: "", 1: "none tightens more than these three"}.get(
+        rank, f"{(rank or 1) - 1:,} tighten more than these three"
     )
     median = signed_percent(float(np.median(found.pair.change)))
-    return f'<td data-label="{TYPICAL}"><span><b>{median}</b>{more}</span></td>'
+    return f'<td data-label="{TYPICAL}"><span><b>{median}</b> {more}</span></td>'

@@ -25,7 +25,8 @@ from penviz.app.component.served_files import routes
 page = AppTest.from_file(penviz.app.main.__file__, default_timeout=60).run()
 assert not page.exception and not page.error
 captions = (caption.value for caption in page.sidebar.caption)
-print(penviz.__file__, len(page.get("bidi_component")), len(routes()), *captions)
+panels = [one for one in page.get("bidi_component") if one.proto.id.endswith("-panels")]
+print(penviz.__file__, len(panels), len(routes()), *captions)
 """
 
 

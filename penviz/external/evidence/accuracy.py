@@ -219,18 +219,19 @@ def check(
 
 
 def _close(first: Row, alike: Sequence[Row], lost: Sequence[Row], table: SetUpTable) -> tuple[Row, ...]:
-    """The rows of other pixels and the same body that lie within POINTS of the first on the same images."""
+    """The rows of other pixels, same body, within POINTS of the first on the same images; nearest first."""
     ways = {row.preprocessing for row in alike}
     early, _ = table.scored[first.preprocessing, first.variant]
     least = {row.n: row.accuracy - POINTS for row in (early, first)}
-    return tuple(
+    close = [
         row
         for row in lost
         if row.preprocessing not in ways
         and row.variant == first.variant
         and row.accuracy >= least.get(row.n, 1.0)
         and (row.temperature is None or is_plausible(row.temperature))
-    )
+    ]
+    return tuple(sorted(close, key=lambda row: (-row.n, -row.accuracy)))
 
 
 def _proof(table: SetUpTable, proved: Sequence[Preprocessing]) -> tuple[list[Row], tuple[str, ...]]:

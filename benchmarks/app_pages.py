@@ -111,7 +111,7 @@ LISTEN = """() => {
   const soon = () => requestAnimationFrame(() => { window.last = performance.now(); });
   if (window.watching) watching.disconnect();
   window.watching = new MutationObserver(soon);
-  watching.observe(document.querySelector('[data-testid=stMain]'),
+  watching.observe(document.body,
     {childList: true, characterData: true, subtree: true});
   const start = event => {
     if (event.type === 'keydown' && !['Enter', 'ArrowLeft', 'ArrowRight'].includes(event.key)) return;

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from penviz.app.widgets.charts import below_one_another
+from penviz.app.widgets.charts import height_of_one_column
 
 
 @pytest.mark.parametrize(
-    ("look", "n", "height"),
+    ("n", "columns", "height", "expected"),
     [
-        ({"columns": 3, "height": 600}, 6, 6 * 300),
-        ({"columns": 3, "height": 600}, 4, 4 * 300),
-        ({"columns": 2, "height": 300}, 2, 2 * 300),
-        ({"height": 300}, 1, 300),
-        ({"columns": 3}, 6, None),
+        (6, 3, 600, 6 * 300),
+        (4, 3, 600, 4 * 300),
+        (2, 2, 300, 2 * 300),
+        (1, None, 300, 300),
+        (6, 3, None, None),
     ],
 )
-def test_each_chart_keeps_its_height(look: dict[str, Any], n: int, height: int | None) -> None:
-    found = below_one_another(look | {"legend": False}, n)
-    assert found == {"columns": 1, "height": height, "legend": False}
+def test_each_chart_keeps_its_height(n: int, columns: int | None, height: int | None, expected: int) -> None:
+    assert height_of_one_column(n, columns, height) == expected

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from html import escape
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
 from penviz.app.catalogue import Group, Opened, digest_of
 from penviz.app.run_selection import with_chosen_runs
-from penviz.app.widgets.charts import below_one_another, show_charts
+from penviz.app.widgets.charts import show_charts
 from penviz.app.widgets.command_lines import command_lines
 from penviz.app.widgets.controls import choose_classes
 from penviz.app.widgets.empty import show_too_few, show_warnings
@@ -92,9 +91,8 @@ def _draw(group: Group, opened: list[Opened]) -> None:
     charts = film_charts(films, [run.record.get("history") or [] for run in runs], names)
     dark = st.context.theme.type == "dark"
     width = NARROW_PX if is_narrow() else WIDTH_PX
-    look: dict[str, Any] = {"columns": 3, "height": 2 * CURVE_PX}
-    look = below_one_another(look, len(charts)) if is_narrow() else look
-    curves = chart_figure(charts, dark=dark, **look)
+    columns = 1 if is_narrow() else 3
+    curves = chart_figure(charts, columns=columns, dark=dark, height=CURVE_PX * -(-len(charts) // columns))
     if not common_epochs(films):
         show_warnings(["These runs kept no epoch in common: choose one of them."])
         return

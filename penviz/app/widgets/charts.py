@@ -16,23 +16,27 @@ from penviz.projection.chart import Chart
 
 
 def show_charts(
-    charts: Sequence[Chart], key: str, *, config: Mapping[str, Any] = CONFIG, said: str = "", **look: Any
+    charts: Sequence[Chart],
+    key: str,
+    *,
+    config: Mapping[str, Any] = CONFIG,
+    said: str = "",
+    columns: int | None = None,
+    height: int | None = None,
 ) -> None:
     """One Plotly figure of some charts; below one another where the page is narrow.
 
     Args:
-        charts, look: as for `chart_figure`; key: of the element, for the style sheet.
+        charts, columns, height: as for `chart_figure`; key: of the element, for the style sheet.
         config: Plotly's settings; said: what the words begin with.
     """
     if is_narrow():
-        look = below_one_another(look, len(charts))
-    figure = chart_figure(charts, dark=st.context.theme.type == "dark", **look)
+        columns, height = 1, height_of_one_column(len(charts), columns, height)
+    figure = chart_figure(charts, dark=st.context.theme.type == "dark", columns=columns, height=height)
     words = f"{said} {in_words(charts)}".strip()
     st.plotly_chart(figure, theme=None, key=key, config=dict(config), alt=words)
 
 
-def below_one_another(look: Mapping[str, Any], n: int) -> dict[str, Any]:
-    """The look of n charts in one column, each as tall as in their rows."""
-    columns, height = look.get("columns") or default_columns(n), look.get("height")
-    tall = None if height is None else round(height / -(-n // columns)) * n
-    return {**look, "columns": 1, "height": tall}
+def height_of_one_column(n: int, columns: int | None, height: int | None) -> int | None:
+    """Pixels of n charts below one another, each as tall as in rows of some columns; None stays None."""
+    return None if height is None else round(height / -(-n // (columns or default_columns(n)))) * n

@@ -1,6 +1,6 @@
 """Pairs of runs that differ in one thing, and the kind of finding that each should get.
 
-The runs are the pair that comes with the package, changed in one thing each, and a few networks on digits.
+The runs are the two AlexNets of checkpoints/, changed in one thing each, and a few networks on digits.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from null_pairs import networks
 
-from penviz.demo import PAIR, PAIR_NAMES
 from penviz.store.activations import Activations
 from penviz.store.captured_run import CapturedRun, load
 from penviz.store.head import Head
@@ -25,6 +24,7 @@ from penviz.study.study import Study
 from penviz.study.study_run import StudyRun
 
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
+ALEXNETS = ("cifar10-alexnet-hard", "cifar10-alexnet-soft")
 SOFT = {"targets": "uniform", "label_smoothing": 0.1}
 HARD = {"targets": "hard", "label_smoothing": 0.0}
 
@@ -144,8 +144,8 @@ def adopted(base: CapturedRun, name: str, **config: Any) -> CapturedRun:
 
 def cases(root: Path) -> list[Case]:
     """All of them; the networks on digits are trained where they are missing."""
-    h, s = (load(PAIR / name) for name in PAIR_NAMES)
-    full = [load(CHECKPOINTS / name) for name in PAIR_NAMES]
+    full = [load(CHECKPOINTS / name) for name in ALEXNETS]
+    h, s = (replace(run, splits={k: few(300)(a) for k, a in run.splits.items()}) for run in full)
     h100, s100 = (load(CHECKPOINTS / f"cifar100-resnet20-{end}") for end in ("hard", "soft"))
     h100, s100 = (replace(run, splits={"train": run.splits["train"]}) for run in (h100, s100))
     digits = [load(place) for place in networks(root, 6)]
@@ -311,7 +311,7 @@ def cases(root: Path) -> list[Case]:
                 h, s, variant(s, "more", tightened(0.9), targets="uniform", label_smoothing=0.2)
             ),
         ),
-        Case("calibration: hard, soft, 10,000 examples", "higher", lambda: calibration(*full)),
+        Case("calibration: hard, soft, 4,000 examples", "higher", lambda: calibration(*full)),
         Case("calibration: hard, soft, 3,000 examples", "higher", lambda: calibration(h, s)),
         Case("calibration: one network called hard and soft", "same", lambda: calibration(h, one)),
         Case(

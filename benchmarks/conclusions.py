@@ -2,7 +2,7 @@
 
     python benchmarks/conclusions.py [ROOT]
 
-The runs are the pair that comes with the package, changed in one thing each, and a few networks on digits
+The runs are the two AlexNets of checkpoints/, changed in one thing each, and a few networks on digits
 that are trained in ROOT (a temporary directory without it; some seconds each). Ends with status 1 where one
 gets another kind of finding than it should.
 """
@@ -21,7 +21,7 @@ HEAD = """# What penviz says of a pair of runs
 
 Each line is a pair (or a few runs) that differs in one thing, and the sentence that penviz gives it.
 Written by `python benchmarks/conclusions.py`, not by hand. "Hard" and "soft" are the two AlexNets on CIFAR-10
-that come with the package (label smoothing 0 and 0.1, 300 examples a class and split) unless another network
+in `checkpoints/` (label smoothing 0 and 0.1, 300 examples a class and split) unless another network
 is named; classes airplane, automobile, bird.
 
 Of 780 pairs of hard `fc800` networks on digits that differ in the seed alone, {share} get a direction when

@@ -109,7 +109,7 @@ def test_the_demo_pair_is_part_of_the_shipped_runs(name: str, split: str) -> Non
     whole = Activations.load(activations_path(ROOT / "checkpoints" / name, split))
     at = {index: row for row, index in enumerate(whole.indices.tolist())}
     rows = [at[index] for index in part.indices.tolist()]
-    assert np.bincount(part.labels).tolist() == [300] * 10
+    assert np.bincount(part.labels).tolist() == [200] * 10
     np.testing.assert_allclose(
         part.features, whole.features[rows], rtol=2**-11, atol=2**-24
     )  # half precision

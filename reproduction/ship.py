@@ -2,10 +2,11 @@
 
 These made what is shipped, each after `python -m reproduction ship`:
 
-    cifar10-compact-hard cifar10-compact-soft --per-class 500 --snapshots 40 --thumbnails --weights
-    digits-fc800-hard digits-fc800-soft --per-class 0 --snapshots 20 --epochs 12 --thumbnails --weights
-    cifar10-alexnet-hard cifar10-alexnet-soft --out checkpoints --to penviz/demo/pair --snapshots 20 \\
-        --thumbnails
+    cifar10-compact-hard cifar10-compact-soft --per-class 500 --snapshots 25 --thumbnails --weights
+    cifar10-alexnet-hard cifar10-alexnet-soft --per-class 400 --thumbnails --weights
+    digits-fc800-hard digits-fc800-soft --per-class 0 --snapshots 20 --epochs 8 --thumbnails --weights
+    cifar10-compact-hard cifar10-compact-soft --out checkpoints --to penviz/demo/pair --per-class 200 \\
+        --snapshots 15 --split train --split validation --thumbnails
 
 Everything else of a run stays as it was: its config, the digest of its weights, its metrics and command. What
 was kept stands under "thinned" in run.json.
@@ -71,7 +72,11 @@ def ship(runs: Sequence[Run], place: Path, kept: Kept) -> list[Path]:
 
 def _copy(run: Run, place: Path, splits: Sequence[str], kept: Kept) -> Path:
     place.mkdir(parents=True, exist_ok=True)
-    about: dict[str, Any] = {"per_class": kept.per_class or "all", "features": "float16"}
+    before = run.record.get("thinned") or {}  # where the run is itself a copy
+    about: dict[str, Any] = {
+        "per_class": kept.per_class or before.get("per_class", "all"),
+        "features": "float16",
+    }
     pictures: dict[str, Any] = {}
     for split in splits:
         stored = Activations.load(activations_path(run.directory, split))
@@ -85,7 +90,11 @@ def _copy(run: Run, place: Path, splits: Sequence[str], kept: Kept) -> Path:
             whole = Snapshots.load(snapshots_path(run.directory, split))
             thin = _thin_snapshots(whole, kept.snapshots, kept.epochs)
             thin.save(snapshots_path(place, split))
-            about["snapshots"] = {"per_class": kept.snapshots, "epochs": len(thin), "of": len(whole)}
+            about["snapshots"] = {
+                "per_class": kept.snapshots,
+                "epochs": len(thin),
+                "of": before.get("snapshots", {}).get("of", len(whole)),
+            }
     if kept.weights:
         shutil.copyfile(run.directory / MODEL_FILE, place / MODEL_FILE)
     else:

@@ -109,7 +109,7 @@ def test_stale_activations_are_said(calibrate: Any, tmp_path: Path) -> None:
 
 def test_shipped_pair(calibrate: Any) -> None:
     """alpha = 0.1 on CIFAR-10, where smoothing under-shoots: T above 1 for hard, below 1 for soft."""
-    hard, soft = (SHIPPED / f"cifar10-alexnet-{targets}" for targets in ("hard", "soft"))
+    hard, soft = (SHIPPED / f"cifar10-compact-{targets}" for targets in ("hard", "soft"))
     record = json.loads(calibrate(hard, soft, "--json")[0])
     fits = [record["fits"][run.name] for run in (hard, soft)]
     assert fits[0]["temperature_interval"][0] > 1 > fits[1]["temperature_interval"][1]

@@ -61,6 +61,15 @@ def test_a_copy_keeps_all_examples_the_weights_and_some_snapshots(tmp_path: Path
         np.testing.assert_array_equal(thinned.predictions, film.predictions[[0, 2, 3]][:, rows])
 
 
+def test_a_copy_of_a_copy_says_what_is_left_of_the_whole_run(tmp_path: Path) -> None:
+    whole = read_run(complete(tmp_path / "whole"))
+    (place,) = ship([whole], tmp_path / "half", Kept(per_class=3, snapshots=2, epochs=3))
+    (place,) = ship([read_run(place)], tmp_path / "less", Kept(per_class=0, snapshots=1, epochs=2))
+    thinned = read_run(place).record["thinned"]
+    assert thinned["per_class"] == 3
+    assert thinned["snapshots"] == {"per_class": 1, "epochs": 2, "of": 4}
+
+
 def test_fewer_examples_are_the_first_of_each_class_with_their_own_pictures(tmp_path: Path) -> None:
     before = read_run(complete(tmp_path / "whole"))
     (place,) = ship(

@@ -119,6 +119,8 @@ table.pz-key-facts :is(th, td) {{ text-align: left; padding: 0 1.2rem 0 0; white
 table.pz-key-facts th {{ font-weight: 400; color: {colours.note}; }}
 table.pz-key-facts b {{ font-weight: 700; margin-right: .15rem; }}
 table.pz-key-facts thead th {{ font-size: .82rem; }}
+table.pz-key-facts small {{ display: block; font-size: .82em; color: {colours.note}; }}
+table.pz-key-facts :is(td, tbody th) {{ vertical-align: top; }}
 table.pz-key-facts th[title] {{ cursor: help; }}
 @container (max-width: 800px) {{
   div:has(> table.pz-key-facts) {{ width: 100%; }}

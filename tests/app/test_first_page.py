@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from page_client import checked, html, pair
 from small_runs import make_run
@@ -15,7 +16,9 @@ from streamlit.testing.v1 import AppTest
 from penviz.app.state import default_runs
 from penviz.figures.open_study import open_study
 from penviz.metrics.wording import three
-from penviz.store.runs import read_run
+from penviz.store.activations import Activations
+from penviz.store.head import Head
+from penviz.store.runs import activations_path, read_run
 
 Open = Callable[..., AppTest]
 
@@ -46,6 +49,34 @@ def test_plane_and_feature_space_stand_side_by_side_for_both_splits(open_app: Op
         more = int((changes < changes[own]).sum())
         assert ("none tightens more" if not more else f"{more} tighten more than these three") in shown
     assert "hard → soft" in shown
+
+
+@pytest.mark.parametrize(
+    ("scales", "said"),
+    [
+        ((30, 0.02), "over-confident → under-confident"),
+        ((0.02, 30), "under-confident → over-confident"),
+        ((30, 30), "both over-confident"),
+    ],
+)
+def test_an_ece_says_which_way_it_points_on_held_out_images(
+    open_app: Open, tmp_path: Path, scales: tuple[float, float], said: str
+) -> None:
+    pair(tmp_path, per_class=60)
+    for name, scale in zip(("hard", "soft"), scales, strict=True):
+        for split in ("train", "validation"):
+            path = activations_path(tmp_path / name, split)
+            a = Activations.load(path)
+            assert a.head is not None
+            head = Head(a.head.weight * np.float32(scale), a.head.bias)
+            replace(a, head=head, predictions=head.logits(a.features).argmax(axis=1)).save(path)
+    table = open_study([tmp_path / "hard", tmp_path / "soft"]).compare([0, 1, 2]).table
+    for values, scale in zip(table.row("confidence").values, scales, strict=True):
+        accuracy = table.row("accuracy").values[0]["validation"]
+        assert (values["validation"] > accuracy) == (scale > 1)
+    shown = facts(open_app())
+    assert shown.count("-confident") == said.count("-confident")
+    assert said in shown
 
 
 def test_a_single_run_has_no_change(open_app: Open, tmp_path: Path) -> None:

@@ -49,7 +49,8 @@ def key_facts(
         heads.insert(at, f'<th title="{title}">median of {n:,} triples, plane</th>')
     body = ""
     for split in table.splits:
-        cells = [_cell(known[key], table.reference, split, COLUMNS[key][0]) for key in keys]
+        under = {"ece": _direction(known, table.reference, split)} if split != "train" else {}
+        cells = [_cell(known[k], table.reference, split, COLUMNS[k][0], under.get(k, "")) for k in keys]
         if triples:
             cells.insert(at, _typical(triples.get(split), classes))
         body += f"<tr><th>{escape(split)}</th>{''.join(cells)}</tr>"
@@ -61,14 +62,31 @@ def _both(row: NumberRow, split: str) -> bool:
     return all(values.get(split) is not None for values in row.values)
 
 
-def _cell(row: NumberRow, reference: int, split: str, label: str) -> str:
-    """The change where it is relative, and both values."""
+def _cell(row: NumberRow, reference: int, split: str, label: str, under: str) -> str:
+    """The change where it is relative, both values, and what stands under them."""
     if not _both(row, split):
         return f'<td data-label="{escape(label)}">–</td>'
     before, after = (three(row.values[i][split]) for i in (reference, 1 - reference))
     change = row.changes.get(split)
     moved = f"<b>{signed_percent(change.value)}</b> " if change is not None and change.relative else ""
-    return f'<td data-label="{escape(label)}"><span>{moved}{before} → {after}</span></td>'
+    return f'<td data-label="{escape(label)}"><span>{moved}{before} → {after}{under}</span></td>'
+
+
+def _direction(known: Mapping[str, NumberRow], reference: int, split: str) -> str:
+    """Whether each network is over- or under-confident: ECE has no sign, and can rise as one becomes the other.
+
+    Said of both or of none, and only where mean confidence and accuracy lie apart by at least half the ECE;
+    less is a gap that points both ways.
+    """
+    rows = [known.get(key) for key in ("confidence", "accuracy", "ece")]
+    words = []
+    for i in (reference, 1 - reference):
+        confidence, accuracy, ece = (row.values[i].get(split) if row else None for row in rows)
+        if confidence is None or accuracy is None or ece is None or abs(confidence - accuracy) < ece / 2:
+            return ""
+        words.append("over-confident" if confidence > accuracy else "under-confident")
+    said = f"both {words[0]}" if words[0] == words[1] else " → ".join(words)
+    return f"<small>{said}</small>"
 
 
 def _typical(found: TripleComparison | None, classes: Sequence[int]) -> str:

@@ -22,5 +22,5 @@ SHIPPED = {"cifar10-1000": "cifar10", "cifar100-1000": "cifar100"}
 """Name of these images as a data set -> the data set that they are of."""
 
 EXAMPLE = Path(__file__).resolve().parent / "example" / "cifar10-alexnet-hard.pth"
-"""Weights of a `tutorial_alexnet` trained on hard targets, as a file from elsewhere, for the page "Your model"."""
+"""Weights of an AlexNet trained on hard targets, as a file from elsewhere, for the page "Your model"."""
 EXAMPLE_IMAGES = "cifar10-1000"

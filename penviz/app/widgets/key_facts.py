@@ -73,7 +73,7 @@ def _cell(row: NumberRow, reference: int, split: str, label: str, under: str) ->
 
 
 def _direction(known: Mapping[str, NumberRow], reference: int, split: str) -> str:
-    """Whether each network is over- or under-confident: ECE has no sign, and can rise as one becomes the other.
+    """Whether each network is over- or under-confident; ECE has no sign, and can rise from one to the other.
 
     Said of both or of none, and only where mean confidence and accuracy lie apart by at least half the ECE;
     less is a gap that points both ways.

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from penviz.metrics.tightness.training_time import FIT
 from penviz.store.run_config import RunError
 from reproduction.manifest import HERE, Listed, Manifest, Recipe, by_recipe
 from reproduction.results import Row
@@ -307,20 +308,23 @@ def not_run(results: Results) -> str:
 
 
 def runs(results: Results) -> str:
-    """Where the numbers come from: one line a run."""
+    """Where the numbers come from: one line a run, with its gate (its planned epochs) and whether it fits."""
     lines = []
-    for row in (*results.rows, *results.students):
+    every = (*results.rows, *results.students)
+    fitted = {row["id"]: float(row["accuracy"]) for row in every if row["split"] == "train"}
+    for row in every:
         if row["split"] == "validation":
             machine, versions = json.loads(row["machine"]), json.loads(row["versions"])
             threads = f", {machine['threads']} thread(s)" if machine["device"] == "cpu" else ""
             lines.append(
                 [
-                    *(row["tier"], row["id"], row["label_smoothing"] or NOTHING, row["seed"]),
+                    *(row["tier"], row["id"], row["label_smoothing"] or NOTHING, row["seed"], row["epochs"]),
+                    "yes" if fitted.get(row["id"], 0.0) >= FIT else "no",
                     f"{float(row['seconds']) / 60:.1f}",
                     f"{machine['device']}{threads}",
                     *(versions["penviz"], versions["torch"]),
                     f"`{row['model_sha256'][:12]}`",
                 ]
             )
-    head = ["tier", "run", "α", "seed", "minutes", "device", "penviz", "torch", "sha256 of the model"]
-    return markdown(head, lines)
+    head = ["tier", "run", "α", "seed", "epochs, all trained", "fits", "minutes", "device", "penviz", "torch"]
+    return markdown([*head, "sha256 of the model"], lines)

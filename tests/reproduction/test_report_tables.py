@@ -94,6 +94,14 @@ def test_an_interval_stands_only_where_there_is_one_seed() -> None:
     assert over_seeds([-0.3, -0.1], change) == "−20.0 ± 14.1", "a spread has no sign"
 
 
+@pytest.mark.parametrize(("accuracy", "fits"), [(0.995, "yes"), (0.985, "no")])
+def test_a_run_says_its_epochs_and_whether_it_fits_its_training_images(accuracy: float, fits: str) -> None:
+    name = "cifar10-alexnet-hard"
+    both = [row(name, "train", **ABOUT, accuracy=accuracy), row(name, **ABOUT, accuracy=0.9, epochs=100)]
+    (line,) = runs(results(*both)).splitlines()[2:]
+    assert line.split(" | ")[1:6] == [name, "0", "0", "100", fits]
+
+
 HARD, STUDENT = "full-cifar10-resnet56-hard", "full-cifar10-student-of-hard-T4"
 
 

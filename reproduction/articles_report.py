@@ -25,7 +25,7 @@ def report(plan: Mapping[str, Any], lines: Sequence[Line]) -> str:
         "",
         "A difference is after minus before, means over training seeds with Welch's 95 % interval; three "
         "seeds a side or more. **Held**: the interval excludes 0 on the side of the claim. **Not held**: on "
-        "the other side. **Undecided**: it contains 0, or three seeds are too few to see so small a "
+        "the other side. **Undecided**: it contains 0; three seeds may be too few to see so small a "
         "difference. The networks are small and the schedules short: what holds here may not for yours.",
         "",
         f"Attacks and noise are on the first {N_ATTACKED} validation examples, pixels in [0, 1]: noise of "

@@ -84,7 +84,7 @@ def test_one_line_from_a_file_to_a_run(theirs: Path, extract: Callable[..., Ende
     starred = [line for line in said.splitlines() if line.startswith("* ")]
     assert len(starred) == 1
     assert "Took the first row. Another: --preprocessing" in said
-    assert "Is that the accuracy you know?" in said
+    assert "Is that the accuracy you expect?" in said
     assert "where 99.9 % is expected" in said
     assert "Head: head (linear), proved" in said
     record = json.loads((out / "run.json").read_text())

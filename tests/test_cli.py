@@ -367,8 +367,8 @@ def test_app_opens_streamlit_on_the_runs(
     [
         (("measure", "RUN", "--split", "test"), "--split goes with --find"),
         (("measure", "RUN", "--find", "most-confused", "--classes", "0", "1", "2"), "leave out --classes"),
-        (("extract", "RUN", "--out", "elsewhere"), "--out is of a checkpoint"),
-        (("extract", "RUN", "--model", "resnet20", "--yes"), "--model, --yes are of a checkpoint"),
+        (("extract", "RUN", "--out", "elsewhere"), "Leave out --out: for a checkpoint"),
+        (("extract", "RUN", "--model", "resnet20", "--yes"), "Leave out --model, --yes: for a checkpoint"),
         (("extract", "RUN", "--threads", "100000"), "less than or equal to"),
         (("extract", "RUN", "--device", "meta"), "Nothing can be computed on the device meta"),
         (("app", "--port", "99999999"), "less than or equal to"),

@@ -215,7 +215,7 @@ def read_catalogue(roots: tuple[Path, ...], digest: str) -> Catalogue:
 def again(run: Run, split: str = "") -> str:
     """How to write the activations of a run again, or those of one split, as a sentence."""
     if run.adopted:
-        return "Bring its file to penviz again."
+        return "Drop its file on Your model again, or run `penviz extract` on it."
     return f"Run `{extract_command(run, split)}`."
 
 

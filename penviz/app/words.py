@@ -62,8 +62,8 @@ def provenance(state: State, panels: Sequence[Panel]) -> str:
     both = "both splits" if len(names) == 2 else "the split"
     return (
         f"Runs {runs}; classes {', '.join(state.class_words)}; {'; '.join(splits)}; "
-        f"drawn with seed {panels[0].seed}, numbers from all that are stored, errors included. "
-        f"{plane}; {scale}; limits hold 99.5 % of the stored points of {both}, {limits}."
+        f"drawn with seed {panels[0].seed}; numbers are over all stored examples, misclassified ones too. "
+        f"{plane}; {scale}; axes cover 99.5 % of the stored points of {both}, {limits}."
     )
 
 

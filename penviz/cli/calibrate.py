@@ -18,12 +18,12 @@ def calibrate(
         str | None,
         typer.Option(
             help=(
-                "Split of which one half is fitted on and the other measured; if not given, one the "
-                "runs have not seen."
+                "Split to use: temperatures are fitted on one half, numbers measured on the other; if not "
+                "given, one the runs have not seen."
             )
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the two halves.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the two halves.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print how far confidence is from accuracy, before and after temperature scaling, and what it says."""

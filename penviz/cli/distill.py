@@ -90,7 +90,7 @@ def distill(
         raise RunError("Choose --pilot or --sweep.")
     _refuse_ignored(context, is_test=pilot or sweep)
     if (pilot or sweep) and n_ranks() > 1:
-        raise RunError("A test of teachers is the work of one process: leave out torchrun.")
+        raise RunError("A test of teachers runs in one process: start it without torchrun.")
     if pilot or sweep:
         if student is None:
             raise RunError("Name the students' network with --student: see penviz models.")
@@ -209,7 +209,7 @@ def _test(
         with progressing.stop_on_signal() as stopped, terminal.TrainingProgress(progress) as report:
             found = test.run(report, stopped)
     except progressing.Stopped:
-        say("Stopped; what is done is kept. The same command goes on.")
+        say("Stopped; what is done is kept. Continue with the same command.")
         raise typer.Exit(130) from None
     print("\n".join(terminal.pilot_lines(found)))
     say(f"Wrote {request.out / 'pilot.json'} and pilot.csv; the page Distillation shows them.")

@@ -47,7 +47,7 @@ def erasure(
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
-    """Print what runs still tell of the wrong classes, and keep it in erasure.json of each."""
+    """Print what networks still say about the non-target classes, and write each run's erasure.json."""
     found = [read_run(path) for path in runs]
     from penviz.external.importing.adopted_network import network_of
     from penviz.training import checkpoints
@@ -78,8 +78,8 @@ def erasure(
         if not record["augmented"]:
             why = "penviz does not know how {} was augmented: state --pad and --flip, or"
             why = why if run.adopted else "{} was trained without augmentation:"
-            say(f"{why.format(run.name)} its mutual information has no noise to stand against.")
-    print("Lower means less is left about the wrong classes. This is not a student's accuracy.")
+            say(f"{why.format(run.name)} its mutual information is computed without augmentation noise.")
+    print("Lower means less is left about the non-target classes. This is not a student's accuracy.")
 
 
 def _data(run: Run, data_dir: Path, dataset: str) -> tuple[RunConfig, DataSet]:

@@ -72,18 +72,18 @@ def extract(
         ),
     ] = None,
     std: Annotated[
-        str | None, typer.Option(help="For a checkpoint: deviation that pixels are divided by, as --mean.")
+        str | None, typer.Option(help="For a checkpoint: std that pixels are divided by, written as --mean.")
     ] = None,
     pixels: Annotated[
         str | None,
-        typer.Option(help="For a checkpoint: range of the pixels before that, 0..1, 0..255 or -1..1."),
+        typer.Option(help="For a checkpoint: range of the pixels before --mean: 0..1, 0..255 or -1..1."),
     ] = None,
     body: Annotated[
         str | None,
         typer.Option(help="For a checkpoint: variant of its body from the printed table, 'max pooling', ..."),
     ] = None,
     expected_accuracy: Annotated[
-        float | None, typer.Option(help="For a checkpoint: the accuracy you know of, in per cent.")
+        float | None, typer.Option(help="For a checkpoint: the accuracy you expect, in percent.")
     ] = None,
     label_smoothing: Annotated[
         float | None, typer.Option(help="For a checkpoint: alpha of its training; 0 for hard targets.")
@@ -169,7 +169,7 @@ def extract(
     if any(import_checkpoint.is_foreign(path) for path in runs):
         if sharded or half or n_ranks() > 1:
             raise RunError(
-                "A checkpoint of your own is the work of one process and kept in one file: "
+                "A checkpoint of your own is extracted by one process, into one float32 file: "
                 "leave out torchrun, --sharded and --half."
             )
         request = Request(
@@ -223,9 +223,7 @@ def extract(
     }
     found = [read_run(path) for path in runs]
     if given := [name for name, value in of_a_checkpoint.items() if value is not None]:
-        raise RunError(
-            f"{', '.join(given)} {'is' if len(given) == 1 else 'are'} of a checkpoint, not of a run."
-        )
+        raise RunError(f"Leave out {', '.join(given)}: for a checkpoint of your own only, not for a run.")
     from penviz.training import data
     from penviz.training import extract as extraction
     from penviz.training.ranks import Ranks

@@ -40,7 +40,7 @@ def _options(
     """See what training targets do to a classifier's penultimate layer."""
     if exit_codes.n_ranks() > 1 and context.invoked_subcommand not in BY_RANKS:
         raise InputError(
-            f"penviz {context.invoked_subcommand} is the work of one process: leave out torchrun."
+            f"penviz {context.invoked_subcommand} runs in one process: start it without torchrun."
         )
 
 

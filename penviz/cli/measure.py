@@ -50,8 +50,8 @@ def measure(
         return
     if len(study.class_names) < 3:
         raise RunError(
-            f"A template plane needs three classes, {study.runs[0].name} has {len(study.class_names)}: two "
-            "stand on an axis, drawn by penviz figure --figure two-classes and in the app."
+            f"A template plane needs three classes, {study.runs[0].name} has {len(study.class_names)}: draw "
+            "two on an axis with penviz figure --figure two-classes, or open the app."
         )
     missing = [(one.run, splits) for one in study.runs if (splits := one.unmeasured())]
     for run, splits in missing:

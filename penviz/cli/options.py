@@ -60,10 +60,11 @@ class NetworkSettings(TypedDict):
     momentum: Annotated[float | None, typer.Option(help="Momentum of SGD.")]
     weight_decay: Annotated[float | None, typer.Option(help="L2 factor on weights.")]
     loss_factor: Annotated[float | None, typer.Option(help="Factor of the loss.")]
-    clip_norm: Annotated[float | None, typer.Option(help="Largest norm of the gradient; 0 for any.")]
+    clip_norm: Annotated[float | None, typer.Option(help="Norm to clip the gradient to; 0 for none.")]
     schedule: Annotated[str | None, typer.Option(help="one-cycle, steps or constant.")]
     milestones: Annotated[
-        list[float] | None, typer.Option(help="Share of the run at which steps divides; may be repeated.")
+        list[float] | None,
+        typer.Option(help="With steps: share of the run at which lr drops to a tenth; may be repeated."),
     ]
     crop: Annotated[int | None, typer.Option(help="Side of the random crop, pixels; 0 for the whole image.")]
     pad: Annotated[int | None, typer.Option(help="Zero padding before the crop, pixels.")]
@@ -136,4 +137,4 @@ def check_resumed(out: Path, resume: bool) -> None:
     Several ranks may begin with --resume, because torchrun starts a lost rank again with the same command.
     """
     if resume and n_ranks() == 1 and not (out.is_dir() and any(out.iterdir())):
-        raise RunError(f"There is nothing to resume in {out}: mend the name, or leave out --resume.")
+        raise RunError(f"There is nothing to resume in {out}: check the path, or leave out --resume.")

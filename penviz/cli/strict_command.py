@@ -25,7 +25,7 @@ class StrictCommand(TyperCommand):
             several = getattr(parameter, "multiple", False) or parameter.param_type_name != "option"
             if times[parameter.name] > 1 and not several:
                 raise RunError(
-                    f"{parameter.opts[0]} is given {times[parameter.name]} times, and once is meant."
+                    f"{parameter.opts[0]} is given {times[parameter.name]} times: give it only once."
                 )
         return super().parse_args(ctx, args)
 

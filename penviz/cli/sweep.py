@@ -53,7 +53,7 @@ def sweep(
     thumbnails: Thumbnails = True,
     **options: Any,
 ) -> None:
-    """Train and extract a run for each label smoothing, seed and network; the same command goes on."""
+    """Train and extract a run for each label smoothing, seed and network; run it again to continue."""
     kind = options.pop("progress")
     check_progress(kind)
     from penviz.cli import terminal

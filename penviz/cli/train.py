@@ -93,7 +93,7 @@ def train(
         tuple[str, str] | None,
         typer.Option(
             callback=not_options,
-            help="Two classes: record in every epoch what is left about the wrong classes.",
+            help="Two classes: record at every epoch what is left about the non-target classes.",
         ),
     ] = None,
     accumulate: Annotated[

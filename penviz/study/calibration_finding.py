@@ -39,7 +39,7 @@ def calibration_finding(runs: Compared, found: Sequence[Calibrated]) -> Finding:
         vanishing=f"ECE {BEFORE} is 0 in one of these networks",
         alike=same,
         tail=_halves(found),
-        worth=f"95 % CI over examples; {SEEDS_OUT}, and neither is the fit of T.",
+        worth=f"95 % CI over examples; {SEEDS_OUT}, nor is the uncertainty of the fitted T.",
         found=found,
     )
     return conclude(runs, evidence)
@@ -58,7 +58,8 @@ class CalibrationEvidence(Evidence):
         if c.temperature.finite:
             head += f" and {three(c.value('ece', SCALED))} {AFTER}"
         detail = (
-            f"{_temperature(c)}; before it {_side(c)}. {self.tail} {_by_chance([c])} Brackets: {self.worth}"
+            f"{_temperature(c)}; before scaling {_side(c)}. {self.tail} {_by_chance([c])} "
+            f"Brackets: {self.worth}"
         )
         return Finding("one", head, f"{detail[0].upper()}{detail[1:]}")
 
@@ -122,7 +123,7 @@ def _side(c: Calibrated) -> str:
 
 def _by_chance(found: Sequence[Calibrated]) -> str:
     chance = " and ".join(three(c.value("ece_floor")) for c in found)
-    return f"Perfect calibration would show {chance} by chance."
+    return f"Perfect calibration would show an ECE of {chance} by chance."
 
 
 def _near_floor(c: Calibrated, at: str) -> bool:

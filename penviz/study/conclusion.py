@@ -200,7 +200,7 @@ def _of_pair(runs: Compared, number: Evidence, found: Judged, order: tuple[int, 
     stated = STATED if runs.stated else ""
     if found.verdict == "none" or found.change is None:
         why = found.change.why if found.change else ""
-        head = f"{NO_CONCLUSION}, no interval over examples would hold: {why}" if why else TOO_FEW
+        head = f"{NO_CONCLUSION}, as no interval over examples would be valid: {why}" if why else TOO_FEW
         return Finding("unclear", head, _sentences(found.numbers, stated, number.tail))
     seeds = [runs.seeds[i] for i in order]
     apart = f"The two have different seeds ({seeds[0]} and {seeds[1]})."

@@ -156,7 +156,7 @@ class PlaneEvidence(Evidence):
                     f"{where} the bias in the templates the change is {signed_percent(there.value)}."
                 )
         if split in table.unpaired:
-            remarks.append("They hold different examples: the interval takes them as independent samples.")
+            remarks.append("The two hold different examples: the interval treats these as independent.")
         if depends and turned is not None:
             with_bias, without = (row, turned) if table.bias else (turned, row)
             numbers = [f"ρ/d {words(with_bias, split)} with the bias, {words(without, split)} without it"]

@@ -45,7 +45,7 @@ def soft_cross_entropy(
     if class_weights is not None and not weighted_terms:
         raise RunError(
             "With soft targets torch weights every term of the loss by its own class and not by the label's: "
-            "leave out the class weights, or say that weighted terms are meant."
+            "leave out the class weights, or pass weighted_terms=True."
         )
     log_p = F.log_softmax(logits, dim=1)
     if class_weights is not None:

@@ -70,7 +70,9 @@ class Training:
         if options.accumulate < 1:
             raise RunError("A batch is accumulated in at least 1 part.")
         if config.batch_size < self.n_parts:
-            raise RunError(f"A batch of {config.batch_size} cannot be dealt in {self.n_parts} parts.")
+            raise RunError(
+                f"A batch of {config.batch_size} cannot be cut into {self.n_parts} parts: raise --batch-size."
+            )
         dataset = data_set.first_share(dataset, config.data_share)
         self.config, self.dataset, self.out, self.observe = config, dataset, out, options.observe
         self.device = device = ranks.device(options.device)

@@ -42,7 +42,7 @@ def test_one_adopted_run_alone_with_one_split(open_app: Callable[..., AppTest], 
     assert headline(app).startswith("theirs: ρ/d")
     assert "Its targets are not known." in html(app)
     assert len(charts(app)) == 1
-    assert "class means on validation; limits hold 99.5 % of the stored points of the split" in html(app)
+    assert "class means on validation; axes cover 99.5 % of the stored points of the split" in html(app)
     assert "train" not in table(app)
 
 

@@ -130,7 +130,7 @@ def test_charts_of_a_test_and_of_training(open_page: Callable[[], AppTest], tmp_
     shown = html(app)
     assert "student of the hard teacher, T = 2<small>best T on validation" in shown
     assert "student of the hard teacher, T = 4" not in shown  # neither best nor 1
-    assert "The test is under way" in shown
+    assert "The experiment is still running" in shown
 
 
 def test_each_test_of_students_has_an_export_of_its_own_name(

@@ -47,7 +47,8 @@ def test_plane_and_feature_space_stand_side_by_side_for_both_splits(open_app: Op
         changes = study.triples(split).pair.change
         own = study.triples(split).pair.at([0, 1, 2])
         more = int((changes < changes[own]).sum())
-        assert ("none tightens more" if not more else f"{more} tighten more than these three") in shown
+        words = {0: "none tightens", 1: "1 tightens"}
+        assert f"{words.get(more, f'{more} tighten')} more than these three" in shown
     assert "hard → soft" in shown
 
 

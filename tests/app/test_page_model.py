@@ -11,6 +11,7 @@ from small_runs import make_run
 from streamlit.testing.v1 import AppTest
 from test_model_card import Held
 
+from penviz import InputError
 from penviz.app.page import your_model
 from penviz.app.upload import Upload
 
@@ -46,6 +47,29 @@ def test_a_download_stands_outside_of_what_is_polled(who: Any, tmp_path: Path) -
     polled = AppTest.from_function(cards, kwargs={"who": who}).run()
     assert not labels_of_downloads(polled)
     assert labels_of_downloads(AppTest.from_function(page).run()) == ["Download"]
+
+
+def test_a_file_that_was_not_kept_says_why_until_the_next_one(
+    who: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dropped = [[SimpleNamespace(name=f"{name}_*_.pth") for name in ("first", "second")], None, None]
+    kept = tmp_path / "kept"
+
+    def keep(name: str, *_: object) -> Any:
+        if name.startswith("first"):
+            raise InputError("There is no room left on the disk of this app.")
+        return SimpleNamespace(path=kept)
+
+    who.workspace = SimpleNamespace(keep=keep)
+    monkeypatch.setattr(your_model.st, "file_uploader", lambda *_, **__: dropped.pop(0))
+    brought: list[str] = []
+    monkeypatch.setattr(your_model.uploads, "bring", lambda _, name, *__: brought.append(name))
+    app = AppTest.from_function(page).run()
+    assert brought == ["second_*_.pth"]
+    (said,) = [element.value for element in app.error]
+    assert said.replace("\\", "") == "first_*_.pth: There is no room left on the disk of this app."
+    dropped[:] = [[SimpleNamespace(name="third.pth")], None]
+    assert not app.run().error
 
 
 def test_a_run_is_listed_when_it_is_taken_over(who: Any, tmp_path: Path) -> None:

@@ -84,13 +84,13 @@ def test_a_hard_and_a_soft_one_side_by_side_on_unseen_images_into_a_pdf(
         card.get_by_role("button", name="Check on 512 images").click()
     for kind in ACCURACY:
         card = card_of(page, f"our-{kind}.pth")
-        card.get_by_text("on 1,000 test images. Is that the accuracy you know?").wait_for(timeout=STEP)
+        card.get_by_text("on 1,000 test images. Is that the accuracy you expect?").wait_for(timeout=STEP)
         idle(page)
         assert card.locator("[data-testid=stAlert]").count() == 0, "the accuracy stated is the true one"
         card.get_by_role("button", name="Yes, draw").click()
-        card.get_by_text("It is in the grid.").wait_for(timeout=STEP)
+        card.get_by_text("It is on Clusters.").wait_for(timeout=STEP)
     idle(page)
-    card_of(page, "our-soft.pth").get_by_role("link", name="See it in the grid").click()
+    card_of(page, "our-soft.pth").get_by_role("link", name="See it on Clusters").click()
     page.locator(".pz-foot").filter(has_text="Runs our-hard, our-soft;").wait_for(timeout=STEP)
     page.wait_for_selector(".js-plotly-plot .scatterlayer", timeout=STEP)
     idle(page)
@@ -111,11 +111,11 @@ def test_the_example_is_checked_and_drawn_in_two_clicks(opened: Opened, server: 
     page = opened.page
     open_page(page, server)
     page.get_by_role("button", name="Try an example").click()
-    page.get_by_text("on 1,000 test images. Is that the accuracy you know?").wait_for(timeout=STEP)
+    page.get_by_text("on 1,000 test images. Is that the accuracy you expect?").wait_for(timeout=STEP)
     page.get_by_text("The file stores test_acc = 84.0 %, which agrees.").wait_for()
     assert page.get_by_role("button", name="Try an example").count() == 0
     page.get_by_role("button", name="Yes, draw").click()
-    page.get_by_role("link", name="See it in the grid").click(timeout=STEP)
+    page.get_by_role("link", name="See it on Clusters").click(timeout=STEP)
     settled(page, runs=1, splits=1)
     assert "test" in page.locator(".pz-foot").inner_text()
 
@@ -143,7 +143,7 @@ def test_an_unrecognised_one_comes_in_by_the_lines_that_its_card_shows(
     subprocess.run([sys.executable, "-c", LINES + code], cwd=tmp_path, check=True, timeout=300)
     page.set_input_files("input[type=file]", str(tmp_path / "mine.zip"))
     page.locator(".st-key-mine-mine").wait_for(timeout=STEP)
-    card_of(page, "mine.zip").get_by_role("link", name="See it in the grid").click()
+    card_of(page, "mine.zip").get_by_role("link", name="See it on Clusters").click()
     page.wait_for_selector(".js-plotly-plot .scatterlayer", timeout=STEP)
     assert "Runs mine;" in page.locator(".pz-foot").inner_text()
 

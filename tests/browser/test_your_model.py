@@ -70,9 +70,9 @@ def check_and_draw(page: Page) -> None:
     field.fill("digits")
     page.locator("[role=option]").filter(has_text="digits").first.click()
     page.get_by_role("button", name="Check on 512 images").click()
-    page.get_by_text("Is that the accuracy you know?").wait_for(timeout=STEP)
+    page.get_by_text("Is that the accuracy you expect?").wait_for(timeout=STEP)
     page.get_by_role("button", name="Yes, draw").click()
-    page.get_by_text("Three of its classes are in the grid.").wait_for(timeout=STEP)
+    page.get_by_text("Three of its classes are on Clusters.").wait_for(timeout=STEP)
 
 
 def directories(server: Server) -> list[Path]:
@@ -106,9 +106,9 @@ def test_a_checkpoint_is_checked_drawn_and_removed(opened: Opened, server: Serve
     network.wait_for(timeout=STEP)
     assert network.input_value().startswith("fc800 · all 6 keys")
     check_and_draw(page)
-    asked = page.get_by_role("link", name="See it in the grid")
+    asked = page.get_by_role("link", name="See it on Clusters")
     page.get_by_role("button", name="Continue with all").click()
-    page.get_by_text("It is in the grid.").wait_for(timeout=STEP)
+    page.get_by_text("It is on Clusters.").wait_for(timeout=STEP)
     asked.click()
     settled(page, runs=1)
     assert "theirs" in page.locator(".pz-foot").inner_text()
@@ -159,7 +159,7 @@ def test_activations_from_elsewhere_stand_in_the_grid(opened: Opened, server: Se
     open_page(page, server)
     drop(page, tmp_path / "jax-validation.npz")
     page.get_by_role("button", name="Draw").click(timeout=STEP)
-    page.get_by_role("link", name="See it in the grid").click(timeout=STEP)
+    page.get_by_role("link", name="See it on Clusters").click(timeout=STEP)
     page.wait_for_selector(".js-plotly-plot .scatterlayer", timeout=STEP)
     page.get_by_text("class 0").first.wait_for()
     foot = page.locator(".pz-foot").inner_text()
@@ -227,7 +227,7 @@ def test_two_visitors_never_see_each_others_runs(
         drop(page, tmp_path / f"{name}.npz")
         page.get_by_role("button", name="Draw").click(timeout=STEP)
     for page, own, foreign in ((opened.page, "mine", "yours"), (other, "yours", "mine")):
-        page.get_by_role("link", name="See it in the grid").click(timeout=STEP)
+        page.get_by_role("link", name="See it on Clusters").click(timeout=STEP)
         page.wait_for_selector(".js-plotly-plot .scatterlayer", timeout=STEP)
         settled_foot = page.locator(".pz-foot")
         settled_foot.wait_for()

@@ -153,7 +153,7 @@ def test_runs_that_hold_other_examples_are_called_so() -> None:
         s: SplitStatistics.of(make(1, split=s, n=1200, noise=0.7, dataset_id="other")) for s in ("train",)
     }
     finding = say([run(1.0), other], [0, 0.1])
-    assert "They hold different examples" in finding.detail
+    assert "The two hold different examples" in finding.detail
     assert "different examples" not in say([run(1.0), run(0.7)], [0, 0.1]).detail
 
 

@@ -43,7 +43,7 @@ def test_a_number_that_few_examples_carry_has_a_sentence_and_no_interval() -> No
     assert sentence.endswith("% of the scatter.")
     compared = Compared(["a", "b"], [Targets.of(0.0), Targets.of(0.1)], [0, 0])
     found = plane_finding(compared, table, runs)
-    assert found.headline == f"No conclusion, no interval over examples would hold: {change.why}"
+    assert found.headline == f"No conclusion, as no interval over examples would be valid: {change.why}"
 
 
 def test_few_examples_are_said_for_one_run() -> None:

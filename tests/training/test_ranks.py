@@ -188,7 +188,7 @@ def test_one_process_does_not_touch_the_group(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_batch_that_cannot_be_dealt_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="A batch of 63 cannot be dealt in 64 parts"):
+    with pytest.raises(RunError, match="A batch of 63 cannot be cut into 64 parts"):
         small_ranks.run({"out": str(tmp_path / "run"), "accumulate": 64})
     assert not list(tmp_path.iterdir())
 
@@ -216,13 +216,13 @@ def test_the_command_line_deals_a_training_and_says_what_is_wrong_once(tmp_path:
     assert "torchrun" not in run.record["command"]
     refused = torchrun(2, *words, "--resume", "--batch-size", "1", "--out", str(tmp_path / "x"))
     assert refused.returncode != 0
-    assert refused.stderr.count("A batch of 1 cannot be dealt in 2 parts.") == 1
+    assert refused.stderr.count("A batch of 1 cannot be cut into 2 parts: raise --batch-size.") == 1
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
 
 
 def test_a_verb_of_one_process_is_refused_in_one_sentence(tmp_path: Path) -> None:
     told = {"WORLD_SIZE": "2", "LOCAL_RANK": "0", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}
-    for rank, said in (("0", "penviz measure is the work of one process: leave out torchrun.\n"), ("1", "")):
+    for rank, said in (("0", "penviz measure runs in one process: start it without torchrun.\n"), ("1", "")):
         done = subprocess.run(
             [sys.executable, "-m", "penviz", "measure", str(tmp_path)],
             capture_output=True,

@@ -110,7 +110,7 @@ def _draw(group: Group, opened: list[Opened]) -> None:
             _chart(name, charts)
     st.html(f'<p class="pz-note">{escape(minus_signs(finding.detail))}</p>')
     st.html(calibration_table(found.calibrated, names))
-    unfolded = st.expander("All numbers", key="all-calibration-numbers", on_change="rerun")
+    unfolded = st.expander("All metrics", key="all-calibration-numbers", on_change="rerun")
     if unfolded.open:
         unfolded.html(calibration_table(found.calibrated, names, ALL))
     foot = " ".join(

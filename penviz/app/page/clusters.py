@@ -240,9 +240,9 @@ def _hint(state: State, panels: Sequence[Panel]) -> str:
     lost = ""
     if shares:
         ends = sorted({f"{min(shares):.0f}", f"{max(shares):.0f}"}, key=float)
-        lost = f"The plane holds {' to '.join(ends)} % of the variance; no picture of it shows the rest. "
+        lost = f"The plane holds {' to '.join(ends)} % of the variance; the rest is not visible here. "
     stars = any(p.ideal_xy is not None for p in panels)
-    optimum = "A star is where the loss of label smoothing is least. " if stars else ""
+    optimum = "A star marks the lowest label-smoothing loss of a class. " if stars else ""
     return f"{SCALE_SENTENCES[state.scale]} {lost}{optimum}"
 
 

@@ -63,7 +63,7 @@ def _page(group: Group, opened: list[Opened]) -> None:
     _students(group)
     heading("What others found")
     st.html(found_html())
-    heading("What the articles advise, and what speaks against it")
+    heading("What the articles advise, and the evidence against it")
     st.html(advice_html())
 
 
@@ -123,12 +123,12 @@ def _numbers(opened: Sequence[Opened]) -> str:
     if record:
         first, other = record["classes"]
         about = (
-            f"<b>information</b> nats that z({escape(first)}) − z({escape(other)}) still tells of which "
-            f"training image it came from, at most {math.log(record['examples']):.2f}; "
+            f"<b>information</b> what z({escape(first)}) − z({escape(other)}) still reveals about which "
+            f"training image it came from, in nats, at most {math.log(record['examples']):.2f}; "
             f"{left_words(record.get('samples', SAMPLES))}"
         )
         if not all(r.get("augmented", True) for r in known if r):
-            about += "; a run that is measured without augmentation tells every image apart"
+            about += "; in a run measured without augmentation every image counts as told apart"
     else:
         paths = " ".join(shlex.quote(path_word(one.run)) for one in opened)
         about = f"<b>information</b> needs the network: <code>penviz erasure {escape(paths)}</code>"
@@ -136,7 +136,7 @@ def _numbers(opened: Sequence[Opened]) -> str:
     return (
         f'{SCROLLER}<table class="pz-table"><thead>{head}</thead><tbody>{rows}</tbody></table>'
         "</div>"
-        f'<p class="pz-note">{about}; <b>non-target logits</b> their standard deviation within an example, '
+        f'<p class="pz-note">{about}; <b>non-target logits</b> standard deviation within an example, in '
         "nats, mean over the examples; <b>1 − S</b> spread of the probabilities within a class (Shen et al. "
         "2021); <b>γ</b> smoothing of labels that would take as much from the true class as this teacher "
         f"does at T (Müller et al. 2019). {escape(notes)}</p>"
@@ -205,7 +205,7 @@ def _honesty(pilot: Pilot) -> str:
     if pilot.reported_on == "validation":
         said = "There is no test split: T was chosen on the same examples, which flatters the best one."
     if not pilot.finished:
-        said += " The test is under way: not all students are trained."
+        said += " The experiment is still running: not all students are trained."
     if pilot.loss == "squared-logits":
         said += (
             f" Loss: {1 - pilot.weight:g} of the labels and {pilot.weight:g} of half the squared difference "

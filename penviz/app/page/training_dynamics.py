@@ -44,15 +44,15 @@ CURVE_PX = 235
 """Height of a row of curves."""
 
 FRAME = (
-    "All epochs stand on the plane of the last epoch’s head, in its unit, on axes that hold 99.5 % of the "
-    "last epoch and the class means of all: what moves on screen is the features. Dashed lines, shading and "
-    "stars are the last epoch’s throughout. "
-    "Between the epochs kept, points move on straight lines that are no data."
+    "Every epoch is drawn on the plane of the last epoch’s head, in its unit, on axes that cover 99.5 % of "
+    "the last epoch’s points and the class means of all epochs. Only the features move: dashed lines, "
+    "shading and stars are those of the last epoch throughout. "
+    "Between snapshots, points are interpolated along straight lines, not measured."
 )
 CURVES = (
-    "Curves: spaced as the slider, a step an epoch kept; ρ/d as in the picture; accuracy, NLL, gap and "
-    "spread over all classes, of the examples kept; the training loss over all images of an epoch, against "
-    "the run’s own targets."
+    "Curves: one step per snapshot, spaced like the slider; ρ/d as in the picture; accuracy, NLL, gap and "
+    "spread over all classes, on the examples of the snapshots; the training loss over all images of an "
+    "epoch, against the run’s own targets."
 )
 
 
@@ -94,7 +94,7 @@ def _draw(group: Group, opened: list[Opened]) -> None:
     columns = 1 if is_narrow() else 3
     curves = chart_figure(charts, columns=columns, dark=dark, height=CURVE_PX * -(-len(charts) // columns))
     if not common_epochs(films):
-        show_warnings(["These runs kept no epoch in common: choose one of them."])
+        show_warnings(["These runs have no snapshot epoch in common: choose one of them."])
         return
     figure = film_figure(films, curves, marks=marks, dark=dark, width=width)
     panels = [panels[-1] for film in films for panels in film.panels.values()]
@@ -172,7 +172,7 @@ def _detail(films: Sequence[Film]) -> str:
     counts = {sum(panels[-1].n_stored) for film in films for panels in film.panels.values()}
     m = f"{counts.pop():,} " if len(counts) == 1 else ""
     return (
-        f"{len(epochs)} epochs kept; the same {m}examples of three classes in every picture of a split. "
+        f"{len(epochs)} snapshots, each of the same {m}examples of three classes per split. "
         "ρ/d is that of the picture: radius of the clusters over the distance between them."
     )
 
@@ -180,8 +180,8 @@ def _detail(films: Sequence[Film]) -> str:
 def _none(opened: Sequence[Opened]) -> None:
     names = " and ".join(one.run.name for one in opened)
     sentence = (
-        "An animation needs the features of some epochs. Training keeps them when asked; the weights are the "
-        "same to the bit with and without."
+        "An animation needs features saved during training: train with --snapshots, as below. The weights "
+        "are the same to the bit with and without it."
     )
     st.html(head_html(f"No snapshots of {names}.", sentence))
     command = "penviz train cifar10 tutorial_alexnet --snapshots 15 --out runs/filmed"

@@ -14,9 +14,13 @@ from penviz.app.widgets.data_choices import checkpoints_below, data_choices, mis
 from penviz.app.widgets.model_card import card
 from penviz.app.widgets.model_runs import your_runs
 from penviz.app.widgets.snippets import SNIPPETS
+from penviz.app.words import plain
 from penviz.demo import EXAMPLE
+from penviz.store.safe_text import safe_text
 
 _NONCE = "dropped"
+_REFUSED = "drop-refused"
+"""Key in the session: why files of the last drop were not kept."""
 
 
 def show_model() -> None:
@@ -25,8 +29,8 @@ def show_model() -> None:
     with st.container(key="model"):
         st.html(
             '<h1 class="pz-finding">Your model</h1>'
-            '<p class="pz-detail">Drop a checkpoint to see its classes in the grid beside the others. penviz '
-            "reads the file without running anything in it. The file is kept in a directory of yours on the "
+            '<p class="pz-detail">Drop a checkpoint to see its classes on the page Clusters. penviz '
+            "reads the file without running anything in it. It is kept in a private directory on the "
             "computer that runs penviz, and removed when you close this page.</p>"
         )
         who = visitor()
@@ -43,7 +47,7 @@ def show_model() -> None:
             _what_fits()
         missing = [words for limit, words in LIMITS.items() if sandbox().enforced.get(limit) is False]
         if missing:
-            st.caption(f"This system does not hold a child process to limits on {', '.join(missing)}.")
+            st.caption(f"On this system penviz reads your files without a limit on {', '.join(missing)}.")
 
 
 def _drop(who: Visitor) -> None:
@@ -56,13 +60,17 @@ def _drop(who: Visitor) -> None:
         help="state dicts (.pth, .pt, .safetensors), activations (.npz, .safetensors), a run saved by penviz "
         "or an image folder (.zip)",
     )
+    for sentence in st.session_state.get(_REFUSED, []):
+        st.error(sentence)
     if not files:
         return
+    refused: list[str] = []
+    st.session_state[_REFUSED] = refused
     for file in files:
         try:
             kept = who.workspace.keep(file.name, file, st.get_option("server.maxUploadSize") * 2**20)
         except InputError as error:
-            st.session_state["drop-refused"] = str(error)
+            refused.append(plain(f"{safe_text(file.name)}: {error}"))
             continue
         uploads.bring(who, file.name, kept.path, kept)
     st.session_state[_NONCE] = number + 1  # a fresh, empty place: the bytes are on disk now
@@ -131,7 +139,7 @@ LIMITS = {
     "reading": "files that it may read",
     "writing": "files that it may write",
     "system_calls": "system calls",
-    "dies_with_app": "life after the app",
+    "dies_with_app": "running after the app has closed",
 }
 """What the sandbox enforces where the system lets it -> words."""
 

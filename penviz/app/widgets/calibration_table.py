@@ -12,9 +12,9 @@ from penviz.metrics.wording import SEEDS_OUT, three, three_signed
 from penviz.study.calibration_report import change_of, least_temperature, number_lines, withheld
 
 MEANINGS = {
-    "temperature": "logits are divided by T; of lowest NLL on the other half; above 1: over-confident",
-    "ece_temperature": "T of lowest ECE on the other half",
-    "norm": "power of the norm that ranks errors last best on the other half",
+    "temperature": "divides the logits; T of lowest NLL on the fitting half; above 1: over-confident",
+    "ece_temperature": "T of lowest ECE on the fitting half",
+    "norm": "p of lowest AURC on the fitting half",
 }
 
 MAIN = ("ece", "ece_floor", "nll", "brier", "accuracy", "aurc_softmax")
@@ -51,7 +51,7 @@ def calibration_table(found: Sequence[Calibrated], titles: Sequence[str], keys: 
         said.add(key)
         body.append(_row(label, meaning, cells, found))
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)
-    table = f"<thead><tr><th>number</th>{head}</tr></thead><tbody>{''.join(body)}</tbody>"
+    table = f"<thead><tr><th>metric</th>{head}</tr></thead><tbody>{''.join(body)}</tbody>"
     note = f"Brackets: 95 % CI over the reported examples; {SEEDS_OUT}."
     if keys == ALL:
         note = " ".join([note, *withheld(found)])

@@ -130,7 +130,7 @@ def choose_classes(group: Group, rows: Sequence[int]) -> tuple[int, int, int]:
     if list(classes) != chosen:
         st.caption("One class was chosen twice, so another takes its place.")
     if len(rows) < len(names):
-        st.caption(f"{len(rows)} of {len(names)} classes: the others need the full pass.")
+        st.caption(f"Only {len(rows)} of {len(names)} classes were extracted: extract all to choose others.")
     st.session_state[memory_key] = classes
     return classes
 

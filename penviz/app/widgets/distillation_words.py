@@ -46,13 +46,13 @@ CHANDRASEGARAN = (
 ADVICE = (
     (
         "“Never smooth a teacher's labels.”",
-        "So it was for Müller's networks, and for ResNet-18 students at T = 2 and 3; not at T = 1, not in "
-        "Shen's experiments, and not under label noise.",
+        "That held for Müller's networks, and for ResNet-18 students at T = 2 and 3, but not at T = 1, in "
+        "Shen's experiments or under label noise.",
     ),
     (
         "“Smooth the teacher and keep T = 1.”",
-        "Chandrasegaran's advice. Müller's students of smoothed teachers at T = 1 were no better than the "
-        "same network alone with smoothed labels.",
+        "Chandrasegaran's advice. In Müller's experiments, students of smoothed teachers at T = 1 were no "
+        "better than the same network trained alone with smoothed labels.",
     ),
     (
         "“Tight clusters prove that nothing is left to teach.”",

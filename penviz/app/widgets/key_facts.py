@@ -94,7 +94,7 @@ def _typical(found: TripleComparison | None, classes: Sequence[int]) -> str:
     if found is None:
         return f'<td data-label="{TYPICAL}">–</td>'
     rank = found.rank(classes)
-    more = {None: "", 1: "none tightens more than these three"}.get(
+    more = {None: "", 1: "none tightens more than these three", 2: "1 tightens more than these three"}.get(
         rank, f"{(rank or 1) - 1:,} tighten more than these three"
     )
     median = signed_percent(float(np.median(found.pair.change)))

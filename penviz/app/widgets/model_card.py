@@ -78,7 +78,7 @@ def card(who: Visitor, upload: Upload, choices: Sequence[DataChoice], missing: S
             elif report.kind in ("npz", "npy"):
                 st.warning(
                     "These arrays are not activations: penviz looks for features [n, d] and labels [n]. "
-                    "If this is a data set, put it into the data directory to try a checkpoint on it.",
+                    "If this is a data set, run `penviz extract CHECKPOINT --dataset FILE.npz --out DIR`.",
                     icon=":material/help:",
                 )
             elif report.kind in OF_WEIGHTS:
@@ -168,10 +168,10 @@ def _drawn(who: Visitor, upload: Upload) -> None:
         words = folder_text(upload.check) if upload.check else "It belongs to the run drawn beside it."
         st.html(f'<p class="pz-ask">{escape(words)}</p>')
         return
-    words = "Three of its classes are in the grid." if upload.quick else "It is in the grid."
+    words = "Three of its classes are on Clusters." if upload.quick else "It is on Clusters."
     st.html(f'<p class="pz-ask"><b>{words}</b></p>')
     with st.container(horizontal=True, vertical_alignment="center"):
-        grid_link("See it in the grid", upload.run)
+        grid_link("See it on Clusters", upload.run)
         if upload.quick:
             left = duration_text(upload.seconds_all)
             label = f"Continue with all ({left})" if left else "Continue with all"

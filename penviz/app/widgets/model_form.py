@@ -58,10 +58,10 @@ def weights_form(who: Visitor, upload: Upload, choices: Sequence[DataChoice], mi
         help=f"Not on this computer: {', '.join(missing)}." if missing else None,
     )
     first, second, third, fourth = st.columns(4)
-    name = first.text_input("Name in the grid", said.get("name", Path(upload.name).stem), 60, f"name-{key}")
+    name = first.text_input("Name of the run", said.get("name", Path(upload.name).stem), 60, f"name-{key}")
     targets, alpha = _targets(upload, second, third)
     expected = fourth.number_input(
-        "Accuracy you know, %",
+        "Expected accuracy, %",
         0.0,
         100.0,
         said.get("expected"),
@@ -99,8 +99,8 @@ def weights_form(who: Visitor, upload: Upload, choices: Sequence[DataChoice], mi
         if images is not None and images.note:
             st.caption(images.note)
         st.caption(
-            "The right weights with the wrong pixels still give a plausible picture, so penviz measures the "
-            "accuracy first. Nothing is drawn before you have seen it."
+            "The right weights with the wrong preprocessing still give a plausible picture, so penviz "
+            "measures the accuracy first, and draws nothing until you have confirmed it."
         )
 
 
@@ -111,7 +111,7 @@ def arrays_form(who: Visitor, upload: Upload) -> None:
     guess = next((s for s in SPLITS if s in stem.lower()), SPLITS[0])
     bare = stem.removesuffix(guess).rstrip("-_.") or stem
     said = upload.fields
-    name = left.text_input("Name in the grid", said.get("name", bare), 60, f"name-{upload.id}")
+    name = left.text_input("Name of the run", said.get("name", bare), 60, f"name-{upload.id}")
     split = middle.selectbox(
         "Split", SPLITS, _place(SPLITS, said.get("split", guess)), key=f"split-{upload.id}"
     )

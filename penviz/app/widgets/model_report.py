@@ -30,12 +30,12 @@ def details_html(report: FileReport) -> str:
     if report.n_classes_evidence:
         lines.append(("Classes", report.n_classes_evidence))
     if report.wrapper:
-        lines.append(("Taken out of", " → ".join(report.wrapper)))
+        lines.append(("Unwrapped from", " → ".join(report.wrapper)))
     if report.prefix:
-        lines.append(("Prefix undone", report.prefix))
+        lines.append(("Prefix removed", report.prefix))
     if report.extras:
         shown = [f"{key} {value}" for key, value in report.extras.items()]
-        lines.append(("Beside the weights", "; ".join(shown)))
+        lines.append(("Also in the file", "; ".join(shown)))
     if report.globals:
         lines.append(("Names in its pickle", ", ".join(report.globals)))
     if report.not_finite:

@@ -71,9 +71,9 @@ def _rename(who: Visitor, run: Run) -> None:
     if name == run.name:
         return
     if not _NAME.fullmatch(name):
-        st.warning("A name has letters, digits, dots, hyphens and underscores, up to 60.")
+        st.warning("Use up to 60 of A-Z, a-z, 0-9, dot, hyphen and underscore; begin with a letter or digit.")
     elif (who.runs_directory / name).exists() or (runs_directory() / name).exists():
-        st.warning(f"There is a run {name} already.")
+        st.warning(f"There is a run {name} already: choose another name.")
     elif st.button("Rename", key=f"rename-to-{run.name}"):
         target = who.runs_directory / name
         run.directory.rename(target)

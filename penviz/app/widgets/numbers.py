@@ -91,7 +91,7 @@ def pair_table(table: Table, titles: Sequence[str], keys: Sequence[str] = MAIN) 
             if with_change:
                 cells.append(_cell(_change(row, split), "pz-change"))
         body.append(f"<tr>{''.join(cells)}</tr>")
-    head = f'<tr><th rowspan="2">number</th>{top}</tr><tr class="pz-second">{first}</tr>'
+    head = f'<tr><th rowspan="2">metric</th>{top}</tr><tr class="pz-second">{first}</tr>'
     return _wrap(head, "".join(body))
 
 

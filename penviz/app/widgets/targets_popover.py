@@ -84,8 +84,8 @@ def _prior(text: str, n_classes: int) -> tuple[tuple[float, ...], str]:
         return weights([float(word) for word in text.split(",")], n_classes), ""
     except ValueError:
         return stands_in, (
-            f"A prior has {n_classes} numbers of at least 0 with commas between, not all of them 0: "
-            "1/k stands in."
+            f"A prior has {n_classes} numbers of 0 or more, separated by commas and not all 0: "
+            "until you give one, 1/k is used."
         )
 
 

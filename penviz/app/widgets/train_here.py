@@ -25,8 +25,8 @@ from penviz.store.snapshots import Snapshots, snapshots_path
 LABEL = "Train a hard and a soft network on digits"
 
 LENGTHS = {
-    "past the fit: 200 epochs, 2 min on an idle machine": 200,
-    "until they fit: 20 epochs, 20 s": 20,
+    "200 epochs, well past fitting the training set: 2 min on an idle machine": 200,
+    "20 epochs, until they fit the training set: 20 s": 20,
 }
 """How long the two are trained; the effect of smoothing comes for the most part after the fit."""
 
@@ -62,9 +62,9 @@ def train_here(where: str, *, open: bool = False) -> None:
         with offer:
             if not open:
                 st.html(
-                    '<p class="pz-note">Two small networks on scikit-learn’s digits, trained without a '
-                    "download in a process of their own; their planes are drawn during the training. The "
-                    "runs are yours alone, and are removed when you close this page.</p>"
+                    '<p class="pz-note">Trains two small networks on scikit-learn’s digits in a separate '
+                    "process, without a download, and draws their planes as they train. Only you see the "
+                    "runs, and they are removed when you close this page.</p>"
                 )
             length = st.radio("How long", list(LENGTHS), key=f"train-length-{where}")
             if st.button(LABEL, key=f"train-{where}", icon=":material/model_training:"):

@@ -130,8 +130,8 @@ def check_outputs(
         )
     if n_classes != n_names:
         raise RunError(
-            f"The network has {n_classes} outputs and the data have {n_names} classes: it was trained on "
-            "others, unless a list of class names, in the order of the outputs, holds those of the data."
+            f"The network has {n_classes} outputs and the data have {n_names} classes: choose the data it "
+            "was trained on, or name the classes of all its outputs, in order (--class-names)."
         )
 
 
@@ -145,9 +145,9 @@ def expectation_warning(measured: float, expected: float | None, n: int) -> str:
     room = 2 * max(expected * (1 - expected), 1 / n) ** 0.5 / n**0.5
     if abs(measured - expected) <= max(POINTS, room):
         return ""
-    cause = "the pixels, the body of the network or the order of the classes differ from its training"
+    cause = "the preprocessing, the network's body or the order of the classes differs from its training"
     if measured > expected:
-        cause = "it may have been trained on these images, or the other accuracy is not that of these weights"
+        cause = "it may have been trained on these images, or the expected accuracy is of other weights"
     said = f"penviz measures {100 * measured:.1f} % on {n} images where {100 * expected:.1f} % is expected"
     return f"{said}: {cause}."
 
@@ -245,8 +245,8 @@ def _proof(table: SetUpTable, proved: Sequence[Preprocessing]) -> tuple[list[Row
 
 def _contradiction(proved: Row, best: Row) -> str:
     first, second = (f"'{r.preprocessing.describe()}' ({100 * r.accuracy:.1f} %)" for r in (proved, best))
-    said = f"The first batch norm speaks for {first}, accuracy for {second}, which is taken"
-    return f"{said}: the body or the class order may be another than in its training."
+    said = f"The first batch norm points to {first}, accuracy to {second}, which is taken"
+    return f"{said}: the network's body or the class order may differ from its training."
 
 
 def measure_setup(

@@ -53,7 +53,7 @@ def network_of(run: Run, class_names: Sequence[str], *, trust: bool = False) -> 
     checkpoints.check_weights(run)
     own, model = run.class_names, run.config.model
     if len(set(own)) < len(own) or sorted(own) != sorted(class_names):
-        raise RunError(f"{run.name} knows other classes than these data.")
+        raise RunError(f"{run.name} knows other classes than these data: give those it was trained on.")
     if is_factory(model) and not trust:
         raise RunError(f"{run.name} is built by {model}: code of your own runs with --trust only.")
     tensors, _ = checkpoints.read_tensors(run.directory / MODEL_FILE)
@@ -67,7 +67,7 @@ def network_of(run: Run, class_names: Sequence[str], *, trust: bool = False) -> 
         way, variant = Preprocessing.from_json(said["preprocessing"]), Variant(**said["variant"])
         shape, outputs = [int(side) for side in run.record["image_shape"]], str(said["head"]["outputs"])
     except (KeyError, TypeError, ValueError):
-        raise RunError(f"{run.name} does not say what it is fed: bring its file in again.") from None
+        raise RunError(f"{run.name} lacks its preprocessing: run penviz extract on its file again.") from None
     features = _Logits(network, outputs, variant, way.scale(torch.zeros(2, *shape, dtype=torch.uint8)))
     head = nn.Linear(len(own), len(own), bias=False)
     with torch.no_grad():

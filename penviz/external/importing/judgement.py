@@ -85,7 +85,7 @@ class Judgement:
         which = "" if self.unseen or self.split == "train" else ", which the network may have been trained on"
         return (
             f"penviz measures {100 * self.accuracy:.1f} % on {self.n:,} {self.split} images{which}. "
-            "Is that the accuracy you know?"
+            "Is that the accuracy you expect?"
         )
 
     @property
@@ -106,12 +106,12 @@ class Judgement:
             return ""
         if self.train_accuracy is None:
             return "There are no training images here to compare with."
-        train = f"On {self.n_train:,} training images it is {100 * self.train_accuracy:.1f} %"
+        train = f"On {self.n_train:,} training images the accuracy is {100 * self.train_accuracy:.1f} %"
         gap = self.train_accuracy - self.accuracy
         spread = math.hypot(_error(self.accuracy, self.n), _error(self.train_accuracy, self.n_train))
         if gap > max(POINTS, STANDARD_ERRORS * spread):
-            return f"{train}: it has seen those, and not the {self.split} images."
-        return f"{train}, which does not tell which images it has seen."
+            return f"{train}: the network has seen those, but not the {self.split} images."
+        return f"{train}, which does not show which images the network has seen."
 
     @property
     def seen(self) -> str:
@@ -120,8 +120,8 @@ class Judgement:
             lower = self.accuracy - self.stated > self._tolerance
             if lower and abs(self.train_accuracy - self.accuracy) <= self._tolerance:
                 return (
-                    f"its {self.split} images look seen: {100 * self.accuracy:.1f} % on them is the accuracy "
-                    f"on training images and not the {100 * self.stated:.1f} % stated."
+                    f"its {self.split} images look like training images: {100 * self.accuracy:.1f} % on them "
+                    f"is the accuracy on training images and not the {100 * self.stated:.1f} % stated."
                 )
         if not self.unseen:
             return f"its {self.split} images may be training images: accuracy on unseen ones is not known."

@@ -66,8 +66,8 @@ def _rows(report: FileReport) -> list[tuple[str, str]]:
     if report.wrapper or report.prefix:
         undone = [f"key {printable(key, 60)}" for key in report.wrapper]
         undone += [f"prefix {report.prefix}"] if report.prefix else []
-        rows.append(("undone", ", ".join(undone)))
-    rows += [(("beside" if i == 0 else ""), f"{k} = {v}") for i, (k, v) in enumerate(_few(report.extras))]
+        rows.append(("unwrapped", ", ".join(undone)))
+    rows += [(("also holds" if i == 0 else ""), f"{k} = {v}") for i, (k, v) in enumerate(_few(report.extras))]
     if report.globals:
         rows.append(("globals", _some(report.globals, 12)))
     if report.not_finite:

@@ -96,7 +96,8 @@ def test_it_is_judged_on_the_test_images(network: Any, pictures: Path, tmp_path:
     assert any(f"penviz measures {100 * test:.1f} % on 1,200 test images. Is that" in line for line in said)
     assert any(
         line == f"The file stores acc = {100 * test:.1f} %, which agrees. "
-        f"On 300 training images it is {100 * train:.1f} %: it has seen those, and not the test images."
+        f"On 300 training images the accuracy is {100 * train:.1f} %: the network has seen those, but not "
+        "the test images."
         for line in said
     )
     assert run.adoption.warning == ""
@@ -129,7 +130,7 @@ def test_what_looks_seen_is_called_so() -> None:
     known = {"split": "validation", "unseen": False, "nll": 0.1}
     judged = Judgement(accuracy=0.998, n=10_000, train_accuracy=0.997, n_train=2000, stated=0.929, **known)
     assert judged.seen.startswith(
-        "its validation images look seen: 99.8 % on them is the accuracy on training"
+        "its validation images look like training images: 99.8 % on them is the accuracy on training"
     )
     assert "it may have been trained on these images" in judged.warning
     assert judged.question.startswith(

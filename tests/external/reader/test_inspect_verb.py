@@ -47,8 +47,8 @@ def test_a_file_that_may_be_loaded(
     for words in (
         "parameters  135 in 32 tensors (float32)",
         "classes     5: fc.weight [5, 2] with a bias",
-        "undone      key model, prefix module.",
-        "beside      epoch = 3",
+        "unwrapped   key model, prefix module.",
+        "also holds  epoch = 3",
         "args = Namespace(lr=0.1)",
         "not finite  NaN or infinity in fc.bias",
         "... 18 more tensors",

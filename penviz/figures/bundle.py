@@ -252,8 +252,7 @@ def series_csv(charts: Sequence[Chart]) -> str:
     lines: list[tuple[object, ...]] = [SERIES_COLUMNS]
     for number, chart in enumerate(charts, start=1):
         for series in chart.series:
-            y_label = chart.second_label if series.second_axis else chart.y_label
-            head = (number, chart.title, series.name, chart.x_label, y_label)
+            head = (number, chart.title, series.name, chart.x_label, chart.y_label)
             ends = [series.low, series.high]
             for i in range(len(series.x)):
                 bounds = ["" if end is None else _word(end[i]) for end in ends]
@@ -271,8 +270,8 @@ def series_npz(charts: Sequence[Chart]) -> bytes:
     """The same as arrays: chart<number>_series<number>_<x, y, low, high, name>, counted from 1."""
     arrays: dict[str, Any] = {}
     for c, chart in enumerate(charts, start=1):
-        arrays |= {f"chart{c}_title": chart.title, f"chart{c}_x_label": chart.x_label}
-        arrays |= {f"chart{c}_y_label": chart.y_label, f"chart{c}_second_label": chart.second_label}
+        arrays |= {f"chart{c}_title": chart.title}
+        arrays |= {f"chart{c}_x_label": chart.x_label, f"chart{c}_y_label": chart.y_label}
         for k, series in enumerate(chart.series, start=1):
             head = f"chart{c}_series{k}"
             arrays[f"{head}_name"] = series.name

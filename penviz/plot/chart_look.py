@@ -105,14 +105,13 @@ def limits_x(chart: Chart) -> tuple[float, float]:
     return _around(values)
 
 
-def limits_y(chart: Chart, second: bool = False) -> tuple[float, float]:
-    """Limits of the y axis, or of the second one: those given, or all values, intervals and 0 of bars."""
-    if chart.y_limits is not None and not second:
+def limits_y(chart: Chart) -> tuple[float, float]:
+    """Limits of the y axis: those given, or all values, intervals and 0 of bars."""
+    if chart.y_limits is not None:
         return chart.y_limits
-    own = [s for s in chart.series if s.second_axis == second]
-    values = [part for s in own for part in (s.y, s.low, s.high) if part is not None]
-    values += [] if second else [np.array([line.start[1], line.end[1]]) for line in chart.lines]
-    from_zero = any(s.kind in ("bars", "steps") for s in own)
+    values = [part for s in chart.series for part in (s.y, s.low, s.high) if part is not None]
+    values += [np.array([line.start[1], line.end[1]]) for line in chart.lines]
+    from_zero = any(s.kind in ("bars", "steps") for s in chart.series)
     low, high = _around(values + ([np.zeros(1)] if from_zero else []))
     stacked = from_zero and not any((v[np.isfinite(v)] < 0).any() for v in values)
     return (0.0 if stacked else low), high

@@ -34,8 +34,8 @@ WEBGL_ABOVE = 5_000
 ROW_PX, HEAD_PX, FOOT_PX, LEGEND_PX = 330, 26, 48, 30
 """Height of a row of charts; of the line over a chart; under it for ticks and the label; of a legend."""
 
-GAP, GAP_NAMED, GAP_SECOND = 0.055, 0.095, 0.06
-"""Space between two columns as a share of the width: for ticks, for a label too, more for a second axis."""
+GAP, GAP_NAMED = 0.055, 0.095
+"""Space between two columns as a share of the width: for ticks, and for a label too."""
 
 BAND_ALPHA, FAINT_ALPHA = 0.16, 0.32
 """Opacity of a band, and of what stands in the background."""
@@ -75,7 +75,7 @@ def chart_figure(
     colours = ink(dark)
     layout: dict[str, Any] = {
         "height": height,
-        "margin": {"l": 58, "r": 58 if any(map(_second, charts)) else 14, "t": HEAD_PX, "b": FOOT_PX},
+        "margin": {"l": 58, "r": 14, "t": HEAD_PX, "b": FOOT_PX},
         **blank(colours),
         "hoverlabel": {"align": "left", "font": {"size": 12}},
         "dragmode": "zoom",
@@ -103,14 +103,13 @@ def chart_figure(
     named: set[str] = set()
     for i, (chart, place) in enumerate(zip(charts, _domains(charts, columns, height, legend), strict=True)):
         x, y = f"x{i + 1 if i else ''}", f"y{i + 1 if i else ''}"
-        second = f"y{len(charts) + i + 1}"
-        layout |= _axes(chart, x, y, second, place, colours, names_y(charts, columns)[i])
+        layout |= _axes(chart, x, y, place, colours, names_y(charts, columns)[i])
         layout["annotations"] += words_of(chart, x, y, dark)
         traces += _lines(chart, x, y, colours, named)
         places = bar_places(chart)
         order = sorted(range(len(chart.series)), key=lambda k: not chart.series[k].faint)
+        own = {"xaxis": x, "yaxis": y}
         for k in order:
-            own = {"xaxis": x, "yaxis": second if chart.series[k].second_axis else y}
             traces += [own | trace for trace in _series(chart, k, places.get(k), dark, named)]
     return Figure({"data": traces, "layout": layout}, _validate=False)
 
@@ -126,10 +125,6 @@ def _free(height: int, legend: bool) -> int:
     return max(height - HEAD_PX - FOOT_PX - (LEGEND_PX if legend else 0), 1)
 
 
-def _second(chart: Chart) -> bool:
-    return any(series.second_axis for series in chart.series)
-
-
 def _domains(
     charts: Sequence[Chart], columns: int, height: int, legend: bool
 ) -> list[tuple[list[float], list[float]]]:
@@ -138,7 +133,6 @@ def _domains(
     named = names_y(charts, columns)
     inner = [i for i in range(len(charts)) if i % columns]
     gap = GAP_NAMED if any(named[i] for i in inner) else GAP
-    gap += GAP_SECOND if any(_second(charts[i - 1]) for i in inner) else 0
     width = (1 - gap * (columns - 1)) / columns
     free = _free(height, legend)
     between = (HEAD_PX + FOOT_PX) / free
@@ -156,7 +150,6 @@ def _axes(
     chart: Chart,
     x: str,
     y: str,
-    second: str,
     place: tuple[list[float], list[float]],
     colours: Ink,
     names_its_y: bool,
@@ -189,24 +182,11 @@ def _axes(
             "ticktext": [as_written(word) for _, word in chart.x_ticks],
         }
     up = quiet | {"domain": place[1], "anchor": x, "range": list(limits_y(chart))}
-    up |= {
-        "title": name | {"text": as_written(chart.y_label) if names_its_y else ""},
-        "mirror": not _second(chart),
-    }
+    up |= {"title": name | {"text": as_written(chart.y_label) if names_its_y else ""}, "mirror": True}
     if chart.square:
         up |= {"scaleanchor": x, "scaleratio": 1, "constrain": "domain", "constraintoward": "top"}
         across |= {"constrain": "domain", "constraintoward": "left"}
-    made = {"xaxis" + x[1:]: across, "yaxis" + y[1:]: up}
-    if _second(chart):
-        right = quiet | {"anchor": x, "side": "right", "range": list(limits_y(chart, True))}
-        right |= {"showgrid": False, "title": name | {"text": as_written(chart.second_label)}}
-        if all(series.faint for series in chart.series if series.second_axis):
-            up["overlaying"] = second  # what is in the background lies below
-            right["domain"] = place[1]
-        else:
-            right["overlaying"] = y
-        made["yaxis" + second[1:]] = right
-    return made
+    return {"xaxis" + x[1:]: across, "yaxis" + y[1:]: up}
 
 
 def _lines(chart: Chart, x: str, y: str, colours: Ink, named: set[str]) -> list[dict[str, Any]]:

@@ -88,11 +88,10 @@ def hover_words(series: Series) -> list[str] | None:
 
 def hover_template(chart: Chart, series: Series) -> str:
     """x, y and the interval, each with its name and unit."""
-    y_label = as_written(chart.second_label if series.second_axis else chart.y_label)
     said = "%{text}" if series.labels or series.low is not None else ""
     return (
         f"<b>{as_written(series.name)}</b><br>{as_written(chart.x_label) or 'x'}: %{{x:.4~g}}"
-        f"<br>{y_label or 'y'}: %{{y:.4~g}}{said}<extra></extra>"
+        f"<br>{as_written(chart.y_label) or 'y'}: %{{y:.4~g}}{said}<extra></extra>"
     )
 
 

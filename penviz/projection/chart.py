@@ -33,7 +33,6 @@ class Series:
             for none.
         faint: in the background (a consistency band, single runs under their mean).
         weights: [m] in [0, 1], by which the single marks fade; None where all weigh the same.
-        second_axis: measured on the right-hand axis of the chart.
     """
 
     name: str
@@ -46,7 +45,6 @@ class Series:
     dashed: bool = False
     labels: tuple[str, ...] = ()
     faint: bool = False
-    second_axis: bool = False
     weights: Float | None = None
 
     @property
@@ -86,7 +84,7 @@ class Chart:
     """One set of axes with all that stands in it.
 
     Attributes:
-        title: a few words over the axes; x_label, y_label, second_label: with units ("NLL (nats)").
+        title: a few words over the axes; x_label, y_label: with units ("NLL (nats)").
         series: in the order in which they are drawn.
         lines: straight lines below the series.
         x_limits, y_limits: (least, greatest), or None to fit the series.
@@ -107,7 +105,6 @@ class Chart:
     y_limits: tuple[float, float] | None = None
     x_ticks: tuple[tuple[float, str], ...] = ()
     square: bool = False
-    second_label: str = ""
     about: str = ""
     names_at: str = ""
     notes: tuple[str, ...] = ()

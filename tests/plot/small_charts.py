@@ -29,7 +29,7 @@ def diagram(name: str, colour: int) -> Chart:
 
 
 def curves() -> Chart:
-    """Bands, a background line, and a second axis."""
+    """Bands and a background line."""
     x = np.linspace(0, 0.6, 7)
     return Chart(
         "Over label smoothing",
@@ -39,9 +39,7 @@ def curves() -> Chart:
             Series("hard", x, 1 + x, 0.9 + x, 1.1 + x),
             Series("soft", x, 1.3 - x**2, 1.2 - x**2, 1.4 - x**2, colour=1),
             Series("seed 0", x, 1.2 - x**2, colour=1, faint=True),
-            Series("accuracy", x, 0.9 - x / 10, kind="line+markers", colour=2, second_axis=True),
         ),
-        second_label="accuracy (share)",
     )
 
 

@@ -136,14 +136,6 @@ def test_bars_stand_on_zero_side_by_side() -> None:
     assert all(before[1] <= after[0] + 1e-9 for before, after in pairwise(spans))
 
 
-def test_a_second_axis_has_its_own_scale() -> None:
-    figure = paper_charts([curves()])
-    first, second = figure.axes
-    assert first.get_ylim() != second.get_ylim()
-    assert first.get_position().bounds == second.get_position().bounds
-    assert len(by_gid(figure, 1, "marks-3")) == 1
-
-
 def test_lines_of_several_runs_have_marks_and_the_legend_shows_them() -> None:
     figure = paper_charts([curves()])
     assert {m.get_marker() for k in (0, 1) for m in by_gid(figure, 0, f"marks-{k}")} == {"D", "v"}

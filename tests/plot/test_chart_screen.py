@@ -57,7 +57,6 @@ def test_hover_names_the_axes_with_their_units_and_the_interval() -> None:
     assert "label smoothing α: %{x" in said
     assert "NLL (nats): %{y" in said
     assert named(found, "hard")["text"][0] == " [0.9, 1.1]"
-    assert "accuracy (share)" in named(found, "accuracy")["hovertemplate"]
 
 
 def test_a_band_is_closed_and_parted_at_gaps() -> None:
@@ -75,22 +74,6 @@ def test_frames_with_a_meaning_are_locked_and_others_can_be_zoomed() -> None:
     assert not layout["xaxis2"]["fixedrange"]
     assert layout["yaxis"]["scaleanchor"] == "x"
     assert layout["xaxis"]["range"] == [0, 1]
-
-
-def test_a_second_axis_stands_at_the_right_and_its_background_below() -> None:
-    layout = chart_figure([curves()]).to_dict()["layout"]
-    assert layout["yaxis2"]["side"] == "right"
-    assert layout["yaxis2"]["overlaying"] == "y"
-    faint = Chart(
-        "", "x", "y",
-        (
-            Series("n", np.arange(3.0), np.arange(3.0), kind="bars", faint=True, second_axis=True),
-            Series("s", np.arange(3.0), np.arange(3.0)),
-        ),
-    )  # fmt: skip
-    layout = chart_figure([faint]).to_dict()["layout"]
-    assert layout["yaxis"]["overlaying"] == "y2"
-    assert "overlaying" not in layout["yaxis2"]
 
 
 def test_many_points_are_drawn_with_webgl() -> None:
@@ -123,7 +106,6 @@ def test_limits_hold_values_intervals_and_bars() -> None:
     assert high > 1.7
     assert limits_y(bars())[0] == 0
     assert limits_x(bars())[0] < -0.4
-    assert limits_y(curves(), second=True) != limits_y(curves())
     assert limits_x(Chart("", "", "", (Series("s", np.zeros(0), np.zeros(0)),))) == (0, 1)
 
 

@@ -104,25 +104,17 @@ def paper_charts(
 
 
 def _draw(figure: Figure, chart: Chart, box: Box, places: ChartPlan, many: bool) -> None:
-    """The axes of a chart, and those of its second scale, with all that stands in them."""
-    first = _axes(figure, box, places, frame=True)
-    first.set(xlim=box.x.limits, ylim=box.y.limits)
-    first.set_gid(f"chart-{sum(ax.get_frame_on() for ax in figure.axes)}")
-    second = None
-    if box.second is not None:
-        second = _axes(figure, box, places, frame=False)
-        second.set(xlim=box.x.limits, ylim=box.second.limits, gid=f"{first.get_gid()}-second-axis")
-        background = all(s.faint for s in chart.series if s.second_axis)
-        second.set_zorder(-1 if background else 1)
-        first.patch.set_visible(not background)
-    _grid(first, box)
+    """The axes of a chart with all that stands in them."""
+    ax = _axes(figure, box, places)
+    ax.set(xlim=box.x.limits, ylim=box.y.limits)
+    ax.set_gid(f"chart-{len(figure.axes)}")
+    _grid(ax, box)
     for k, line in enumerate(chart.lines):
         ends = clip_segment(np.array([line.start, line.end], np.float64), (*box.x.limits, *box.y.limits))
         if ends is not None:
-            first.plot(*ends.T, zorder=1, gid=f"line-{k}", **_rule_look())
+            ax.plot(*ends.T, zorder=1, gid=f"line-{k}", **_rule_look())
     bars = bar_places(chart)
     for k, series in enumerate(chart.series):
-        ax = second if series.second_axis and second is not None else first
         _series(ax, k, series, bars.get(k), _mark_places(chart, k), (box, many))
         for artist in ax.get_children():
             what, _, own = (artist.get_gid() or "").rpartition("-")
@@ -130,10 +122,10 @@ def _draw(figure: Figure, chart: Chart, box: Box, places: ChartPlan, many: bool)
                 artist.set_label(f"{what} {series.name}")
 
 
-def _axes(figure: Figure, box: Box, places: ChartPlan, frame: bool) -> Axes:
+def _axes(figure: Figure, box: Box, places: ChartPlan) -> Axes:
     left, bottom = box.left / places.width, box.bottom / places.height
     size = (box.width / places.width, box.height / places.height)
-    ax = figure.add_axes((left, bottom, *size), frameon=frame)
+    ax = figure.add_axes((left, bottom, *size))
     ax.set(xticks=[], yticks=[])
     for spine in ax.spines.values():
         spine.set(linewidth=0.5, edgecolor="#9aa3b0", zorder=5)

@@ -57,7 +57,6 @@ class Box:
     height: float
     x: Axis
     y: Axis
-    second: Axis | None
 
 
 @dataclass(frozen=True)
@@ -155,7 +154,7 @@ def _plan(
             x += lefts[column]
             own_height = one.height(across, row_height)
             bottom = y + row_height - own_height
-            boxes.append(Box(x, bottom, across, own_height, one.x, one.y, one.second))
+            boxes.append(Box(x, bottom, across, own_height, one.x, one.y))
             x += across + rights[column] + GAP_IN
         y -= row_under + ROW_GAP_IN
     return ChartPlan(width, height, boxes, head, legend, EDGE_IN + legend.height_in, label_pt, tick_pt)
@@ -167,7 +166,6 @@ class _Sizes:
     def __init__(self, chart: Chart, names_its_y: bool, face: Face, label_pt: float, tick_pt: float) -> None:
         self.chart, self.named, self.face = chart, names_its_y, face
         self.label_pt, self.tick_pt = label_pt, tick_pt
-        self.has_second = any(s.second_axis for s in chart.series)
         (x0, x1), (y0, y1) = limits_x(chart), limits_y(chart)
         self.ratio = (y1 - y0) / (x1 - x0) if chart.square else 0.0
 
@@ -178,9 +176,6 @@ class _Sizes:
         """Choose ticks, and break labels, for a plot of these sides."""
         self.x = self._below(across)
         self.y = self._beside(limits_y(self.chart), self.chart.y_label if self.named else "", tall)
-        self.second = None
-        if self.has_second:
-            self.second = self._beside(limits_y(self.chart, True), self.chart.second_label, tall)
         low, high = self.x.limits
         over_left, over_right = 0.0, 0.0
         if not self.x.upright:
@@ -189,7 +184,7 @@ class _Sizes:
                 at = (value - low) / (high - low) * across
                 over_left, over_right = max(over_left, half - at), max(over_right, half + at - across)
         self.left = max(self.y.room, over_left)
-        self.right = max(self.second.room if self.second else 0.0, over_right)
+        self.right = over_right
         self.under = self.x.room
 
     def _line(self, size: float) -> float:

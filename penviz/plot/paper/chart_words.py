@@ -48,24 +48,19 @@ def write_around(figure: Figure, box: Box, places: ChartPlan) -> None:
     for number, text in enumerate(box.x.lines):
         at = y - number * line - 0.8 * places.label_pt / 72
         figure.text(box.left + box.width / 2, at, text, ha="center", va="baseline", gid="x label", **named)
-    for axis, side in ((box.y, -1), (box.second, 1)):
-        if axis is None:
-            continue
-        edge = box.left if side < 0 else box.left + box.width
-        start = edge + side * TICK_IN
-        y0, y1 = axis.limits
-        for value, word in axis.ticks:
-            y = box.bottom + (value - y0) / (y1 - y0) * box.height
-            tick([edge, start], [y, y])
-            ha = "right" if side < 0 else "left"
-            figure.text(start + side * PAD_IN, y, word, ha=ha, va="center_baseline", gid="y tick", **said)
-        near = start + side * (2 * PAD_IN + axis.words)
-        for number, text in enumerate(axis.lines if side > 0 else axis.lines[::-1]):
-            x = near + side * (number + 0.5) * line
-            figure.text(
-                x, box.bottom + box.height / 2, text, rotation=90, ha="center", va="center",
-                gid="y label", **named,
-            )  # fmt: skip
+    start = box.left - TICK_IN
+    y0, y1 = box.y.limits
+    for value, word in box.y.ticks:
+        y = box.bottom + (value - y0) / (y1 - y0) * box.height
+        tick([box.left, start], [y, y])
+        figure.text(start - PAD_IN, y, word, ha="right", va="center_baseline", gid="y tick", **said)
+    near = start - (2 * PAD_IN + box.y.words)
+    for number, text in enumerate(box.y.lines[::-1]):
+        x = near - (number + 0.5) * line
+        figure.text(
+            x, box.bottom + box.height / 2, text, rotation=90, ha="center", va="center",
+            gid="y label", **named,
+        )  # fmt: skip
 
 
 INSIDE_IN = 0.05

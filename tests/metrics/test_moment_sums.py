@@ -126,17 +126,6 @@ def test_class_means_that_lie_far_apart_cost_no_digits(apart: float) -> None:
     assert largest_error(stream_moments(pieces(x, labels, [999]), K, WIDTH), Loop.of(x, labels)) < 1e-6
 
 
-@pytest.mark.parametrize("parts", [1, 2, 3, 7])
-def test_parts_of_the_shards_merge_to_the_whole(parts: int) -> None:
-    x, labels = data(100.0)
-    shards = list(pieces(x, labels, list(range(250, 3000, 250))))
-    own = [stream_moments(shards[part::parts], K, WIDTH) for part in range(parts)]
-    merged = own[0]
-    for more in own[1:]:
-        merged = merged.merge(more)
-    assert largest_error(merged, Loop.of(x, labels)) < 1e-6
-
-
 def test_rows_need_no_order_and_half_is_taken_as_it_is() -> None:
     x, labels = data()
     half = x.astype(np.float16)
@@ -157,10 +146,6 @@ def test_nothing_at_all() -> None:
     m = stream_moments([], K, WIDTH)
     assert not m.count.any()
     assert not m.within.any()
-    x, labels = data()
-    whole = stream_moments(pieces(x, labels, []), K, WIDTH)
-    np.testing.assert_allclose(m.merge(whole).within, whole.within, rtol=1e-12)
-    np.testing.assert_allclose(whole.merge(m).mean, whole.mean, rtol=1e-12)
 
 
 def test_class_separation_far_from_the_origin() -> None:

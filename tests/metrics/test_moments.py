@@ -11,10 +11,6 @@ from penviz.metrics.collapse.moments import Moments, class_rows
 from penviz.metrics.tightness.tightness import class_separation, space_distance, space_radius, space_ratio
 
 
-def fields(m: Moments) -> list[np.ndarray]:
-    return [m.count, m.mean, m.trace, m.unit_mean, m.within, np.array(m.n_zero)]
-
-
 def test_moments_by_a_loop() -> None:
     a = make(0)
     m = Moments.of(a.features, a.labels, 7)
@@ -32,21 +28,6 @@ def test_moments_by_a_loop() -> None:
         within += sum(np.outer(v - mean, v - mean) for v in own)
     np.testing.assert_allclose(m.within, within, rtol=1e-10)
     assert np.trace(m.within) == pytest.approx(m.trace.sum())
-
-
-def test_parts_merge_to_the_whole_and_a_sum_of_parts_does_not() -> None:
-    a = make(0)
-    whole = Moments.of(a.features, a.labels, 7)
-    parts = [Moments.of(a.features[s], a.labels[s], 7) for s in (slice(0, 3), slice(3, 60), slice(60, None))]
-    merged = parts[0].merge(parts[1]).merge(parts[2])
-    for got, expected in zip(fields(merged), fields(whole), strict=True):
-        np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-12)
-    assert sum(p.trace.sum() for p in parts) < 0.999 * whole.trace.sum()
-    empty = Moments.of(a.features[:0], a.labels[:0], 7)
-    for got, expected in zip(fields(empty.merge(whole)), fields(whole), strict=True):
-        np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-14)
-    with pytest.raises(ValueError, match="merge"):
-        whole.merge(Moments.of(a.features, a.labels, 8))
 
 
 def test_moments_hold_far_from_the_origin() -> None:

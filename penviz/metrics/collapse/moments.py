@@ -1,4 +1,4 @@
-"""Moments of the features of each class: one pass, many files or many ranks give the same numbers.
+"""Moments of the features of each class.
 
 Axis letters: n examples, d penultimate width, K classes.
 """
@@ -113,24 +113,3 @@ class Moments:
         within = within_scatter(x, rows, mean) if scatter else np.zeros((0, 0))
         count = np.array([len(r) for r in rows], np.int64)
         return cls(count, mean, trace, unit_mean, within, n_zero)
-
-    def merge(self, other: Moments) -> Moments:
-        """Moments of both sets of examples together (Chan, Golub & LeVeque 1983, the pairwise update).
-
-        Raises:
-            ValueError: K or d differ.
-        """
-        if self.mean.shape != other.mean.shape:
-            raise ValueError(f"Moments of shape {self.mean.shape} and {other.mean.shape} do not merge.")
-        count = self.count + other.count
-        share = other.count / np.maximum(count, 1)
-        gap = other.mean - self.mean
-        weight = self.count * share
-        return Moments(
-            count,
-            self.mean + share[:, None] * gap,
-            self.trace + other.trace + weight * np.einsum("kd,kd->k", gap, gap),
-            self.unit_mean + share[:, None] * (other.unit_mean - self.unit_mean),
-            self.within + other.within + (gap * weight[:, None]).T @ gap,
-            self.n_zero + other.n_zero,
-        )

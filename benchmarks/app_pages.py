@@ -182,7 +182,7 @@ def measure(browser: Any, url: str, one: Measured, pairs: int, place: Path) -> d
     def at(name: str, i: int) -> str:
         return values[name][i % len(values[name])]
 
-    with serving(bare, place) as bare_url:
+    with serving(bare, place) as (bare_url, _):
         other = opened(browser, bare_url)
         turn = max(len(values["cached"]), 2)
         took["first"] = [change_ms(page, one.field, one.kind, at("cached", i)) for i in range(turn)]
@@ -206,7 +206,8 @@ def run(names: Sequence[str], runs: Path, pairs: int, browser: Any) -> bool:
         made = place / "runs"
         for name, alpha in (("hard", 0.0), ("soft", 0.1)):
             make_filmed(made, name, alpha)
-        with serving(ROOT / "app.py", runs) as shipped_url, serving(ROOT / "app.py", made) as made_url:
+        app = ROOT / "app.py"
+        with serving(app, runs) as (shipped_url, _), serving(app, made) as (made_url, _):
             print(f"{'control':24}{'first, ms':>32}{'cached, ms':>32}{'bare, ms':>32}{'ratio':>28}")
             for name in names:
                 one = CONTROLS[name]

@@ -19,13 +19,9 @@ import os
 import platform
 import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -33,35 +29,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from app_pages import CONTROLS, change_ms, measure
-from app_start import ARGUMENTS, ROOT, free_port, open_page, spread, wait_for_answer
+from app_start import ARGUMENTS, ROOT, open_page, serving, spread, wait_for_answer
 from app_visitors import Visitor
 from made_runs import make_run
 
 MOST_BYTES, MOST_RATIO, MOST_GROWTH, SETTLED_MINUTES = 10e6, 2.0, 0.10, 5
 CLASSES = ("class 3", "class 2")  # the page opens with class 2
-
-
-@contextmanager
-def serving(runs: Path) -> Iterator[tuple[str, int]]:
-    """The app in a process of its own: its address and its process."""
-    port = free_port()
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.headless=true"),
-            *(f"--server.port={port}", "--server.address=127.0.0.1"),
-        ],
-        cwd=ROOT,
-        env=os.environ | {"PENVIZ_RUNS": str(runs)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        url = f"http://127.0.0.1:{port}"
-        wait_for_answer(url)
-        yield url, process.pid
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def resident_mb(pid: int) -> float:
@@ -73,7 +46,8 @@ def resident_mb(pid: int) -> float:
 def in_browser(browser: Any, runs: Path, query: dict[str, list[str]], pairs: int, place: Path) -> bool:
     """Start and changes of one size; whether the change of triple held."""
     began = time.perf_counter()
-    with serving(runs) as (url, _):
+    with serving(ROOT / "app.py", runs) as (url, _):
+        wait_for_answer(url)
         page = open_page(browser, url)
         page.goto(f"{url}/?{urlencode(query, doseq=True)}")
         panels = "n => document.querySelectorAll('.js-plotly-plot .xaxislayer-above').length >= n"
@@ -106,7 +80,8 @@ def with_visitors(runs: Path, query: dict[str, list[str]], n: int, minutes: floa
     took: list[float] = []
     errors: list[str] = []
     sent: list[int] = []
-    with serving(runs) as (url, pid):
+    with serving(ROOT / "app.py", runs) as (url, pid):
+        wait_for_answer(url)
         empty = resident_mb(pid)
         first = Visitor(url, query)
         first.open()

@@ -82,8 +82,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(script: Path, runs: Path) -> Iterator[str]:
-    """A Streamlit server of a script in a process of its own; gives its address at once."""
+def serving(script: Path, runs: Path) -> Iterator[tuple[str, int]]:
+    """A Streamlit server of a script in a process of its own; gives its address and process id at once."""
     port = free_port()
     process = subprocess.Popen(
         [
@@ -96,7 +96,7 @@ def serving(script: Path, runs: Path) -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{port}", process.pid
     finally:
         process.terminate()
         process.wait()
@@ -119,7 +119,7 @@ def open_page(browser: Any, url: str) -> Any:
 def start_seconds(browser: Any, script: Path, runs: Path, n_points: int) -> float:
     """From the start of the process to the last point drawn, with an empty browser cache."""
     began = time.perf_counter()
-    with serving(script, runs) as url:
+    with serving(script, runs) as (url, _):
         wait_for_answer(url)
         page = open_page(browser, url)
         page.goto(url)
@@ -178,7 +178,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=arguments.chromium, args=ARGUMENTS)
         bare = Path(place) / "bare.py"
-        with serving(app, runs) as url:
+        with serving(app, runs) as (url, _):
             wait_for_answer(url)
             page = open_page(browser, url)
             page.goto(url)
@@ -191,7 +191,7 @@ def main() -> int:
         for pair in range(arguments.pairs):
             for name in ("app", "bare") if pair % 2 == 0 else ("bare", "app"):
                 starts[name].append(start_seconds(browser, sides[name], runs, n_points))
-        with serving(app, runs) as url, serving(bare, runs) as bare_url:
+        with serving(app, runs) as (url, _), serving(bare, runs) as (bare_url, _):
             pages = {}
             for name, address in (("app", url), ("bare", bare_url)):
                 wait_for_answer(address)

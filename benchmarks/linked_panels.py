@@ -53,7 +53,7 @@ ACTS = ("point", "means", "boundaries", "optimum", "shading", "pull", "errors", 
 def measured(browser: Any, runs: Path, query: dict[str, Any], rounds: int) -> bool:
     """Print one size; whether pointing and switches were quick and silent."""
     held = True
-    with serving(ROOT / "app.py", runs) as url:
+    with serving(ROOT / "app.py", runs) as (url, _):
         wait_for_answer(url)
         page = open_page(browser, url)
         sent: list[int] = []

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from test_browser import idle
+from test_browser import choose, idle
 
 if TYPE_CHECKING:
     from conftest import Opened, Server
@@ -43,10 +43,7 @@ def test_bundle_is_rebuilt_from_its_recipe(
     page.wait_for_selector(".js-plotly-plot .point", timeout=60_000)
     page.get_by_role("button", name="Export", exact=True).click()
     assert preview_pixels(page) == 5.5 * 96  # NeurIPS' text width, at true size
-    field = page.locator(".st-key-venue input")
-    field.click()
-    field.fill("ICML")
-    page.locator("[role=option]").filter(has_text="ICML").first.click()
+    choose(page, "venue", "ICML")
     page.wait_for_function(
         "() => Math.round(document.querySelector('[role=dialog] img').getBoundingClientRect().width) === 648"
     )
@@ -78,10 +75,7 @@ def test_png_has_the_pixels_of_its_width(opened: Opened, server: Server, tmp_pat
     page.wait_for_selector(".js-plotly-plot .point", timeout=60_000)
     page.get_by_role("button", name="Export", exact=True).click()
     preview_pixels(page)
-    field = page.locator(".st-key-format input")
-    field.click()
-    field.fill("PNG")
-    page.locator("[role=option]").filter(has_text="PNG").first.click()
+    choose(page, "format", "PNG")
     page.get_by_role("button", name="Figure (PNG)").wait_for()
     png = download(page, "Figure (PNG)", tmp_path).read_bytes()
     assert struct.unpack(">I", png[16:20])[0] == 5.5 * 300
@@ -115,10 +109,7 @@ def test_link_and_recipe_say_the_same(
     page = opened.page
     page.goto(server.url)
     page.wait_for_selector(".js-plotly-plot .point", timeout=60_000)
-    field = page.locator(".st-key-above input")
-    field.click()
-    field.fill("ship")
-    page.locator("[role=option]").filter(has_text="ship").first.click()
+    choose(page, "above", "ship")
     idle(page)
     page.locator(".st-key-bias label").first.click()
     page.locator(".st-key-scale button").filter(has_text="free per run").click()
@@ -135,13 +126,6 @@ def test_link_and_recipe_say_the_same(
 
     by_file = opened_recipe(browser, server, first, "ship", tmp_path)
     assert saved_recipe(by_file, tmp_path) == first
-
-
-def choose(page: Page, key: str, words: str) -> None:
-    field = page.locator(f".st-key-{key} input")
-    field.click()
-    field.fill(words)
-    page.locator("[role=option]").filter(has_text=words).first.click()
 
 
 def typed(page: Page, words: str) -> None:

@@ -92,16 +92,6 @@ def few(n: int) -> Callable[[Activations], Activations]:
     return change
 
 
-def two_only(a: Activations) -> Activations:
-    """The first two classes alone."""
-    assert a.head is not None
-    assert a.head.bias is not None
-    part = a.take(a.labels < 2)
-    head = Head(a.head.weight[:2], a.head.bias[:2])
-    guess = head.logits(part.features).argmax(axis=1)
-    return replace(part, class_names=a.class_names[:2], head=head, predictions=guess, total=None)
-
-
 @lru_cache
 def study_run(run: CapturedRun) -> StudyRun:
     """With what does not depend on the triple, computed once."""

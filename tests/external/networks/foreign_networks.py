@@ -50,16 +50,6 @@ class CosineHead(nn.Module):
         return 16.0 * F.normalize(h, dim=1) @ F.normalize(self.weight, dim=1).T
 
 
-class UnitRows(nn.Linear):
-    """s W_k / |W_k| h: the rows are normalised and the features are not."""
-
-    def __init__(self) -> None:
-        super().__init__(D, K, bias=False)
-
-    def forward(self, h: Tensor) -> Tensor:
-        return 9.0 * h @ F.normalize(self.weight, dim=1).T
-
-
 class Centres(nn.Linear):
     """-|h - W_k|, which is no linear image of h."""
 

@@ -15,7 +15,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -217,21 +216,9 @@ def leave_a_daemon(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
     return {"pid": process.pid}
 
 
-def start_a_thread(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
-    thread = threading.Thread(target=print)
-    thread.start()
-    thread.join()
-    return {}
-
-
 def connect(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
     with socket.create_connection(("127.0.0.1", arguments["port"]), timeout=2):
         return {"connected": True}
-
-
-def write_outside(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:
-    Path(arguments["path"]).write_text("x")
-    return {}
 
 
 def litter(arguments: dict[str, Any], tell: Tell) -> dict[str, Any]:

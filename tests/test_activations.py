@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from test_shards import assert_equal
 
 from penviz.store.activations import Activations
 from penviz.store.head import ActivationsError, Head
@@ -28,21 +29,6 @@ def example(n: int = 20, d: int = 6, n_classes: int = 4) -> Activations:
         rng.integers(2**63, size=n).astype(np.uint64),
         np.full(n_classes, 50),
     )
-
-
-def assert_equal(a: Activations, b: Activations) -> None:
-    for name in ("features", "labels", "predictions", "indices", "hashes", "total"):
-        x, y = getattr(a, name), getattr(b, name)
-        assert (x is None) == (y is None)
-        if x is not None:
-            assert x.dtype == y.dtype
-            np.testing.assert_array_equal(x, y)
-    for name in ("class_names", "run", "split", "dataset_id", "checkpoint_sha256"):
-        assert getattr(a, name) == getattr(b, name)
-    assert (a.head is None) == (b.head is None)
-    if a.head is not None:
-        np.testing.assert_array_equal(a.head.weight, b.head.weight)
-        assert (a.head.bias is None) == (b.head.bias is None)
 
 
 @pytest.mark.parametrize("head", ["with bias", "without bias", "none"])

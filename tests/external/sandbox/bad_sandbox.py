@@ -1,10 +1,12 @@
-"""A sandbox whose tasks misbehave, and a look for what they leave behind."""
+"""A sandbox whose tasks misbehave, a look for what they leave behind, and waiting for processes."""
 
 from __future__ import annotations
 
 import os
 import secrets
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,6 +77,27 @@ def with_command(marker: str) -> list[int]:
             except OSError:
                 continue
     return sorted(found)
+
+
+def failure(job: Job) -> SandboxError | None:
+    """Why a job failed; None where it did not."""
+    try:
+        job.result()
+    except SandboxError as error:
+        return error
+    return None
+
+
+def until(condition: Callable[[], object], seconds: float = 20) -> None:
+    """Wait for something that must become true."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.02)
+
+
+def alive(pid: int) -> bool:
+    return Path(f"/proc/{pid}/cmdline").exists() and bool(Path(f"/proc/{pid}/cmdline").read_bytes())
 
 
 def make_sandbox(weight: str = "light", **options: Any) -> BadSandbox:

@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bad_sandbox import SERVER, BadSandbox, make_sandbox, with_command
+from bad_sandbox import SERVER, BadSandbox, failure, make_sandbox, with_command
 
 from penviz.external.sandbox import landlock, seccomp
-from penviz.external.sandbox.answer import Budget, SandboxError
-from penviz.external.sandbox.job import Job
+from penviz.external.sandbox.answer import Budget
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="the limits are those of Linux"),
@@ -130,14 +129,6 @@ ATTACKS: dict[str, tuple[str, str, tuple[str, ...]]] = {
 }
 IMPORTS = "import os, resource, socket\n"
 HELD = [(name, limit) for name, (_, _, limits) in ATTACKS.items() for limit in limits]
-
-
-def failure(job: Job) -> SandboxError | None:
-    try:
-        job.result()
-    except SandboxError as error:
-        return error
-    return None
 
 
 def attack(bad: BadSandbox, name: str, victim: Victim, tmp_path: Path) -> bool:

@@ -14,8 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bad_sandbox import SERVER, SMALL, BadSandbox, make_sandbox
-from waiting import alive, until
+from bad_sandbox import SERVER, SMALL, BadSandbox, alive, make_sandbox, until
 
 from penviz.external.sandbox.answer import Budget, SandboxError
 from penviz.external.sandbox.confinement import LIMITS

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bad_sandbox import BadSandbox, make_sandbox
+from bad_sandbox import BadSandbox, failure, make_sandbox
 from external.reader.corpus import HostileFile, hostile_files
 
 from penviz.external.reader.report import FileReport
-from penviz.external.sandbox.answer import Budget, SandboxError
+from penviz.external.sandbox.answer import Budget
 from penviz.external.sandbox.job import Job
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fork server is for Linux")
@@ -77,14 +77,6 @@ def was_loaded(hostile: HostileFile, job: Job) -> bool:
     assert error.reason == "refused", (hostile.label, str(error), error.detail)
     assert one_sentence(str(error).splitlines()[0]), hostile.label
     return False
-
-
-def failure(job: Job) -> SandboxError | None:
-    try:
-        job.result()
-    except SandboxError as error:
-        return error
-    return None
 
 
 @pytest.fixture(scope="module")

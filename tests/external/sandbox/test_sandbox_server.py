@@ -10,8 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from bad_sandbox import SERVER, make_sandbox, with_command
-from waiting import until
+from bad_sandbox import SERVER, make_sandbox, until, with_command
 
 from penviz.external.sandbox import landlock
 from penviz.external.sandbox.answer import Budget, SandboxError

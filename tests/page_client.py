@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,15 @@ APP = Path(__file__).parents[1] / "penviz" / "app" / "main.py"
 
 def opened(**parameters: Any) -> AppTest:
     """The app as a link with some parameters opens it, its panels as a chart that can be read here."""
-    app = AppTest.from_file(str(APP), default_timeout=60)
-    app.query_params["plain"] = "1"
+    return linked(AppTest.from_file(str(APP), default_timeout=60), {"plain": "1", **parameters})
+
+
+def opened_page(script: Callable[[], None], **parameters: Any) -> AppTest:
+    """One page alone, drawn by a function, as a link with some parameters opens it."""
+    return linked(AppTest.from_function(script, default_timeout=60), parameters)
+
+
+def linked(app: AppTest, parameters: dict[str, Any]) -> AppTest:
     for key, value in parameters.items():
         app.query_params[key] = value
     return checked(app.run())

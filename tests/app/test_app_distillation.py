@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from page_client import html
 from small_runs import SHA, make_adopted, make_run, small_activations
 from streamlit.testing.v1 import AppTest
 from test_pilots import small_pilot, watched
@@ -38,10 +39,6 @@ def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], A
         return app
 
     return start
-
-
-def html(app: AppTest) -> str:
-    return "\n".join(element.proto.body for element in app.get("html"))
 
 
 def charts(app: AppTest) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from page_client import html
 from small_runs import make_filmed, make_run
 from streamlit.testing.v1 import AppTest
 
@@ -40,10 +41,6 @@ def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., 
         return app
 
     return start
-
-
-def html(app: AppTest) -> str:
-    return "\n".join(element.proto.body for element in app.get("html"))
 
 
 def test_two_filmed_runs_are_played(open_page: Callable[..., AppTest], tmp_path: Path) -> None:

@@ -7,12 +7,13 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from page_client import checked, headline, html
+from page_client import checked, headline, html, opened_page
 from small_runs import make_adopted, make_run
 from streamlit.testing.v1 import AppTest
 
@@ -35,14 +36,7 @@ def script() -> None:
 @pytest.fixture
 def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., AppTest]:
     monkeypatch.setenv("PENVIZ_RUNS", str(tmp_path))
-
-    def start(**parameters: Any) -> AppTest:
-        app = AppTest.from_function(script, default_timeout=60)
-        for key, value in parameters.items():
-            app.query_params[key] = value
-        return checked(app.run())
-
-    return start
+    return partial(opened_page, script)
 
 
 def figures(app: AppTest) -> list[dict[str, Any]]:

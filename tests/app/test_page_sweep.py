@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import streamlit as st
-from page_client import checked, html
+from page_client import checked, html, opened_page
 from small_runs import make_adopted, make_run
 from streamlit.testing.v1 import AppTest
 
@@ -31,14 +32,7 @@ def page() -> None:
 def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., AppTest]:
     st.cache_resource.clear()
     monkeypatch.setenv("PENVIZ_RUNS", str(tmp_path))
-
-    def start(**parameters: Any) -> AppTest:
-        app = AppTest.from_function(page, default_timeout=60)
-        for key, value in parameters.items():
-            app.query_params[key] = value
-        return checked(app.run())
-
-    return start
+    return partial(opened_page, page)
 
 
 def traces(app: AppTest) -> list[dict[str, Any]]:

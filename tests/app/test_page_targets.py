@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from page_client import checked, html
 from streamlit.testing.v1 import AppTest
 
 from penviz.app.widgets.targets_popover import _prior
@@ -24,15 +25,6 @@ def page() -> None:
 def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AppTest:
     monkeypatch.setenv("PENVIZ_RUNS", str(tmp_path))
     return checked(AppTest.from_function(page, default_timeout=60).run())
-
-
-def checked(app: AppTest) -> AppTest:
-    assert not app.exception, app.exception[0].value
-    return app
-
-
-def html(app: AppTest) -> str:
-    return " ".join(element.proto.body for element in app.get("html"))
 
 
 def set_to(app: AppTest, **values: Any) -> AppTest:

@@ -8,7 +8,8 @@ import numpy as np
 
 from penviz.store.activations import Activations
 from penviz.store.head import Head
-from penviz.store.shards import ROWS, ShardedActivations, shard_ready, write_shard
+from penviz.store.shard_files import shard_ready, write_shard
+from penviz.store.shards import ROWS, ShardedActivations
 from penviz.store.write_shards import finish
 
 

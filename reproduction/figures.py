@@ -106,7 +106,8 @@ def figure1(triples: Sequence[Sequence[str | int]], runs: Sequence[Run]) -> byte
 
     Each run has axes of its own length, as in the paper; train and validation share them.
     """
-    from penviz.plot.paper.plane import figure_bytes, paper_figure
+    from penviz.plot.paper.files import figure_bytes
+    from penviz.plot.paper.plane import paper_figure
     from penviz.plot.screen import Marks
     from penviz.projection.build_panel import build_grid
 
@@ -149,7 +150,7 @@ def figure2(runs: Sequence[Run]) -> tuple[Chart, ...]:
 def charted(charts: Sequence[Chart]) -> bytes:
     """Charts as a PNG: 2 of activations, 5 of accuracies in results.csv, 6 of the histories of runs."""
     from penviz.plot.paper.chart import paper_charts
-    from penviz.plot.paper.plane import figure_bytes
+    from penviz.plot.paper.files import figure_bytes
 
     return figure_bytes(paper_charts(charts, PaperOptions(dpi=DPI)), "png", dpi=DPI)
 

@@ -12,7 +12,8 @@ import pytest
 from penviz.store.activations import Activations
 from penviz.store.head import ActivationsError, Head
 from penviz.store.runs import MANIFEST
-from penviz.store.shards import LOSSY, ShardedActivations, shard_name, shard_ready, write_shard
+from penviz.store.shard_files import LOSSY, shard_name, shard_ready, write_shard
+from penviz.store.shards import ShardedActivations
 from penviz.store.write_shards import finish, shard
 
 

@@ -45,7 +45,8 @@ def draw_planes(
     Raises:
         InputError: an unknown format, or a figure that cannot be drawn so.
     """
-    from penviz.plot.paper.plane import figure_bytes, html_bytes, paper_figure
+    from penviz.plot.paper.files import figure_bytes, html_bytes
+    from penviz.plot.paper.plane import paper_figure
 
     if checked_format(format) == "gif":
         if not spec.film:

@@ -20,7 +20,8 @@ from penviz.store.directory_lock import locked
 from penviz.store.head import ActivationsError
 from penviz.store.npz import DAMAGED, write_npz
 from penviz.store.runs import MANIFEST, MAY_BE_SEEN, SPLITS, Run, moments_path, shards_path, stored_path
-from penviz.store.shards import LOSSY, ShardedActivations, is_lossy
+from penviz.store.shard_files import LOSSY, is_lossy
+from penviz.store.shards import ShardedActivations
 
 UNREADABLE: tuple[type[Exception], ...] = (*DAMAGED, *(RecursionError,))
 """What reading damaged numbers over all classes raises: they are measured again."""

@@ -30,27 +30,12 @@ from penviz.store.shard_files import (
     LOSSY,
     Arrays,
     Int,
-    is_lossy,
     read_arrays,
     read_head,
     read_manifest,
     read_note,
     shard_name,
-    shard_ready,
-    write_shard,
 )
-
-__all__ = [
-    "LARGEST_FILE",
-    "LOSSY",
-    "ROWS",
-    "Block",
-    "ShardedActivations",
-    "is_lossy",
-    "shard_name",
-    "shard_ready",
-    "write_shard",
-]
 
 ROWS = 32_768
 """Examples a shard of `shard` has at most."""

@@ -18,7 +18,8 @@ import torch
 from numpy.typing import NDArray
 
 from penviz.store.runs import activations_path, shards_path
-from penviz.store.shards import LARGEST_FILE, ROWS, ShardedActivations, shard_ready, write_shard
+from penviz.store.shard_files import shard_ready, write_shard
+from penviz.store.shards import LARGEST_FILE, ROWS, ShardedActivations
 from penviz.store.write_shards import Examples, finish
 from penviz.training.ranks import ALONE, Ranks
 

@@ -14,7 +14,7 @@ from small_runs import make_run
 
 import penviz
 from penviz import InputError
-from penviz.plot.paper.plane import figure_bytes
+from penviz.plot.paper.files import figure_bytes
 
 TRIPLE = ["airplane", "automobile", "bird"]
 

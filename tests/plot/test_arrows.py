@@ -12,8 +12,9 @@ from small_runs import small_activations
 from penviz.figures.caption import _marks
 from penviz.metrics.target_vectors import Targets
 from penviz.plot.arrows import BARB, arrow_strokes, faded
+from penviz.plot.paper.files import figure_bytes
 from penviz.plot.paper.options import PaperOptions
-from penviz.plot.paper.plane import figure_bytes, paper_figure
+from penviz.plot.paper.plane import paper_figure
 from penviz.plot.screen import Marks, selected_points, template_figure
 from penviz.projection.build_panel import build_panel
 from penviz.projection.panel import Panel

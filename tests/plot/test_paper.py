@@ -16,8 +16,9 @@ from paper_figures import Rows, by_gid, grid, overlaps
 
 from penviz import InputError
 from penviz.plot.paper import plane
+from penviz.plot.paper.files import figure_bytes
 from penviz.plot.paper.options import PaperOptions
-from penviz.plot.paper.plane import figure_bytes, paper_figure
+from penviz.plot.paper.plane import paper_figure
 from penviz.plot.paper.style import FigureStyle
 from penviz.plot.paper.words import clip_segment
 from penviz.plot.screen import Marks, point_groups

@@ -22,8 +22,9 @@ from PIL import Image
 
 from penviz import InputError
 from penviz.plot.paper import plane
+from penviz.plot.paper.files import figure_bytes, html_bytes
 from penviz.plot.paper.options import PaperOptions
-from penviz.plot.paper.plane import figure_bytes, html_bytes, paper_figure
+from penviz.plot.paper.plane import paper_figure
 from penviz.plot.paper.style import FigureStyle
 from penviz.plot.paper.venues import VENUES
 from penviz.plot.screen import point_groups
@@ -146,7 +147,8 @@ def test_a_plain_savefig_would_have_type_3(rows: Rows) -> None:
 WRITE = """
 import sys, hashlib
 from paper_figures import grid
-from penviz.plot.paper.plane import figure_bytes, paper_figure
+from penviz.plot.paper.files import figure_bytes
+from penviz.plot.paper.plane import paper_figure
 for layout in ("grid", "strip"):
     figure = paper_figure(grid(), layout=layout)
     for kind in ("pdf", "svg", "png", "tikz"):

@@ -19,8 +19,9 @@ from paper_figures import Rows, grid
 from PIL import Image
 from test_paper_files import pdf_streams
 
+from penviz.plot.paper.files import figure_bytes
 from penviz.plot.paper.options import PaperOptions
-from penviz.plot.paper.plane import figure_bytes, paper_figure
+from penviz.plot.paper.plane import paper_figure
 from penviz.plot.paper.venues import VENUES
 
 CASES = [

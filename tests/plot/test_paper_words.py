@@ -13,8 +13,8 @@ from paper_figures import Rows, by_gid, overlaps, words
 from small_charts import curves
 
 from penviz import InputError
-from penviz.plot.paper import plane
 from penviz.plot.paper.chart import paper_charts
+from penviz.plot.paper.layout import LAYOUTS
 from penviz.plot.paper.options import PaperOptions
 from penviz.plot.paper.plane import paper_figure
 from penviz.plot.paper.style import FigureStyle
@@ -22,7 +22,7 @@ from penviz.plot.paper.typeface import SERIF
 from penviz.plot.paper.venues import VENUES
 from penviz.plot.paper.words import _hidden, _remark
 
-CASES = [(name, width, layout) for name in VENUES for width in ("text", "column") for layout in plane.LAYOUTS]
+CASES = [(name, width, layout) for name in VENUES for width in ("text", "column") for layout in LAYOUTS]
 
 
 def drawn(rows: Rows, name: str, width: str, layout: str) -> Figure:

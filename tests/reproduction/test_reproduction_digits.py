@@ -198,7 +198,7 @@ def test_figure_2_is_what_the_table_holds(made: dict[str, Any]) -> None:
 def test_the_tables_need_no_drawing(
     made: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(sys.modules, "penviz.plot.paper.plane", None)  # as where matplotlib is not installed
+    monkeypatch.setitem(sys.modules, "penviz.plot.paper.files", None)  # as where matplotlib is not installed
     shutil.copy(made["out"] / "results.csv", tmp_path)
     target = tmp_path / "reproduction.md"
     write_own_report(read_manifest(), tmp_path / "results.csv", target, made["out"], "digits")

@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from penviz.plot.paper.files import FORMATS, figure_bytes, html_bytes
-from penviz.plot.paper.layout import COLUMN_GAP_IN, EDGE_IN, LAYOUTS, Plan, Sheet, plan, sheet
+from penviz.plot.paper.layout import COLUMN_GAP_IN, EDGE_IN, Plan, Sheet, plan, sheet
 from penviz.plot.paper.legend import draw_legend
 from penviz.plot.paper.options import DEFAULTS, PaperOptions
 from penviz.plot.paper.panel import PanelLook, draw_panel
 from penviz.plot.paper.style import FigureStyle
 from penviz.plot.paper.typeface import Face
-from penviz.plot.paper.words import CORNER, corner_text
+from penviz.plot.paper.words import corner_text
 from penviz.plot.screen import Marks
 from penviz.plot.theme import LIGHT, abbreviated
 from penviz.projection.panel import Panel
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from penviz.plot.paper.shown import PaperFigure
-
-__all__ = ["CORNER", "FORMATS", "LAYOUTS", "VECTOR_LIMIT", "figure_bytes", "html_bytes", "paper_figure"]
 
 VECTOR_LIMIT = 20_000
 """Points in a figure up to which markers are vectors; above it they are pixels under vector text."""

@@ -67,8 +67,6 @@ WAYS = {
     "per-image": Preprocessing("each image standardised", scaling="per image"),
 }
 PAD = 4
-SECONDS = 60.0
-"""That the search for an input may take about."""
 BATCH = {True: 128, False: 64}
 STEPS = {True: 300, False: 700}
 

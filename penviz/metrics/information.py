@@ -9,9 +9,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
-Float = NDArray[np.float64]
+from numpy.typing import ArrayLike
 
 SMALLEST_NOISE = 1e-6
 """The noise counts as at least this share of the spread of the means."""

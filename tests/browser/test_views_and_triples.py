@@ -26,10 +26,6 @@ def choose_view(page: Page, name: str) -> None:
     page.locator("[role=option]").filter(has_text=re.compile(f"^{re.escape(name)}$")).click()
 
 
-def texts(page: Page) -> str:
-    return page.locator(".js-plotly-plot").first.evaluate("plot => plot.innerHTML")
-
-
 def says(page: Page, words: str) -> None:
     page.wait_for_function(
         "w => document.querySelector('h1')?.innerText.includes(w)", arg=words, timeout=LONG

@@ -15,7 +15,6 @@ from penviz.figures.spec_yaml import LARGEST, RecipeError, version_note, version
 from penviz.plot.paper.style import FigureStyle
 from penviz.plot.screen import Marks
 
-ROOT = Path(__file__).resolve().parents[2]
 HARD = SpecRun("hard", "runs/hard", "0" * 64, {"train": "ab", "validation": "cd"})
 RUN = {"name": "a", "path": "b", "model_sha256": "00", "activations": {"train": "ab"}}
 SOFT = SpecRun("soft", "runs/soft", "1" * 64, {"train": "ef"})

@@ -14,9 +14,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
-Float = NDArray[np.float64]
+from numpy.typing import ArrayLike
 
 FEWEST_UNBOUNDED = 300
 """Examples below which numbers without a bound have no interval: 5 % of such sets hold no outlier of 1 %."""

@@ -15,11 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from penviz.metrics.tightness.tightness import ratio
-
-Float = NDArray[np.float64]
 
 MIDDLE = (1 / 3, 2 / 3)
 """Between the distant class (0) and the similar ones (1): where a continuum would have examples."""

@@ -108,7 +108,7 @@ class ClusterPool:
             change = before.change_to(after, statistic, paired=True, log=key != "regularity")
             found[f"change of {key}"] = change.value, change.bounds()
         two = [
-            TwoClasses("", "", ("a", "b"), (p[0][:, 0], p[1][:, 0]), 1.0, (rows[0], rows[1]), 1.0, "pool")
+            TwoClasses("", "", ("a", "b"), (p[0][:, 0], p[1][:, 0]), (rows[0], rows[1]), 1.0, "pool")
             for p in (hard, soft)
         ]
         span, moved_by = two[0].interval(), two[0].change_to(two[1])

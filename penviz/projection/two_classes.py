@@ -45,7 +45,6 @@ class TwoClasses:
     Attributes:
         run, split, class_names: of the activations.
         differences: for each class [n_k] z_1 - z_0 in `unit`; 0 is the boundary.
-        slope: of `unit` a feature unit along the axis, the distance between the two templates.
         indices: for each class [n_k] rows of the split's source, rising like the differences' order.
         accuracy: over all examples of the two; dataset_id: of the split; classes: their rows in the head.
         means: whether class means stand in for templates, because the network has no head.
@@ -55,7 +54,6 @@ class TwoClasses:
     split: str
     class_names: tuple[str, str]
     differences: tuple[Float, Float]
-    slope: float
     indices: tuple[NDArray[np.int64], NDArray[np.int64]]
     accuracy: float
     dataset_id: str = ""
@@ -81,8 +79,7 @@ class TwoClasses:
             raise ActivationsError(f"An axis is of two classes, not of {len(pair)}.")
         head, counted = a.planar_head(bias)
         templates = np.asarray(head.templates(counted, pair), np.float64)
-        slope = float(np.linalg.norm(templates[1] - templates[0]))
-        if slope == 0:
+        if np.linalg.norm(templates[1] - templates[0]) == 0:
             raise ActivationsError(f"The two templates of {a.run} are equal: they span no axis.")
         z = head.of_classes(pair).logits(a.features)
         difference = z[:, 1] - z[:, 0]
@@ -99,7 +96,6 @@ class TwoClasses:
             a.split,
             (names[pair[0]], names[pair[1]]),
             (difference[first], difference[second]),
-            slope,
             (a.indices[first], a.indices[second]),
             float((a.predictions == a.labels)[np.isin(a.labels, pair)].mean()),
             a.dataset_id,

@@ -33,14 +33,15 @@ def test_the_coordinate_is_a_linear_image_of_the_logit_difference() -> None:
     for bias in (True, False):
         two = TwoClasses.of(a, bias)
         t = a.head.templates(bias)
-        axis = (t[1] - t[0]) / np.linalg.norm(t[1] - t[0])
+        slope = np.linalg.norm(t[1] - t[0])
+        axis = (t[1] - t[0]) / slope
         x = np.c_[a.features.astype(np.float64), np.ones(len(a))] if bias else a.features.astype(np.float64)
         middle = (t[0] + t[1]) / 2
         for k in (0, 1):
             rows = np.flatnonzero(a.labels == k)
             along = np.array([float((x[i] - middle) @ axis) for i in rows])
             shift = middle @ (t[1] - t[0]) + (0 if bias else a.head.bias[1] - a.head.bias[0])
-            assert np.allclose(two.differences[k], along * two.slope + shift, atol=1e-10)
+            assert np.allclose(two.differences[k], along * slope + shift, atol=1e-10)
             assert np.allclose(two.differences[k], z[rows, 1] - z[rows, 0], atol=1e-10)
             assert np.array_equal(two.indices[k], a.indices[rows])
     # moved off the axis, an example keeps its coordinate; moved along it, it does not

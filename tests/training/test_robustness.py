@@ -97,7 +97,7 @@ def test_a_trained_network(soft_run: Run, digits: DataSet) -> None:
     assert found.clean == pytest.approx(np.mean(predictions[:300] == split.labels[:300]))
     assert found.clean > found.fgsm
     assert found.clean > found.noise - 0.02
-    assert found.fgsm_margin >= found.steps10  # more steps find no less
+    assert found.fgsm >= found.steps10  # more steps find no less
     nothing = robustness(network, split, 0, sigma=0.0, epsilon=0.0, n=300)
     assert nothing.clean == nothing.noise == nothing.fgsm == nothing.steps10
     assert not network.training

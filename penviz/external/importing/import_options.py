@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from penviz.metrics.target_vectors import Targets
 from penviz.store.run_config import RunError
 
 
@@ -60,6 +61,4 @@ class Request:
     @property
     def targets(self) -> str:
         """ "unknown" where no label smoothing was stated."""
-        if self.label_smoothing is None:
-            return "unknown"
-        return "uniform" if self.label_smoothing else "hard"
+        return Targets.of(self.label_smoothing).kind

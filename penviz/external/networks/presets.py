@@ -20,6 +20,7 @@ from penviz.external.networks.variants import Variant
 from penviz.external.networks.weights import load_strict
 from penviz.external.reader.inspection import inspect_file
 from penviz.external.reader.report import FileReport
+from penviz.metrics.target_vectors import Targets
 from penviz.store.run_config import RunError
 from penviz.training import pretrained
 from penviz.training.data_set import DataSet
@@ -47,9 +48,7 @@ class Preset:
     @property
     def targets(self) -> str:
         """As of `adopt.Choices`."""
-        if self.label_smoothing is None:
-            return "unknown"
-        return "uniform" if self.label_smoothing else "hard"
+        return Targets.of(self.label_smoothing).kind
 
 
 PRESETS = {

@@ -156,7 +156,7 @@ def change_ms(page: Any, field: str, kind: str, value: str) -> float:
 def opened(browser: Any, url: str, label: str = "", before: str = "") -> Any:
     """A page whose charts stand still; label: of the link to follow, before: of what to click on then."""
     wait_for_answer(url.split("/?")[0])
-    page = open_page(browser, url)
+    page = open_page(browser)
     page.goto(url)
     page.wait_for_selector(".js-plotly-plot .main-svg", timeout=60_000)
     if label and label != CLUSTERS:

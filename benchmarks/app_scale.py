@@ -48,7 +48,7 @@ def in_browser(browser: Any, runs: Path, query: dict[str, list[str]], pairs: int
     began = time.perf_counter()
     with serving(ROOT / "app.py", runs) as (url, _):
         wait_for_answer(url)
-        page = open_page(browser, url)
+        page = open_page(browser)
         page.goto(f"{url}/?{urlencode(query, doseq=True)}")
         panels = "n => document.querySelectorAll('.js-plotly-plot .xaxislayer-above').length >= n"
         page.wait_for_function(panels, arg=len(query["runs"]), timeout=180_000)

@@ -112,7 +112,7 @@ def wait_for_answer(url: str) -> None:
     raise SystemExit("A server did not answer within a minute.")
 
 
-def open_page(browser: Any, url: str) -> Any:
+def open_page(browser: Any) -> Any:
     return browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
 
 
@@ -121,7 +121,7 @@ def start_seconds(browser: Any, script: Path, runs: Path, n_points: int) -> floa
     began = time.perf_counter()
     with serving(script, runs) as (url, _):
         wait_for_answer(url)
-        page = open_page(browser, url)
+        page = open_page(browser)
         page.goto(url)
         page.wait_for_function(DRAWN, arg=n_points, polling="raf", timeout=60_000)
         took = time.perf_counter() - began
@@ -180,7 +180,7 @@ def main() -> int:
         bare = Path(place) / "bare.py"
         with serving(app, runs) as (url, _):
             wait_for_answer(url)
-            page = open_page(browser, url)
+            page = open_page(browser)
             page.goto(url)
             page.wait_for_function(DRAWN, arg=100, timeout=60_000)
             page.wait_for_timeout(3000)
@@ -195,7 +195,7 @@ def main() -> int:
             pages = {}
             for name, address in (("app", url), ("bare", bare_url)):
                 wait_for_answer(address)
-                pages[name] = open_page(browser, address)
+                pages[name] = open_page(browser)
                 pages[name].goto(address)
                 pages[name].wait_for_function(DRAWN, arg=n_points, timeout=60_000)
                 pages[name].wait_for_timeout(1000)

@@ -55,7 +55,7 @@ def measured(browser: Any, runs: Path, query: dict[str, Any], rounds: int) -> bo
     held = True
     with serving(ROOT / "app.py", runs) as (url, _):
         wait_for_answer(url)
-        page = open_page(browser, url)
+        page = open_page(browser)
         sent: list[int] = []
         page.on(
             "websocket",

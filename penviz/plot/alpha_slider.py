@@ -31,7 +31,6 @@ def alpha_slider_figure(
     marks: Marks | None = None,
     dark: bool = False,
     columns: int | None = None,
-    start: int = 0,
 ) -> Figure:
     """The splits, a slider over alpha under them, a button that plays the trained networks.
 
@@ -39,7 +38,6 @@ def alpha_slider_figure(
         slider: what is drawn; marks: beside the points; there is no shading and there are no templates.
         dark: for a dark page.
         columns: panels a row; if not given, the splits stand side by side.
-        start: which place of the slider is shown first.
     """
     from plotly.graph_objects import Figure
 
@@ -50,7 +48,7 @@ def alpha_slider_figure(
     columns = columns or n
     height = ROW_PX * -(-n // columns) + SLIDER_PX
     grid = cells(n, columns, height - SLIDER_PX, head)
-    first = slider.stops[start]
+    first = slider.stops[0]
     layout: dict[str, Any] = {
         "height": height,
         "margin": {"l": 8, "r": 30, "t": head, "b": FOOT_PX + SLIDER_PX},
@@ -59,7 +57,7 @@ def alpha_slider_figure(
         "showlegend": False,
         "shapes": [],
         **_words(slider, first, grid, colours),
-        "sliders": [_slider(slider, start, 0.06 if columns > 1 else 0.15, colours)],
+        "sliders": [_slider(slider, 0.06 if columns > 1 else 0.15, colours)],
         "updatemenus": [_play(slider, colours)],
     }
     for panel, cell in zip(slider.panels[first.network], grid, strict=True):
@@ -194,10 +192,10 @@ def _words(slider: AlphaSlider, stop: Stop, grid: list[Cell], colours: Ink) -> d
     return {"annotations": said}
 
 
-def _slider(slider: AlphaSlider, start: int, left: float, colours: Ink) -> dict[str, Any]:
+def _slider(slider: AlphaSlider, left: float, colours: Ink) -> dict[str, Any]:
     quiet = {"color": colours.note, "size": 11}
     return {
-        "active": start,
+        "active": 0,
         "x": left,
         "len": 1 - left,
         "xanchor": "left",

@@ -47,19 +47,17 @@ def chart_figure(
     columns: int | None = None,
     dark: bool = False,
     height: int | None = None,
-    legend: bool = True,
 ) -> Figure:
     """All charts in one Plotly figure, filled row by row.
 
     A chart whose two pairs of limits are given is locked: its frame has a meaning. All others can be zoomed.
+    The legend has an entry for each name that stands in no chart; a click on one hides what has the name.
 
     Args:
         charts: what to draw, in reading order.
         columns: charts a row; None for up to three.
         dark: for a dark page.
         height: of the whole figure in pixels, or None for `ROW_PX` a row.
-        legend: Plotly's own over the charts, an entry a name that stands in no chart; a click on one hides
-            what has the name.
 
     Raises:
         ValueError: no charts.
@@ -70,7 +68,7 @@ def chart_figure(
         raise ValueError("There is nothing to draw: no charts.")
     columns = columns or default_columns(len(charts))
     rows = -(-len(charts) // columns)
-    legend = legend and any(map(in_legend, charts))
+    legend = any(map(in_legend, charts))
     height = height or ROW_PX * rows + (LEGEND_PX if legend else 0)
     colours = ink(dark)
     layout: dict[str, Any] = {

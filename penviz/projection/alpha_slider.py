@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from penviz.metrics.target_vectors import Targets, target_vectors
 from penviz.projection.build_panel import build_grid
-from penviz.projection.panel import SPLITS, Panel
+from penviz.projection.panel import Panel
 from penviz.projection.panel_options import PanelOptions
 from penviz.projection.projection import Projection
 from penviz.store.activations import Activations
@@ -26,6 +26,9 @@ Float = NDArray[np.float64]
 
 STEP = 0.025
 """Distance of two places of the slider."""
+
+PER_CLASS = 100
+"""Examples drawn of a class."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +78,7 @@ def build_alpha_slider(
     label_smoothings: Sequence[float],
     classes: Sequence[str | int],
     *,
-    bias: bool = True,
     scale: str = "same",
-    per_class: int = 100,
     step: float = STEP,
 ) -> AlphaSlider:
     """The slider of some networks.
@@ -85,8 +86,8 @@ def build_alpha_slider(
     Args:
         runs: for each its activations by split, with heads, all of the same examples.
         label_smoothings: alpha of each, rising.
-        classes, bias, per_class: as for `build_grid`; scale: "same" for feature units or "distance", on axes
-            that do not move with the slider in both.
+        classes: as for `build_grid`; scale: "same" for feature units or "distance", on axes that do not move
+            with the slider in both.
 
     Raises:
         ActivationsError: fewer than two networks, other examples in one of them, and as `build_grid`.
@@ -96,7 +97,7 @@ def build_alpha_slider(
         raise ActivationsError(
             "The slider needs two or more networks, each with more smoothing than the last."
         )
-    options = PanelOptions(per_class, bias=bias, scale=scale)
+    options = PanelOptions(PER_CLASS, scale=scale)
     grid = build_grid(runs, classes, options, targets=[Targets.of(alpha) for alpha in alphas])
     for row in grid[1:]:
         same = len(row) == len(grid[0]) and all(
@@ -121,8 +122,3 @@ def _stars(activations: Activations, panel: Panel, alpha: float) -> Float | None
     plane = Projection.of(activations, panel.class_indices, panel.bias).plane
     targets = target_vectors(Targets.of(alpha), len(activations.class_names), panel.class_indices)
     return plane.ideal_points(targets, panel.class_indices) / panel.unit
-
-
-def splits_of(slider: AlphaSlider) -> tuple[str, ...]:
-    """The splits of its networks, in the order in which they are drawn."""
-    return tuple(split for split in SPLITS if any(panel.split == split for panel in slider.panels[0]))

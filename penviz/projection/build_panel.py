@@ -48,7 +48,11 @@ def ideal_points(a: Activations, projection: Projection, targets: Targets) -> Fl
 
 
 def _place(
-    a: Activations, classes: Sequence[str | int], bias: bool, targets: Targets, s: SplitStatistics | None
+    a: Activations,
+    classes: Sequence[str | int],
+    bias: bool,
+    targets: Targets,
+    s: SplitStatistics | None = None,
 ) -> _Placed:
     projection = Projection.of(a, classes, bias) if s is None else s.project(classes, bias)
     return _Placed(a, projection, targets, s)
@@ -203,7 +207,6 @@ def build_panel(
     *,
     targets: Targets | None = None,
     frame: Frame | None = None,
-    summary: SplitStatistics | None = None,
     remark: str = "",
 ) -> Panel:
     """The picture of one run and split.
@@ -213,14 +216,13 @@ def build_panel(
         classes: three names or indices: left, right, above.
         targets: of the run, unknown when not given; hard and unknown ones have no ideal points.
         frame: unit and limits shared with other panels; without it those of this split alone.
-        summary: of these activations, to save time.
         remark: a few words that must stand in the picture.
 
     Raises:
         ActivationsError: neither head nor class means, unknown, repeated or empty classes.
         DegeneratePlane: templates on one line.
     """
-    one = _place(activations, classes, options.bias, targets or Targets.of(None), summary)
+    one = _place(activations, classes, options.bias, targets or Targets.of(None))
     frame = frame or _frame([one], options.scale)
     return _panel(one, frame, options, unit_split=activations.split, remark=remark)
 

@@ -64,17 +64,10 @@ def features_of(network: Network, x: Tensor) -> Tensor:
 
 @torch.no_grad()
 def features_and_predictions(
-    network: Network,
-    split: Split,
-    crop: int,
-    batch: int = BATCH,
-    report: Callable[[int, int], None] = lambda done, n: None,
+    network: Network, split: Split, crop: int, batch: int = BATCH
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Penultimate features [n, d] float32 of a split and the network's own argmax [n] int64.
-
-    `report` is told images done and n after each batch.
-    """
-    found = list(features_of_batches(network, split, crop, dealt(split, crop, batch), report))
+    """Penultimate features [n, d] float32 of a split and the network's own argmax [n] int64."""
+    found = list(features_of_batches(network, split, crop, dealt(split, crop, batch)))
     return np.concatenate([h for h, _ in found]), np.concatenate([predicted for _, predicted in found])
 
 

@@ -12,7 +12,7 @@ from penviz.demo import SWEEP
 from penviz.metrics.target_vectors import Targets, optimal_gaps
 from penviz.plot.alpha_slider import alpha_slider_figure
 from penviz.plot.screen import Marks
-from penviz.projection.alpha_slider import build_alpha_slider, places, splits_of
+from penviz.projection.alpha_slider import build_alpha_slider, places
 from penviz.store.activations import Activations
 from penviz.store.head import ActivationsError
 from penviz.store.run_activations import load
@@ -50,9 +50,10 @@ def test_a_star_is_where_the_network_itself_has_the_optimal_gap() -> None:
     """Lift each star into feature space by hand: its logits differ by the gap of its alpha."""
     runs = networks()
     slider = build_alpha_slider(runs, ALPHAS, TRIPLE, step=0.05)
+    splits = [panel.split for panel in slider.panels[0]]
     seen = 0
     for stop in slider.stops:
-        for split, stars in zip(splits_of(slider), stop.stars, strict=True):
+        for split, stars in zip(splits, stop.stars, strict=True):
             if stop.label_smoothing == 0:
                 assert stars is None  # hard targets have no optimum
                 continue

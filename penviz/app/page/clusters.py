@@ -101,7 +101,7 @@ def _page(catalogue: Catalogue, dark: bool) -> None:
                 st.html(head_html("Choose a run."))
                 show_warnings(warnings)
             elif two:
-                draw_two_classes(usable, axis, catalogue.groups, dark)
+                draw_two_classes(usable, axis, catalogue.groups)
                 show_warnings(warnings)
             else:
                 _draw(state, usable, catalogue.groups, warnings, dark)

@@ -43,12 +43,11 @@ def choose_axis() -> str:
     return scale or "distance"
 
 
-def draw_two_classes(opened: Sequence[Opened], scale: str, groups: Sequence[Group], dark: bool) -> None:
+def draw_two_classes(opened: Sequence[Opened], scale: str, groups: Sequence[Group]) -> None:
     """Finding, densities, numbers and provenance of runs with two classes.
 
     Args:
-        opened: at least one, each with activations; scale: one of SCALES; groups: of the catalogue; dark: for
-            a dark page.
+        opened: at least one, each with activations; scale: one of SCALES; groups: of the catalogue.
 
     Raises:
         InputError: templates that are equal, or a class without examples.

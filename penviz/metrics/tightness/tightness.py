@@ -111,7 +111,7 @@ def towards_centre(probs: Sequence[Float]) -> Float:
     return np.array([float((p[:, k] < SURE).mean()) for k, p in enumerate(probs)])
 
 
-def _present(moments: Moments, classes: Sequence[int] | None) -> NDArray[np.int64]:
+def _present(moments: Moments, classes: Sequence[int] | None = None) -> NDArray[np.int64]:
     chosen = np.arange(len(moments.count)) if classes is None else np.asarray(classes, np.int64)
     return chosen[moments.count[chosen] > 0]
 
@@ -144,16 +144,16 @@ def space_ratio(moments: Moments, classes: Sequence[int] | None = None) -> float
     return float(ratio(space_radius(moments, classes), space_distance(moments, classes)))
 
 
-def space_within_total(moments: Moments, classes: Sequence[int] | None = None) -> float:
+def space_within_total(moments: Moments) -> float:
     """Within over total scatter in feature space in [0, 1], every class weighing the same."""
-    k = _present(moments, classes)
-    within = space_radius(moments, classes) ** 2
+    k = _present(moments)
+    within = space_radius(moments) ** 2
     mean = moments.mean[k]
     between = float(((mean - mean.mean(axis=0)) ** 2).sum(axis=1).mean()) if len(k) else float("nan")
     return float(ratio(within, within + between))
 
 
-def class_separation(moments: Moments, classes: Sequence[int] | None = None) -> float:
+def class_separation(moments: Moments) -> float:
     """R² = 1 - d_within / d_total of cosine distances, self-pairs included (Kornblith et al. 2021, eq. 11).
 
     Raises:
@@ -161,7 +161,7 @@ def class_separation(moments: Moments, classes: Sequence[int] | None = None) -> 
     """
     if moments.n_zero:
         raise ValueError(f"{moments.n_zero} examples have norm 0, so their cosine distance is undefined.")
-    unit = moments.unit_mean[_present(moments, classes)]
+    unit = moments.unit_mean[_present(moments)]
     if not len(unit):
         return float("nan")
     within = 1 - (unit**2).sum(axis=1).mean()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser.conftest import free_port
 from page_client import html
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -26,12 +27,6 @@ STREAMLIT = (sys.executable, "-m", "streamlit", "run")
 DOCKER = next(line for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith("CMD"))
 LIMIT = 500 * 2**20
 """Bytes of the largest file that the page accepts: its widget writes 500MB and means MiB."""
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @contextmanager

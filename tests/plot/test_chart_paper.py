@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from paper_figures import overlaps, words
+from paper_figures import by_gid, overlaps, words
 from PIL import Image
 from small_charts import bars, cloud, curves, diagram, every_kind
 from test_paper_venues import (
     font_faults,
+    inches,
     least_size,
     missing_words,
     page_size,
@@ -49,10 +50,6 @@ def kept(name: str, width: str) -> Figure:
     """A figure that several tests read and none changes."""
     charts = every_kind()[:2] if width == "column" or VENUES[name].height_in < 4 else every_kind()
     return paper_charts(charts, PaperOptions(name, width=width))
-
-
-def inches(name: str, width: str) -> float:
-    return VENUES[name].text_in if width == "text" else VENUES[name].column_in
 
 
 @pytest.mark.parametrize(("name", "width"), CASES)
@@ -112,10 +109,6 @@ def test_tikz_is_set_at_its_size_and_looks_the_same(tmp_path: Path) -> None:
     apart = np.abs(pictures[0][:height] - pictures[1][:height])
     assert apart.mean() < 4, "bands, bars and lines stand where they stand in the PDF"
     assert np.abs(pictures[1][:height] - 255).mean() > 10, "a white page would be further off"
-
-
-def by_gid(figure: Figure, axes: int, start: str) -> list:
-    return [a for a in figure.axes[axes].get_children() if (a.get_gid() or "").startswith(start)]
 
 
 def test_a_gap_parts_a_line_and_a_band() -> None:

@@ -1,6 +1,6 @@
 """Whether the lines of a panel part the classes as the network itself does, for any run and its data.
 
-    python -m tests.learn.boundary_check RUN --data-dir DIR [--split validation]
+    python -m tests.training.boundary_check RUN --data-dir DIR [--split validation]
 
 The reference is a forward pass of its own over the images, in float32, that shares no code with extraction;
 the identity of the plane (paper.md 1.3) is checked in float64.

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from small_runs import make_adopted, make_run
 
-from penviz.cli import main
 from penviz.figures.open_study import open_study
 from penviz.metrics.calibration.calibrated import SCALED, Calibrated
 from penviz.metrics.numbers import CALIBRATION, TABLES
@@ -22,18 +20,18 @@ from penviz.store.activations import Activations
 from penviz.store.runs import activations_path
 from penviz.study import calibration_report
 
+if TYPE_CHECKING:
+    from conftest import Verb
+
 SHIPPED = Path(__file__).parent.parent / "checkpoints"
 
 
 @pytest.fixture
-def calibrate(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+def calibrate(penviz: Verb) -> Any:
     def run(*arguments: object) -> tuple[str, str]:
-        monkeypatch.setattr(sys, "argv", ["penviz", "calibrate", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main.main()
-        captured = capsys.readouterr()
-        assert not stop.value.code, captured.err
-        return captured.out, captured.err
+        status, out, err = penviz("calibrate", *arguments)
+        assert not status, err
+        return out, err
 
     return run
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -17,31 +17,11 @@ from penviz.cli import main
 from penviz.store.activations import Activations
 from penviz.store.runs import MODEL_FILE, RUN_FILE, activations_path, read_run, thumbnails_path
 
+if TYPE_CHECKING:
+    from conftest import Ended
+
 TRAIN = ("train", "digits", "tutorial_alexnet")
 QUICK = ("--epochs", "1", "--batch-size", "128", "--device", "cpu", "--threads", "1")
-
-
-class Ended:
-    """What a command left: exit status, standard output and standard error."""
-
-    def __init__(self, status: int, out: str, err: str):
-        self.status, self.out, self.err = status, out, err
-
-
-@pytest.fixture
-def penviz(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Run a command line in this process."""
-
-    def run(*arguments: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["penviz", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            main.main()
-        captured = capfd.readouterr()
-        code = stop.value.code
-        return Ended(code if isinstance(code, int) else int(bool(code)), captured.out, captured.err)
-
-    return run
 
 
 @pytest.fixture(scope="module")

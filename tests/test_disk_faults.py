@@ -9,10 +9,11 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from small_runs import make_run
@@ -25,6 +26,9 @@ from penviz.store.run_config import RunError
 from penviz.store.runs import RUN_FILE, read_run, write_json
 from penviz.store.write_shards import shard
 from penviz.training import train as training
+
+if TYPE_CHECKING:
+    from conftest import Ended, Verb
 
 TRAIN = (
     "train",
@@ -42,22 +46,6 @@ TRAIN = (
 LARGE = 2**20
 """Bytes of a file that run.json and numbers fit, and the weights of fc800 do not."""
 
-Verb = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture
-def penviz(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Verb:
-    """Run a command line in this process: exit status, and what it said."""
-
-    def run(*words: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["penviz", *map(str, words)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            main.main()
-        return int(stop.value.code or 0), capfd.readouterr().err
-
-    return run
-
 
 @contextlib.contextmanager
 def room(n_bytes: int) -> Iterator[None]:
@@ -70,9 +58,9 @@ def room(n_bytes: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def assert_full(ended: tuple[int, str], path: Path) -> None:
+def assert_full(ended: Ended, path: Path) -> None:
     """Status 2, and one sentence that names the file and says what to do."""
-    status, said = ended
+    status, _, said = ended
     assert status == 2, said
     assert said.count("\n") == 1, said
     assert str(path) in said
@@ -98,7 +86,7 @@ def test_a_training_on_a_full_disk_says_so_and_goes_on_when_there_is_room(
     with room(LARGE):
         assert_full(penviz(*TRAIN, "--out", out), out / "training-state.safetensors")
         assert_full(penviz(*TRAIN, "--out", out, "--resume"), out / "training-state.safetensors")
-    status, said = penviz(*TRAIN, "--out", out, "--resume")
+    status, _, said = penviz(*TRAIN, "--out", out, "--resume")
     assert status == 0, said
     assert read_run(out).model_sha256
 
@@ -207,7 +195,7 @@ def test_no_verb_writes_where_another_process_does(penviz: Verb, finished: Path,
         (tmp_path / "pilot", (*pilot, "--device", "cpu", "--seeds", "0", "--out", tmp_path / "pilot")),
     ):
         with locked(place):
-            status, said = Context().run(penviz, *words)  # another job
+            status, _, said = Context().run(penviz, *words)  # another job
         assert status == 2, words
         assert "Another process is writing to" in said.splitlines()[-1]
     assert [path.name for path in begun.iterdir()] == [f"{RUN_FILE}.part"]
@@ -225,7 +213,7 @@ def test_a_run_that_another_process_began_meanwhile_is_left_alone(
             (out / RUN_FILE).write_text("theirs")
 
     monkeypatch.setattr(training, "Training", Other)
-    status, said = penviz(*TRAIN, "--out", out)
+    status, _, said = penviz(*TRAIN, "--out", out)
     assert status == 2
     assert "Another process has begun a run" in said
     assert (out / RUN_FILE).read_text() == "theirs"
@@ -240,7 +228,7 @@ def test_nothing_is_resumed_where_nothing_was_begun(made: bool, penviz: Verb, tm
     if made:
         out.mkdir()
     for words in (TRAIN, ("distill", tmp_path, "fc800")):
-        status, said = penviz(*words, "--resume", "--out", out)
+        status, _, said = penviz(*words, "--resume", "--out", out)
         assert status == 2
         assert "nothing to resume" in said
         assert str(out) in said
@@ -250,18 +238,18 @@ def test_nothing_is_resumed_where_nothing_was_begun(made: bool, penviz: Verb, tm
 def test_a_recipe_and_a_bundle_take_no_other_files_place(penviz: Verb, tmp_path: Path) -> None:
     run = make_run(tmp_path, "hard")
     record = (run / RUN_FILE).read_bytes()
-    status, said = penviz("figure", run, "--out", tmp_path / "f.svg", "--save-recipe", run / RUN_FILE)
+    status, _, said = penviz("figure", run, "--out", tmp_path / "f.svg", "--save-recipe", run / RUN_FILE)
     assert status == 2
     assert "is no recipe" in said
     assert (run / RUN_FILE).read_bytes() == record
     with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
         archive.writestr("cat.png", b"")
     before = (tmp_path / "images.zip").read_bytes()
-    status, said = penviz("figure", run, "--bundle", tmp_path / "images.zip")
+    status, _, said = penviz("figure", run, "--bundle", tmp_path / "images.zip")
     assert status == 2
     assert "is no bundle" in said
     assert (tmp_path / "images.zip").read_bytes() == before
     again = ("figure", run, "--out", tmp_path / "f.svg", "--save-recipe", tmp_path / "r.yaml")
     for _ in range(2):
-        status, said = penviz(*again)
+        status, _, said = penviz(*again)
         assert status == 0, said

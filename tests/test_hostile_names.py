@@ -6,10 +6,9 @@ import csv
 import io
 import json
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -20,7 +19,6 @@ from small_runs import make_filmed, make_run
 from streamlit.testing.v1 import AppTest
 
 from penviz import InputError
-from penviz.cli.main import main
 from penviz.store.activations import Activations
 from penviz.store.captured_run import Statement
 from penviz.store.class_lookup import rows_named
@@ -34,6 +32,9 @@ from penviz.store.snapshots import Snapshots, snapshots_path
 from penviz.store.write_shards import shard
 from penviz.training.class_names import read_class_names
 from penviz.training.data_set import DataSet
+
+if TYPE_CHECKING:
+    from conftest import Verb
 
 HOSTILE = (
     "\x1b[2J\x1b]0;owned\x07red", "nul\x00l", "two\nlines\r\u2028", "\u202egnp.tac\u202c",
@@ -65,16 +66,6 @@ def raw_run(root: Path, name: str, alpha: float = 0.0) -> Path:
 def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     root = tmp_path_factory.mktemp("hostile")
     return raw_run(root, RUN), raw_run(root, f"{RUN}2", 0.1)
-
-
-def ended(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: object
-) -> tuple[int, str]:
-    monkeypatch.setattr(sys, "argv", ["penviz", *map(str, words)])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    said = capfd.readouterr()
-    return int(stop.value.code or 0), said.out + said.err
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -155,7 +146,7 @@ def test_a_spreadsheet_runs_no_cell() -> None:
 
 @pytest.mark.parametrize("verb", ["measure", "measure --json", "measure --find", "calibrate", "missing"])
 def test_no_command_passes_a_hostile_name_to_the_terminal(
-    verb: str, runs: tuple[Path, Path], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    verb: str, runs: tuple[Path, Path], penviz: Verb
 ) -> None:
     words = {
         "measure": ["measure", *runs],
@@ -164,17 +155,14 @@ def test_no_command_passes_a_hostile_name_to_the_terminal(
         "calibrate": ["calibrate", runs[0]],
         "missing": ["measure", "no\x1b[31m\u202erun"],
     }[verb]
-    status, said = ended(capfd, monkeypatch, *words)
-    assert status == (2 if verb == "missing" else 0), said
-    assert not STEERS.search(said)
-    assert "x1b" in said
+    status, out, err = penviz(*words)
+    assert status == (2 if verb == "missing" else 0), err
+    assert not STEERS.search(out + err)
+    assert "x1b" in out + err
 
 
 def test_a_figure_of_hostile_names_is_drawn_and_inert(
-    runs: tuple[Path, Path],
-    tmp_path: Path,
-    capfd: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    runs: tuple[Path, Path], tmp_path: Path, penviz: Verb, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for number, run in enumerate(runs):  # no recipe can name such a directory
@@ -182,7 +170,7 @@ def test_a_figure_of_hostile_names_is_drawn_and_inert(
     figure = ["figure", "plain0", "plain1", "--classes", HOSTILE[0], HOSTILE[3], HOSTILE[4]]
     figure += ["--out", "f.pdf", "--bundle", "b", "--save-recipe", "r.yaml"]
     figure += [word for kind in ("svg", "html", "tex") for word in ("--format", kind)]
-    status, said = ended(capfd, monkeypatch, *figure)
+    status, _, said = penviz(*figure)
     assert status == 0, said
     endings = (".svg", ".tex", ".html", ".csv", ".txt", ".yaml")
     texts = [path for path in Path().rglob("*") if path.suffix in endings]
@@ -195,21 +183,18 @@ def test_a_figure_of_hostile_names_is_drawn_and_inert(
     for row in csv.reader(io.StringIO(Path("b/points.csv").read_text(encoding="utf-8"))):
         assert not any(cell.startswith(("=", "@", "+")) for cell in row)
     ElementTree.parse("b/f.svg")
-    status, said = ended(capfd, monkeypatch, "figure", "--recipe", "r.yaml", "--out", "again.pdf")
+    status, _, said = penviz("figure", "--recipe", "r.yaml", "--out", "again.pdf")
     assert status == 0, said
     assert Path("again.pdf").read_bytes() == Path("f.pdf").read_bytes()
 
 
 def test_a_directory_that_no_recipe_can_name_is_refused_in_words(
-    runs: tuple[Path, Path],
-    tmp_path: Path,
-    capfd: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    runs: tuple[Path, Path], tmp_path: Path, penviz: Verb
 ) -> None:
-    status, said = ended(capfd, monkeypatch, "figure", runs[0], "--out", tmp_path / "f.svg")
+    status, out, err = penviz("figure", runs[0], "--out", tmp_path / "f.svg")
     assert status == 2
-    assert "rename its directory" in said
-    assert not STEERS.search(said)
+    assert "rename its directory" in err
+    assert not STEERS.search(out + err)
 
 
 def words_of(node: Any) -> Iterator[str]:

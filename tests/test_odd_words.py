@@ -6,15 +6,14 @@ import json
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from small_runs import make_run
 
 from penviz import InputError
-from penviz.cli import main
 from penviz.did_you_mean import did_you_mean
 from penviz.external.importing.arrays import adopt_arrays
 from penviz.external.reader.inspection import inspect_file
@@ -22,21 +21,8 @@ from penviz.external.reader.report_text import report_text
 from penviz.store.run_config import RunError
 from penviz.store.runs import RUN_FILE, read_run
 
-Verb = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture
-def penviz(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Verb:
-    """Run a command line in this process: exit status, and what it said."""
-
-    def run(*words: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["penviz", *map(str, words)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            main.main()
-        return int(stop.value.code or 0), capfd.readouterr().err
-
-    return run
+if TYPE_CHECKING:
+    from conftest import Verb
 
 
 def test_a_word_that_is_like_another_is_found_and_no_other() -> None:
@@ -74,7 +60,7 @@ def test_a_mistyped_word_gets_a_suggestion(
     monkeypatch.chdir(tmp_path)
     make_run(tmp_path, "hard")
     words, meant = MISTYPED[what]
-    status, said = penviz(*words)
+    status, _, said = penviz(*words)
     assert status == 2
     assert f"(did you mean {meant}?)" in said
     assert said.count("\n") == 1
@@ -90,7 +76,7 @@ def test_a_mistyped_word_gets_a_suggestion(
     ],
 )
 def test_an_option_of_one_value_is_given_once(words: tuple[str, ...], penviz: Verb, tmp_path: Path) -> None:
-    status, said = penviz(*words)
+    status, _, said = penviz(*words)
     assert (status, said.count("\n")) == (2, 1)
     assert "is given 2 times" in said
 
@@ -98,8 +84,8 @@ def test_an_option_of_one_value_is_given_once(words: tuple[str, ...], penviz: Ve
 def test_an_option_that_may_be_repeated_still_is(penviz: Verb, tmp_path: Path) -> None:
     run = make_run(tmp_path, "hard")
     splits = ("--split", "train", "--split", "validation")
-    assert penviz("figure", run, *splits, "--out", tmp_path / "f.svg")[0] == 0
-    status, said = penviz("figure", run, *splits[2:], *splits[:2], "--out", tmp_path / "g.svg")
+    assert penviz("figure", run, *splits, "--out", tmp_path / "f.svg").status == 0
+    status, _, said = penviz("figure", run, *splits[2:], *splits[:2], "--out", tmp_path / "g.svg")
     assert status == 2
     assert "Columns stand in the order train, validation" in said
 
@@ -117,7 +103,7 @@ def test_a_device_is_no_file_to_be_read(penviz: Verb, tmp_path: Path) -> None:
         (("train", "digits", "fc800", "--weights", "no.pth", *out), "no file of weights no.pth"),
         (("train", "digits", "fc800", "--weights", __file__, *out), "fc800 starts from no file of weights"),
     ):
-        status, heard = penviz(*words)
+        status, _, heard = penviz(*words)
         assert status == 2
         assert said in heard
     from penviz.training.class_names import read_class_names
@@ -180,7 +166,7 @@ def test_a_stopped_command_says_so(penviz: Verb, monkeypatch: pytest.MonkeyPatch
         raise KeyboardInterrupt
 
     monkeypatch.setattr("penviz.figures.open_study.read_runs", stopped)
-    status, said = penviz("measure", tmp_path)
+    status, _, said = penviz("measure", tmp_path)
     assert status == 130
     assert said.strip().startswith("Stopped: every file that was written is whole")
 

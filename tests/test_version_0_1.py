@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 import pytest
@@ -18,8 +17,11 @@ from page_client import html
 from streamlit.testing.v1 import AppTest
 from typer.main import get_command
 
-from penviz.cli.main import application, main
+from penviz.cli.main import application
 from penviz.figures.open_study import open_study
+
+if TYPE_CHECKING:
+    from conftest import Verb
 
 WRITTEN = Path(__file__).parent / "version_0_1"
 ROOT = Path(__file__).parents[1]
@@ -38,16 +40,10 @@ MENDED = ("ece_floor",)
 LINKS = yaml.safe_load((WRITTEN / "links.yaml").read_text())
 
 
-def run_verb(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
-    monkeypatch.setattr(sys, "argv", ["penviz", *words])
-    with pytest.raises(SystemExit) as end:
-        main()
-    assert not end.value.code
-
-
-def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str) -> Any:
-    run_verb(monkeypatch, *words)
-    return json.loads(capsys.readouterr().out)
+def printed(penviz: Verb, verb: str) -> Any:
+    status, out, err = penviz(verb, WRITTEN / "hard", WRITTEN / "soft", "--json")
+    assert not status, err
+    return json.loads(out)
 
 
 def same(now: dict[str, float | None], before: dict[str, float | None], what: str) -> None:
@@ -80,34 +76,28 @@ def test_a_run_opens(name: str) -> None:
     assert study.compare(["ash", "birch", "cedar"]).finding.kind == "one"
 
 
-def test_measure_prints_the_same_values(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_measure_prints_the_same_values(penviz: Verb) -> None:
     before = json.loads((WRITTEN / "measure.json").read_text())
-    now = printed(monkeypatch, capsys, "measure", str(WRITTEN / "hard"), str(WRITTEN / "soft"), "--json")
+    now = printed(penviz, "measure")
     assert now["classes"] == before["classes"]
     for key, runs in before["values"].items():
         for run, splits in runs.items():
             same(now["numbers"][key]["values"][run], splits, f"{key} of {run}")
 
 
-def test_calibrate_prints_the_same_values(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_calibrate_prints_the_same_values(penviz: Verb) -> None:
     before = json.loads((WRITTEN / "calibrate.json").read_text())
-    now = printed(monkeypatch, capsys, "calibrate", str(WRITTEN / "hard"), str(WRITTEN / "soft"), "--json")
+    now = printed(penviz, "calibrate")
     for key, parts in before["values"].items():
         for at, values in parts.items() if key not in MENDED else ():
             same(now["numbers"][key][at]["values"], values, f"{key}, {at}")
 
 
 @pytest.mark.parametrize("name", ["plane", "chart", "film"])
-def test_a_recipe_makes_a_figure(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_recipe_makes_a_figure(name: str, penviz: Verb, tmp_path: Path) -> None:
     out = tmp_path / "figure.svg"
-    run_verb(
-        monkeypatch,
-        "figure", "--recipe", str(WRITTEN / f"{name}.yaml"), "--runs-dir", str(WRITTEN), "--out", str(out),
-    )  # fmt: skip
+    words = ("--recipe", WRITTEN / f"{name}.yaml", "--runs-dir", WRITTEN, "--out", out)
+    assert not penviz("figure", *words).status
     assert out.read_text().count("<svg") == 1
 
 

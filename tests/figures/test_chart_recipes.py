@@ -6,14 +6,13 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 from small_runs import make_run, small_activations
 
 from penviz import InputError
-from penviz.cli.main import main
 from penviz.figures.build import build, open_runs
 from penviz.figures.new_figure import new_figure
 from penviz.figures.spec import FigureSpec
@@ -21,39 +20,31 @@ from penviz.figures.spec_files import find_runs
 from penviz.figures.spec_yaml import RecipeError
 from penviz.store.runs import activations_path
 
+if TYPE_CHECKING:
+    from conftest import Verb
+
 
 @pytest.fixture
 def pair(tmp_path: Path) -> list[Path]:
     return [make_run(tmp_path, "hard"), make_run(tmp_path, "soft", 0.1)]
 
 
-def penviz(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    monkeypatch.setattr(sys, "argv", ["penviz", "figure", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    return int(stop.value.code or 0)
-
-
 @pytest.mark.parametrize("ending", ["pdf", "svg", "png", "tex", "html"])
-def test_a_recipe_gives_the_same_bytes(
-    pair: list[Path], ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_recipe_gives_the_same_bytes(pair: list[Path], ending: str, tmp_path: Path, penviz: Verb) -> None:
     out, again, recipe = (tmp_path / name for name in (f"a.{ending}", f"b.{ending}", "r.yaml"))
-    assert not penviz(
-        monkeypatch, *pair, "--figure", "reliability", "--seed", 2, "--venue", "icml", "--width", "column",
-        "--out", out, "--save-recipe", recipe,
-    )  # fmt: skip
+    words = ("--figure", "reliability", "--seed", 2, "--venue", "icml", "--width", "column")
+    assert not penviz("figure", *pair, *words, "--out", out, "--save-recipe", recipe).status
     assert FigureSpec.read(recipe).options == {"split": "validation", "seed": 2, "scaled": True}
-    assert not penviz(monkeypatch, "--recipe", recipe, "--out", again)
+    assert not penviz("figure", "--recipe", recipe, "--out", again).status
     assert out.read_bytes() == again.read_bytes()
 
 
 def test_another_process_writes_the_same_bytes_and_the_bundle_holds_the_series(
-    pair: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pair: list[Path], tmp_path: Path, penviz: Verb
 ) -> None:
     bundle = tmp_path / "b.zip"
     options = ("--option", "scores=[logit]", "--bundle", bundle)
-    assert not penviz(monkeypatch, *pair, "--figure", "risk-coverage", *options)
+    assert not penviz("figure", *pair, "--figure", "risk-coverage", *options).status
     with zipfile.ZipFile(bundle) as file:
         file.extractall(tmp_path / "bundle")
     held = {p.name for p in (tmp_path / "bundle").iterdir()}
@@ -92,16 +83,12 @@ def test_changed_files_are_named(pair: list[Path], tmp_path: Path) -> None:
     ],
 )
 def test_bad_requests_are_one_sentence_and_write_nothing(
-    pair: list[Path],
-    arguments: list[str],
-    words: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    pair: list[Path], arguments: list[str], words: str, tmp_path: Path, penviz: Verb
 ) -> None:
     out = tmp_path / "x.pdf"
-    assert penviz(monkeypatch, *pair, *arguments, "--out", out) == 2
-    said = capsys.readouterr().err.strip()
+    status, _, err = penviz("figure", *pair, *arguments, "--out", out)
+    said = err.strip()
+    assert status == 2
     assert words in said
     assert "\n" not in said
     assert not out.exists()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
 
 import numpy as np
@@ -18,7 +16,6 @@ from torch_cache import cached_weights
 from torchvision import models as torchvision_models
 
 from penviz.app.state import presets as offered
-from penviz.cli import main
 from penviz.external.evidence.preprocessing import IMAGENET, Preprocessing
 from penviz.external.networks import presets
 from penviz.store.activations import Activations
@@ -28,24 +25,11 @@ from penviz.store.runs import activations_path, read_run
 from penviz.study.finding import NONE_DRAWN
 from penviz.training.imagenet import SYNSETS, read_imagenet
 
+if TYPE_CHECKING:
+    from conftest import Verb
+
 V1, V2 = "imagenet-resnet50-v1", "imagenet-resnet50-v2"
 N = {"train": 1, "val": 2}
-
-Verb = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def verb(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Verb:
-    """The command line in this process: (exit status, standard output, standard error)."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["penviz", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            main.main()
-        said = capsys.readouterr()
-        return int(stopped.value.code or 0), said.out, said.err
-
-    return run
 
 
 def write_imagenet(root: Path, synsets: list[str], counts: dict[str, int], side: int = 60) -> Path:
@@ -92,13 +76,13 @@ def test_the_rows_of_the_five_classes_are_torchvisions_and_timms() -> None:
 
 @pytest.mark.slow
 def test_both_resnets_from_the_cache_to_a_headline_that_refuses(
-    verb: Verb, triples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    penviz: Verb, triples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sides = {V1: 256, V2: 232}
     for seed, (name, version) in enumerate(((V1, "IMAGENET1K_V1"), (V2, "IMAGENET1K_V2"))):
         _, state = cached_weights(tmp_path / "cache", "resnet50", monkeypatch, version, seed)
         out = tmp_path / name
-        status, _, said = verb(
+        status, _, said = penviz(
             "extract", "--preset", name, "--dataset", triples, "--out", out, "--progress", "none"
         )
         assert status == 0, said
@@ -118,14 +102,14 @@ def test_both_resnets_from_the_cache_to_a_headline_that_refuses(
     both = [tmp_path / V1, tmp_path / V2]
     assert "mixup" in differences([read_run(p) for p in both])
     classes = ("--classes", "tench", "meerkat", "cleaver")
-    status, out_text, said = verb("measure", *both, *classes)
+    status, out_text, said = penviz("measure", *both, *classes)
     assert status == 0, said
     assert "differ in a schedule of 600 epochs, mixup" in out_text
     assert NONE_DRAWN in out_text
     record = json.loads((both[1] / "run.json").read_text())  # the test can fail: without the recipe
     del record["adopted"]["recipe"]
     (both[1] / "run.json").write_text(json.dumps(record))
-    _, out_text, _ = verb("measure", *both, *classes)
+    _, out_text, _ = penviz("measure", *both, *classes)
     assert NONE_DRAWN not in out_text
 
 
@@ -147,13 +131,13 @@ def _same_as_torchvision(held: Activations, root: Path, state: dict[str, torch.T
 
 
 @pytest.mark.slow
-def test_inception_v4_from_a_given_file(verb: Verb, tmp_path: Path) -> None:
+def test_inception_v4_from_a_given_file(penviz: Verb, tmp_path: Path) -> None:
     directory = write_imagenet(tmp_path / "imagenet", sorted(SYNSETS), {"val": 1})
     timm = pytest.importorskip("timm")
     file, out = tmp_path / "model.safetensors", tmp_path / "run"
     torch.manual_seed(0)
     save_file(timm.create_model("inception_v4", pretrained=False).state_dict(), file)
-    status, _, said = verb(
+    status, _, said = penviz(
         *("extract", file, "--preset", "imagenet-inception-v4", "--dataset", directory, "--out", out),
         *("--split", "validation", "--progress", "none", "--no-thumbnails"),
     )
@@ -165,9 +149,9 @@ def test_inception_v4_from_a_given_file(verb: Verb, tmp_path: Path) -> None:
     assert Activations.load(activations_path(out, "validation")).features.shape == (5, 1536)
 
 
-def test_the_triples_are_offered_in_the_app(verb: Verb, triples: Path, small: str, tmp_path: Path) -> None:
+def test_the_triples_are_offered_in_the_app(penviz: Verb, triples: Path, small: str, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    status, _, said = verb(
+    status, _, said = penviz(
         "extract", "--preset", small, "--dataset", triples, "--out", out, "--progress", "none"
     )
     assert status == 0, said
@@ -177,20 +161,20 @@ def test_the_triples_are_offered_in_the_app(verb: Verb, triples: Path, small: st
     assert (out / "thumbnails-validation.webp").is_file()
 
 
-def test_all_classes_are_calibrated(verb: Verb, small: str, tmp_path: Path) -> None:
+def test_all_classes_are_calibrated(penviz: Verb, small: str, tmp_path: Path) -> None:
     known = sorted(SYNSETS, key=SYNSETS.__getitem__)
     root = write_imagenet(tmp_path / "imagenet", _sorted_to(known), {"val": 2}, side=8)
     out = tmp_path / "run"
     order = ("extract", "--preset", small, "--all-classes", "--dataset", root, "--out", out)
-    status, _, said = verb(*order, "--progress", "none", "--no-thumbnails")
+    status, _, said = penviz(*order, "--progress", "none", "--no-thumbnails")
     assert status == 0, said
     held = Activations.load(activations_path(out, "validation"))
     assert np.bincount(held.labels).tolist() == [2] * 1000
     assert read_run(out).metrics["validation"]["n"] == 2000
-    status, out_text, said = verb("calibrate", out, "--json")
+    status, out_text, said = penviz("calibrate", out, "--json")
     assert status == 0, said
     assert json.loads(out_text)
-    status, _, said = verb(*order, "--progress", "none")
+    status, _, said = penviz(*order, "--progress", "none")
     assert (status, "not empty" in said) == (2, True)
 
 
@@ -207,7 +191,7 @@ def _sorted_to(known: list[str]) -> list[str]:
 
 
 def test_bad_requests_are_one_sentence_and_leave_nothing(
-    verb: Verb, triples: Path, small: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    penviz: Verb, triples: Path, small: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise URLError("no network")
@@ -231,7 +215,7 @@ def test_bad_requests_are_one_sentence_and_leave_nothing(
         (("--preset", small, "--out", out), "--dataset"),
         ((), "Name a run"),
     ):
-        status, _, said = verb("extract", *arguments, "--progress", "none")
+        status, _, said = penviz("extract", *arguments, "--progress", "none")
         assert (status, said.count("\n")) == (2, 1), said
         assert words in said
     assert not out.parent.exists()

@@ -4,33 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pytest
 import torch
 from external.reader.small_files import floats, mapping, network, pickled, tensor, text, torch_zip
 
-from penviz.cli import main
 from penviz.external.reader.inspection import inspect_file
 from penviz.external.reader.report import FileReport
 from penviz.external.reader.report_text import report_text
 
-
-def inspect(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: object
-) -> tuple[int, str, str]:
-    """Exit status, standard output and standard error."""
-    monkeypatch.setattr(sys, "argv", ["penviz", "inspect", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stop:
-        main.main()
-    captured = capfd.readouterr()
-    return int(stop.value.code or 0), captured.out, captured.err
+if TYPE_CHECKING:
+    from conftest import Verb
 
 
-def test_a_file_that_may_be_loaded(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_may_be_loaded(tmp_path: Path, penviz: Verb) -> None:
     path = tmp_path / "a.pt"
     state = {f"module.layers.{i}.weight": torch.full((2, 2), float(i)) for i in range(30)}
     state |= {
@@ -38,7 +26,7 @@ def test_a_file_that_may_be_loaded(
         "module.fc.bias": torch.tensor([0, 0, float("nan"), 0, 0]),
     }
     torch.save({"model": state, "epoch": 3, "args": argparse.Namespace(lr=0.1)}, path)
-    status, out, err = inspect(capfd, monkeypatch, path)
+    status, out, err = penviz("inspect", path)
     assert (status, err) == (0, "")
     lines = out.splitlines()
     assert len(lines) < 40
@@ -55,20 +43,18 @@ def test_a_file_that_may_be_loaded(
         "fc.weight",
     ):
         assert words in out, words
-    status, out, err = inspect(capfd, monkeypatch, path, "--json")
+    status, out, err = penviz("inspect", path, "--json")
     assert (status, err) == (0, "")
     said = json.loads(out)
     assert isinstance(said.pop("networks"), list)
     assert FileReport.from_json(said) == inspect_file(path)
 
 
-def test_a_file_that_is_refused(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_is_refused(tmp_path: Path, penviz: Verb) -> None:
     path = tmp_path / "a.pt"
     torch.save(torch.nn.Linear(2, 3), path)
     for options in ((), ("--json",)):
-        status, out, err = inspect(capfd, monkeypatch, path, *options)
+        status, out, err = penviz("inspect", path, *options)
         assert status == 2
         assert "torch.nn.modules.linear.Linear" in out
         assert err.startswith("Refused: This file holds a whole pickled module")
@@ -77,18 +63,16 @@ def test_a_file_that_is_refused(
             in err
         )
         assert "penviz extract --trust" in err
-    status, out, err = inspect(capfd, monkeypatch, tmp_path / "none.pt")
+    status, out, err = penviz("inspect", tmp_path / "none.pt")
     assert (status, out) == (2, "")
     assert err == f"There is no file {tmp_path / 'none.pt'}.\n"
 
 
-def test_a_file_cannot_write_on_the_terminal(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_cannot_write_on_the_terminal(tmp_path: Path, penviz: Verb) -> None:
     items = {"w": tensor("0", (4,)), "arch\x1b[2J": text("\x1b]0;x\x07\u202e\n")}
     path = tmp_path / "a\x1b[2J.pt"
     path.write_bytes(torch_zip(pickled(mapping(items)), {"0": floats(4)}))
-    _, out, err = inspect(capfd, monkeypatch, path)
+    _, out, err = penviz("inspect", path)
     assert all(c == "\n" or c.isprintable() for c in out + err)
 
 

@@ -3,6 +3,7 @@
 These made what is shipped, each after `python -m reproduction ship`:
 
     cifar10-compact-hard cifar10-compact-soft --per-class 500 --snapshots 25 --thumbnails --weights
+    cifar100-compact-75-hard cifar100-compact-75-soft --per-class 100 --thumbnails
     cifar10-alexnet-hard cifar10-alexnet-soft --per-class 400 --thumbnails --weights
     digits-fc800-hard digits-fc800-soft --per-class 0 --snapshots 20 --epochs 8 --thumbnails --weights
     cifar10-compact-hard cifar10-compact-soft --out checkpoints --to penviz/demo/pair --per-class 200 \\

@@ -160,7 +160,8 @@ def teacher_of(listed: Listed, work: Slice) -> Run | None:
 def finished_run(listed: Listed, work: Slice) -> Run | None:
     """The finished run of an entry, in the out directory or among the shipped ones, None where there is none.
 
-    A student is compared with what its teacher makes of it, so it is not found where that is not.
+    A student is compared with what its teacher makes of it, so it is not found where that is not. A copy that
+    was shipped without its weights (ship.py) cannot be gone on with, and is passed over.
 
     Raises:
         RunError: a run of that name with another config, or with another model than it says.
@@ -172,7 +173,7 @@ def finished_run(listed: Listed, work: Slice) -> Run | None:
         if not (place / RUN_FILE).is_file():
             continue
         run = read_run(place)
-        if run.record.get("status") != "finished":
+        if run.record.get("status") != "finished" or "weights" in (run.record.get("thinned") or {}):
             continue
         height, width, channels = run.record["image_shape"]
         changed = run.config.differences(config_of(listed, (height, width, channels), teacher))

@@ -12,7 +12,7 @@ import yaml
 
 from penviz.cli.main import application
 from penviz.store.run_config import RunConfig
-from penviz.store.runs import Run, read_run
+from penviz.store.runs import MODEL_FILE, Run, read_run
 from penviz.training.defaults import default_config
 from penviz.training.students import student_config
 from reproduction.__main__ import RESULTS, SHIPPED
@@ -138,12 +138,12 @@ def test_shipped_runs_are_taken_as_they_are(tmp_path: Path) -> None:
     found = [run for run in tiers if (SHIPPED / run.id).is_dir()]
     assert {run.id for run in found} >= {"cifar10-alexnet-hard", "cifar10-alexnet-soft", "digits-fc800-hard"}
     for listed in found:
-        run = finished_run(listed, work)
-        assert run is not None
+        run = read_run(SHIPPED / listed.id)
+        assert (finished_run(listed, work) is None) == (not (run.directory / MODEL_FILE).is_file())
         assert measured[listed.id]["model_sha256"] == run.model_sha256
         assert len(run.record["history"]) == listed.recipe.options["epochs"], "a gate that was not reached"
         stored = RunConfig.from_json(json.loads(measured[listed.id]["config"]))  # fields may be new since
-        assert stored == read_run(SHIPPED / listed.id).config
+        assert stored == run.config
 
 
 def test_to_follow_the_information_makes_no_measured_run_another(tmp_path: Path) -> None:

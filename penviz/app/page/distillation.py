@@ -180,7 +180,7 @@ def _results(pilot: Pilot) -> str:
     shown = [c for c in conditions(pilot) if c.role != "distilled" or c.tuned or c.temperature == 1]
     for one in shown:
         values = [100 * v for v in one.values(split)]
-        spread = f"<small>{min(values):.2f} to {max(values):.2f}</small>" if len(values) > 1 else ""
+        spread = f"<br><small>{min(values):.2f} to {max(values):.2f}</small>" if len(values) > 1 else ""
         best = "<small>best T on validation</small>" if one.tuned else ""
         gamma = "·" if one.gamma is None else f"{one.gamma:.3f}"
         rows += (

@@ -206,12 +206,15 @@ def ship_runs(
     ] = 0,
     thumbnails: Annotated[bool, typer.Option("--thumbnails", help="Copy the thumbnails too.")] = False,
     weights: Annotated[bool, typer.Option("--weights", help="Copy the weights too.")] = False,
+    test_per_class: Annotated[
+        int, typer.Option(min=0, help="Examples a class of the test split; 0 for as many as of the others.")
+    ] = 0,
 ) -> None:
     """Write small copies of runs: fewer examples, features in half precision, and run.json says so."""
     from penviz.store.runs import read_run
     from reproduction.ship import Kept, ship
 
-    kept = Kept(per_class, tuple(split or ()), snapshots, epochs, thumbnails, weights)
+    kept = Kept(per_class, tuple(split or ()), snapshots, epochs, thumbnails, weights, test_per_class)
     for place in ship([read_run(out / name) for name in ids], to, kept):
         size = sum(file.stat().st_size for file in place.iterdir()) / 1e6
         say(f"Wrote {place}, {size:.1f} MB")

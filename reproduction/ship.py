@@ -2,8 +2,9 @@
 
 These made what is shipped, each after `python -m reproduction ship`:
 
-    cifar10-compact-hard cifar10-compact-soft --per-class 500 --snapshots 25 --thumbnails --weights
-    cifar100-compact-75-hard cifar100-compact-75-soft --per-class 100 --thumbnails
+    cifar10-compact-hard cifar10-compact-soft --per-class 500 --test-per-class 100 --snapshots 25 \\
+        --thumbnails --weights
+    cifar100-compact-75-hard cifar100-compact-75-soft --per-class 100 --test-per-class 20 --thumbnails
     cifar10-alexnet-hard cifar10-alexnet-soft --per-class 400 --thumbnails --weights
     digits-fc800-hard digits-fc800-soft --per-class 0 --snapshots 20 --epochs 8 --thumbnails --weights
     cifar10-compact-hard cifar10-compact-soft --out checkpoints --to penviz/demo/pair --per-class 200 \\
@@ -46,6 +47,7 @@ class Kept:
         snapshots: examples a class of each snapshot, 0 for no snapshots; epochs: how many snapshots, at equal
             steps of their order, the first and the last among them; 0 for all.
         thumbnails, weights: whether they come along.
+        test: examples a class of the test split, which no page opens on; 0 for as many as of the others.
     """
 
     per_class: int = 100
@@ -54,6 +56,7 @@ class Kept:
     epochs: int = 0
     thumbnails: bool = False
     weights: bool = False
+    test: int = 0
 
 
 def ship(runs: Sequence[Run], place: Path, kept: Kept) -> list[Path]:
@@ -78,12 +81,15 @@ def _copy(run: Run, place: Path, splits: Sequence[str], kept: Kept) -> Path:
         "per_class": kept.per_class or before.get("per_class", "all"),
         "features": "float16",
     }
+    if kept.test:
+        about["test_per_class"] = kept.test
     pictures: dict[str, Any] = {}
     for split in splits:
         stored = Activations.load(activations_path(run.directory, split))
         if stored.checkpoint_sha256 != run.model_sha256:
             raise RunError(f"{run.name}: its activations are of other weights; extract it again.")
-        rows = first_of_each_class(stored.labels, kept.per_class)
+        n = kept.test if kept.test and split == "test" else kept.per_class
+        rows = first_of_each_class(stored.labels, n)
         stored.take(rows).save(activations_path(place, split), half=True)
         if kept.thumbnails:
             pictures[split] = _thin_thumbnails(run, split, rows, place)

@@ -202,8 +202,11 @@ def notes(run: Run, splits: Mapping[str, Activations]) -> list[str]:
         )
     copied = run.record.get("thinned")
     if isinstance(copied, dict) and type(few := copied.get("per_class")) is int:
+        fewer = copied.get("test_per_class")
+        of_test = f", {fewer:,} of test" if type(fewer) is int else ""
         said.append(
-            f"{run.name} is a copy with {few:,} examples of each class and split; its numbers are over these."
+            f"{run.name} is a copy with {few:,} examples of each class and split{of_test}; "
+            "its numbers are over these."
         )
     one = next(iter(splits.values()), None)
     if one is None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from page_client import checked, html
 from PIL import Image
-from small_runs import make_filmed
+from small_runs import make_filmed, make_run
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
@@ -59,6 +59,19 @@ def test_a_copy_keeps_all_examples_the_weights_and_some_snapshots(tmp_path: Path
         np.testing.assert_array_equal(thinned.features, film.features[[0, 2, 3]][:, rows])
         np.testing.assert_array_equal(thinned.weight, film.weight[[0, 2, 3]])
         np.testing.assert_array_equal(thinned.predictions, film.predictions[[0, 2, 3]][:, rows])
+
+
+def test_the_test_split_can_have_fewer_examples_and_the_notes_say_so(tmp_path: Path) -> None:
+    whole = read_run(make_run(tmp_path, "run", splits=("train", "validation", "test")))
+    (place,) = ship([whole], tmp_path / "small", Kept(per_class=6, test=2))
+    found = {split: Activations.load(activations_path(place, split)) for split in whole.splits()}
+    assert {split: np.bincount(a.labels).tolist() for split, a in found.items()} == {
+        "train": [6] * 10,
+        "validation": [6] * 10,
+        "test": [2] * 10,
+    }
+    said = "run is a copy with 6 examples of each class and split, 2 of test; its numbers are over these."
+    assert said in notes(read_run(place), found)
 
 
 def test_a_copy_of_a_copy_says_what_is_left_of_the_whole_run(tmp_path: Path) -> None:

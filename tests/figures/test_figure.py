@@ -21,7 +21,7 @@ from penviz.figures.new_figure import new_figure
 from penviz.figures.spec import FigureSpec
 from penviz.store.activations import Activations
 from tests.small_runs import make_adopted, make_run
-from tests.test_cli import assert_refused, penviz  # noqa: F401  (a fixture)
+from tests.test_cli import assert_refused
 
 ROOT = Path(__file__).resolve().parents[2]
 CLASSES = ("--classes", "cat", "dog", "ship")
@@ -39,14 +39,14 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("format", STARTS)
-def test_a_figure_in_every_format(format: str, place: Path, penviz: Any) -> None:  # noqa: F811
+def test_a_figure_in_every_format(format: str, place: Path, penviz: Any) -> None:
     ended = penviz("figure", *RUNS, *CLASSES, "--out", f"f.{format}", "--per-class", 5)
     assert (ended.status, ended.out, ended.err) == (0, "", f"Wrote f.{format}\n")
     assert (place / f"f.{format}").read_bytes().startswith(STARTS[format])
     assert sorted(p.name for p in place.iterdir()) == [f"f.{format}", "runs"]
 
 
-def test_the_recipe_makes_the_same_figure(place: Path, penviz: Any) -> None:  # noqa: F811
+def test_the_recipe_makes_the_same_figure(place: Path, penviz: Any) -> None:
     choices = ("--scale", "own", "--no-bias", "--hide", "means", "--show", "templates", "--per-class", 9)
     more = (
         "--layout",
@@ -115,7 +115,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
 def test_every_choice_reaches_the_figure(
     choice: str,
     plain: tuple[Path, bytes],
-    penviz: Any,  # noqa: F811
+    penviz: Any,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -130,7 +130,7 @@ def test_every_choice_reaches_the_figure(
     assert paths[2].read_bytes() == paths[0].read_bytes()
 
 
-def test_dots_per_inch_reach_a_png(place: Path, penviz: Any) -> None:  # noqa: F811
+def test_dots_per_inch_reach_a_png(place: Path, penviz: Any) -> None:
     sizes = []
     for dpi in (100, 200):
         assert penviz("figure", *RUNS, *CLASSES, "--out", "f.png", "--dpi", dpi, "--width", "5in").status == 0
@@ -152,7 +152,7 @@ def test_the_command_in_its_own_process(place: Path) -> None:
     assert written[0] == written[1]
 
 
-def test_a_bundle_is_a_directory_or_a_zip(place: Path, penviz: Any) -> None:  # noqa: F811
+def test_a_bundle_is_a_directory_or_a_zip(place: Path, penviz: Any) -> None:
     wanted = ("--format", "pdf", "--format", "svg", "--per-class", 5)
     ended = penviz("figure", *RUNS, *CLASSES, "--out", "f1.pdf", *wanted, "--bundle", "all")
     assert ended.err == "Wrote f1.pdf\nWrote all\n"
@@ -170,12 +170,12 @@ def test_a_bundle_is_a_directory_or_a_zip(place: Path, penviz: Any) -> None:  # 
     assert {p.name: p.read_bytes() for p in (place / "again").iterdir()} == files
 
 
-def test_a_zip_may_end_in_capitals(place: Path, penviz: Any) -> None:  # noqa: F811
+def test_a_zip_may_end_in_capitals(place: Path, penviz: Any) -> None:
     assert penviz("figure", *RUNS, *CLASSES, "--per-class", 5, "--bundle", "all.ZIP").status == 0
     assert zipfile.is_zipfile(place / "all.ZIP")
 
 
-def test_a_font_and_bold_numbers_are_in_the_recipe(place: Path, penviz: Any) -> None:  # noqa: F811
+def test_a_font_and_bold_numbers_are_in_the_recipe(place: Path, penviz: Any) -> None:
     (place / "fonts").mkdir()
     shipped = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSerif.ttf"
     (place / "fonts" / "own.ttf").write_bytes(shipped.read_bytes())
@@ -198,7 +198,7 @@ def test_a_font_and_bold_numbers_are_in_the_recipe(place: Path, penviz: Any) -> 
     assert_refused(penviz("figure", *moved, "--font", "x.ttf"), "leave out font")
 
 
-def test_rows_of_several_triples(place: Path, penviz: Any) -> None:  # noqa: F811
+def test_rows_of_several_triples(place: Path, penviz: Any) -> None:
     rows = ("--row", "runs/hard runs/soft: cat dog ship", "--row", "runs/hard runs/soft: 0 1 2")
     ended = penviz("figure", *rows, "--out", "f.pdf", "--save-recipe", "r.yaml", "--bundle", "all")
     assert ended.status == 0, ended.err
@@ -214,7 +214,7 @@ def test_rows_of_several_triples(place: Path, penviz: Any) -> None:  # noqa: F81
     assert (place / "g.pdf").read_bytes() == (place / "f.pdf").read_bytes()
 
 
-def test_a_run_with_one_split_and_a_run_with_two(place: Path, penviz: Any) -> None:  # noqa: F811
+def test_a_run_with_one_split_and_a_run_with_two(place: Path, penviz: Any) -> None:
     make_run(place / "runs", "half", 0.2, splits=("train",))
     wanted = ("--out", "f.pdf", "--bundle", "all", "--per-class", 5)
     assert penviz("figure", "runs/hard", "runs/half", *CLASSES, *wanted).status == 0
@@ -222,7 +222,7 @@ def test_a_run_with_one_split_and_a_run_with_two(place: Path, penviz: Any) -> No
     assert len(rows) == 3 * 15
 
 
-def test_notes_do_not_stop_a_figure(place: Path, penviz: Any) -> None:  # noqa: F811
+def test_notes_do_not_stop_a_figure(place: Path, penviz: Any) -> None:
     make_run(place / "runs", "old", stale=True)
     ended = penviz("figure", "runs/old", *CLASSES, "--out", "f.pdf", "--save-recipe", "r.yaml")
     assert ended.status == 0
@@ -288,7 +288,7 @@ def everything(place: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_one_sentence_and_leaves_nothing(case: str, place: Path, penviz: Any) -> None:  # noqa: F811
+def test_bad_input_is_one_sentence_and_leaves_nothing(case: str, place: Path, penviz: Any) -> None:
     arguments, words = BAD[case]
     (place / "taken.pdf").mkdir()
     (place / "taken.pdf" / "a.yaml").write_text("name: build\n")
@@ -302,7 +302,7 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(case: str, place: Path, pe
 def test_a_failure_while_writing_leaves_nothing(
     at: int,
     place: Path,
-    penviz: Any,  # noqa: F811
+    penviz: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     before, put = everything(place), destination._put
@@ -320,7 +320,7 @@ def test_a_failure_while_writing_leaves_nothing(
     assert everything(place) == before
 
 
-def test_an_old_figure_stays_when_the_new_one_fails(place: Path, penviz: Any) -> None:  # noqa: F811
+def test_an_old_figure_stays_when_the_new_one_fails(place: Path, penviz: Any) -> None:
     (place / "f.pdf").write_bytes(b"old")
     assert_refused(penviz("figure", *RUNS, "--classes", "cat", "dog", "shark", *OUT), "shark")
     assert (place / "f.pdf").read_bytes() == b"old"
@@ -340,7 +340,7 @@ def test_the_paper_and_the_screen_draw_the_same_panels(place: Path) -> None:
     assert all((a.xy == b.xy).all() for a, b in zip(triple.panels, on_screen, strict=True))
 
 
-def test_two_classes_make_no_plane(place: Path, penviz: Any) -> None:  # noqa: F811
+def test_two_classes_make_no_plane(place: Path, penviz: Any) -> None:
     make_adopted(place / "runs", "two", names=("cat", "dog"))
     for verb in (("figure", "runs/two", "--out", "f.svg"), ("measure", "runs/two")):
         assert_refused(penviz(*verb), "needs three classes, two has 2")

@@ -14,7 +14,7 @@ from penviz.figures.spec import FigureSpec
 from penviz.store.activations import Activations
 from tests.figures.test_figure import CLASSES, place  # noqa: F401  (a fixture)
 from tests.small_runs import make_adopted
-from tests.test_cli import assert_refused, penviz  # noqa: F401  (a fixture)
+from tests.test_cli import assert_refused
 
 WARNING = "penviz measures 78.0 % where 93.1 % was expected: the input or the network may be wrong."
 ADOPTED: dict[str, dict[str, Any]] = {
@@ -31,7 +31,7 @@ ADOPTED: dict[str, dict[str, Any]] = {
 def test_an_adopted_run_goes_through_figure_bundle_and_recipe(
     name: str,
     place: Path,  # noqa: F811
-    penviz: Any,  # noqa: F811
+    penviz: Any,
 ) -> None:
     make_adopted(place / "runs", name, **ADOPTED[name])
     wanted = (
@@ -99,7 +99,7 @@ def test_the_plane_in_points_npz_is_the_one_drawn(place: Path, penviz: Any) -> N
 
 def test_a_wrong_accuracy_stands_in_the_panels_and_in_the_caption(
     place: Path,  # noqa: F811
-    penviz: Any,  # noqa: F811
+    penviz: Any,
 ) -> None:
     make_adopted(place / "runs", "odd", **ADOPTED["odd"])
     assert (

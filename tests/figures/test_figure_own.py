@@ -18,7 +18,7 @@ from penviz.projection.projection import Projection
 from penviz.store.activations import Activations
 from penviz.store.runs import activations_path
 from tests.small_runs import make_run
-from tests.test_cli import assert_refused, penviz  # noqa: F401  (a fixture)
+from tests.test_cli import assert_refused
 
 CLASSES = ("--classes", "cat", "dog", "ship")
 SEEDS = (0, 1, 2)
@@ -60,7 +60,7 @@ def rho_d(place: Path, name: str, split: str) -> list[float]:
     return found
 
 
-def test_numbers_are_means_over_seeds_in_panels_tables_and_words(place: Path, penviz: Any) -> None:  # noqa: F811
+def test_numbers_are_means_over_seeds_in_panels_tables_and_words(place: Path, penviz: Any) -> None:
     ended = penviz("figure", *RUNS, *CLASSES, "--over-seeds", "--bundle", "seeds", "--format", "svg")
     assert ended.status == 0, ended.err
     numbers: Mapping[str, Any] = json.loads(Path("seeds/numbers.json").read_text())["triples"][0]
@@ -84,12 +84,12 @@ def names_of(name: str) -> list[str]:
     return [f"{name}{seed}" for seed in SEEDS]
 
 
-def test_too_few_seeds_are_refused(penviz: Any) -> None:  # noqa: F811
+def test_too_few_seeds_are_refused(penviz: Any) -> None:
     ended = penviz("figure", *RUNS[:5], *CLASSES, "--over-seeds", "--out", "f.pdf")
     assert_refused(ended, "at least 3 seeds per setting, soft0 has 2")
 
 
-def test_a_look_is_in_the_recipe_and_makes_the_same_bytes(place: Path, penviz: Any) -> None:  # noqa: F811
+def test_a_look_is_in_the_recipe_and_makes_the_same_bytes(place: Path, penviz: Any) -> None:
     look = (
         "--font-size",
         9,
@@ -131,7 +131,7 @@ def test_a_look_is_in_the_recipe_and_makes_the_same_bytes(place: Path, penviz: A
     assert_refused(penviz(*one), "choices of template planes, not of charts: font-size")
 
 
-def test_a_recipe_of_an_older_version_opens(place: Path, penviz: Any) -> None:  # noqa: F811
+def test_a_recipe_of_an_older_version_opens(place: Path, penviz: Any) -> None:
     assert penviz("figure", RUNS[0], *CLASSES, "--out", "o.svg", "--save-recipe", "o.yaml").status == 0
     text = Path("o.yaml").read_text()
     assert "style" not in text
@@ -143,7 +143,7 @@ def test_a_recipe_of_an_older_version_opens(place: Path, penviz: Any) -> None:  
     assert Path("o.svg").read_bytes() == first
 
 
-def test_a_preset_gives_way_to_what_is_said(place: Path, penviz: Any) -> None:  # noqa: F811
+def test_a_preset_gives_way_to_what_is_said(place: Path, penviz: Any) -> None:
     asked = ("figure", *RUNS[:4:3], *CLASSES, "--per-class", 7, "--show", "means")
     assert penviz(*asked, "--preset", "paper", "--out", "p.svg", "--save-recipe", "p.yaml").status == 0
     record = yaml.safe_load(Path("p.yaml").read_text())
@@ -153,7 +153,7 @@ def test_a_preset_gives_way_to_what_is_said(place: Path, penviz: Any) -> None:  
     assert_refused(penviz(*asked, "--preset", "nips", "--out", "p.pdf"), "There is no preset nips")
 
 
-def test_the_bundle_cites_what_its_methods_name(place: Path, penviz: Any) -> None:  # noqa: F811
+def test_the_bundle_cites_what_its_methods_name(place: Path, penviz: Any) -> None:
     assert penviz("figure", *RUNS[:4:3], *CLASSES, "--bundle", "words").status == 0
     tex, text = (Path(f"words/methods.{end}").read_text() for end in ("tex", "txt"))
     assert text.startswith("We train tutorial_alexnet on cifar10 with hard targets and label smoothing 0.1")
@@ -164,7 +164,7 @@ def test_the_bundle_cites_what_its_methods_name(place: Path, penviz: Any) -> Non
     assert set(re.findall(r"^@\w+\{(\w+),", Path("words/references.bib").read_text(), re.M)) == keys
 
 
-def test_a_sweep_has_a_table(place: Path, penviz: Any) -> None:  # noqa: F811
+def test_a_sweep_has_a_table(place: Path, penviz: Any) -> None:
     asked = (
         "--figure",
         "sweep",
@@ -181,7 +181,7 @@ def test_a_sweep_has_a_table(place: Path, penviz: Any) -> None:  # noqa: F811
     assert row.split(" & ")[2] == rf"{mean:#.3g} $\pm$ {half:#.3g}"
 
 
-def test_two_of_ten_classes_from_the_command_line(place: Path, penviz: Any) -> None:  # noqa: F811
+def test_two_of_ten_classes_from_the_command_line(place: Path, penviz: Any) -> None:
     asked = ("figure", *RUNS[:4:3], "--figure", "two-classes", "--option", "classes=[cat, dog]")
     assert penviz(*asked, "--out", "two.svg", "--save-recipe", "two.yaml").status == 0
     first = Path("two.svg").read_bytes()

@@ -18,7 +18,7 @@ from penviz.figures.spec_yaml import RecipeError
 from penviz.plot.theme import CLASS_COLOURS, rgb
 from penviz.store.snapshots import snapshots_path
 from tests.small_runs import make_filmed, make_run, small_snapshots
-from tests.test_cli import assert_refused, penviz  # noqa: F401  (a fixture)
+from tests.test_cli import assert_refused
 
 RUNS = ("runs/hard", "runs/soft")
 CLASSES = ("--classes", "cat", "dog", "ship")
@@ -34,7 +34,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_strip_has_a_row_a_run_and_a_column_an_epoch(place: Path, penviz: Any) -> None:  # noqa: F811
+def test_a_strip_has_a_row_a_run_and_a_column_an_epoch(place: Path, penviz: Any) -> None:
     ended = penviz("figure", *RUNS, *CLASSES, "--film", "1 5,9", "--out", "f.svg", "--bundle", "b")
     assert ended.status == 0
     text = (place / "f.svg").read_text()
@@ -54,7 +54,7 @@ def test_a_strip_has_a_row_a_run_and_a_column_an_epoch(place: Path, penviz: Any)
     assert "train, epoch 5" in caption
 
 
-def test_the_recipe_makes_the_same_bytes_and_names_the_snapshots(place: Path, penviz: Any) -> None:  # noqa: F811
+def test_the_recipe_makes_the_same_bytes_and_names_the_snapshots(place: Path, penviz: Any) -> None:
     wanted = ("--film", "2 9", "--split", "validation", "--out", "f.png", "--save-recipe", "r.yaml")
     assert penviz("figure", *RUNS, *CLASSES, *wanted).status == 0
     assert penviz("figure", "--recipe", "r.yaml", "--out", "again.png").status == 0
@@ -70,7 +70,7 @@ def test_the_recipe_makes_the_same_bytes_and_names_the_snapshots(place: Path, pe
 
 def test_the_animation_shows_every_epoch_in_the_colours_of_the_classes(
     place: Path,
-    penviz: Any,  # noqa: F811
+    penviz: Any,
 ) -> None:
     assert penviz("figure", *RUNS, *CLASSES, "--film", "all", "--out", "f.gif", "--dpi", "100").status == 0
     with Image.open(place / "f.gif") as gif:
@@ -90,7 +90,7 @@ def test_the_animation_shows_every_epoch_in_the_colours_of_the_classes(
             assert nearest < 40, "points of two classes must not share a place of the palette"
 
 
-def test_what_cannot_be_drawn_is_refused_and_leaves_nothing(place: Path, penviz: Any) -> None:  # noqa: F811
+def test_what_cannot_be_drawn_is_refused_and_leaves_nothing(place: Path, penviz: Any) -> None:
     before = sorted(p.name for p in place.iterdir())
     for arguments, sentence in (
         (("--film", "3", "--out", "f.pdf"), "hard did not keep epoch 3: it has 1, 2, 5, 9."),
@@ -115,7 +115,7 @@ def test_epochs_as_typed(place: Path) -> None:
     assert film_epochs("all", [place / run for run in RUNS]) == (2, 9)
 
 
-def test_a_recipe_with_a_film_is_read_back_and_checked(place: Path, penviz: Any) -> None:  # noqa: F811
+def test_a_recipe_with_a_film_is_read_back_and_checked(place: Path, penviz: Any) -> None:
     wanted = ("--film", "2 9", "--out", "f.png", "--save-recipe", "r.yaml")
     assert penviz("figure", *RUNS, *CLASSES, *wanted).status == 0
     text = (place / "r.yaml").read_text()

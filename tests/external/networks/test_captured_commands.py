@@ -15,7 +15,6 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import penviz as package
 from penviz.app.catalogue import read_catalogue
-from tests.test_cli import penviz  # noqa: F401  (a fixture)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +40,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def test_measure_compares_them_example_by_example(place: Path, penviz: Any) -> None:  # noqa: F811
+def test_measure_compares_them_example_by_example(place: Path, penviz: Any) -> None:
     ended = penviz("measure", place / "hard", place / "soft", "--json")
     assert ended.status == 0, ended.err
     record = json.loads(ended.out)
@@ -51,7 +50,7 @@ def test_measure_compares_them_example_by_example(place: Path, penviz: Any) -> N
         assert f"penviz did not train {name}; its targets are as stated." in ended.out
 
 
-def test_calibrate_and_figure_take_them(place: Path, penviz: Any, tmp_path: Path) -> None:  # noqa: F811
+def test_calibrate_and_figure_take_them(place: Path, penviz: Any, tmp_path: Path) -> None:
     ended = penviz("calibrate", place / "hard", place / "soft")
     assert ended.status == 0, ended.err
     assert "ECE" in ended.out

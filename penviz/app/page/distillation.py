@@ -189,7 +189,7 @@ def _results(pilot: Pilot) -> str:
         )
     return (
         f'{SCROLLER}<table class="pz-table"><thead><tr><th>{_seeds(shown)}, {pilot.epochs} '
-        f"epochs a student</th><th>accuracy on {split}, %</th><th>γ</th></tr></thead>"
+        f"epochs a student</th><th>accuracy,<br>{split}, %</th><th>γ</th></tr></thead>"
         f"<tbody>{rows}</tbody></table></div>"
         f'<p class="pz-note">{_honesty(pilot)}</p>'
     )

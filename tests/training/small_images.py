@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -33,3 +34,22 @@ def assert_one_sentence(error: BaseException) -> None:
     assert "\n" not in text
     assert text.endswith(".")
     assert text[:-1].count(". ") == 0
+
+
+def write_npz(path: Path, **changes: Any) -> Path:
+    x, y = make(60)
+    x_test, y_test = make(20, seed=1)
+    arrays = {"x_train": x, "y_train": y, "x_test": x_test, "y_test": y_test, "class_names": list("abcd")}
+    arrays |= changes
+    np.savez_compressed(path, **{k: np.asarray(v) for k, v in arrays.items() if v is not None})
+    return path
+
+
+def slow_hash(seed: int, image: np.ndarray) -> int:
+    """First 8 bytes, big-endian, of sha256(seed as 8 bytes, the pixels row by row)."""
+    digest = hashlib.sha256()
+    for i in range(8):
+        digest.update(bytes([seed >> (8 * i) & 255]))
+    for value in image.ravel():
+        digest.update(bytes([int(value)]))
+    return int(digest.hexdigest()[:16], 16)

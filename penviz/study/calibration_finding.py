@@ -13,10 +13,11 @@ from itertools import combinations
 
 import numpy as np
 
-from penviz.metrics.calibration.calibrated import PLAIN, SCALED, Calibrated
+from penviz.metrics.calibration.calibrated import PLAIN, SCALED, Calibrated, confidence_gap, side
 from penviz.metrics.intervals.bootstrap import Change, seed_change
 from penviz.metrics.intervals.verdict import Verdict, judge
 from penviz.metrics.wording import SEEDS_OUT, change_words, three
+from penviz.projection.split_statistics import SplitStatistics
 from penviz.study.conclusion import Evidence, Judged, conclude
 from penviz.study.finding import Compared, Finding
 
@@ -115,10 +116,18 @@ def _temperature(c: Calibrated) -> str:
 
 def _side(c: Calibrated) -> str:
     """ "over-confident by 0.0186", "neither over- nor under-confident", at temperature 1."""
-    gap, bounds = c.value("confidence_gap"), c.bounds("confidence_gap")
-    if gap is None or bounds is None or bounds[0] <= 0 <= bounds[1]:
+    gap = c.value("confidence_gap")
+    if gap is None or not (found := side(gap, c.bounds("confidence_gap"))):
         return "neither clearly over- nor under-confident"
-    return f"{'over' if gap > 0 else 'under'}-confident by {three(abs(gap))}"
+    return f"{found} by {three(abs(gap))}"
+
+
+def sides_of(found: Sequence[SplitStatistics]) -> list[str]:
+    """`side` of some networks at temperature 1, over all stored examples of a split."""
+    gaps = [
+        None if s.logits is None else confidence_gap(s.logits.confidence, s.logits.correct) for s in found
+    ]
+    return ["" if gap is None else side(gap.value, gap.bounds()) for gap in gaps]
 
 
 def _by_chance(found: Sequence[Calibrated]) -> str:

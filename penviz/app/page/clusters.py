@@ -51,6 +51,7 @@ from penviz.projection.panel import Panel
 from penviz.projection.views import PLANE, VIEWS
 from penviz.store.run_activations import classes_held
 from penviz.store.runs import Run
+from penviz.study.calibration_finding import sides_of
 from penviz.study.comparison import ComparisonOptions
 from penviz.study.finding import Finding
 from penviz.study.table import Table
@@ -140,7 +141,11 @@ def _draw(
         table.class_means,
         [one.targets.kind for one in shown.runs],
     )
-    facts = key_facts(table, titles, compared_triples(opened, state.bias), state.classes)
+    order = [shown.runs[table.reference], *(r for i, r in enumerate(shown.runs) if i != table.reference)]
+    whole = not any(one.shards for one in opened)  # of shards three classes are read, and ECE is over all
+    held_out = [split for split in table.splits if split != "train" and whole]
+    sides = {s: sides_of([r.statistics[s] for r in order if s in r.statistics]) for s in held_out}
+    facts = key_facts(table, titles, compared_triples(opened, state.bias), state.classes, sides)
     _head(state, opened, groups, finding, facts, header)
     if state.view != PLANE:
         note = "The numbers are those of the template plane, whatever is drawn above."

@@ -27,13 +27,18 @@ TYPICAL = "median triple"
 
 
 def key_facts(
-    table: Table, titles: Sequence[str], triples: Mapping[str, TripleComparison], classes: Sequence[int]
+    table: Table,
+    titles: Sequence[str],
+    triples: Mapping[str, TripleComparison],
+    classes: Sequence[int],
+    sides: Mapping[str, Sequence[str]],
 ) -> str:
     """A small table as HTML, a row a split; nothing but for two runs.
 
     Args:
         table: of the runs; titles: what the two are called, in the order of the change.
         triples: split -> all triples of the two, where they are known; classes: of the three on the page.
+        sides: split -> "over-confident", "under-confident" or nothing of each, in the same order.
     """
     if len(table.row("rho_d").values) != 2:
         return ""
@@ -49,7 +54,7 @@ def key_facts(
         heads.insert(at, f'<th title="{title}">median of {n:,} triples, plane</th>')
     body = ""
     for split in table.splits:
-        under = {"ece": _direction(known, table.reference, split)} if split != "train" else {}
+        under = {"ece": _direction(sides[split])} if split in sides else {}
         cells = [_cell(known[k], table.reference, split, COLUMNS[k][0], under.get(k, "")) for k in keys]
         if triples:
             cells.insert(at, _typical(triples.get(split), classes))
@@ -72,21 +77,12 @@ def _cell(row: NumberRow, reference: int, split: str, label: str, under: str) ->
     return f'<td data-label="{escape(label)}"><span>{moved}{before} → {after}{under}</span></td>'
 
 
-def _direction(known: Mapping[str, NumberRow], reference: int, split: str) -> str:
-    """Whether each network is over- or under-confident; ECE has no sign, and can rise from one to the other.
-
-    Said of both or of none, and only where mean confidence and accuracy lie apart by at least half the ECE;
-    less is a gap that points both ways.
-    """
-    rows = [known.get(key) for key in ("confidence", "accuracy", "ece")]
-    words = []
-    for i in (reference, 1 - reference):
-        confidence, accuracy, ece = (row.values[i].get(split) if row else None for row in rows)
-        if confidence is None or accuracy is None or ece is None or abs(confidence - accuracy) < ece / 2:
-            return ""
-        words.append("over-confident" if confidence > accuracy else "under-confident")
-    said = f"both {words[0]}" if words[0] == words[1] else " → ".join(words)
-    return f"<small>{said}</small>"
+def _direction(sides: Sequence[str]) -> str:
+    """Which way each ECE points, where that is clear of both: it has no sign, and can rise in between."""
+    if len(sides) != 2 or not all(sides):
+        return ""
+    first, last = sides
+    return f"<small>{f'both {first}' if first == last else f'{first} → {last}'}</small>"
 
 
 def _typical(found: TripleComparison | None, classes: Sequence[int]) -> str:

@@ -250,6 +250,18 @@ def _mean(terms: Float, fewest: int = FEWEST_BOUNDED) -> Measured:
     return Measured(float(terms.mean()), terms, fewest=fewest)
 
 
+def confidence_gap(confidence: Float, right: Float) -> Measured:
+    """Mean of confidence minus correctness: above 0 the network is over-confident."""
+    return _mean(confidence - right)
+
+
+def side(gap: float | None, bounds: tuple[float, float] | None) -> str:
+    """ "over-confident" or "under-confident"; nothing where the interval of a gap is not known or holds 0."""
+    if gap is None or bounds is None or bounds[0] <= 0 <= bounds[1]:
+        return ""
+    return "over-confident" if gap > 0 else "under-confident"
+
+
 def _with_expected(key: str, gaps: Gaps) -> dict[str, Measured]:
     """An error of absolute gaps, and what perfect calibration shows of it."""
     return {key: Measured.of_gaps(gaps), f"{key}_floor": Measured(gaps.expected)}
@@ -268,7 +280,7 @@ def numbers_at(
         **_with_expected("classwise_ece", class_gaps(scaled.columns(logits), labels)),
         **_with_expected("smooth_ece", Gaps(smooth.terms, smooth.bias, expected_smooth_ece(confidence))),
         "rms_ece": Measured(squared.root(), span=squared.root_bounds()),
-        "confidence_gap": _mean(confidence - right),
+        "confidence_gap": confidence_gap(confidence, right),
         "nll": _mean(scaled.nll, FEWEST_UNBOUNDED),
         "brier": _mean(scaled.brier),
         "aurc_softmax": _mean(aurc_terms(score, right)),
